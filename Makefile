@@ -1,0 +1,54 @@
+# make setup      .venv from requirements.lock, and what DVC needs
+# make pipeline   the whole pipeline as a flow: data to registered model
+# make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
+# make check      lint, format and types
+# make deps       write the code dependencies of dvc.yaml from the imports
+# make lock       resolve requirements.in into requirements.lock afresh
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+# Commands of DVC and the flow find `pixelwise` and `python` where they find everything else.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export UV_PYTHON_DOWNLOADS := never
+# Nothing that we start tells anybody anything.
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: deps setup pipeline test test-slow test-gpu check lock
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"error: Python {v[0]}.{v[1]} found, 3.11 to 3.13 expected; say make PYTHON=/path/to/python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+pipeline: setup
+	@pixelwise run
+
+test: setup
+	@python -m pytest -m "not slow and not gpu"
+
+test-slow: setup
+	@python -m pytest -m "slow and not gpu"
+
+test-gpu:
+	@python -m pytest -m gpu tests/gpu
+
+check: setup
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+deps: setup
+	@python -m flows.dependencies
+
+lock: setup
+	@python -m pip install --quiet uv==$(UV_VERSION)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" requirements.in --output-file requirements.lock

@@ -1,0 +1,13 @@
+"""Progress bars for long work, on standard error so that output stays clean."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(work: Iterable[T], words: str, total: int | None = None) -> "tqdm[T]":
+    """`work` with a bar named `words`; nothing shows where it ends within a second."""
+    return tqdm(work, desc=words, total=total, delay=1, dynamic_ncols=True, leave=False)
