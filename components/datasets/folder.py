@@ -1,0 +1,135 @@
+"""A plain folder of images and masks, with a classes.yaml that says what the mask values mean.
+
+Two layouts: `<split>/images/…` and `<split>/masks/…`; or one `images/…` and `masks/…`, of which a tenth becomes val, by
+whole clips. An image and its mask share their path and differ in suffix. A folder below `images` is a clip, and the
+digits that end a file's name its frame.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from annotated_types import Len
+from pydantic import Field
+
+from components.datasets.archives import locate, read_text, subfolders
+from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
+from components.datasets.pictures import SUFFIXES
+from components.errors import DataError
+from components.params import Params, parse
+
+CLASSES_FILE = "classes.yaml"
+IMAGES, MASKS = "images", "masks"
+VAL_SHARE = 0.1
+
+Colour = tuple[
+    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
+]
+
+
+class FolderClasses(Params):
+    """classes.yaml."""
+
+    names: Annotated[list[str], Len(1, 255)]
+    """Names of the classes, in order."""
+    colours: list[Colour] | None = None
+    """A colour [red, green, blue] a class; VOC's where none are given."""
+    values: dict[Annotated[int, Field(ge=0, le=65535)], str] | None = None
+    """Mask value -> class name or void; value i is class i and 255 void where it is not given."""
+
+
+def read(root: Path) -> RawData:
+    """The data set under `root`. Raises DataError where classes.yaml or the pictures are missing or contradict."""
+    folder = locate(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
+    described = read_classes(folder / CLASSES_FILE)
+    names = tuple(described.names)
+    return RawData(
+        name="folder",
+        classes=Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names))),
+        items=list(read_items(folder)),
+        label_values=label_values(described, folder / CLASSES_FILE),
+    )
+
+
+def read_classes(file: Path) -> FolderClasses:
+    """classes.yaml as typed values. Raises DataError or ParamsError naming the key at fault."""
+    try:
+        found = yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
+        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
+    classes = parse(FolderClasses, found, str(file))
+    if len(set(classes.names)) != len(classes.names):
+        raise DataError(f"{file}: names: found a name twice, expected each once")
+    if classes.colours and len(classes.colours) != len(classes.names):
+        raise DataError(f"{file}: {len(classes.colours)} colours, expected {len(classes.names)}, one a name")
+    return classes
+
+
+def label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
+    """Mask value -> class index or 255. Raises DataError at an unknown name."""
+    indices = {"void": VOID} | {name: index for index, name in enumerate(classes.names)}
+    if classes.values is None:
+        return {index: index for index in range(len(classes.names))} | {VOID: VOID}
+    for value, name in classes.values.items():
+        if name not in indices:
+            raise DataError(f"{file}: value {value}: found {name}, expected void or one of: {', '.join(classes.names)}")
+    return {value: indices[name] for value, name in classes.values.items()}
+
+
+def read_items(folder: Path) -> Iterator[Item]:
+    """The items of every split, sorted by path. Raises DataError where there are no pictures."""
+    splits = [name for name in subfolders(folder) if (folder / name / IMAGES).is_dir()]
+    if splits:
+        for split in splits:
+            yield from read_pairs(folder / split, split, prefix=f"{split}/")
+    elif (folder / IMAGES).is_dir():
+        yield from read_pairs(folder, split=None, prefix="")
+    else:
+        raise DataError(f"root {folder}: no {IMAGES} and no <split>/{IMAGES}, expected either")
+
+
+def read_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Item]:
+    """Pairs under `folder`, in the given split or held out by hash; half a pair is left for ingest to name."""
+    images, masks = pictures(folder / IMAGES), pictures(folder / MASKS)
+    stems = sorted(images.keys() | masks.keys())
+    val = held_out({clip_of(stem) or stem for stem in stems})
+    for stem in stems:
+        clip = clip_of(stem)
+        digits = re.search(r"\d+$", stem)
+        yield Item(
+            id=f"{prefix}{stem}",
+            split=split or ("val" if (clip or stem) in val else "train"),
+            image=images.get(stem, folder / IMAGES / f"{stem}.jpg"),
+            label=masks.get(stem),
+            clip=clip,
+            frame=int(digits[0]) if clip and digits else 0,
+        )
+
+
+def clip_of(stem: str) -> str:
+    """The folders in front of a name, "" where it has none."""
+    return stem.rpartition("/")[0]
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Path below `folder`, without suffix -> picture file. Raises DataError where two differ in suffix only."""
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
+            continue
+        stem = file.relative_to(folder).with_suffix("").as_posix()
+        if stem in found:
+            raise DataError(f"{folder}: found {found[stem].name} and {file.name}, expected one picture {stem}")
+        found[stem] = file
+    return found
+
+
+def held_out(keys: set[str]) -> set[str]:
+    """The tenth of `keys` that becomes val, at least one of two: those of least hash, so that few move as keys come."""
+    ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+    return set(ordered[: max(1, round(VAL_SHARE * len(ordered)))]) if len(ordered) > 1 else set()

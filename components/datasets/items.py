@@ -1,0 +1,68 @@
+"""What a data set is before ingest: classes, and items whose files are still encoded."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+VOID = 255
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the values of a label mean: value i is `names[i]`, drawn as `palette[i]` (RGB, 0–255); 255 is void."""
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.palette):
+            raise ValueError(f"{len(self.names)} class names but {len(self.palette)} colours")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One labelled picture, encoded as its data set holds it: a path, or the bytes where it is generated.
+
+    `id` is unique in the data set. `clip` is "" for a still; `frame` orders a clip's items. `label` holds raw values,
+    which `RawData.label_values` turns into classes. `layers` are further maps as one-channel PNG bytes: "instance"
+    (uint16), "depth" (uint16, centimetres), "geometry" (uint8).
+    """
+
+    id: str
+    split: str
+    image: Path | bytes
+    label: Path | bytes | None
+    clip: str = ""
+    frame: int = 0
+    layers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Items(Protocol):
+    """Items that are counted before they are read or generated, so that ingest can show its progress."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+
+@dataclass(frozen=True)
+class RawData:
+    """A data set as a reader finds it. `label_values`: raw label value -> class or 255; any other value is an error."""
+
+    name: str
+    classes: Classes
+    items: Items
+    label_values: Mapping[int, int]
+
+
+def bit_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
+    """PASCAL VOC's colours: the bits of the class index, three at a time, from the high bits of red, green and blue."""
+
+    def channel(index: int, first: int) -> int:
+        return sum((index >> (3 * bit + first) & 1) << (7 - bit) for bit in range(8))
+
+    return tuple((channel(index, 0), channel(index, 1), channel(index, 2)) for index in range(classes))

@@ -1,0 +1,37 @@
+"""Encoded pictures to arrays and back, with Pillow."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+# Only these decoders face a data set's files: Pillow has many more, old and seldom tested.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def open_picture(content: bytes) -> Image.Image:
+    """The picture in `content` with its header read and its pixels not. Raises what Pillow raises."""
+    return Image.open(BytesIO(content), formats=FORMATS)
+
+
+def decode_image(content: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, as stored: an EXIF rotation is not applied, because a label map has none."""
+    return rgb(open_picture(content))
+
+
+def decode_map(content: bytes) -> np.ndarray:
+    """(H, W) of a one-channel picture's values: uint8, or uint16 where the file has 16 bits."""
+    return np.array(open_picture(content))
+
+
+def rgb(picture: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 of an open picture."""
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def encode_map(values: np.ndarray) -> bytes:
+    """`values` (H, W) uint8 or uint16 as PNG bytes."""
+    buffer = BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,20 @@
+"""The data sets that can be read from disk, by name. A new one is a module with `read(root)` and a line here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from components.datasets import camvid, folder, voc
+from components.datasets.items import RawData
+from components.errors import DataError
+
+READERS: dict[str, Callable[[Path], RawData]] = {"camvid": camvid.read, "folder": folder.read, "voc": voc.read}
+
+
+def read_dataset(name: str, root: Path) -> RawData:
+    """The data set `name` under the folder `root`. Raises DataError where the name is unknown or nothing is found."""
+    if name not in READERS:
+        raise DataError(f"data set {name}: unknown, expected one of: {', '.join(READERS)}")
+    raw = READERS[name](root)
+    if len(raw.items) == 0:
+        raise DataError(f"root {root}: no labelled picture, expected a {name} data set")
+    return raw

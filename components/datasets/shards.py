@@ -1,0 +1,145 @@
+"""Write prepared data: Parquet shards of encoded pictures, and one manifest row an item.
+
+The same items give the same bytes, so that DVC sees no change where there is none.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.datasets.examine import Accepted
+from components.datasets.items import VOID, RawData
+from components.datasets.prepared import DATASET_FILE, MANIFEST_FILE, SHARDS_FOLDER
+from components.files import write_json
+
+# One row is read by reading its row group: small groups make that cheap, single rows would bloat the footer.
+ROWS_A_GROUP = 8
+# DVC hashes and moves whole files: few and large, yet small enough that a changed split does not move everything.
+BYTES_A_SHARD = 256 * 2**20
+
+MANIFEST = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "split", "clip")),
+        *((name, pa.int32()) for name in ("frame", "height", "width", "label_height", "label_width")),
+        *((name, pa.string()) for name in ("image_sha256", "label_sha256")),
+        *((name, pa.int32()) for name in ("label_min", "label_max")),
+        ("void_share", pa.float64()),
+        ("classes", pa.list_(pa.int32())),
+        ("pixels", pa.list_(pa.int64())),
+        *((name, pa.float64()) for name in ("mean_r", "mean_g", "mean_b", "std_r", "std_g", "std_b")),
+        ("shard", pa.string()),
+        ("row", pa.int32()),
+    ]
+)
+
+
+class ShardWriter:
+    """Writes the shards of one split under `root`, starting a new file where one is large enough."""
+
+    def __init__(self, root: Path, split: str, layers: Sequence[str]) -> None:
+        self.root = root
+        self.split = split
+        binary = [(name, pa.binary()) for name in ("image", "label", *layers)]
+        self.schema = pa.schema([("id", pa.string()), *binary])
+        self.shards = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[dict[str, Any]] = []
+        self._rows = self._bytes = 0
+
+    def add(self, item: Accepted) -> dict[str, Any]:
+        """Write the cells of `item`; returns its manifest row, which now says where they are."""
+        if self._bytes >= BYTES_A_SHARD:
+            self.close()
+        if self._writer is None:
+            self._start()
+        place = {"shard": self.name, "row": self._rows}
+        self._waiting.append({"id": item.row["id"], **item.cells})
+        self._rows += 1
+        self._bytes += sum(map(len, item.cells.values()))
+        if len(self._waiting) == ROWS_A_GROUP:
+            self._flush()
+        return item.row | place
+
+    @property
+    def name(self) -> str:
+        """The shard being written, relative to the root."""
+        return f"{SHARDS_FOLDER}/{self.split}-{self.shards - 1:05d}.parquet"
+
+    def close(self) -> None:
+        """End the shard being written."""
+        if self._writer is not None:
+            self._flush()
+            self._writer.close()
+        self._writer = None
+
+    def _start(self) -> None:
+        self.shards += 1
+        self._rows = self._bytes = 0
+        path = self.root / self.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The cells are compressed pictures: compression, dictionaries and statistics would only cost time.
+        self._writer = pq.ParquetWriter(
+            path, self.schema, compression="none", use_dictionary=False, write_statistics=False, store_schema=False
+        )
+
+    def _flush(self) -> None:
+        if self._waiting and self._writer is not None:
+            table = pa.Table.from_pylist(self._waiting, self.schema)
+            self._writer.write_table(table, row_group_size=ROWS_A_GROUP)
+        self._waiting = []
+
+
+class PreparedWriter:
+    """Writes a whole prepared data set under `root`: a context manager, finished by `finish`."""
+
+    def __init__(self, root: Path, raw: RawData) -> None:
+        self.root = root
+        self.raw = raw
+        self.rows: list[dict[str, Any]] = []
+        self.layers: tuple[str, ...] = ()
+        self._splits: dict[str, ShardWriter] = {}
+
+    def __enter__(self) -> "PreparedWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._splits.values():
+            writer.close()
+
+    def add(self, item: Accepted) -> None:
+        """Write one item. The first one says which layers the data set has."""
+        if not self.rows:
+            self.layers = tuple(name for name in item.cells if name not in ("image", "label"))
+        split = item.row["split"]
+        if split not in self._splits:
+            self._splits[split] = ShardWriter(self.root, split, self.layers)
+        self.rows.append(self._splits[split].add(item))
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of items written of each split."""
+        return {name: sum(row["split"] == name for row in self.rows) for name in self._splits}
+
+    def finish(self) -> None:
+        """End the shards and write the manifest and the description."""
+        for writer in self._splits.values():
+            writer.close()
+        manifest = self.root / MANIFEST_FILE
+        pq.write_table(pa.Table.from_pylist(self.rows, MANIFEST), manifest, store_schema=False)
+        description = {
+            "name": self.raw.name,
+            "classes": list(self.raw.classes.names),
+            "palette": [list(colour) for colour in self.raw.classes.palette],
+            "void": VOID,
+            "layers": list(self.layers),
+            "splits": self.splits,
+            "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        }
+        write_json(self.root / DATASET_FILE, description)

@@ -1,0 +1,101 @@
+"""Textures with their smaller copies, and the noise that they are made of."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+TILE = 512
+SMALLEST = 3
+"""Texels; a texture is not halved below this."""
+
+
+@dataclass(frozen=True)
+class Texture:
+    """An RGBA picture and its halvings, one after another: texels (n,) uint32, A in the high byte.
+
+    offsets, heights, widths: (levels,) of each halving.
+    """
+
+    texels: np.ndarray
+    offsets: np.ndarray
+    heights: np.ndarray
+    widths: np.ndarray
+
+    @classmethod
+    def of(cls, picture: np.ndarray | Image.Image) -> "Texture":
+        """From (H, W, 4) uint8, or (H, W, 3) for an opaque one, or a PIL picture of either kind."""
+        levels = [with_alpha(np.asarray(picture))]
+        while min(levels[-1].shape[:2]) >= 2 * SMALLEST:
+            levels.append(halve(levels[-1]))
+        sizes = np.array([level.shape[:2] for level in levels])
+        texels = np.concatenate([np.ascontiguousarray(level).view("<u4").ravel() for level in levels])
+        offsets = np.concatenate([[0], np.cumsum(sizes.prod(1))[:-1]])
+        return cls(texels, offsets, sizes[:, 0], sizes[:, 1])
+
+    def level(self, area: float) -> int:
+        """The halving with about one texel a pixel where the whole covers `area` pixels; the finest where that is 0."""
+        if not area:
+            return 0
+        finest = self.heights[0] * self.widths[0]
+        return min(max(round(0.5 * math.log2(finest / area)), 0), len(self.offsets) - 1)
+
+    def sample(self, s: np.ndarray, t: np.ndarray, level: int | np.ndarray) -> np.ndarray:
+        """The texels (n,) uint32 at s, t (n,) in 0..1 from the left and the top."""
+        height, width = self.heights[level], self.widths[level]
+        row = np.minimum((t * height).astype(np.int32), height - 1)
+        column = np.minimum((s * width).astype(np.int32), width - 1)
+        return self.texels[self.offsets[level] + row * width + column]
+
+
+def with_alpha(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 4) uint8, opaque where there was no alpha."""
+    if picture.shape[2] == 4:
+        return picture
+    return np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)
+
+
+def halve(picture: np.ndarray) -> np.ndarray:
+    """Half as high and wide (rounded down) by means of 2 × 2 texels."""
+    height, width = (size // 2 for size in picture.shape[:2])
+    whole = picture[: 2 * height, : 2 * width]
+    rows = whole[0::2].astype(np.uint16) + whole[1::2]
+    return ((rows[:, 0::2] + rows[:, 1::2]) >> 2).astype(np.uint8)
+
+
+def plain(colour: tuple[float, float, float] | np.ndarray) -> Texture:
+    """One colour, 0..255."""
+    return Texture.of(np.array(colour, np.float32).clip(0, 255).astype(np.uint8).reshape(1, 1, 3))
+
+
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
+    """(height, width) float32 noise, mean 0 and deviation about 0.5, with `cells` bumps across the height."""
+    coarse = max(int(np.ceil(cells)), 2), max(int(np.ceil(cells * width / height)), 2)
+    bumps = Image.fromarray(rng.normal(0, 0.7, coarse).astype(np.float32))
+    return np.asarray(bumps.resize((width, height), Image.Resampling.BICUBIC))
+
+
+@cache
+def noise_tile(smoothness: float = 0.9) -> np.ndarray:
+    """(TILE, TILE) float32 noise that repeats without a seam, mean 0 and deviation 1: amplitude falls with frequency to
+    the power −`smoothness`, so that 0.9 is grain and 1.5 is cloud.
+    """
+    rng = np.random.default_rng(0)
+    fx, fy = np.meshgrid(np.fft.fftfreq(TILE), np.fft.fftfreq(TILE))
+    spectrum = np.fft.fft2(rng.normal(size=(TILE, TILE))) * np.maximum(np.hypot(fx, fy), 2 / TILE) ** -smoothness
+    tile = np.fft.ifft2(spectrum).real
+    return ((tile - tile.mean()) / tile.std()).astype(np.float32)
+
+
+def grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A (height, width) piece of the noise tile from a random place."""
+    rows = (rng.integers(TILE) + np.arange(height)) % TILE
+    columns = (rng.integers(TILE) + np.arange(width)) % TILE
+    return noise_tile()[rows[:, None], columns]
+
+
+def to_picture(colour: np.ndarray) -> np.ndarray:
+    """Colour (H, W, 3) float 0..255 as uint8."""
+    return np.clip(colour, 0, 255).astype(np.uint8)

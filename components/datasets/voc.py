@@ -1,0 +1,62 @@
+"""PASCAL VOC's segmentation layout: ImageSets/Segmentation, JPEGImages, SegmentationClass (Everingham et al. 2010)."""
+
+from pathlib import Path
+
+from components.datasets.archives import locate, read_text
+from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
+from components.errors import DataError
+
+NAMES = (
+    "background",
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable"),
+    *("dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+LISTS = Path("ImageSets/Segmentation")
+IMAGES = Path("JPEGImages")
+LABELS = Path("SegmentationClass")
+
+
+def read(root: Path) -> RawData:
+    """VOC under `root`: the VOCdevkit folder, the folder of one year, or what holds them.
+
+    Every list is a split, under its own name. A picture belongs to the shortest list that names it, so that trainval is
+    left with nothing and vanishes; so does a list without a single label, as VOC's own test. Raises DataError where
+    there are no lists.
+    """
+    folder = locate(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
+    splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
+    items = [item for split, ids in disjoint(splits).items() for item in labelled(folder, split, ids)]
+    return RawData(
+        name="voc",
+        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        items=items,
+        label_values={**{value: value for value in range(len(NAMES))}, 255: VOID},
+    )
+
+
+def read_ids(file: Path) -> list[str]:
+    """The picture ids of a list, one a line. Raises DataError at one that is no plain name."""
+    ids = read_text(file).split()
+    for id_ in ids:
+        if Path(id_).name != id_:
+            raise DataError(f"{file.name}: found {id_!r}, expected one picture id a line")
+    return ids
+
+
+def disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
+    """`splits` with every id only in the shortest list that names it, in the order of `splits`; no empty lists."""
+    owner: dict[str, str] = {}
+    for split, ids in sorted(splits.items(), key=lambda pair: len(pair[1])):
+        for id_ in ids:
+            owner.setdefault(id_, split)
+    left = {split: [id_ for id_ in ids if owner[id_] == split] for split, ids in splits.items()}
+    return {split: ids for split, ids in left.items() if ids}
+
+
+def labelled(folder: Path, split: str, ids: list[str]) -> list[Item]:
+    """The items of a split; none where no label of it was published."""
+    items = [
+        Item(id=id_, split=split, image=folder / IMAGES / f"{id_}.jpg", label=folder / LABELS / f"{id_}.png")
+        for id_ in ids
+    ]
+    return items if any(isinstance(item.label, Path) and item.label.is_file() for item in items) else []
