@@ -1,0 +1,1 @@
+"""What people look at: overlays, plots, picture grids, report pages. No torch."""

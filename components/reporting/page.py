@@ -1,0 +1,120 @@
+"""A report page: one HTML file with its pictures inside, which opens without a network."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+STYLE = """
+:root { --ink: #20242c; --faint: #6e7480; --line: #e3e6ec; --paper: #fff; --back: #f5f6f9; --accent: #2f6fde; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--back); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 36px 24px 64px; }
+h1 { margin: 0; font-size: 28px; letter-spacing: -.01em; }
+h2 { margin: 0 0 14px; font-size: 17px; }
+.lead { margin: 4px 0 26px; color: var(--faint); }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 20px 22px;
+  margin-top: 18px; overflow-x: auto; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px; }
+.card { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 16px 20px; }
+.card:first-child { border-color: var(--accent); box-shadow: inset 0 3px 0 var(--accent); }
+.card b { display: block; font-size: 30px; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.card span { color: var(--faint); font-size: 13px; }
+.pair { display: grid; margin-top: 18px; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px; }
+table { border-collapse: collapse; width: 100%; }
+th { text-align: left; color: var(--faint); font-weight: 500; font-size: 13px; }
+th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
+tr:last-child td { border-bottom: 0; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+.patch { display: inline-block; width: 13px; height: 13px; border-radius: 3px; border: 1px solid #787e8a;
+  margin-right: 9px; vertical-align: -1px; }
+.bar { height: 9px; min-width: 160px; border-radius: 5px; background: var(--back); overflow: hidden; }
+.bar i { display: block; height: 100%; border-radius: 5px; background: var(--accent); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 5px 22px; margin: 0; }
+dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+.pair section { margin-top: 0; }
+.note { color: var(--faint); font-size: 13px; margin: 10px 0 0; }
+"""
+
+
+def page(title: str, lead: str, parts: Iterable[str]) -> str:
+    """The whole HTML page; `title` and `lead` are text, `parts` are what the functions below return."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>\n"
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n' + "\n".join(parts) + "\n</main></body></html>\n"
+    )
+
+
+def cards(values: Mapping[str, str]) -> str:
+    """Large values with their names below, side by side; the first stands out."""
+    inside = "".join(
+        f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in values.items()
+    )
+    return f'<div class="cards">{inside}</div>'
+
+
+def section(title: str, inside: str, note: str = "") -> str:
+    """A titled box around HTML, with a `note` of text below it."""
+    below = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<section><h2>{escape(title)}</h2>{inside}{below}</section>"
+
+
+def side_by_side(*parts: str) -> str:
+    """Parts next to each other where the window is wide enough."""
+    return f'<div class="pair">{"".join(parts)}</div>'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of HTML cells; columns whose title begins with # hold numbers and are aligned right."""
+    classes = [' class="number"' if title.startswith("#") else "" for title in head]
+    titles = "".join(f"<th{kind}>{escape(title.lstrip('#'))}</th>" for title, kind in zip(head, classes, strict=True))
+    lines = (
+        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, classes, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def bar(share: float) -> str:
+    """A bar filled to `share`, a fraction."""
+    return f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def patch(name: str, colour: Sequence[int]) -> str:
+    """A class's name after a patch of its colour."""
+    return f'<span class="patch" style="background:rgb{tuple(int(part) for part in colour)}"></span>{escape(name)}'
+
+
+def facts(values: Mapping[str, Any]) -> str:
+    """Names and values, a line each."""
+    lines = (f"<dt>{escape(name)}</dt><dd>{escape(plain(value))}</dd>" for name, value in values.items())
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def plain(value: Any) -> str:
+    """A value as a reader wants it: floats short, truth as yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with names joined by a space; lists and nothings are left out."""
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        name = f"{prefix} {key}".strip().replace("_", " ")
+        if isinstance(inner, Mapping):
+            flat |= flatten(inner, name)
+        elif inner is not None and not isinstance(inner, list):
+            flat[name] = inner
+    return flat
+
+
+def picture(content: bytes, alt: str, kind: str = "png") -> str:
+    """An image inside the page; `kind` is its format."""
+    return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
