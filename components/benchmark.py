@@ -1,0 +1,187 @@
+"""Measure ONNX Runtime against torch: the same pictures through every engine in one process, in turns."""
+
+import statistics
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import nn
+
+from components import step
+from components.errors import PixelwiseError, ProviderError
+from components.export import load_trained, pictures
+from components.families import find
+from components.files import write_json, write_text
+from components.params import Params
+from components.progress import progress
+from components.runtime.session import open_model
+from components.tracking import record_beside
+
+Engine = Callable[[np.ndarray], object]
+
+
+class BenchmarkParams(Params):
+    """Section `<family>.benchmark`."""
+
+    width: PositiveInt = Field(480, description="width of the pictures")
+    height: PositiveInt = Field(360, description="height of the pictures")
+    batch_size: PositiveInt = Field(4, description="pictures at once where throughput is measured")
+    warmup: PositiveInt = Field(5, description="runs of each engine that do not count")
+    repeats: PositiveInt = Field(30, description="runs of each engine that count")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where every engine runs")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Milliseconds of every run, by engine, at batch 1 and at the larger batch."""
+
+    params: BenchmarkParams
+    single: Mapping[str, Sequence[float]]
+    batched: Mapping[str, Sequence[float]]
+    left_out: Mapping[str, str]
+
+    def report(self) -> dict[str, Any]:
+        """What benchmark.json holds: per engine median and p90, throughput, and ratios paired run by run."""
+        engines = {
+            name: {
+                "median_milliseconds": statistics.median(times),
+                "p90_milliseconds": float(np.percentile(times, 90)),
+                "images_per_second": 1000 * self.params.batch_size / statistics.median(self.batched[name]),
+                "times_onnx": ratio(times, self.single["onnx"]),
+                "times_onnx_batched": ratio(self.batched[name], self.batched["onnx"]),
+            }
+            for name, times in self.single.items()
+            if name in self.batched
+        }
+        return {
+            "onnx_median_milliseconds": engines["onnx"]["median_milliseconds"],
+            "picture": [self.params.height, self.params.width],
+            **self.params.model_dump(include={"batch_size", "warmup", "repeats", "device"}),
+            "threads": torch.get_num_threads(),
+            "engines": engines,
+            "left_out": dict(self.left_out),
+        }
+
+    def __str__(self) -> str:
+        return table(self.report())
+
+
+def ratio(times: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
+    """`times` over `reference`, run by run: what drifts with the machine cancels in a pair."""
+    pairs = np.asarray(times) / np.asarray(reference)
+    low, median, high = np.percentile(pairs, [10, 50, 90])
+    return {"median": float(median), "p10": float(low), "p90": float(high)}
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report as a table for people."""
+    height, width = report["picture"]
+    lines = [
+        f"{width}×{height} on {report['device']}, {report['threads']} threads; {report['repeats']} runs in turns",
+        f"{'engine':<16}{'median ms':>10}{'p90 ms':>9}{'images/s':>10}{'ms / ONNX ms (p10–p90)':>26}",
+    ]
+    for name, engine in report["engines"].items():
+        times = engine["times_onnx"]
+        spread = f"{times['median']:.2f} ({times['p10']:.2f}–{times['p90']:.2f})"
+        lines.append(
+            f"{name:<16}{engine['median_milliseconds']:>10.1f}{engine['p90_milliseconds']:>9.1f}"
+            f"{engine['images_per_second']:>10.1f}{spread:>26}"
+        )
+    return "\n".join([*lines, *(f"{name}: left out, {why}" for name, why in report["left_out"].items())])
+
+
+def run(
+    params: BenchmarkParams,
+    model: Annotated[Path, "folder of the exported model, with its checkpoint beside the graphs"],
+    out: Annotated[Path, "folder for benchmark.json and benchmark.txt"],
+) -> Benchmark:
+    """Time ONNX Runtime (and int8 where offered), torch eager on channels-last memory, and torch.compile.
+
+    Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
+    """
+    engines, left_out = open_engines(model, params.device)
+    times = {}
+    for batch in (1, params.batch_size):
+        images = pictures(batch, params.height, params.width)
+        left_out |= warm_up(engines, images, params.warmup)
+        times[batch] = measure(engines, images, params.repeats, f"benchmark, batch {batch}")
+    found = Benchmark(params, times[1], times[params.batch_size], left_out)
+    write_json(out / "benchmark.json", found.report())
+    write_text(out / "benchmark.txt", f"{found}\n")
+    medians = {name: engine["median_milliseconds"] for name, engine in found.report()["engines"].items()}
+    record_beside(model, {f"benchmark/{name.replace(' ', '_')}_ms": value for name, value in medians.items()})
+    return found
+
+
+def open_engines(model: Path, device: Literal["cpu", "cuda"]) -> tuple[dict[str, Engine], dict[str, str]]:
+    """Every engine that can run here, and why others cannot."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ProviderError("device cuda: torch finds none, expected cpu")
+    described, net = load_trained(model / "checkpoint")
+    (graph,) = find(described["family"]).graphs(net)
+    module: Any = graph.module.to(device)
+    module = module.to(memory_format=torch.channels_last)
+    engines: dict[str, Engine] = {"onnx": open_model(model, device, torch.get_num_threads()).predict}
+    left_out: dict[str, str] = {}
+    if (model / "int8" / "model.onnx").exists():
+        engines["onnx int8"] = open_model(model / "int8", device, torch.get_num_threads()).predict
+    else:
+        left_out["onnx int8"] = "not offered by quantize"
+    engines["torch eager"] = torch_engine(module, device)
+    engines["torch compile"] = torch_engine(torch.compile(module), device)
+    return engines, left_out
+
+
+def torch_engine(module: Callable[..., Any] | nn.Module, device: str) -> Engine:
+    """`module` from NumPy to NumPy, as ONNX Runtime takes and gives it."""
+
+    @torch.inference_mode()
+    def engine(images: np.ndarray) -> np.ndarray:
+        labels: np.ndarray = module(torch.from_numpy(images).to(device)).cpu().numpy()
+        return labels
+
+    return engine
+
+
+def warm_up(engines: dict[str, Engine], images: np.ndarray, runs: int) -> dict[str, str]:
+    """Run every engine `runs` times; those that fail (torch.compile needs a C++ compiler) are taken out and named."""
+    failed = {}
+    for name, engine in list(engines.items()):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                for _ in range(runs):
+                    engine(images)
+        except PixelwiseError:
+            raise
+        except Exception as error:
+            if name != "torch compile":
+                raise
+            failed[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            del engines[name]
+    return failed
+
+
+def measure(engines: Mapping[str, Engine], images: np.ndarray, repeats: int, words: str) -> dict[str, list[float]]:
+    """Milliseconds of `repeats` runs of every engine, taken in turns so that the machine's drift hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in progress(range(repeats), words):
+        for name, engine in engines.items():
+            start = perf_counter()
+            engine(images)
+            times[name].append(1000 * (perf_counter() - start))
+    return times
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    step.main(run, None, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Export a trained family: ONNX graphs with all processing inside, compared with torch before they may leave."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnx
+import torch
+from pydantic import Field
+from torch import nn
+
+from components import step
+from components.errors import ModelError
+from components.families import Graph, find
+from components.files import atomic_path, write_json
+from components.identity import sha256_file
+from components.learning.checkpoints import load_weights
+from components.params import Params, parse
+from components.runtime.session import open_session
+from components.train import MODEL_FILE, WEIGHTS_FILE
+
+
+class ExportParams(Params):
+    """Section `<family>.export`."""
+
+    opset: int = Field(20, ge=18, description="ONNX operator set; older ones are silently raised to 18 by the exporter")
+    agreement: float = Field(
+        0.999, ge=0, le=1, description="share of pixels on which ONNX Runtime and torch must agree"
+    )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The graphs and how well they agree with torch."""
+
+    out: Path
+    graphs: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def parity(self) -> float:
+        """The lowest share of equal pixels over all graphs and sizes."""
+        return min(size["agreement"] for graph in self.graphs.values() for size in graph["sizes"])
+
+    def __str__(self) -> str:
+        lines = [f"{self.out / name}.onnx: {graph['bytes'] / 1e6:.1f} MB" for name, graph in self.graphs.items()]
+        lines.append(f"agrees with torch on at least {self.parity:.4%} of the pixels at every size tried")
+        lines.append(f"next: pixelwise predict --model {self.out} PICTURE --output predictions")
+        return "\n".join(lines)
+
+
+def run(
+    params: ExportParams,
+    model: Annotated[Path, "folder that train wrote"],
+    out: Annotated[Path, "folder for the graphs and export.json"],
+) -> Exported:
+    """Export a trained model to ONNX and compare it with torch at several sizes and batches.
+
+    Raises ModelError where the weights do not fit, the exporter refuses, or too few pixels agree.
+    """
+    described, net = load_trained(model)
+    facts = {
+        "family": described["family"],
+        "classes": json.dumps(described["classes"]),
+        "palette": json.dumps(described["palette"]),
+        "fingerprint": described["fingerprint"],
+        "data": described["data"],
+    }
+    found = {}
+    for graph in find(described["family"]).graphs(net):
+        with atomic_path(out / f"{graph.name}.onnx") as file:
+            write_graph(graph, facts, params.opset, file)
+            sizes = [compare(graph, file, size) for size in graph.probe]
+            worst = min(sizes, key=lambda size: size["agreement"])
+            if worst["agreement"] < params.agreement:
+                raise ModelError(
+                    f"{graph.name}: ONNX Runtime agrees with torch on {worst['agreement']:.4%} of the pixels at "
+                    f"{worst['batch']}×{worst['height']}×{worst['width']}, expected {params.agreement:.2%}"
+                )
+        written = out / f"{graph.name}.onnx"
+        found[graph.name] = {"bytes": written.stat().st_size, "sha256": sha256_file(written), "sizes": sizes}
+    exported = Exported(out, found)
+    write_json(out / "export.json", {"parity": exported.parity, "fingerprint": facts["fingerprint"], "graphs": found})
+    return exported
+
+
+def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
+    """What model.json says, and the net with its weights, ready to infer."""
+    try:
+        described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
+        ) from None
+    family = find(described["family"])
+    network = parse(family.NetworkParams, described["network"], f"{model / MODEL_FILE}: network")
+    net = family.build(network, len(described["classes"]), pretrained=False)
+    load_weights(net, model / WEIGHTS_FILE)
+    return described, net.eval()
+
+
+def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:
+    """Export `graph` to one ONNX `file` with `facts` and its input contract as metadata, and check it."""
+    symbols = {symbol: torch.export.Dim(symbol, min=1) for axes in graph.dynamic.values() for symbol in axes.values()}
+    shapes = {
+        name: {axis: symbols[symbol] for axis, symbol in graph.dynamic.get(name, {}).items()} for name in graph.inputs
+    }
+    program = torch.onnx.export(
+        graph.module,
+        tuple(graph.inputs.values()),
+        dynamo=True,
+        opset_version=opset,
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
+        dynamic_shapes=tuple(shapes.values()),
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError(f"{graph.name}: the exporter gave no graph")
+    proto = program.model_proto
+    onnx.helper.set_model_props(proto, {**facts, "inputs": json.dumps(contract(graph))})
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, file)
+
+
+def contract(graph: Graph) -> dict[str, str]:
+    """What each input takes, for whoever opens the file: `uint8 (batch, height, width, 3) RGB`."""
+    described = {}
+    for name, tensor in graph.inputs.items():
+        axes = graph.dynamic.get(name, {})
+        shape = ", ".join(axes.get(axis, str(length)) for axis, length in enumerate(tensor.shape))
+        described[name] = f"{str(tensor.dtype).removeprefix('torch.')} ({shape})"
+    return described
+
+
+@torch.inference_mode()
+def compare(graph: Graph, file: Path, size: tuple[int, int, int]) -> dict[str, Any]:
+    """Share of equal values between ONNX Runtime and torch on one batch (N, H, W) of made pictures."""
+    image = pictures(*size)
+    expected = graph.module(torch.from_numpy(image)).numpy()
+    (found,) = open_session(file, "cpu").run(None, {next(iter(graph.inputs)): image})
+    batch, height, width = size
+    agreement = float((found == expected).mean()) if found.shape == expected.shape else 0.0
+    return {"batch": batch, "height": height, "width": width, "agreement": agreement}
+
+
+def pictures(batch: int, height: int, width: int) -> np.ndarray:
+    """Seeded pictures (N, H, W, 3) uint8 with structure at every scale, as photographs have."""
+    generator = torch.Generator().manual_seed(batch * height * width)
+    total = torch.zeros(batch, 3, height, width)
+    for octave in range(6):
+        grid = torch.rand(batch, 3, 2 ** (octave + 1), 2 ** (octave + 1), generator=generator) - 0.5
+        total += nn.functional.interpolate(grid, size=(height, width), mode="bilinear") / 1.5**octave
+    return (total * 100 + 127).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    step.main(run, None, argv)
+
+
+if __name__ == "__main__":
+    main()

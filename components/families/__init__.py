@@ -1,0 +1,63 @@
+"""The families of nets, one module each, found by name. The train and export steps know no family: they call its hooks.
+
+build    the net, from `network` parameters and a number of classes
+fit      learn from the prepared data: most call `learning.loop.fit` with a task of their own (still images for the FCN
+         and the composition, episodes for the guide); one that is calibrated, not trained, returns what it measured
+graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwork, three for the guide
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from components.datasets.prepared import PreparedData
+from components.errors import ParamsError
+from components.learning.loop import History, Recorder
+from components.params import Params
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX graph to export: a module with its pre- and post-processing inside.
+
+    inputs: name -> example tensor. dynamic: input name -> {axis: symbol} for the axes that vary. probe: batch sizes and
+    picture sizes (N, H, W) at which the graph is compared with torch, all different from the example's.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    outputs: Sequence[str]
+    dynamic: Mapping[str, Mapping[int, str]]
+    probe: Sequence[tuple[int, int, int]]
+
+
+class Family(Protocol):
+    """What a module of this folder defines."""
+
+    NetworkParams: type[Params]
+    # Its field `network` holds the NetworkParams.
+    TrainParams: type[Params]
+
+    def build(self, network: Any, classes: int, pretrained: bool = True) -> nn.Module:
+        """The untrained net. `pretrained` False leaves out the backbone's weights, for a net about to be loaded."""
+
+    def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: Recorder) -> History:
+        """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves."""
+
+    def graphs(self, net: nn.Module) -> Sequence[Graph]:
+        """The graphs that ship."""
+
+
+def find(name: str) -> Family:
+    """The family called `name`. Raises ParamsError where there is none."""
+    known = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name not in known:
+        raise ParamsError(f"family {name!r}: unknown, expected one of {', '.join(known)}")
+    family: Family = importlib.import_module(f"{__name__}.{name}")
+    return family

@@ -1,0 +1,204 @@
+"""The training loop of every family: Fabric moves it between devices, a `Task` says what is learned.
+
+A run killed at any instant goes on from its last finished epoch to the same weights, bit for bit on a CPU: every sample
+is drawn from (seed, epoch, index), and torch's own stream is seeded afresh each epoch.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from components.learning.checkpoints import load_tensors, optimiser_tensors, restore_optimiser, save_tensors
+from components.learning.optimisers import WeightAverage, adamw, poly_rate, set_rate
+from components.params import Params
+from components.progress import progress
+
+Arrays = Mapping[str, np.ndarray]
+Recorder = Callable[[Mapping[str, float], int], None]
+History = list[dict[str, float]]
+STATE_FILE = "state.safetensors"
+BEST_FILE = "best.safetensors"
+# Batches prepared ahead: two keep the threads busy while the net works, more would only hold memory.
+AHEAD = 2
+
+
+class LoopParams(Params):
+    """Optimisation and device."""
+
+    seed: NonNegativeInt = Field(0, description="seed of every random choice")
+    epochs: PositiveInt = Field(12, description="passes over the training split")
+    batch_size: PositiveInt = Field(8, description="samples a step and process")
+    learning_rate: PositiveFloat = Field(1.5e-3, description="AdamW's rate after the warm-up")
+    weight_decay: NonNegativeFloat = Field(0.02, description="AdamW's decay of weights")
+    warmup_steps: NonNegativeInt = Field(50, description="steps of linear warm-up")
+    average_decay: float = Field(0.99, ge=0, lt=1, description="decay of the running average of the weights")
+    validate_every: PositiveInt = Field(2, description="epochs between validations")
+    patience: PositiveInt = Field(10, description="validations without improvement before an early stop")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    devices: PositiveInt = Field(1, description="processes or GPUs")
+    strategy: str = Field("auto", description="Fabric strategy: auto, ddp, fsdp, …")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
+    loader_threads: PositiveInt = Field(2, description="threads that decode and augment")
+
+
+class Task(Protocol):
+    """What is learned: samples, a loss over a batch of them, and a score of the net."""
+
+    def __len__(self) -> int:
+        """Samples an epoch."""
+
+    def sample(self, seed: int, epoch: int, index: int) -> Arrays:
+        """One training sample; the same arguments give the same arrays."""
+
+    def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """A scalar to minimise. batch: the samples' arrays stacked along a new first axis."""
+
+    def score(self, net: nn.Module) -> dict[str, float]:
+        """Validation metrics by name; the first one decides which weights are kept."""
+
+
+@dataclass
+class Standing:
+    """Where a run stands: what a resumed one needs beside its tensors."""
+
+    epoch: int = 0
+    best: float = float("-inf")
+    stale: int = 0
+    history: History = field(default_factory=list)
+
+
+def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Recorder) -> History:
+    """Train `net` in place and leave it with the best averaged weights. Returns one row of metrics an epoch.
+
+    `state` holds the resumable state; whoever calls removes it once the result is safe. `record` gets the metrics and
+    the epoch they belong to.
+    """
+    fabric = Fabric(
+        accelerator=params.device, devices=params.devices, strategy=params.strategy, precision=params.precision
+    )
+    fabric.launch()
+    # Convolutions run 1.3 times as fast on channels-last memory, on CPUs and GPUs alike.
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model, optimiser = fabric.setup(net, adamw(net, params.learning_rate, params.weight_decay))
+    average = WeightAverage(net, params.average_decay)
+    standing = resume(net, optimiser, average, state)
+    steps = max(1, len(task) // (params.batch_size * fabric.world_size))
+    for epoch in range(standing.epoch, params.epochs):
+        if standing.stale >= params.patience:
+            break
+        torch.manual_seed(epoch_seed(params.seed, epoch, fabric.global_rank))
+        row = train_epoch(fabric, model, optimiser, average, task, params, epoch, steps)
+        if (epoch + 1) % params.validate_every == 0 or epoch + 1 == params.epochs:
+            row |= validate(fabric, task, average, standing, state)
+        standing.history.append({"epoch": float(epoch + 1), **row})
+        standing.epoch = epoch + 1
+        if fabric.is_global_zero:
+            record(row, epoch + 1)
+            keep(net, optimiser, average, standing, state)
+        fabric.barrier()
+    net.load_state_dict(load_tensors(state / BEST_FILE)[0])
+    return standing.history
+
+
+def train_epoch(
+    fabric: Fabric,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage,
+    task: Task,
+    params: LoopParams,
+    epoch: int,
+    steps: int,
+) -> dict[str, float]:
+    """One pass; returns the mean loss, the last learning rate and the speed."""
+    model.train()
+    total, start = torch.zeros((), device=fabric.device), perf_counter()
+    loader = batches(task, params, epoch, steps, fabric.global_rank, fabric.world_size)
+    for index, arrays in enumerate(progress(loader, f"epoch {epoch + 1}/{params.epochs}", total=steps)):
+        step = epoch * steps + index
+        rate = params.learning_rate * poly_rate(step, steps * params.epochs, params.warmup_steps)
+        set_rate(optimiser, rate)
+        batch = {name: fabric.to_device(torch.from_numpy(array)) for name, array in arrays.items()}
+        loss = task.loss(model, batch)
+        optimiser.zero_grad()
+        fabric.backward(loss)
+        optimiser.step()
+        average.update(model, step)
+        total += loss.detach()
+    images = steps * params.batch_size * fabric.world_size
+    return {
+        "train/loss": (total / steps).item(),
+        "learning_rate": rate,
+        "images_per_second": images / (perf_counter() - start),
+    }
+
+
+def batches(task: Task, params: LoopParams, epoch: int, steps: int, rank: int, world: int) -> Iterator[Arrays]:
+    """Batches of one epoch for process `rank` of `world`, prepared by threads a few ahead of the net."""
+    mine = np.random.default_rng((params.seed, epoch)).permutation(len(task))[rank::world]
+    size = params.batch_size
+    chosen = [mine[np.arange(step * size, (step + 1) * size) % len(mine)] for step in range(steps)]
+    with ThreadPoolExecutor(params.loader_threads) as pool:
+
+        def prepare(indices: np.ndarray) -> list[Future[Arrays]]:
+            return [pool.submit(task.sample, params.seed, epoch, int(index)) for index in indices]
+
+        waiting = deque(prepare(indices) for indices in chosen[:AHEAD])
+        for step in range(steps):
+            samples = [sample.result() for sample in waiting.popleft()]
+            if step + AHEAD < steps:
+                waiting.append(prepare(chosen[step + AHEAD]))
+            yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def validate(fabric: Fabric, task: Task, average: WeightAverage, standing: Standing, state: Path) -> dict[str, float]:
+    """Score the averaged weights and keep them where they are the best so far."""
+    scores = task.score(average.net)
+    decisive = next(iter(scores.values()))
+    if decisive > standing.best:
+        standing.best, standing.stale = decisive, 0
+        if fabric.is_global_zero:
+            save_tensors(state / BEST_FILE, average.net.state_dict())
+    else:
+        standing.stale += 1
+    return scores
+
+
+def keep(
+    net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, standing: Standing, state: Path
+) -> None:
+    """Write the state from which `resume` goes on."""
+    parts = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": optimiser_tensors(optimiser)}
+    tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+    save_tensors(state / STATE_FILE, tensors, asdict(standing))
+
+
+def resume(net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, state: Path) -> Standing:
+    """Put back the last kept state, if there is one, and say where it stood."""
+    if not (state / STATE_FILE).exists():
+        return Standing()
+    tensors, facts = load_tensors(state / STATE_FILE)
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "optimiser": {}}
+    for key, value in tensors.items():
+        part, _, name = key.partition("/")
+        parts[part][name] = value
+    net.load_state_dict(parts["net"])
+    average.net.load_state_dict(parts["average"])
+    restore_optimiser(optimiser, parts["optimiser"])
+    return Standing(**facts)
+
+
+def epoch_seed(seed: int, epoch: int, rank: int) -> int:
+    """One seed of torch's stream for an epoch of a process."""
+    words: Any = np.random.SeedSequence((seed, epoch, rank)).generate_state(1)
+    return int(words[0])

@@ -1,0 +1,1 @@
+"""Scores of predictions, and the judgements made on them. NumPy only."""

@@ -1,0 +1,1 @@
+"""Exported models at work: ONNX Runtime, NumPy and Pillow, no torch."""

@@ -1,0 +1,125 @@
+"""Where MLflow keeps things, and how to reach it.
+
+MLflow is imported inside functions: it takes seconds, and training works without it.
+"""
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+OFF = "none"
+DEFAULT_STORE = "sqlite:///mlflow.db"
+SQLITE = "sqlite:///"
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server that does not answer is reported in seconds; by default MLflow tries for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+
+
+def store_uri(tracking: str | None) -> str:
+    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, where `mlflow ui` looks too."""
+    return tracking or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+
+
+def is_installed() -> bool:
+    """Whether MLflow can be imported; it is not imported to find out."""
+    return importlib.util.find_spec("mlflow") is not None
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store at `uri`; an SQLite store is made on first use, which takes some seconds.
+
+    Raises RegistryError where MLflow is not installed, tracking is off or the store cannot be opened.
+    """
+    if uri == OFF or not is_installed():
+        raise RegistryError(f"tracking {uri}: {'switched off' if uri == OFF else 'mlflow is not installed'}")
+    if (database := sqlite_file(uri)) is not None and not database.exists():
+        if not database.parent.is_dir():
+            raise RegistryError(f"{uri}: no folder {database.parent}")
+        say(f"making {database}, once, some seconds")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    with plain_errors(uri):
+        return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
+    from mlflow.exceptions import MlflowException
+
+    if (found := client.get_experiment_by_name(name)) is not None:
+        return str(found.experiment_id)
+    database = sqlite_file(client.tracking_uri)
+    location = str((database.parent / "mlartifacts" / name).resolve()) if database else None
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        # Another family's training, started at the same moment, may have made it.
+        if (found := client.get_experiment_by_name(name)) is None:
+            raise
+        return str(found.experiment_id)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file behind `uri`, or None for a server."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+@contextmanager
+def as_default(uri: str) -> Iterator[None]:
+    """Make `uri` MLflow's default store: its registry looks logged models up there, whichever client asks."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@contextmanager
+def plain_errors(uri: str) -> Iterator[None]:
+    """Turn what MLflow and its database raise into one line."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise RegistryError(f"{uri}: {str(error).partition(chr(10))[0]}") from error
+
+
+def git_commit(folder: Path | None = None) -> str:
+    """The commit checked out in `folder` (default: the working directory), with `-dirty` where tracked files differ.
+
+    "" where there is no repository.
+    """
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def say(words: str) -> None:
+    """One line to the user about tracking, kept off standard output."""
+    print(f"tracking: {words}", file=sys.stderr)

@@ -1,0 +1,104 @@
+"""Train a family on the prepared data: the best weights, what net they fit, the curves, and which run made them."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+
+from components import step
+from components.datasets.prepared import DATASET_FILE, PreparedData
+from components.families import find
+from components.files import write_json
+from components.identity import LOCK_FILE, code_hash, fingerprint, sha256_file
+from components.learning.checkpoints import save_tensors
+from components.learning.loop import History
+from components.learning.memory import keep_freed_memory
+from components.tracking.runs import start_run
+
+WEIGHTS_FILE, MODEL_FILE, RUN_FILE, HISTORY_FILE = "weights.safetensors", "model.json", "run.json", "history.json"
+BEGUN_FILE = "begun.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the weights are and how well they did."""
+
+    family: str
+    out: Path
+    history: History
+
+    def __str__(self) -> str:
+        scored = [row for row in self.history if "val/mean_iu" in row]
+        best = max(scored, key=lambda row: row["val/mean_iu"])
+        return (
+            f"{self.family}: mean IU {best['val/mean_iu']:.3f} at epoch {best['epoch']:.0f} of {len(self.history)}\n"
+            f"weights in {self.out}; next: pixelwise export --section {self.family}.export "
+            f"--model {self.out} --out {self.out.parent}"
+        )
+
+
+def run(
+    params: Any,
+    family: Annotated[str, "family of nets to train"],
+    data: Annotated[Path, "prepared data"],
+    out: Annotated[Path, "folder for weights.safetensors, model.json, run.json and history.json"],
+    state: Annotated[Path, "folder for resumable state; emptied when the result is whole"],
+    tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
+) -> Trained:
+    """Train one family on the prepared data; a killed training goes on where it was.
+
+    Raises DataError where a split is missing, ModelError where the net cannot be built, ParamsError on a bad parameter.
+    """
+    prepared, kind = PreparedData(data), find(family)
+    parts: dict[str, Any] = {
+        "parameters": params.model_dump(mode="json"),
+        "data": sha256_file(data / DATASET_FILE),
+        "code": code_hash(["components.train", f"components.families.{family}"]),
+        "environment": sha256_file(LOCK_FILE),
+    }
+    mark = fingerprint({"family": family, **parts})
+    work = state / mark[:16]
+    keep_freed_memory()
+    torch.manual_seed(params.seed)
+    net = kind.build(params.network, len(prepared.classes))
+    tags = {"fingerprint": mark}
+    with start_run(family, f"train-{family}", parts["parameters"], tags, tracking, resume=begun(work)) as recorder:
+        write_json(work / BEGUN_FILE, recorder.run_id)
+        history = kind.fit(net, prepared, params, work, recorder.metrics)
+    save_tensors(out / WEIGHTS_FILE, net.state_dict())
+    write_json(
+        out / MODEL_FILE,
+        {
+            "family": family,
+            "network": parts["parameters"]["network"],
+            "classes": prepared.classes.names,
+            "palette": prepared.classes.palette,
+            "fingerprint": mark,
+            "data": parts["data"],
+        },
+    )
+    write_json(out / HISTORY_FILE, history)
+    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "fingerprint": mark, "experiment": family, "parts": parts})
+    shutil.rmtree(state, ignore_errors=True)
+    return Trained(family, out, history)
+
+
+def begun(work: Path) -> str | None:
+    """The MLflow run of a training that was cut short, so that the resumed one goes on with it."""
+    run_id: str | None = json.loads((work / BEGUN_FILE).read_text()) if (work / BEGUN_FILE).exists() else None
+    return run_id
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line: the family names the parameters, so it is read first."""
+    with step.plain_errors():
+        family = step.value_of("family", argv, default="fcn")
+        step.main(run, "{family}.train", argv, params=find(family).TrainParams)
+
+
+if __name__ == "__main__":
+    main()
