@@ -1,0 +1,229 @@
+"""Evaluate an exported model: one confusion matrix over a split, every score from it (thesis §2.4)."""
+
+import itertools
+import json as json_text
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from components import step
+from components.datasets.examine import read_pair
+from components.datasets.items import Classes, RawData
+from components.datasets.prepared import MANIFEST_FILE, PreparedData, Sample
+from components.datasets.readers import READERS, read_dataset
+from components.errors import DataError, ParamsError
+from components.files import write_json
+from components.identity import sha256_file
+from components.measures.confusion import Absent, Counts, count_pixels, scores_of
+from components.params import Params
+from components.progress import progress
+from components.reporting.evaluation import Evaluation, percent
+from components.reporting.grid import GridRow
+from components.runtime.session import Provider, Segmenter, graph_file, open_model
+
+# Far above any camera's picture, far below what would fill the memory.
+MAX_PIXELS = 100_000_000
+
+
+class EvaluateParams(Params):
+    """Section `<family>.evaluate`."""
+
+    split: str = Field("val", min_length=1, description="split of the data to score")
+    batch_size: PositiveInt = Field(8, description="images predicted at once, where neighbours are of equal size")
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    absent: Absent = Field(
+        "exclude", description="a class without a truth pixel: out of the means, or IU 0 where it was predicted"
+    )
+    pictures: PositiveInt = Field(6, description="images in the picture grid, the worst among them")
+
+
+def run(
+    params: EvaluateParams,
+    model: Annotated[Path, "folder of the exported model, or its .onnx file"],
+    *,
+    out: Annotated[Path | None, "folder for metrics.json, plots and report.html"] = None,
+    data: Annotated[Path | None, "prepared data; or give --dataset and --root"] = None,
+    dataset: Annotated[str | None, "how to read --root: " + ", ".join(READERS)] = None,
+    root: Annotated[Path | None, "folder of a data set as it comes"] = None,
+    json: Annotated[Path | None, "file to write the scores to as JSON"] = None,
+) -> Evaluation:
+    """Score a model on one split of the prepared data, or of a data set as it comes, through ONNX Runtime.
+
+    Raises DataError where the split is empty or its classes are not the model's, ModelError where the model cannot run.
+    """
+    split = open_split(params.split, data, dataset, root)
+    segmenter = open_model(model, params.provider)
+    require_same_classes(model=segmenter.names, data=split.classes.names)
+    file = graph_file(model)
+    started = time.perf_counter()
+    ids, counts = measure(segmenter, split.samples, params.batch_size)
+    found = Evaluation(
+        model=file,
+        model_sha256=sha256_file(file),
+        dataset=split.dataset,
+        data_sha256=split.data_sha256,
+        split=params.split,
+        provider=segmenter.provider,
+        seconds=time.perf_counter() - started,
+        classes=split.classes,
+        ids=ids,
+        counts=counts,
+        scores=scores_of(counts.sum(axis=0), params.absent),
+        out=out,
+    )
+    if json:
+        write_json(json, found.metrics())
+    if out:
+        rows = grid_rows(found, segmenter, split.samples, params.pictures)
+        write_and_record(out, found, rows, segmenter.metadata)
+    return found
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is scored: samples decoded on demand. `data_sha256` is the hash of prepared data's manifest, or None."""
+
+    dataset: str
+    classes: Classes
+    samples: Sequence[Sample]
+    data_sha256: str | None
+
+
+def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None) -> Split:
+    """One split of prepared `data`, or of the `dataset` under `root`. ParamsError where neither or both are given."""
+    if data and not dataset and not root:
+        prepared = PreparedData(data)
+        return Split(prepared.name, prepared.classes, prepared.split(split), sha256_file(data / MANIFEST_FILE))
+    if data or not dataset or not root:
+        raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
+    raw = read_dataset(dataset, root)
+    return Split(raw.name, raw.classes, RawSplit(raw, split), None)
+
+
+class RawSplit(Sequence[Sample]):
+    """One split of a data set as it comes, decoded on demand; raises DataError where the split has no item."""
+
+    def __init__(self, raw: RawData, split: str) -> None:
+        self.raw = raw
+        self.items = [item for item in raw.items if item.split == split]
+        if not self.items:
+            found = ", ".join(dict.fromkeys(item.split for item in raw.items))
+            raise DataError(f"data set {raw.name}: no split {split}, expected one of: {found}")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        image, label = read_pair(self.items[index], self.raw, MAX_PIXELS)
+        return Sample(id=self.items[index].id, image=image, label=label)
+
+
+def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
+    """Raise DataError naming the first difference between the classes of the model and of the data."""
+    if len(model) != len(data):
+        raise DataError(f"classes: the data has {len(data)}, the model has {len(model)}: {', '.join(model)}")
+    for index, (ours, theirs) in enumerate(zip(model, data, strict=True)):
+        if ours != theirs:
+            raise DataError(f"class {index}: {theirs!r} in the data, but {ours!r} in the model")
+
+
+def measure(segmenter: Segmenter, samples: Sequence[Sample], batch_size: int) -> tuple[tuple[str, ...], Counts]:
+    """The ids, and the (M, K, K) pixel counts of each image."""
+    ids, counts = [], []
+    for sample, prediction in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
+        try:
+            counts.append(count_pixels(sample.label, prediction, len(segmenter.names)))
+        except DataError as error:
+            raise DataError(f"{sample.id}: {error}") from None
+        ids.append(sample.id)
+    return tuple(ids), np.stack(counts)
+
+
+def predict_all(
+    segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
+) -> Iterator[tuple[Sample, np.ndarray]]:
+    """Every sample with its prediction (H, W); neighbours of equal size are predicted at once."""
+    everything = (samples[index] for index in range(len(samples)))
+    for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
+        while batch := list(itertools.islice(alike, batch_size)):
+            yield from zip(batch, segmenter.predict(np.stack([sample.image for sample in batch])), strict=True)
+
+
+def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample], pictures: int) -> list[GridRow]:
+    """The worst image and others spread evenly over the split, predicted once more: predictions are not kept."""
+    mean_ius = found.image_mean_ius()
+    worst = int(np.nanargmin(mean_ius))
+    others = [index for index in range(len(samples)) if index != worst]
+    spread = np.linspace(0, len(others) - 1, min(pictures - 1, len(others))).round().astype(int)
+    rows = []
+    for index in sorted([worst, *(others[place] for place in spread)]):
+        sample = samples[index]
+        note = "   worst of the split" if index == worst and len(samples) > 1 else ""
+        caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
+        rows.append(GridRow(caption, sample.image, sample.label, segmenter.predict(sample.image[None])[0]))
+    return rows
+
+
+def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], metadata: dict[str, Any]) -> None:
+    """Write all files under `out`, and add them to the MLflow run of the training where the model names one."""
+    # Plots take a second to import, and a score alone needs none.
+    from components.reporting.results import write_results
+
+    folder = found.model.parent
+    run_file = folder / "checkpoint" / "run.json"
+    run_id = (read_json(run_file) or {}).get("run_id")
+    history = read_json(folder / "checkpoint" / "history.json") or []
+    origins = {
+        "Model": {
+            "file": found.model,
+            "sha256": found.model_sha256,
+            "family": metadata.get("family"),
+            "fingerprint": metadata.get("fingerprint"),
+            "MLflow run": run_id,
+        },
+        "Data": {
+            "data set": found.dataset,
+            "split": found.split,
+            "images": len(found.ids),
+            "manifest sha256": found.data_sha256,
+            "provider": found.provider,
+        },
+        "Export": read_json(folder / "export.json") or {},
+        "int8": read_json(folder / "int8" / "quantization.json") or {},
+    }
+    files = write_results(out, found, rows, history, origins)
+    if run_id:
+        from components import tracking
+
+        tracking.record(run_file, tracked_metrics(found), files)
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file, None where there is none."""
+    return json_text.loads(file.read_text()) if file.is_file() else None
+
+
+def tracked_metrics(found: Evaluation) -> dict[str, float]:
+    """The scores under the names that every family's runs share."""
+    metrics = found.metrics()
+    tracked = {name: metrics[name] for name in ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")}
+    for name, iu in metrics["per_class"].items():
+        if iu is not None:
+            # MLflow refuses other characters in names, and a class may be called what its data set likes.
+            tracked["iu/" + re.sub(r"[^\w .-]", "_", name)] = iu
+    return {f"evaluate/{found.split}/{name}": value for name, value in tracked.items()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step from the command line."""
+    step.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

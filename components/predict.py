@@ -1,0 +1,194 @@
+"""Predict: label maps and overlays for pictures, folders and videos, with any exported model."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from PIL import ImageOps, UnidentifiedImageError
+from pydantic import Field
+
+from components import step
+from components.datasets.pictures import FORMATS, SUFFIXES, open_picture, rgb
+from components.errors import DataError, PixelwiseError
+from components.files import write_bytes
+from components.params import Params
+from components.progress import progress
+from components.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
+from components.runtime.session import Provider, Segmenter, open_model
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+
+
+class PredictParams(Params):
+    """No section; options only."""
+
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written. `images` counts pictures and frames of videos."""
+
+    model: Path
+    output: Path
+    provider: str
+    inputs: int
+    images: int
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = self.images / max(self.seconds, 1e-9)
+        return (
+            f"{self.inputs} inputs, {self.images} images in {self.seconds:.1f} s on {self.provider} "
+            f"({rate:.1f} a second, reading and writing included)\n"
+            f"label maps and overlays: {self.output}\n"
+            f"next: pixelwise evaluate --model {self.model} --dataset folder --root LABELLED --split val"
+        )
+
+
+@dataclass(frozen=True)
+class Input:
+    """One picture or video; its results are `name` plus an ending, under the output folder."""
+
+    path: Path
+    name: Path
+
+
+def run(
+    params: PredictParams,
+    inputs: Annotated[list[Path], "pictures, videos, or folders of them"],
+    model: Annotated[Path, "folder of the exported model, or its .onnx file"],
+    output: Annotated[Path, "folder to write to"],
+) -> Report:
+    """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
+    of every video. Folders are searched through and their subfolders kept.
+
+    An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
+    """
+    segmenter = open_model(model, params.provider)
+    found = find_inputs(inputs, output)
+    started = time.perf_counter()
+    images, faults = 0, []
+    for item in progress(found, "predict"):
+        try:
+            images += predict_one(segmenter, item, output, params.alpha)
+        except PixelwiseError as error:
+            faults.append(error)
+        except OSError as error:
+            raise DataError(f"{output}: cannot be written to: {error.strerror or error}") from None
+    for fault in faults:
+        print(f"skipped: {fault}", file=sys.stderr)
+    if faults:
+        raise DataError(f"{len(faults)} of {len(found)} inputs could not be used, see above; results: {output}")
+    return Report(model, output, segmenter.provider, len(found), images, time.perf_counter() - started)
+
+
+def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
+    """The files to predict, each once, with names for their results that do not clash.
+
+    Raises DataError where a folder holds neither picture nor video.
+    """
+    files: dict[Path, Path] = {}
+    for path in given:
+        for file in [path] if not path.is_dir() else search(path, output):
+            relative = file.relative_to(path) if path.is_dir() else Path(file.name)
+            # Keyed by the real file, so that one given twice is predicted once.
+            files.setdefault(file.resolve(), relative)
+    return [Input(file, name) for file, name in zip(files, result_names(list(files.values())), strict=True)]
+
+
+def search(folder: Path, output: Path) -> list[Path]:
+    """The pictures and videos in `folder` and below, except for what lies in `output`."""
+    kinds = (*SUFFIXES, *VIDEO_SUFFIXES)
+    inside = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in kinds and file.is_file()]
+    files = [file for file in inside if not file.resolve().is_relative_to(output.resolve())]
+    if not files:
+        raise DataError(f"{folder}: no picture or video, expected files ending in {' '.join(kinds)}")
+    return files
+
+
+def result_names(relative: Sequence[Path]) -> Iterator[Path]:
+    """A name for each file: without its suffix, with it where two would be alike, then numbered."""
+    stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
+    taken: set[str] = set()
+    for path in relative:
+        plain = path.with_suffix("")
+        base = name = plain if stems[str(plain).casefold()] == 1 else path
+        number = 2
+        while str(name).casefold() in taken:
+            name, number = base.with_name(f"{base.name}-{number}"), number + 1
+        taken.add(str(name).casefold())
+        yield name
+
+
+def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float) -> int:
+    """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
+    target = output / item.name
+    if item.path.suffix.lower() in VIDEO_SUFFIXES:
+        return predict_video(segmenter, item.path, target, alpha)
+    image = read_picture(item.path)
+    prediction = segmenter.predict(image[None])[0]
+    shown = np.unique(prediction)
+    write_bytes(ending(target, ".label.png"), encode_label(prediction, segmenter.palette))
+    write_bytes(ending(target, ".overlay.png"), encode_picture(explained(segmenter, image, prediction, shown, alpha)))
+    return 1
+
+
+def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float) -> int:
+    """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
+    # PyAV is large, and pictures do without it.
+    from components.reporting.video import transform_video
+
+    every_class = np.arange(len(segmenter.names))
+
+    def predict_frame(frame: int, image: Picture) -> Picture:
+        prediction = segmenter.predict(image[None])[0]
+        file = ending(target, ".label") / f"frame_{frame:05d}.png"
+        write_bytes(file, encode_label(prediction, segmenter.palette))
+        return explained(segmenter, image, prediction, every_class, alpha)
+
+    return transform_video(source, ending(target, ".overlay.mp4"), predict_frame)
+
+
+def read_picture(path: Path) -> Picture:
+    """The picture upright, as its EXIF orientation says. Raises DataError naming `path` where it cannot be read."""
+    try:
+        picture = open_picture(path.read_bytes())
+        upright = ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not a picture, expected one of: {' '.join(FORMATS)}") from None
+    except Exception as error:
+        # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end the others.
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: {reason}") from None
+    if picture.mode.startswith("I") or picture.mode == "F":
+        raise DataError(f"{path}: mode {picture.mode}, expected 8 bits a channel")
+    return rgb(upright)
+
+
+def explained(segmenter: Segmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
+    """The overlay with the legend of the classes `shown` below it."""
+    width = image.shape[1]
+    entries = [(segmenter.names[index], segmenter.palette[index]) for index in shown]
+    key = legend(entries, width, size=min(max(width // 40, 11), 32))
+    return np.concatenate([overlay(image, prediction, segmenter.palette, alpha), key])
+
+
+def ending(name: Path, suffix: str) -> Path:
+    """`name` with `suffix` added; dots in the name are kept."""
+    return name.with_name(name.name + suffix)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step from the command line."""
+    step.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()
