@@ -1,0 +1,119 @@
+"""Register a model: the exported graphs and the evidence about them become a version, and the challenger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from components import step
+from components.errors import DataError
+from components.identity import sha256_file
+from components.tracking.evidence import METRICS, evidence_files, read_json
+from components.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    GRAPH,
+    ONNX_TAG,
+    add_version,
+    find_version,
+    keep_evidence,
+    move_alias,
+    read_aliases,
+)
+from components.tracking.runs import has_run, read_run
+from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a model stands in the registry."""
+
+    name: str
+    version: str
+    is_new: bool
+    is_champion: bool
+
+    def __str__(self) -> str:
+        what = "registered" if self.is_new else "was registered before"
+        if self.is_champion:
+            return f"{self.name} version {self.version} {what} and is the champion: nothing to promote"
+        return (
+            f"{self.name} version {self.version} {what}; alias challenger\nnext: pixelwise promote --name {self.name}"
+        )
+
+
+def run(
+    name: Annotated[str, "name of the model in the registry"],
+    model: Annotated[Path, "folder with model.onnx, export.json and checkpoint/run.json"],
+    evaluation: Annotated[Path, "folder with metrics.json and images.npz of this very model"],
+    benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate knows no latency"] = None,
+    tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
+) -> Registration:
+    """Put the exported model in the registry and let the alias `challenger` name it.
+
+    The same graph registered again makes no second version: its evidence is renewed and it is the challenger again,
+    unless it is the champion already.
+
+    Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
+    """
+    files = evidence_files(model, evaluation, benchmark)
+    onnx_sha256 = graph_hash(model, evaluation)
+    trained = read_run(model / "checkpoint" / "run.json")
+    uri = store_uri(tracking)
+    client = connect(uri)
+    with plain_errors(uri):
+        version = known = find_version(client, name, onnx_sha256)
+        if version is None:
+            run_id = tracked_run(client, trained["run_id"])
+            tags = {
+                "fingerprint": trained["fingerprint"],
+                ONNX_TAG: onnx_sha256,
+                "data_sha256": str(trained["parts"].get("data", "")),
+                "git_commit": git_commit(),
+            }
+            version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
+        keep_evidence(client, name, version, files)
+        is_champion = nominate(client, name, version)
+    return Registration(name, version, is_new=known is None, is_champion=is_champion)
+
+
+def graph_hash(model: Path, evaluation: Path) -> str:
+    """The hash of the exported graph. Raises DataError where it is missing or the evaluation is of another graph."""
+    graph = model / GRAPH
+    if not graph.is_file():
+        raise DataError(f"{graph}: no such file, expected the exported model")
+    exported, scored = sha256_file(graph), read_json(evaluation / METRICS).get("model_sha256")
+    if exported != scored:
+        raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {exported}; evaluate it again")
+    return exported
+
+
+def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
+    """`run_id` where the store has this run; else None, and the user is told."""
+    if run_id is not None and has_run(client, run_id):
+        return run_id
+    reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
+    say(f"{reason}; the version is linked to no run")
+    return None
+
+
+def nominate(client: "MlflowClient", name: str, version: str) -> bool:
+    """Let `challenger` name `version`, or nothing where that is the champion. Returns whether it is the champion."""
+    aliases = read_aliases(client, name)
+    is_champion = aliases.get(CHAMPION) == version
+    wanted = None if is_champion else version
+    if aliases.get(CHALLENGER) != wanted:
+        move_alias(client, name, CHALLENGER, wanted)
+    return is_champion
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    step.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()
