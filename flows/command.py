@@ -1,0 +1,87 @@
+"""Run a command line from a flow: its output streams through, and it dies with the flow."""
+
+import asyncio
+import codecs
+import os
+import shutil
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+GUARD = Path(__file__).with_name("guard.py")
+CHUNK_BYTES = 65536
+Listen = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit `status`, and the complete lines of its `output` and `errors`."""
+
+    status: int
+    output: list[str]
+    errors: list[str]
+
+
+async def run_command(
+    command: Sequence[str], project: Path, environment: Mapping[str, str], on_output: Listen, on_errors: Listen
+) -> Outcome:
+    """Run `command` in `project`; hand every piece of its output on as it comes.
+
+    `on_output` gets whole lines. `on_errors` gets raw pieces, so that a progress bar redraws itself in place.
+    Cancelled, it stops the command and all that it started before it lets go.
+    """
+    guarded = [sys.executable, "-I", "-S", str(GUARD), *command]
+    process = await asyncio.create_subprocess_exec(
+        *guarded, cwd=project, env={**child_environment(), **environment}, start_new_session=True,
+        stdin=PIPE, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    try:
+        output, errors = await asyncio.gather(
+            read_lines(process.stdout, on_line=on_output), read_lines(process.stderr, on_piece=on_errors)
+        )
+        return Outcome(await process.wait(), output, errors)
+    finally:
+        process.stdin.close()
+        await asyncio.shield(process.wait())
+
+
+def child_environment() -> dict[str, str]:
+    """Our environment, with this Python's commands first on the path, unbuffered output and the terminal's size."""
+    size = shutil.get_terminal_size()
+    commands = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "PATH": f"{commands}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        # Behind a pipe a progress bar cannot ask the terminal how wide it is.
+        "COLUMNS": str(size.columns),
+        "LINES": str(size.lines),
+    }
+
+
+async def read_lines(
+    stream: asyncio.StreamReader, on_line: Listen | None = None, on_piece: Listen | None = None
+) -> list[str]:
+    """All lines of `stream`, each told as it comes; of a progress bar's line, only what stands there at its end."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    lines: list[str] = []
+    rest = ""
+    while piece := await stream.read(CHUNK_BYTES):
+        text = decoder.decode(piece)
+        if on_piece:
+            on_piece(text)
+        *complete, rest = (rest + text).split("\n")
+        for line in complete:
+            lines.append(line.rstrip("\r").rpartition("\r")[2])
+            if on_line:
+                on_line(lines[-1])
+    if rest:
+        lines.append(rest.rpartition("\r")[2])
+        if on_line:
+            on_line(lines[-1])
+    return lines

@@ -1,0 +1,90 @@
+"""The DAG as dvc.yaml has it: which stages there are, and what each needs. There is no other list of stages."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from components.errors import PixelwiseError
+
+
+class DagError(PixelwiseError):
+    """dvc.yaml cannot be read, or has no stage of the name asked for."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml.
+
+    needs: names of the stages whose outputs it reads. is_alone: nothing may run beside it, since it measures time;
+    written `meta: {alone: true}` in dvc.yaml.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    is_alone: bool = False
+
+
+def read_dag(project: Path) -> list[Stage]:
+    """The stages of `project`, each after all it needs.
+
+    Raises DagError with DVC's own words where dvc.yaml is missing or wrong.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(project)) as repo:
+            graph = repo.index.graph
+            # A data set imported with `dvc import` is a node of the graph too; it has no command, so nothing to run.
+            found = [node for node in graph.nodes if node.cmd]
+            stages = [
+                Stage(
+                    name=stage.name,
+                    needs=tuple(sorted(needed.name for needed in graph.successors(stage) if needed.cmd)),
+                    is_alone=bool((stage.meta or {}).get("alone", False)),
+                )
+                for stage in found
+            ]
+    except DvcException as error:
+        raise DagError(" ".join(str(error).split())) from None
+    if not stages:
+        raise DagError(f"{project / 'dvc.yaml'}: no stages, expected the pipeline")
+    return in_order(stages)
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    """The `stages`, each after all it needs; what dvc.yaml leaves open is settled by name, so that runs look alike."""
+    by_name = {stage.name: stage for stage in stages}
+    sorter = TopologicalSorter({name: by_name[name].needs for name in sorted(by_name)})
+    return [by_name[name] for name in sorter.static_order()]
+
+
+def select(stages: Sequence[Stage], targets: Iterable[str]) -> list[Stage]:
+    """The stages that `targets` name, with all they need, in the order of `stages`.
+
+    Raises DagError naming the stages there are, where a target is none of them.
+    """
+    by_name = {stage.name: stage for stage in stages}
+    wanted: set[str] = set()
+    waiting = list(targets)
+    while waiting:
+        name = waiting.pop()
+        if name not in by_name:
+            raise DagError(f"dvc.yaml: no stage {name!r}, expected one of: {' '.join(by_name)}")
+        if name not in wanted:
+            wanted.add(name)
+            waiting.extend(by_name[name].needs)
+    return [stage for stage in stages if stage.name in wanted]
+
+
+def stages_of(stages: Sequence[Stage], family: str) -> list[str]:
+    """Names of the stages that belong to a `family`: those that end in its name (train-fcn, evaluate-fcn).
+
+    Raises DagError where there is none.
+    """
+    found = [stage.name for stage in stages if stage.name.endswith(f"-{family}")]
+    if not found:
+        families = sorted({stage.name.partition("-")[2] for stage in stages} - {""})
+        raise DagError(f"dvc.yaml: no stages of family {family!r}, expected one of: {' '.join(families)}")
+    return found

@@ -1,0 +1,76 @@
+"""After the DAG: each family's model into the registry, and to the front where the gate lets it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from components.errors import PixelwiseError
+from components.params import PARAMS_FILE, parse, read_section
+from flows.stage import StageResult, StageState, result_of
+
+Acted = tuple[StageState, str]
+
+
+async def release(families: Sequence[str] | None, project: Path) -> list[StageResult]:
+    """Register and promote the model of each family that has one, all where `families` is None; ends at a failure."""
+    results: list[StageResult] = []
+    for model in sorted(path.parent for path in project.glob("models/*/model.onnx")):
+        if families and model.name not in families:
+            continue
+        for verb in ACTIONS:
+            started = time.monotonic()
+            name = f"{verb}-{model.name}"
+            step = run_action.with_options(task_run_name=name)
+            state = await step(verb, model.name, str(project), return_state=True)
+            results.append(result_of(name, state, time.monotonic() - started))
+            print(f"{name} … {results[-1]}", flush=True)
+            if results[-1].state == "failed":
+                return results
+    return results
+
+
+@task(name="action", cache_policy=NO_CACHE, persist_result=False)
+async def run_action(verb: str, family: str, project: str) -> State[None]:
+    """One action on the registry; its state is named after what came of it."""
+    try:
+        # In a thread, as MLflow blocks for seconds and Prefect must go on sending heartbeats and logs.
+        outcome, words = await asyncio.to_thread(ACTIONS[verb], family, Path(project))
+    except PixelwiseError as error:
+        return Failed(message=str(error))
+    get_run_logger().info("%s", words)
+    return Completed(name=outcome.capitalize(), message=words.splitlines()[0])
+
+
+def register(family: str, project: Path) -> Acted:
+    """Put the family's exported model and the evidence about it in the registry."""
+    from components.register import run
+
+    reports = project / "reports" / family
+    benchmark = reports / "benchmark"
+    registration = run(
+        name=family,
+        model=project / "models" / family,
+        evaluation=reports / "evaluate",
+        benchmark=benchmark if benchmark.is_dir() else None,
+    )
+    return "registered" if registration.is_new else "unchanged", str(registration)
+
+
+def promote(family: str, project: Path) -> Acted:
+    """Let the gate decide on the challenger. A refusal is an answer, not a failure of the pipeline."""
+    from components.measures.gate import ReleaseParams
+    from components.promote import run
+
+    file = project / PARAMS_FILE
+    section = f"{family}.release"
+    promotion = run(parse(ReleaseParams, read_section(file, section), f"{file}: {section}"), name=family)
+    return promotion.outcome, str(promotion)
+
+
+ACTIONS: dict[str, Callable[[str, Path], Acted]] = {"register": register, "promote": promote}

@@ -1,0 +1,50 @@
+"""`pixelwise run`: the pipeline as a flow, here and now; its runs stay visible in the Prefect UI."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from components import step
+from flows.server import TemporaryServer
+from flows.settings import ProjectError, prepare_dvc, quiet_prefect
+
+
+class PipelineError(ProjectError):
+    """A stage or an action of the pipeline failed."""
+
+
+def run(
+    families: Annotated[Sequence[str], "families to run, with all they need; default: all"] = (),
+    no_promote: Annotated[bool, "leave the model registry alone"] = False,
+) -> str:
+    """Bring every stage of dvc.yaml up to date, register and promote the models, and say where everything is.
+
+    What is up to date is not run again. Stop it with Ctrl-C: the next run goes on from there.
+    """
+    project = Path.cwd()
+    prepare_dvc(project)
+    quiet_prefect()
+    server = None if os.environ.get("PREFECT_API_URL") else TemporaryServer(project / os.environ["PREFECT_HOME"])
+    # Prefect reads its settings as it is imported, so only now.
+    from flows.pipeline import pipeline
+    from flows.summary import read_scores, score_table, where_to_look
+
+    if server:
+        server.wait()
+    state = asyncio.run(pipeline(families=list(families) or None, promote=not no_promote, return_state=True))
+    if not state.is_completed():
+        raise PipelineError(state.message or f"the flow ended as {state.name}")
+    scores = read_scores(project)
+    return "\n\n".join([*([score_table(scores)] if scores else []), where_to_look(project)])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line of `pixelwise run`."""
+    step.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

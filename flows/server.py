@@ -1,0 +1,77 @@
+"""A Prefect server for one run, where none is named.
+
+Prefect would start one by itself, but only after importing the whole server into this process too: 8 s more, and it
+would be left running where this process is killed.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from components.errors import PixelwiseError
+from flows.command import GUARD
+
+LOG = Path("server.log")
+START_SECONDS = 120.0
+POLL_SECONDS = 0.1
+
+
+class ServerError(PixelwiseError):
+    """Prefect's server did not start."""
+
+
+class TemporaryServer:
+    """Prefect's API and database without the UI, on a free local port; it ends when this process does."""
+
+    def __init__(self, home: Path) -> None:
+        """Start it, logging under `home`, and name it in PREFECT_API_URL; it answers after `wait`."""
+        home.mkdir(parents=True, exist_ok=True)
+        self.log = home / LOG
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/api"
+        server = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
+        guarded = [sys.executable, "-I", "-S", str(GUARD), sys.executable, "-m", *server, "--port", str(port)]
+        # What Prefect sets for its own temporary server: only the services that a run needs.
+        environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                guarded, env=environment, start_new_session=True, stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
+        os.environ["PREFECT_API_URL"] = self.url
+
+    def wait(self) -> None:
+        """Return when the server answers.
+
+        Raises ServerError naming its log where it ends or does not answer in time.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise ServerError(f"{self.log}: Prefect's server did not start, expected an answer at {self.url}")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End it, and wait until it has."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+    def answers(self) -> bool:
+        """Whether the server is up."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as reply:  # noqa: S310  our own http address
+                return reply.status == 200
+        except (URLError, OSError):
+            return False
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,62 @@
+"""What a run of the pipeline says at its end: stages and their states, scores, and where to look."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flows.stage import StageResult
+
+SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
+Scores = Mapping[str, Mapping[str, float]]
+
+
+def read_scores(project: Path) -> Scores:
+    """Score -> value of each family, from reports/FAMILY/evaluate/metrics.json; empty before the first evaluation."""
+    scores = {}
+    for path in sorted(project.glob("reports/*/evaluate/metrics.json")):
+        metrics = json.loads(path.read_text())
+        scores[path.parts[-3]] = {name: metrics[name] for name in SCORES if isinstance(metrics.get(name), int | float)}
+    return scores
+
+
+def count_states(results: Sequence[StageResult]) -> str:
+    """`pipeline: 2 ran, 5 unchanged`."""
+    states = [result.state for result in results]
+    return "pipeline: " + ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+
+
+def markdown(results: Sequence[StageResult], actions: Sequence[StageResult], scores: Scores) -> str:
+    """The artifact of a run: a table of stages and actions, and a table of scores."""
+    rows = [
+        f"| {result.name} | {result.state} | {result.seconds:.1f} | {result.error.replace('|', chr(92) + '|')} |"
+        for result in (*results, *actions)
+    ]
+    parts = ["## Stages", "| stage | state | seconds | error |\n| --- | --- | ---: | --- |\n" + "\n".join(rows)]
+    if scores:
+        head = f"| model | {' | '.join(SCORES)} |\n| --- |{' ---: |' * len(SCORES)}\n"
+        parts += ["## Scores", head + "\n".join(f"| {' | '.join(score_cells(f, scores[f]))} |" for f in scores)]
+    return "\n\n".join(parts) + "\n"
+
+
+def score_cells(family: str, scores: Mapping[str, float]) -> list[str]:
+    """One row of the table of scores, as text."""
+    return [family, *(f"{scores[name]:.4f}" if name in scores else "–" for name in SCORES)]
+
+
+def score_table(scores: Scores) -> str:
+    """The scores as aligned text for the terminal."""
+    rows = [["model", *SCORES], *(score_cells(family, scores[family]) for family in scores)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def where_to_look(project: Path) -> str:
+    """Paths of the models and report pages there are, and the commands that open the two UIs."""
+    found = [
+        *(("model", path.parent) for path in sorted(project.glob("models/*/model.onnx"))),
+        *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
+    ]
+    lines = [f"{what:<11} {path.relative_to(project)}" for what, path in found]
+    lines.append("MLflow UI   mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    lines.append("Prefect UI  prefect server start")
+    return "\n".join(lines)

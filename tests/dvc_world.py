@@ -1,0 +1,54 @@
+"""A tiny git and DVC repository: a → b, a → c, b + c → d, in shell, with parameters."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+STAGES = """\
+stages:
+  a:
+    cmd: echo making a; cat data.txt > a.txt
+    deps: [data.txt]
+    params: [a]
+    outs: [a.txt]
+  b-toy:
+    cmd: cat a.txt > b.txt
+    deps: [a.txt]
+    outs: [b.txt]
+  c-toy:
+    cmd: cat a.txt code.py > c.txt
+    deps: [a.txt, code.py]
+    params: [toy.rate]
+    outs: [c.txt]
+  d:
+    cmd: cat b.txt c.txt > d.txt
+    deps: [b.txt, c.txt]
+    outs: [d.txt]
+    meta: {alone: true}
+"""
+
+
+def make_repository(folder: Path) -> Path:
+    """A repository at `folder` whose stages never ran."""
+    folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    shutil.copytree(PROJECT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
+    (folder / "dvc.yaml").write_text(STAGES)
+    (folder / "params.yaml").write_text("a: {width: 1, names: [x]}\ntoy: {rate: 0.1}\n")
+    (folder / "data.txt").write_text("data\n")
+    (folder / "code.py").write_text("code\n")
+    return folder
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Put `new` in the place of `old` in a text file, which must have it."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def repro(folder: Path) -> None:
+    """Bring every stage up to date."""
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=folder, check=True)

@@ -1,0 +1,85 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from dvc_world import PROJECT, make_repository, replace
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The tiny repository with this project's flows and Prefect files."""
+    checkout = make_repository(tmp_path / "checkout")
+    for name in ("prefect.yaml", "prefect.toml"):
+        shutil.copy(PROJECT / name, checkout)
+    for name in ("flows", "components"):
+        shutil.copytree(PROJECT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return checkout
+
+
+def environment(**more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    return {**kept, "DO_NOT_TRACK": "1", "PYTHONPATH": "", **more}
+
+
+def prefect(checkout, url, *command):
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", *command],
+        check=False, cwd=checkout, env=environment(PREFECT_API_URL=url), capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run(checkout):
+    return subprocess.run(
+        [sys.executable, "-m", "components.cli", "run"],
+        check=False, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+
+
+def test_pixelwise_run_runs_everything_then_nothing_and_keeps_prefect_in_the_checkout(checkout):
+    first = run(checkout)
+    assert first.returncode == 0, first.stderr
+    assert "[4/4] d … ran (" in first.stdout
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in first.stdout
+    assert (checkout / ".prefect/prefect.db").is_file()
+    assert "pipeline: 4 unchanged" in run(checkout).stdout
+
+
+def test_pixelwise_run_ends_with_one_line_and_status_1_where_a_stage_fails(checkout):
+    replace(checkout / "dvc.yaml", "cat a.txt > b.txt", "exit 3")
+    failed = run(checkout)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("error: b-toy: failed to reproduce 'b-toy'")
+    assert "Traceback" not in failed.stderr
+
+
+def test_pixelwise_run_works_outside_git(checkout):
+    shutil.rmtree(checkout / ".git")
+    assert "pipeline: 4 ran" in run(checkout).stdout
+
+
+def test_the_nightly_deployment_runs_on_a_worker(checkout, prefect_server):
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    prefect(checkout, url, "work-pool", "create", "local", "--type", "process")
+    prefect(checkout, url, "deploy", "--all")
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local"],
+        cwd=checkout, env=environment(PREFECT_API_URL=url), start_new_session=True,
+    )  # fmt: skip
+    try:
+        prefect(checkout, url, "deployment", "run", "pipeline/nightly", "--watch", "--watch-timeout", "200")
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        worker.wait(60)
+    assert (checkout / "d.txt").is_file()
+    runs = json.loads(prefect(checkout, url, "flow-run", "ls", "--output", "json"))
+    assert "Completed" in {each["state_name"] for each in runs}

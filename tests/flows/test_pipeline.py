@@ -1,0 +1,90 @@
+import asyncio
+
+import pytest
+from dvc_world import make_repository, replace, repro
+
+from flows.lock import pipeline_lock
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+# Waits for the other branch to begin: 20 s, then fails.
+MEET = "for i in $(seq 200); do test -e {other} && break; sleep 0.1; done; test -e {other}"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """The tiny repository, and we stand in it."""
+    repository = make_repository(tmp_path / "repository")
+    monkeypatch.chdir(repository)
+    return repository
+
+
+def run(**arguments):
+    from flows.pipeline import pipeline
+
+    return asyncio.run(pipeline(**arguments, return_state=True))
+
+
+def tasks_of(state):
+    """What the Prefect UI shows of a flow run: task run -> state."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    async def read():
+        async with get_client() as client:
+            wanted = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+            return await client.read_task_runs(flow_run_filter=wanted)
+
+    return {task.name: task.state.name for task in asyncio.run(read())}
+
+
+def last_artifact():
+    from prefect.artifacts import Artifact
+
+    return asyncio.run(Artifact.aget("pipeline")).data
+
+
+def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys):
+    first = run()
+    assert (first.is_completed(), first.message) == (True, "pipeline: 4 ran")
+    assert tasks_of(first) == {"a": "Ran", "b-toy": "Ran", "c-toy": "Ran", "d": "Ran"}
+    assert "[1/4] a …\nmaking a\n[1/4] a … ran (" in capsys.readouterr().out
+
+    replace(repository / "params.yaml", "width: 1", "width: 2")
+    repro(repository)
+    replace(repository / "params.yaml", "width: 2", "width: 1")
+    (repository / "reports/toy/evaluate").mkdir(parents=True)
+    (repository / "reports/toy/evaluate/metrics.json").write_text('{"mean_iu": 0.75, "images": 3}')
+    second = run()
+    assert tasks_of(second) == {"a": "Restored", "b-toy": "Unchanged", "c-toy": "Unchanged", "d": "Unchanged"}
+    assert second.message == "pipeline: 1 restored, 3 unchanged"
+    assert "| a | restored |" in last_artifact()
+    assert "| toy | 0.7500 |" in last_artifact()
+
+
+def test_branches_run_side_by_side(repository, monkeypatch):
+    monkeypatch.setattr("flows.slots.GPU_DEVICE", repository / "none")
+    replace(repository / "dvc.yaml", "cat a.txt > b.txt", f"touch .b; {MEET.format(other='.c')}; cat a.txt > b.txt")
+    replace(repository / "dvc.yaml", "cat a.txt code", f"touch .c; {MEET.format(other='.b')}; cat a.txt code")
+    assert run(targets=["b-toy", "c-toy"]).message == "pipeline: 3 ran"
+
+
+def test_a_failed_stage_fails_the_flow_in_one_line_and_stops_what_needs_it(repository, capsys):
+    (repository / "fail.sh").write_text("echo 'error: b has no data' >&2; exit 1\n")
+    replace(repository / "dvc.yaml", "cat a.txt > b.txt", "sh fail.sh")
+    state = run()
+    assert (state.is_failed(), state.message) == (True, "b-toy: b has no data")
+    assert tasks_of(state) == {"a": "Ran", "b-toy": "Failed", "c-toy": "Ran"}
+    assert "[4/4] d … not run" in capsys.readouterr().out
+    assert "| b-toy | failed |" in last_artifact()
+
+
+def test_a_second_run_ends_as_skipped_busy(repository, capsys):
+    with pipeline_lock(repository):
+        state = run()
+    assert (state.is_completed(), state.name) == (True, "Skipped")
+    assert "skipped: busy" in capsys.readouterr().out
+
+
+def test_a_family_or_target_that_is_not_there_is_named(repository):
+    assert run(families=["fcn"]).message == "dvc.yaml: no stages of family 'fcn', expected one of: toy"
+    assert run(targets=["e"]).message == "dvc.yaml: no stage 'e', expected one of: a b-toy c-toy d"
