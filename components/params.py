@@ -30,7 +30,7 @@ def read_section(file: Path, section: str) -> dict[str, Any]:
         found = yaml.safe_load(file.read_text())
     except FileNotFoundError:
         raise ParamsError(f"{file}: no such file, expected the pipeline's parameters") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     for key in section.split("."):
         if not isinstance(found, Mapping) or key not in found:

@@ -8,6 +8,7 @@ gives `--params FILE`, `--section NAME`, an option for every field of IngestPara
 import argparse
 import inspect
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,8 @@ def main(
         values = vars(parser(run, section, params).parse_args(argv))
         report = run(**call_arguments(run, values, params))
         if report is not None:
-            print(report)
+            # Flushed here, so that a reader who went away is noticed inside and not as Python ends.
+            print(report, flush=True)
 
 
 @contextmanager
@@ -69,6 +71,8 @@ def parser(run: Run, section: str | None, params: type[Params] | None = None) ->
         prog=f"pixelwise {verb}",
         description=inspect.getdoc(run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        # As in value_of: `--fam` must not name a family to one of them only.
+        allow_abbrev=False,
     )
     for name, (kind, note, default) in signature(run, params).items():
         if isinstance(kind, type) and issubclass(kind, Params):
@@ -133,12 +137,19 @@ def call_arguments(run: Run, values: dict[str, Any], params: type[Params] | None
 
 def params_of(model: type[Params], values: dict[str, Any]) -> Params:
     """The section of the parameters file, overridden by the options given."""
-    section = values["section"].format(**values) if values["section"] else None
+    section = section_of(values)
     found = read_section(values["params"], section) if section else {}
     prefix = "params."
     given = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     found.update({key: None if value in ("null", "none") else value for key, value in given.items()})
-    return parse(model, found, f"{values['params']}: {section}" if section else "options: ")
+    return parse(model, found, f"{values['params']}: {section}" if section else "options")
+
+
+def section_of(values: dict[str, Any]) -> str | None:
+    """The dotted section that parsed `values` name, `{family}` and the like filled in; None for none."""
+    if not values["section"]:
+        return None
+    return re.sub(r"{(\w+)}", lambda found: str(values.get(found[1], found[0])), values["section"])
 
 
 def signature(run: Run, params: type[Params] | None = None) -> dict[str, tuple[Any, str, Any]]:

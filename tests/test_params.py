@@ -1,0 +1,86 @@
+from typing import Annotated
+
+import pytest
+from pydantic import AfterValidator, Field, ValidationError
+
+from components.errors import ParamsError
+from components.params import Params, parse, read_section
+
+
+def even(number: int) -> int:
+    """`number`, where it is even."""
+    if number % 2:
+        raise ValueError("an even number")
+    return number
+
+
+class Small(Params):
+    """Small."""
+
+    number: Annotated[int, AfterValidator(even)] = 0
+    tags: dict[str, int] = Field(default_factory=dict)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A parameters file."""
+    path = tmp_path / "params.yaml"
+    path.write_text("fcn: {train: {epochs: 8}, rate: 0.1}\nempty:\n")
+    return path
+
+
+def test_a_dotted_section_is_found(file):
+    assert read_section(file, "fcn") == {"train": {"epochs": 8}, "rate": 0.1}
+    assert read_section(file, "fcn.train") == {"epochs": 8}
+
+
+@pytest.mark.parametrize("section", ["clock", "fcn.export", "fcn.rate.deeper", "empty.train", ""])
+def test_a_section_that_is_not_there_is_named(file, section):
+    with pytest.raises(ParamsError, match=rf"params.yaml: section {section}: not found$"):
+        read_section(file, section)
+
+
+@pytest.mark.parametrize(("section", "found"), [("fcn.rate", "0.1"), ("empty", "None")])
+def test_a_section_that_is_no_mapping_is_named(file, section, found):
+    with pytest.raises(ParamsError, match=rf"section {section}: found {found}, expected a mapping$"):
+        read_section(file, section)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ParamsError, match=r"none.yaml: no such file, expected the pipeline's parameters$"):
+        read_section(tmp_path / "none.yaml", "fcn")
+
+
+@pytest.mark.parametrize("content", [b"fcn: [", b"fcn: {a: 1}}", b"\xff\xfe\xfa", b"a: \x00", b"\tfcn: 1"])
+def test_what_is_not_yaml_is_one_line(file, content):
+    file.write_bytes(content)
+    with pytest.raises(ParamsError, match=r"^[^\n]*params.yaml: not YAML: [^\n]+$"):
+        read_section(file, "fcn")
+
+
+def test_an_empty_file_has_no_section(file):
+    file.write_text("")
+    with pytest.raises(ParamsError, match="section fcn: not found"):
+        read_section(file, "fcn")
+
+
+def test_values_become_a_model_that_cannot_be_changed():
+    small = parse(Small, {"number": 2}, "p.yaml: s")
+    assert small.number == 2
+    with pytest.raises(ValidationError, match="frozen"):
+        small.number = 3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"nomber": 2}, r"p\.yaml: s\.nomber: unknown key"),
+        ({1: 2}, r"p\.yaml: s\.1: found 1, expected: Keys should be strings"),
+        ({"number": 3}, r"p\.yaml: s\.number: found 3, expected: Value error, an even number"),
+        ({"number": "two\nlines"}, r"p\.yaml: s\.number: found 'two\\nlines', expected: [^\n]+"),
+        ({"tags": {"a": "b"}}, r"p\.yaml: s\.tags\.a: found 'b', expected: [^\n]+"),
+    ],
+)
+def test_the_first_bad_key_is_named_with_what_was_found_and_expected(values, message):
+    with pytest.raises(ParamsError, match=f"^{message}$"):
+        parse(Small, values, "p.yaml: s")
