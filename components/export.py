@@ -1,6 +1,7 @@
 """Export a trained family: ONNX graphs with all processing inside, compared with torch before they may leave."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,16 +108,18 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
     shapes = {
         name: {axis: symbols[symbol] for axis, symbol in graph.dynamic.get(name, {}).items()} for name in graph.inputs
     }
-    program = torch.onnx.export(
-        graph.module,
-        tuple(graph.inputs.values()),
-        dynamo=True,
-        opset_version=opset,
-        input_names=list(graph.inputs),
-        output_names=list(graph.outputs),
-        dynamic_shapes=tuple(shapes.values()),
-        verbose=False,
-    )
+    # The exporter warns of its own internals, which tells a user nothing.
+    with warnings.catch_warnings(action="ignore"):
+        program = torch.onnx.export(
+            graph.module,
+            tuple(graph.inputs.values()),
+            dynamo=True,
+            opset_version=opset,
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_shapes=tuple(shapes.values()),
+            verbose=False,
+        )
     if program is None:
         raise ModelError(f"{graph.name}: the exporter gave no graph")
     proto = program.model_proto

@@ -67,8 +67,12 @@ def run(
     net = kind.build(params.network, len(prepared.classes))
     tags = {"fingerprint": mark}
     with start_run(family, f"train-{family}", parts["parameters"], tags, tracking, resume=begun(work)) as recorder:
-        write_json(work / BEGUN_FILE, recorder.run_id)
+        if recorder.run_id:
+            write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.metrics)
+    trained = Trained(family, out, history)
+    if not is_main_process():
+        return trained
     save_tensors(out / WEIGHTS_FILE, net.state_dict())
     write_json(
         out / MODEL_FILE,
@@ -84,7 +88,13 @@ def run(
     write_json(out / HISTORY_FILE, history)
     write_json(out / RUN_FILE, {"run_id": recorder.run_id, "fingerprint": mark, "experiment": family, "parts": parts})
     shutil.rmtree(state, ignore_errors=True)
-    return Trained(family, out, history)
+    return trained
+
+
+def is_main_process() -> bool:
+    """Whether this is the training's only process, or the first of several."""
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
 def begun(work: Path) -> str | None:

@@ -25,6 +25,7 @@ class NetworkParams(Params):
     backbone: str = Field("efficientnet_lite0", description="timm model")
     strides: tuple[int, ...] = Field((32, 16, 8), description="strides that are scored: 32 is FCN-32s, 32 16 8 FCN-8s")
     width: NonNegativeInt = Field(0, description="channels of the top-down features; 0 scores the backbone's own")
+    scale: float = Field(1.0, gt=0, le=4, description="how much the net enlarges the picture before its first layer")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of channels dropped before scoring")
     frozen_stride: NonNegativeInt = Field(
         0, description="the backbone keeps its weights up to this stride; 0 keeps none"
@@ -104,7 +105,9 @@ def to_nchw(image: Tensor) -> Tensor:
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> FCN:
     """The untrained net."""
-    net = FCN(network.backbone, classes, network.strides, network.width, network.dropout, pretrained)
+    net = FCN(
+        network.backbone, classes, network.strides, network.width, network.scale, network.dropout, pretrained=pretrained
+    )
     net.backbone.freeze(network.frozen_stride)
     return net
 

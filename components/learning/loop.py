@@ -18,6 +18,7 @@ from lightning.fabric import Fabric
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from components.errors import ProviderError
 from components.learning.checkpoints import load_tensors, optimiser_tensors, restore_optimiser, save_tensors
 from components.learning.optimisers import WeightAverage, adamw, poly_rate, set_rate
 from components.params import Params
@@ -81,8 +82,10 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     """Train `net` in place and leave it with the best averaged weights. Returns one row of metrics an epoch.
 
     `state` holds the resumable state; whoever calls removes it once the result is safe. `record` gets the metrics and
-    the epoch they belong to.
+    the epoch they belong to. Raises ProviderError where the device asked for is not there.
     """
+    if params.device == "cuda" and not torch.cuda.is_available():
+        raise ProviderError("device cuda: torch finds none, expected cpu or auto")
     fabric = Fabric(
         accelerator=params.device, devices=params.devices, strategy=params.strategy, precision=params.precision
     )
@@ -107,6 +110,8 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
             keep(net, optimiser, average, standing, state)
         fabric.barrier()
     net.load_state_dict(load_tensors(state / BEST_FILE)[0])
+    # Nobody may remove the state before all have read it.
+    fabric.barrier()
     return standing.history
 
 
@@ -163,7 +168,8 @@ def batches(task: Task, params: LoopParams, epoch: int, steps: int, rank: int, w
 
 def validate(fabric: Fabric, task: Task, average: WeightAverage, standing: Standing, state: Path) -> dict[str, float]:
     """Score the averaged weights and keep them where they are the best so far."""
-    scores = task.score(average.net)
+    # Processes have normalisation statistics of their own; unless all go by one score, they part at the early stop.
+    scores: dict[str, float] = fabric.broadcast(task.score(average.net))
     decisive = next(iter(scores.values()))
     if decisive > standing.best:
         standing.best, standing.stale = decisive, 0

@@ -65,7 +65,9 @@ class Backbone(nn.Module):
             raise ModelError(
                 f"backbone: frozen stride {stride}: found strides {self.strides}, expected one of them or 0"
             )
-        last = self.features.feature_info.module_name(self.strides.index(stride)) if stride else None
+        self.features.requires_grad_(True)
+        # Asked by index, timm counts all its features, not those at our strides.
+        last = self.features.feature_info.module_name()[self.strides.index(stride)] if stride else None
         self.frozen = layers_up_to(self.features, last) if last else []
         for module in self.frozen:
             module.requires_grad_(False)
@@ -133,7 +135,12 @@ def by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> d
 
 
 def layers_up_to(net: nn.Module, last: str) -> list[nn.Module]:
-    """The leaf modules of `net` up to the end of its module `last`; timm registers layers in the order of execution."""
-    names = [name for name, module in net.named_modules() if not any(module.children())]
+    """The layers of `net` up to the end of its module `last`; timm registers them in the order of execution."""
+    names = [name for name, module in net.named_modules() if is_layer(module)]
     ends = [index for index, name in enumerate(names) if name == last or name.startswith(f"{last}.")]
     return [net.get_submodule(name) for name in names[: ends[-1] + 1]]
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether `module` has weights of its own or nothing inside: timm's norms hold weights and their activation."""
+    return not any(module.children()) or any(True for _ in module.parameters(recurse=False))

@@ -91,10 +91,11 @@ def factors(strides: Sequence[int]) -> list[int]:
 
 
 class FCN(nn.Module):
-    """FCN-32s, -16s, -8s (or -4s) over any backbone: `strides` says which layers are scored, fine to coarse.
+    """FCN-32s, -16s, -8s (or -4s) over any backbone: `strides` says which layers are scored.
 
     image: (N, 3, H, W) float RGB in 0–255. Returns logits (N, K, H, W). With `width` 0 the backbone's features are
-    scored as they are, as in the thesis; otherwise a `TopDown` of that width comes first.
+    scored as they are, as in the thesis; otherwise a `TopDown` of that width comes first. `scale` enlarges the picture
+    inside the net: classes that are two pixels wide, such as poles, are lost at the backbone's first strides.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class FCN(nn.Module):
         classes: int,
         strides: Sequence[int],
         width: int = 0,
+        scale: float = 1.0,
         dropout: float = 0.0,
         pretrained: bool = True,
     ) -> None:
@@ -111,18 +113,21 @@ class FCN(nn.Module):
         coarse_to_fine = sorted(strides, reverse=True)
         channels = self.backbone.channels[::-1]
         self.stride = coarse_to_fine[-1]
+        self.scale = scale
         self.top_down = TopDown(channels, coarse_to_fine, width) if width else nn.Identity()
         self.fusion = SkipFusion([width] * len(strides) if width else channels, coarse_to_fine, classes, dropout)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the image's own grid."""
-        return upsample(self.scores(image), self.stride, image)
+        if self.scale == 1:
+            return self.logits(image)
+        enlarged = F.interpolate(image, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        return F.interpolate(self.logits(enlarged), size=image.shape[-2:], mode="bilinear", align_corners=False)
 
-    def scores(self, image: Tensor) -> Tensor:
-        """Logits on the finest stride's grid."""
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits on the grid of the picture that the backbone sees."""
         features = self.backbone(image)[::-1]
-        fused: Tensor = self.fusion(self.top_down(features))
-        return fused
+        return upsample(self.fusion(self.top_down(features)), self.stride, image)
 
 
 class PixelLabels(nn.Module):

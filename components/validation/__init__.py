@@ -1,0 +1,1 @@
+"""What good data is: expectations on the manifest, the verdict over them and its page."""
