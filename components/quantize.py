@@ -104,20 +104,24 @@ def run(
 
 def quantize(source: Path, target: Path, calibration: Calibration) -> None:
     """Write the graph `source` with int8 weights and activations to `target`, its metadata kept."""
-    logging.getLogger().setLevel(logging.ERROR)
     prepared = target.with_suffix(".prepared.onnx")
-    quant_pre_process(source, prepared, skip_symbolic_shape=True)
-    quantize_static(
-        prepared,
-        target,
-        calibration,
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "Add"],
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
-    )
+    # The quantiser advises, through the root logger, to do what the next line does.
+    logging.disable(logging.WARNING)
+    try:
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            target,
+            calibration,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+    finally:
+        logging.disable(logging.NOTSET)
     quantised = onnx.load(target)
     onnx.helper.set_model_props(quantised, {p.key: p.value for p in onnx.load(source).metadata_props})
     onnx.save(quantised, target)

@@ -171,7 +171,8 @@ def validate(fabric: Fabric, task: Task, average: WeightAverage, standing: Stand
     # Processes have normalisation statistics of their own; unless all go by one score, they part at the early stop.
     scores: dict[str, float] = fabric.broadcast(task.score(average.net))
     decisive = next(iter(scores.values()))
-    if decisive > standing.best:
+    # The first is kept whatever it is: a score that is no number, on labels all void, beats nothing.
+    if decisive > standing.best or not (state / BEST_FILE).exists():
         standing.best, standing.stale = decisive, 0
         if fabric.is_global_zero:
             save_tensors(state / BEST_FILE, average.net.state_dict())

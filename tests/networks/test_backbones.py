@@ -1,0 +1,128 @@
+"""Backbones: where their cells look, what stays frozen, and the weights that ship."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from components.errors import ModelError
+from components.networks import backbones
+from components.networks.backbones import Backbone, shipped_weights
+
+NAMES = ("efficientnet_lite0", "resnet34")
+STRIDES = (4, 8, 16, 32)
+
+
+def averaging_twin(name: str) -> nn.Module:
+    """The layers of a backbone with all weights equal and positive and nothing clipped: what a cell sees, it shows."""
+    net = Backbone(name, STRIDES, pretrained=False).double().eval().features
+    for path, module in list(net.named_modules()):
+        parent, _, child = path.rpartition(".")
+        if isinstance(module, nn.Conv2d):
+            nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+        elif isinstance(module, nn.ReLU | nn.ReLU6):
+            setattr(net.get_submodule(parent), child, nn.Identity())
+        elif isinstance(module, nn.MaxPool2d):
+            pool = nn.AvgPool2d(module.kernel_size, module.stride, module.padding)
+            setattr(net.get_submodule(parent), child, pool)
+    awaken(net)
+    return net
+
+
+def awaken(net: nn.Module) -> None:
+    """Set every norm's scale to 1: timm starts the last one of a residual branch at 0, which hides the branch."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+
+
+@pytest.mark.parametrize("axis", ["width", "height"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_of_stride_s_looks_at_pixel_s_times_i_and_equally_far_to_both_sides(name, axis):
+    net = averaging_twin(name)
+    line = torch.zeros(1, 3, 1, 4097, dtype=torch.float64)
+    image = (line if axis == "width" else line.transpose(2, 3)).requires_grad_()
+    for stride, feature in zip(STRIDES, net(image), strict=True):
+        cell = 2048 // stride
+        (gradient,) = torch.autograd.grad(feature.flatten(2)[0, :, cell].sum(), image, retain_graph=True)
+        seen = gradient.sum(dim=1).flatten()
+        pixels = seen.nonzero().flatten()
+        assert 0 < pixels[0] < stride * cell < pixels[-1] < len(seen) - 1, "the line is too short for this net"
+        assert stride * cell - pixels[0] == pixels[-1] - stride * cell
+        torch.testing.assert_close(seen, seen.flip(0), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (65, 33), (97, 131), (1, 1)])
+def test_features_are_as_many_cells_as_fit_their_stride_rounded_up(size):
+    backbone = Backbone("efficientnet_lite0", STRIDES, pretrained=False).eval()
+    with torch.inference_mode():
+        features = backbone(torch.zeros(1, 3, *size))
+    assert [x.shape[1] for x in features] == backbone.channels
+    assert [tuple(x.shape[2:]) for x in features] == [tuple(-(-n // stride) for n in size) for stride in STRIDES]
+
+
+def changed(before: dict[str, torch.Tensor], net: nn.Module) -> set[str]:
+    return {name for name, value in net.state_dict().items() if not torch.equal(before[name], value)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_layers_keep_weights_and_statistics_through_a_step_and_all_others_learn(name):
+    torch.manual_seed(0)
+    backbone = Backbone(name, (8, 16, 32), pretrained=False)
+    awaken(backbone)
+    backbone.freeze(8)
+    before = copy.deepcopy(backbone.features.state_dict())
+    backbone.train()
+    image = 255 * torch.rand(2, 3, 64, 64)
+    optimiser = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=1.0)
+    sum(x.square().mean() for x in backbone(image)).backward()
+    optimiser.step()
+    after = backbone.features.state_dict()
+    moved = {key for key in after if not torch.equal(before[key], after[key])}
+    # Frozen is what the features at stride 8 are made of: what they alone send a gradient to.
+    backbone.features.requires_grad_(True)
+    backbone.zero_grad()
+    backbone(image)[0].sum().backward()
+    learners = {key for key, value in backbone.features.named_parameters() if value.grad is not None}
+    layers = {key.rpartition(".")[0] for key in learners}
+    assert moved == {key for key in after if key.rpartition(".")[0] not in layers}
+    assert 0 < len(moved) < len(after)
+
+
+def test_freezing_nothing_frees_what_was_frozen():
+    backbone = Backbone("efficientnet_lite0", STRIDES, pretrained=False)
+    backbone.freeze(16)
+    backbone.freeze(0)
+    assert all(p.requires_grad for p in backbone.parameters())
+    assert all(module.training for module in backbone.modules())
+
+
+def test_the_default_backbone_has_the_weights_that_its_package_ships():
+    backbone = Backbone("efficientnet_lite0", (8, 16, 32))
+    shipped = [value for key, value in shipped_weights("efficientnet_lite0").items() if "num_batches" not in key]
+    own = [value for key, value in backbone.features.state_dict().items() if "num_batches" not in key]
+    assert len(own) > 200
+    assert all(torch.equal(a, b) for a, b in zip(own, shipped, strict=False))
+    assert own[0].shape == (32, 3, 3, 3)
+
+
+def test_weights_whose_shapes_differ_are_refused_by_name():
+    target = {"conv.weight": torch.zeros(4, 3), "norm.weight": torch.zeros(4)}
+    with pytest.raises(ModelError, match=r"conv\.weight: found shape \(2, 3\), expected \(4, 3\)"):
+        backbones.by_position({"a": torch.zeros(2, 3), "b": torch.zeros(4)}, target)
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda: Backbone("effnet", (32,)), "effnet.*not a timm model"),
+        (lambda: Backbone("resnet34", (32, 64), pretrained=False), r"resnet34: has strides .*64"),
+        (lambda: Backbone("resnet34", (8, 32), pretrained=False).freeze(16), r"frozen stride 16.*\(8, 32\)"),
+    ],
+    ids=["backbone", "stride", "frozen stride"],
+)
+def test_an_unknown_backbone_or_stride_is_an_error_of_one_line(act, words):
+    with pytest.raises(ModelError, match=words) as raised:
+        act()
+    assert "\n" not in str(raised.value)
