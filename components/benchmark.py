@@ -15,9 +15,10 @@ from torch import nn
 
 from components import step
 from components.errors import PixelwiseError, ProviderError
-from components.export import load_trained, pictures
+from components.export import load_trained
 from components.families import find
 from components.files import write_json, write_text
+from components.networks.probes import pictures
 from components.params import Params
 from components.progress import progress
 from components.runtime.session import open_model
@@ -108,7 +109,7 @@ def run(
     engines, left_out = open_engines(model, params.device)
     times = {}
     for batch in (1, params.batch_size):
-        images = pictures(batch, params.height, params.width)
+        images = pictures(batch, params.height, params.width).numpy()
         left_out |= warm_up(engines, images, params.warmup)
         times[batch] = measure(engines, images, params.repeats, f"benchmark, batch {batch}")
     found = Benchmark(params, times[1], times[params.batch_size], left_out)

@@ -8,7 +8,7 @@ graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwo
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,21 +20,25 @@ from components.errors import ParamsError
 from components.learning.loop import History, Recorder
 from components.params import Params
 
+Size = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Graph:
     """One ONNX graph to export: a module with its pre- and post-processing inside.
 
-    inputs: name -> example tensor. dynamic: input name -> {axis: symbol} for the axes that vary. probe: batch sizes and
-    picture sizes (N, H, W) at which the graph is compared with torch, all different from the example's.
+    example: makes the inputs for a picture size (N, H, W): name -> tensor, states of a stage included. dynamic: input
+    name -> {axis: symbol} for the axes that vary. traced: the size at which the graph is exported. probes: sizes at
+    which it is compared with torch, all different from that one, since a wrong export is right there.
     """
 
     name: str
     module: nn.Module
-    inputs: Mapping[str, Tensor]
+    example: Callable[[int, int, int], Mapping[str, Tensor]]
     outputs: Sequence[str]
     dynamic: Mapping[str, Mapping[int, str]]
-    probe: Sequence[tuple[int, int, int]]
+    traced: Size
+    probes: Sequence[Size]
 
 
 class Family(Protocol):

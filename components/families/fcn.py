@@ -16,6 +16,7 @@ from components.learning.loop import fit as fit_loop
 from components.learning.objectives import class_weights, cross_entropy, lovasz_softmax
 from components.measures.confusion import ConfusionMatrix
 from components.networks.fcn import FCN, PixelLabels
+from components.networks.probes import pictures
 from components.params import Params
 
 
@@ -125,9 +126,10 @@ def graphs(net: nn.Module) -> Sequence[Graph]:
         Graph(
             name="model",
             module=PixelLabels(net).eval(),
-            inputs={"image": torch.randint(0, 256, (2, 96, 128, 3), dtype=torch.uint8)},
+            example=lambda batch, height, width: {"image": pictures(batch, height, width)},
             outputs=["prediction"],
             dynamic={"image": dynamic},
-            probe=[(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40), (3, 192, 256)],
+            traced=(2, 96, 128),
+            probes=[(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40), (3, 192, 256)],
         )
     ]

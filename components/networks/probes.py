@@ -1,0 +1,16 @@
+"""Seeded pictures to try a net on where no data is at hand: exports are compared and engines timed with them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pictures(batch: int, height: int, width: int) -> Tensor:
+    """Pictures (N, H, W, 3) uint8 with structure at every scale, as photographs have; equal for equal arguments."""
+    generator = torch.Generator().manual_seed(batch * height * width)
+    total = torch.zeros(batch, 3, height, width)
+    for octave in range(6):
+        cells = 2 ** (octave + 1)
+        grid = torch.rand(batch, 3, cells, cells, generator=generator) - 0.5
+        total += F.interpolate(grid, size=(height, width), mode="bilinear") / 1.5**octave
+    return (total * 100 + 127).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
