@@ -1,5 +1,6 @@
 """Measure ONNX Runtime against torch: the same pictures through every engine in one process, in turns."""
 
+import logging
 import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -135,6 +136,8 @@ def open_engines(model: Path, device: Literal["cpu", "cuda"]) -> tuple[dict[str,
     else:
         left_out["onnx int8"] = "not offered by quantize"
     engines["torch eager"] = torch_engine(module, device)
+    # The compiler reports what it lacks for CUDA, also where nobody asked for CUDA.
+    torch._logging.set_logs(all=logging.ERROR)
     engines["torch compile"] = torch_engine(torch.compile(module), device)
     return engines, left_out
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import PROJECT
 from worlds import mask, write_folder
 
 from components import ingest, validate
 from components.errors import DataError
+from components.identity import PROJECT
 from components.ingest import IngestParams
 from components.validate import ValidateParams
 
