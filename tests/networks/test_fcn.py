@@ -31,8 +31,13 @@ def test_there_is_a_score_for_every_pixel_at_any_size(strides, width):
         for batch, height, w in ((1, 33, 47), (2, 64, 96), (1, 31, 129), (1, 1, 1)):
             image = torch.zeros(batch, 3, height, w)
             assert net(image).shape == (batch, 5, height, w)
-            stride = min(strides)
-            assert net.scores(image).shape == (batch, 5, -(-height // stride), -(-w // stride))
+
+
+def test_a_net_that_enlarges_its_picture_scores_the_pictures_own_pixels():
+    net = FCN(BACKBONE, 5, (32, 16, 8), scale=1.5, pretrained=False).eval()
+    with torch.inference_mode():
+        for height, width in ((33, 47), (64, 96), (2, 3)):
+            assert net(torch.zeros(1, 3, height, width)).shape == (1, 5, height, width)
 
 
 def test_the_order_of_the_strides_does_not_matter():
