@@ -137,7 +137,7 @@ def open_engines(model: Path, device: Literal["cpu", "cuda"]) -> tuple[dict[str,
         left_out["onnx int8"] = "not offered by quantize"
     engines["torch eager"] = torch_engine(module, device)
     # The compiler reports what it lacks for CUDA, also where nobody asked for CUDA.
-    torch._logging.set_logs(all=logging.ERROR)
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     engines["torch compile"] = torch_engine(torch.compile(module), device)
     return engines, left_out
 
