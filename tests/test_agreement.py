@@ -139,3 +139,13 @@ def test_a_recipe_has_keys_of_params_yaml_and_values_that_its_steps_take(name, t
         parse(type(call["params"]), read_section(merged, call["section"]), f"{name}: {call['section']}")
     for section in RELEASES:
         parse(ReleaseParams, read_section(merged, section), f"{name}: {section}")
+
+
+def keys_of(values: Mapping[str, Any]) -> set[str]:
+    """Every key of nested parameters."""
+    return set(values).union(*(keys_of(value) for value in values.values() if isinstance(value, Mapping)))
+
+
+def test_no_parameter_has_a_name_that_dvcs_run_cache_leaves_out():
+    # A change of such a parameter would bring back the result of another value.
+    assert not keys_of(PARAMS) & {"size", "nfiles"}

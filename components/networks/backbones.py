@@ -58,7 +58,7 @@ class Backbone(nn.Module):
     def freeze(self, stride: int) -> None:
         """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
 
-        Their maps are the largest, so training without them is nearly twice as fast, and ImageNet's edges and textures
+        Their maps are the largest, so training without them is 1.5 times as fast, and ImageNet's edges and textures
         serve any photograph. Raises ModelError where no features have that stride.
         """
         if stride and stride not in self.strides:
