@@ -34,9 +34,9 @@ class ConfusionMatrix:
         """Count the pixels of `label` and `prediction`, equal in shape; raises DataError like `count_pixels`."""
         self.counts += count_pixels(label, prediction, len(self.counts))
 
-    def scores(self, absent: Absent = "exclude") -> Scores:
+    def scores(self, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
         """The scores of all that was added; see `scores_of`."""
-        return scores_of(self.counts, absent)
+        return scores_of(self.counts, absent, classes)
 
 
 def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
@@ -75,23 +75,29 @@ def reject_out_of_range(square: np.ndarray, classes: int) -> None:
         raise DataError(f"prediction: value {strange[0] + classes}, expected classes 0 to {classes - 1}")
 
 
-def scores_of(counts: Counts, absent: Absent = "exclude") -> Scores:
+def scores_of(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
     """The scores of (K, K) `counts`. Means are over classes; a class without a truth pixel is absent.
 
     absent: "exclude" leaves such a class out of the means, as the thesis says; "zero_if_predicted" gives it IU 0 where
-    a labelled pixel was taken for it, as the published code does. Raises DataError where no pixel was counted.
+    a labelled pixel was taken for it, as the published code does. classes: (K,) bool, those that the three means are
+    over, such as all but the background (table 2.8); every pixel still counts in their unions and in the pixel
+    accuracy. Raises DataError where no pixel of these classes was counted.
     """
     correct, truth, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    chosen = np.ones(len(counts), bool) if classes is None else classes
     if not truth.any():
         raise DataError("labels: found only void, expected pixels with a class to score")
     present = truth > 0
+    averaged = present & chosen
+    if not averaged.any():
+        raise DataError("labels: found no pixel of the classes to average over, expected some")
     union = truth + predicted - correct
     iu = ratio(correct, union, where=present if absent == "exclude" else union > 0)
     return Scores(
-        mean_iu=float(np.nanmean(iu)),
+        mean_iu=float(np.nanmean(iu[chosen])),
         pixel_accuracy=float(correct.sum() / truth.sum()),
-        mean_accuracy=float(np.mean(correct[present] / truth[present])),
-        frequency_weighted_iu=float(np.sum(truth[present] * iu[present]) / truth.sum()),
+        mean_accuracy=float(np.mean(correct[averaged] / truth[averaged])),
+        frequency_weighted_iu=float(np.sum(truth[averaged] * iu[averaged]) / truth[averaged].sum()),
         per_class=tuple(iu.tolist()),
     )
 

@@ -94,6 +94,40 @@ def test_a_class_absent_from_truth_but_predicted_is_excluded_or_counts_zero_as_t
     assert zero.frequency_weighted_iu == excluded.frequency_weighted_iu
 
 
+def test_the_means_of_chosen_classes_leave_out_the_others_and_still_count_what_was_taken_for_them():
+    everything, chosen = scores_of(COUNTS), scores_of(COUNTS, classes=np.array([False, True, True]))
+    assert chosen.mean_iu == pytest.approx((3 / 6 + 4 / 9) / 2)
+    assert chosen.mean_accuracy == pytest.approx((3 / 4 + 4 / 8) / 2)
+    assert chosen.frequency_weighted_iu == pytest.approx((4 * 3 / 6 + 8 * 4 / 9) / 12)
+    assert chosen.pixel_accuracy == everything.pixel_accuracy
+    assert chosen.per_class == everything.per_class
+
+
+def test_choosing_every_class_changes_nothing(noisy):
+    matrix = ConfusionMatrix(classes=5)
+    matrix.add(*noisy)
+    assert matrix.scores(classes=np.ones(5, bool)) == matrix.scores()
+
+
+def test_a_chosen_class_that_is_absent_follows_the_policy():
+    counts, chosen = np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]), np.array([False, True, True])
+    assert scores_of(counts, "exclude", chosen).mean_iu == 1
+    assert scores_of(counts, "zero_if_predicted", chosen).mean_iu == pytest.approx((1 + 0) / 2)
+
+
+def test_chosen_classes_without_a_pixel_have_no_means_and_say_so():
+    with pytest.raises(DataError, match="no pixel of the classes"):
+        scores_of(np.array([[3, 1], [0, 0]]), classes=np.array([False, True]))
+
+
+def test_a_class_never_predicted_counts_zero_under_both_policies():
+    counts = np.array([[3, 0], [2, 0]])
+    for absent in ("exclude", "zero_if_predicted"):
+        scores = scores_of(counts, absent)
+        assert scores.per_class[1] == 0
+        assert scores.mean_iu == pytest.approx((3 / 5 + 0) / 2)
+
+
 def test_only_void_has_no_scores_and_says_so():
     matrix = ConfusionMatrix(classes=2)
     matrix.add(np.full((2, 2), 255, np.uint8), np.zeros((2, 2), np.uint8))
