@@ -16,8 +16,7 @@ from torch import nn
 
 from components import step
 from components.errors import PixelwiseError, ProviderError
-from components.export import load_trained
-from components.families import find
+from components.export import graphs_of, load_trained
 from components.files import write_json, write_text
 from components.networks.probes import pictures
 from components.params import Params
@@ -125,8 +124,7 @@ def open_engines(model: Path, device: Literal["cpu", "cuda"]) -> tuple[dict[str,
     """Every engine that can run here, and why others cannot."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("device cuda: torch finds none, expected cpu")
-    described, net = load_trained(model / "checkpoint")
-    (graph,) = find(described["family"]).graphs(net)
+    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
     module: Any = graph.module.to(device)
     module = module.to(memory_format=torch.channels_last)
     engines: dict[str, Engine] = {"onnx": open_model(model, device, torch.get_num_threads()).predict}

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from components import step
-from components.datasets.examine import read_pair
+from components.datasets.examine import read_layer, read_pair
 from components.datasets.items import Classes, RawData
 from components.datasets.prepared import MANIFEST_FILE, PreparedData, Sample
 from components.datasets.readers import READERS, read_dataset
@@ -57,8 +57,9 @@ def run(
 
     Raises DataError where the split is empty or its classes are not the model's, ModelError where the model cannot run.
     """
-    split = open_split(params.split, data, dataset, root)
     segmenter = open_model(model, params.provider)
+    layers = tuple(name for name in segmenter.inputs if name != "image")
+    split = open_split(params.split, data, dataset, root, layers)
     require_same_classes(model=segmenter.names, data=split.classes.names)
     file = graph_file(model)
     started = time.perf_counter()
@@ -95,22 +96,26 @@ class Split:
     data_sha256: str | None
 
 
-def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None) -> Split:
-    """One split of prepared `data`, or of the `dataset` under `root`. ParamsError where neither or both are given."""
+def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
+    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model takes.
+
+    Raises ParamsError where neither or both are given.
+    """
     if data and not dataset and not root:
         prepared = PreparedData(data)
-        return Split(prepared.name, prepared.classes, prepared.split(split), sha256_file(data / MANIFEST_FILE))
+        samples = prepared.split(split).with_layers(*layers)
+        return Split(prepared.name, prepared.classes, samples, sha256_file(data / MANIFEST_FILE))
     if data or not dataset or not root:
         raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
     raw = read_dataset(dataset, root)
-    return Split(raw.name, raw.classes, RawSplit(raw, split), None)
+    return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None)
 
 
 class RawSplit(Sequence[Sample]):
     """One split of a data set as it comes, decoded on demand; raises DataError where the split has no item."""
 
-    def __init__(self, raw: RawData, split: str) -> None:
-        self.raw = raw
+    def __init__(self, raw: RawData, split: str, layers: tuple[str, ...] = ()) -> None:
+        self.raw, self.layers = raw, layers
         self.items = [item for item in raw.items if item.split == split]
         if not self.items:
             found = ", ".join(dict.fromkeys(item.split for item in raw.items))
@@ -120,8 +125,10 @@ class RawSplit(Sequence[Sample]):
         return len(self.items)
 
     def __getitem__(self, index: Any) -> Any:
-        image, label = read_pair(self.items[index], self.raw, MAX_PIXELS)
-        return Sample(id=self.items[index].id, image=image, label=label)
+        item = self.items[index]
+        image, label = read_pair(item, self.raw, MAX_PIXELS)
+        layers = {name: read_layer(name, item, image.shape[1::-1], MAX_PIXELS) for name in self.layers}
+        return Sample(id=item.id, image=image, label=label, layers=layers)
 
 
 def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
@@ -152,7 +159,13 @@ def predict_all(
     everything = (samples[index] for index in range(len(samples)))
     for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
         while batch := list(itertools.islice(alike, batch_size)):
-            yield from zip(batch, segmenter.predict(np.stack([sample.image for sample in batch])), strict=True)
+            yield from zip(batch, predict(segmenter, batch), strict=True)
+
+
+def predict(segmenter: Segmenter, batch: Sequence[Sample]) -> np.ndarray:
+    """Labels (N, H, W) of samples of equal size."""
+    layers = {name: np.stack([sample.layers[name] for sample in batch]) for name in batch[0].layers}
+    return segmenter.predict(np.stack([sample.image for sample in batch]), **layers)
 
 
 def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample], pictures: int) -> list[GridRow]:
@@ -166,7 +179,7 @@ def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample]
         sample = samples[index]
         note = "   worst of the split" if index == worst and len(samples) > 1 else ""
         caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
-        rows.append(GridRow(caption, sample.image, sample.label, segmenter.predict(sample.image[None])[0]))
+        rows.append(GridRow(caption, sample.image, sample.label, predict(segmenter, [sample])[0]))
     return rows
 
 

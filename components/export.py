@@ -70,7 +70,7 @@ def run(
         "data": described["data"],
     }
     found = {}
-    for graph in find(described["family"]).graphs(net):
+    for graph in graphs_of(described, net):
         with atomic_path(out / f"{graph.name}.onnx") as file:
             write_graph(graph, facts, params.opset, file)
             sizes = [compare(graph, file, size) for size in graph.probes]
@@ -95,11 +95,19 @@ def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
         raise ModelError(
             f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
         ) from None
-    family = find(described["family"])
-    network = parse(family.NetworkParams, described["network"], f"{model / MODEL_FILE}: network")
-    net = family.build(network, len(described["classes"]), pretrained=False)
+    net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
     load_weights(net, model / WEIGHTS_FILE)
     return described, net.eval()
+
+
+def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
+    """The graphs of a `net` that model.json describes."""
+    return find(described["family"]).graphs(net, network_of(described), len(described["classes"]))
+
+
+def network_of(described: Mapping[str, Any]) -> Params:
+    """The parameters of the net that model.json describes."""
+    return parse(find(described["family"]).NetworkParams, described["network"], f"{MODEL_FILE}: network")
 
 
 def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:

@@ -48,6 +48,7 @@ def run(
     out: Annotated[Path, "folder for weights.safetensors, model.json, run.json and history.json"],
     state: Annotated[Path, "folder for resumable state; emptied when the result is whole"],
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
+    experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training goes on where it was.
 
@@ -66,7 +67,8 @@ def run(
     torch.manual_seed(params.seed)
     net = kind.build(params.network, len(prepared.classes))
     tags = {"fingerprint": mark}
-    with start_run(family, f"train-{family}", parts["parameters"], tags, tracking, resume=begun(work)) as recorder:
+    experiment = experiment or family
+    with start_run(experiment, f"train-{family}", parts["parameters"], tags, tracking, resume=begun(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.metrics)
@@ -86,7 +88,9 @@ def run(
         },
     )
     write_json(out / HISTORY_FILE, history)
-    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "fingerprint": mark, "experiment": family, "parts": parts})
+    write_json(
+        out / RUN_FILE, {"run_id": recorder.run_id, "fingerprint": mark, "experiment": experiment, "parts": parts}
+    )
     shutil.rmtree(state, ignore_errors=True)
     return trained
 

@@ -31,6 +31,8 @@ HOMES = {
     "lightning": ("components/learning/",),
     "timm": ("components/networks/",),
     "torchvision": ("components/networks/",),
+    "cv2": ("components/learning/caffe.py",),
+    "datasets": ("components/datasets/huggingface.py",),
 }
 SERVING = {"numpy", "PIL", "onnxruntime"}
 SERVED = """

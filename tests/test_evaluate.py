@@ -149,7 +149,7 @@ def test_an_absent_class_is_null_or_zero_as_the_policy_says(model, tmp_path):
 
 
 def test_the_grid_shows_the_worst_image_and_no_image_twice(model, root):
-    samples = evaluate.open_split("val", None, "folder", root).samples
+    samples = evaluate.open_split("val", None, "folder", root, ()).samples
     found = evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
     segmenter = evaluate.open_model(model)
     worst = found.ids[int(np.argmin(found.image_mean_ius()))]

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from mat_worlds import write_context, write_nyud, write_sbd, write_sift_flow
 from worlds import mask, noise, save, write_camvid, write_folder, write_voc
 
 from components import ingest
@@ -48,8 +49,13 @@ def test_every_reader_can_be_ingested(tmp_path):
         "camvid": lambda root: write_camvid(root, {"train": 1}),
         "voc": lambda root: write_voc(root, {"train": ["a"]}),
         "folder": lambda root: write_folder(root, ["train/images/a"]),
+        "context": lambda root: write_context(root, {"train": ["a"], "val": []}),
+        "nyud": lambda root: write_nyud(root, {"train": ["5001"]}),
+        "sbd": lambda root: write_sbd(root, {"train": ["a"], "val": []}),
+        "sift_flow": lambda root: write_sift_flow(root, ["a"], []),
     }
-    assert writes.keys() == READERS.keys()
+    # Hugging Face's copy of what it reads is made in tests of its own.
+    assert writes.keys() | {"huggingface"} == READERS.keys()
     for name, write in writes.items():
         root = write(tmp_path / name)
         assert ingest.run(IngestParams(dataset=name, root=root), tmp_path / f"{name}-out").splits == {"train": 1}
@@ -61,6 +67,7 @@ def test_the_town_is_ingested_with_its_layers_and_gives_the_same_bytes_again(tmp
         report = ingest.run(IngestParams(town=town), out)
         assert (report.splits, report.quarantined) == ({"train": 2, "val": 2, "test": 2}, 0)
     split = PreparedData(tmp_path / "first").split("val")
+    assert split.layer(1, "hha").shape == (64, 64, 3)
     for layer in ("instance", "depth", "geometry"):
         assert split.layer(1, layer).shape == split.label(1).shape == (64, 64)
     assert digests(tmp_path / "first") == digests(tmp_path / "second")

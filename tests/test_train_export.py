@@ -15,7 +15,7 @@ from components.datasets.prepared import PreparedData
 from components.datasets.town import TownParams
 from components.datasets.transforms import AugmentParams
 from components.errors import DataError, ModelError, ParamsError, PixelwiseError
-from components.export import ExportParams, load_trained
+from components.export import ExportParams, graphs_of, load_trained
 from components.families import fcn
 from components.identity import sha256_file
 from components.learning.checkpoints import load_tensors
@@ -105,7 +105,7 @@ def test_training_leaves_weights_curves_and_their_origin_and_no_state(data, chec
 def test_the_kept_weights_score_what_the_best_epoch_says(checkpoint, data):
     _, net = load_trained(checkpoint)
     prepared = PreparedData(data)
-    task = fcn.StillImages(prepared.split("train"), prepared.split("val"), len(prepared.classes), PARAMS)
+    task = fcn.task_of(prepared, PARAMS)
     best = max(row["val/mean_iu"] for row in read(checkpoint / "history.json"))
     assert task.score(net)["val/mean_iu"] == pytest.approx(best, abs=1e-6)
 
@@ -185,8 +185,7 @@ def test_the_graph_tells_what_it_takes_and_where_it_comes_from(model):
 
 def test_the_opened_model_predicts_what_torch_predicts(model, val):
     segmenter = open_model(model, "cpu")
-    _, net = load_trained(model / "checkpoint")
-    (graph,) = fcn.graphs(net)
+    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
     images = np.stack([sample.image for sample in val])
     for batch in (images, images[:, :, ::-1].copy(), images[:1, :57, :63], images[:, :1, :1]):
         with torch.inference_mode():
@@ -205,7 +204,7 @@ def test_a_graph_that_disagrees_with_torch_does_not_leave_and_the_older_one_stay
 
     (tmp_path / "model.onnx").write_bytes(b"the older one")
     graphs = fcn.graphs
-    monkeypatch.setattr(fcn, "graphs", lambda net: [replaced(graph, Shifting()) for graph in graphs(net)])
+    monkeypatch.setattr(fcn, "graphs", lambda *net: [replaced(graph, Shifting()) for graph in graphs(*net)])
     message = one_line(lambda: export.run(ExportParams(), model / "checkpoint", tmp_path), ModelError)
     assert "agrees with torch on 0.0000% of the pixels at 1×360×480, expected 99.90%" in message
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]

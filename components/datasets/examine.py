@@ -3,18 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from components.datasets.decoding import BadFileError, read_image, read_map
 from components.datasets.items import VOID, Item, RawData
-from components.datasets.pictures import FORMATS, encode_map, open_picture, rgb
+from components.datasets.pictures import encode_map, rgb
 from components.errors import DataError
-
-MAP_MODES = ("L", "P", "1", "I;16", "I;16B", "I")
-WIDE_MODES = ("I;16", "I;16B", "I", "F")
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,6 @@ class Rejected:
     reason: str
 
 
-class BadFileError(DataError):
-    """One file of an item is unusable; carries the file, relative to the data set."""
-
-    def __init__(self, kind: str, file: Path | bytes | None, item: Item, reason: str) -> None:
-        self.file = short_name(file) if isinstance(file, Path) else ""
-        super().__init__(f"{kind} {Path(self.file).name or item.id}: {reason}")
-
-
 def examine(item: Item, raw: RawData, max_pixels: int) -> Accepted | Rejected:
     """Decode `item` once. Whatever is wrong with its files is returned, not raised."""
     try:
@@ -56,70 +45,39 @@ def read_pair(item: Item, raw: RawData, max_pixels: int) -> tuple[np.ndarray, np
 
     Raises DataError, naming the file, where either is missing, undecodable, of unequal size or mislabelled.
     """
-    picture, values = open_pair(item, read_files(item), max_pixels)
-    return rgb(picture), classes_of(values, item, raw)
+    _, picture = read_image(item, max_pixels)
+    return rgb(picture), read_label(item, raw, picture.size, max_pixels)
+
+
+def read_layer(name: str, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
+    """The layer `name` of `item`, (H, W) or (H, W, 3). `size` is the image's width and height.
+
+    Raises DataError where the item has no such layer, or its file is unusable.
+    """
+    if name not in item.layers:
+        raise DataError(f"{item.id}: no layer {name}, found: {', '.join(item.layers) or 'none'}")
+    return read_map(name, item.layers[name], item, size, max_pixels)
 
 
 def accept(item: Item, raw: RawData, max_pixels: int) -> Accepted:
     """The manifest row and cells of `item`. Raises BadFileError."""
-    image_bytes, label_bytes = read_files(item)
-    picture, values = open_pair(item, (image_bytes, label_bytes), max_pixels)
-    label = classes_of(values, item, raw)
-    for name, content in item.layers.items():
-        require_size(name, content, item, picture.size)
+    image, picture = read_image(item, max_pixels)
+    label = read_label(item, raw, picture.size, max_pixels)
+    layers = {name: read_cell(name, item, picture.size, max_pixels) for name in item.layers}
     row = {"id": item.id, "split": item.split, "clip": item.clip, "frame": item.frame}
     row |= describe_image(picture) | describe_label(label, classes=len(raw.classes))
-    return Accepted(row, {"image": image_bytes, "label": encode_map(label), **item.layers})
+    return Accepted(row, {"image": image, "label": encode_map(label), **layers})
 
 
-def read_files(item: Item) -> tuple[bytes, bytes]:
-    """The encoded image and label. Raises BadFileError where one is missing or unreadable."""
-    return read_file("image", item.image, item), read_file("label", item.label, item)
+def read_label(item: Item, raw: RawData, size: tuple[int, int], max_pixels: int) -> np.ndarray:
+    """The label of `item`, (H, W) uint8, as classes and 255. Raises BadFileError."""
+    return classes_of(read_map("label", item.label, item, size, max_pixels), item, raw)
 
 
-def read_file(kind: str, file: Path | bytes | None, item: Item) -> bytes:
-    """The bytes of one file of `item`."""
-    if file is None:
-        raise BadFileError(kind, file, item, f"missing, expected one for {item.id}")
-    if isinstance(file, bytes):
-        return file
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise BadFileError(kind, file, item, f"missing, expected {short_name(file)}") from None
-    except OSError as error:
-        raise BadFileError(kind, file, item, f"unreadable: {error.strerror}") from None
-
-
-def open_pair(item: Item, content: tuple[bytes, bytes], max_pixels: int) -> tuple[Image.Image, np.ndarray]:
-    """The decoded picture, and the label's raw values (H, W). Raises BadFileError."""
-    picture = decode("image", item.image, content[0], item, max_pixels)
-    if picture.mode in WIDE_MODES:
-        raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected 8 bits a channel")
-    label = decode("label", item.label, content[1], item, max_pixels)
-    if label.mode not in MAP_MODES:
-        raise BadFileError("label", item.label, item, f"mode {label.mode}, expected one channel of class values")
-    if label.size != picture.size:
-        raise BadFileError(
-            "label", item.label, item, f"size {shape(label.size)}, but its image is {shape(picture.size)}"
-        )
-    return picture, np.array(label)
-
-
-def decode(kind: str, file: Path | bytes | None, content: bytes, item: Item, max_pixels: int) -> Image.Image:
-    """The picture in `content`, wholly decoded. Raises BadFileError."""
-    try:
-        picture = open_picture(content)
-        if picture.width * picture.height <= max_pixels:
-            picture.load()
-            return picture
-        reason = f"size {shape(picture.size)}, expected at most {max_pixels:,} pixels"
-    except UnidentifiedImageError:
-        reason = f"not a picture, expected one of: {' '.join(FORMATS)}"
-    except Exception as error:
-        # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end an ingest.
-        reason = " ".join(str(error).split()) or type(error).__name__
-    raise BadFileError(kind, file, item, reason)
+def read_cell(name: str, item: Item, size: tuple[int, int], max_pixels: int) -> bytes:
+    """The layer `name` as it is stored: generated bytes as they are, files as PNG. Raises BadFileError."""
+    values, source = read_layer(name, item, size, max_pixels), item.layers[name]
+    return source if isinstance(source, bytes) else encode_map(values)
 
 
 def classes_of(values: np.ndarray, item: Item, raw: RawData) -> np.ndarray:
@@ -132,13 +90,6 @@ def classes_of(values: np.ndarray, item: Item, raw: RawData) -> np.ndarray:
     table = np.full(max(raw.label_values) + 1, VOID, np.uint8)
     table[list(raw.label_values)] = list(raw.label_values.values())
     return table[values.astype(np.uint16)]
-
-
-def require_size(name: str, content: bytes, item: Item, size: tuple[int, int]) -> None:
-    """Raise BadFileError where a layer is not of the image's `size` (width, height)."""
-    found = open_picture(content).size
-    if found != size:
-        raise BadFileError(name, content, item, f"size {shape(found)}, but its image is {shape(size)}")
 
 
 def describe_image(picture: Image.Image) -> dict[str, Any]:
@@ -189,13 +140,3 @@ def runs(values: Iterable[int]) -> str:
         else:
             bounds.append([value, value])
     return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in bounds)
-
-
-def shape(size: tuple[int, int]) -> str:
-    """`480×360`, width first as people say it."""
-    return f"{size[0]}×{size[1]}"
-
-
-def short_name(file: Path) -> str:
-    """The folder and name of `file`: enough to find it, and the same on every machine."""
-    return "/".join(file.parts[-2:])

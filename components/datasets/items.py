@@ -1,9 +1,11 @@
 """What a data set is before ingest: classes, and items whose files are still encoded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 VOID = 255
 
@@ -24,21 +26,38 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class MapFile:
+    """A map whose file needs more than decoding a picture.
+
+    `field` names the array of a MATLAB file, "" of a picture. `convert` turns stored values (H, W) into those that the
+    map has here; it raises DataError, saying what was found and expected.
+    """
+
+    path: Path
+    field: str = ""
+    convert: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+Map = Path | bytes | MapFile
+
+
+@dataclass(frozen=True)
 class Item:
     """One labelled picture, encoded as its data set holds it: a path, or the bytes where it is generated.
 
     `id` is unique in the data set. `clip` is "" for a still; `frame` orders a clip's items. `label` holds raw values,
-    which `RawData.label_values` turns into classes. `layers` are further maps as one-channel PNG bytes: "instance"
-    (uint16), "depth" (uint16, centimetres), "geometry" (uint8).
+    which `RawData.label_values` turns into classes. `layers` are further maps, the same in all items of a data set:
+    "instance" (uint16), "depth" (uint16, centimetres, 0 where unknown), "geometry" (uint8: sky, horizontal, vertical,
+    255), "hha" (uint8, three channels).
     """
 
     id: str
     split: str
     image: Path | bytes
-    label: Path | bytes | None
+    label: Map | None
     clip: str = ""
     frame: int = 0
-    layers: Mapping[str, bytes] = field(default_factory=dict)
+    layers: Mapping[str, Map] = field(default_factory=dict)
 
 
 class Items(Protocol):

@@ -4,13 +4,14 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 # Only these decoders face a data set's files: Pillow has many more, old and seldom tested.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def open_picture(content: bytes) -> Image.Image:
+def open_picture(content: bytes) -> ImageFile:
     """The picture in `content` with its header read and its pixels not. Raises what Pillow raises."""
     return Image.open(BytesIO(content), formats=FORMATS)
 
@@ -21,7 +22,7 @@ def decode_image(content: bytes) -> np.ndarray:
 
 
 def decode_map(content: bytes) -> np.ndarray:
-    """(H, W) of a one-channel picture's values: uint8, or uint16 where the file has 16 bits."""
+    """A map's values: (H, W) uint8, or uint16 where the file has 16 bits; (H, W, 3) uint8 of three channels."""
     return np.array(open_picture(content))
 
 
@@ -31,7 +32,7 @@ def rgb(picture: Image.Image) -> np.ndarray:
 
 
 def encode_map(values: np.ndarray) -> bytes:
-    """`values` (H, W) uint8 or uint16 as PNG bytes."""
+    """`values`, (H, W) uint8 or uint16 or (H, W, 3) uint8, as PNG bytes."""
     buffer = BytesIO()
     Image.fromarray(values).save(buffer, "PNG")
     return buffer.getvalue()

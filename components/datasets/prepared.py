@@ -6,8 +6,8 @@ that would copy them into a cache of its own before the first row, and Arrow's r
 
 import json
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
@@ -28,11 +28,12 @@ SHARDS_FOLDER = "shards"
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled picture: image (H, W, 3) uint8 RGB, label (H, W) uint8 with 255 = void."""
+    """One labelled picture: image (H, W, 3) uint8 RGB, label (H, W) uint8 with 255 = void, and layers asked for."""
 
     id: str
     image: np.ndarray
     label: np.ndarray
+    layers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class PreparedData:
@@ -61,10 +62,17 @@ class PreparedData:
         return tuple(self.manifest["split"].unique().to_pylist())
 
     def split(self, name: str) -> "PreparedSplit":
-        """The items of split `name`, in the order of the manifest. Raises DataError where there is none."""
-        if name not in self.splits:
-            raise DataError(f"prepared data {self.root}: no split {name}, expected one of: {', '.join(self.splits)}")
-        rows = self.manifest.filter(pc.equal(self.manifest["split"], name))
+        """The items of split `name`, or of several (`train+train_sbd`), in the order of the manifest.
+
+        Raises DataError where there is none.
+        """
+        names = name.split("+")
+        for part in names:
+            if part not in self.splits:
+                raise DataError(
+                    f"prepared data {self.root}: no split {part}, expected one of: {', '.join(self.splits)}"
+                )
+        rows = self.manifest.filter(pc.is_in(self.manifest["split"], pa.array(names)))
         return PreparedSplit(name, self.classes, rows.to_pylist(), Shards(self.root))
 
 
@@ -74,10 +82,18 @@ class PreparedSplit(Sequence[Sample]):
     `rows` are the manifest's rows of the items, so that a sampler chooses without decoding.
     """
 
-    def __init__(self, name: str, classes: Classes, rows: list[dict[str, Any]], shards: "Shards") -> None:
+    def __init__(
+        self,
+        name: str,
+        classes: Classes,
+        rows: list[dict[str, Any]],
+        shards: "Shards",
+        layers: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.classes = classes
         self.rows = rows
+        self.layers = layers
         self._shards = shards
 
     def __len__(self) -> int:
@@ -90,9 +106,18 @@ class PreparedSplit(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         if isinstance(index, slice):
             # A part of a split is a split: nothing is decoded until asked for.
-            return PreparedSplit(self.name, self.classes, self.rows[index], self._shards)
-        image, label = self._read(index, "image", "label")
-        return Sample(id=self.rows[index]["id"], image=decode_image(image), label=decode_map(label))
+            return PreparedSplit(self.name, self.classes, self.rows[index], self._shards, self.layers)
+        image, label, *layers = self._read(index, "image", "label", *self.layers)
+        return Sample(
+            id=self.rows[index]["id"],
+            image=decode_image(image),
+            label=decode_map(label),
+            layers={name: decode_map(layer) for name, layer in zip(self.layers, layers, strict=True)},
+        )
+
+    def with_layers(self, *names: str) -> "PreparedSplit":
+        """The same items, read with these layers. Their first reading raises DataError where there are none."""
+        return PreparedSplit(self.name, self.classes, self.rows, self._shards, names)
 
     def image(self, index: int) -> np.ndarray:
         """The image of one item, (H, W, 3) uint8 RGB."""
@@ -103,7 +128,9 @@ class PreparedSplit(Sequence[Sample]):
         return decode_map(self._read(index, "label")[0])
 
     def layer(self, index: int, name: str) -> np.ndarray:
-        """A further map of one item, (H, W): "instance" uint16, "depth" uint16 centimetres, "geometry" uint8.
+        """A further map of one item.
+
+        (H, W): "instance" uint16, "depth" uint16 centimetres, "geometry" uint8. (H, W, 3): "hha" uint8.
 
         Raises DataError where the data set has no such layer.
         """

@@ -3,11 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from components.datasets import camvid, folder, voc
+from components.datasets import camvid, context, folder, huggingface, nyud, sbd, sift_flow, voc
 from components.datasets.items import RawData
 from components.errors import DataError
 
-READERS: dict[str, Callable[[Path], RawData]] = {"camvid": camvid.read, "folder": folder.read, "voc": voc.read}
+READERS: dict[str, Callable[[Path], RawData]] = {
+    "camvid": camvid.read,
+    "context": context.read,
+    "folder": folder.read,
+    "huggingface": huggingface.read,
+    "nyud": nyud.read,
+    "sbd": sbd.read,
+    "sift_flow": sift_flow.read,
+    "voc": voc.read,
+}
 
 
 def read_dataset(name: str, root: Path) -> RawData:

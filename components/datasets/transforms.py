@@ -1,28 +1,50 @@
 """Random views of a labelled picture: crop at a random scale, mirror, colours. Image and label always move together."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from components.datasets.items import VOID
+from components.datasets.masking import Masking
 from components.params import Params
 
 GREY = (127, 127, 127)
+# What lies outside the picture: mode, filter and fill of every map that moves with it.
+Kind = tuple[str, Image.Resampling, Any]
+LABEL: Kind = ("L", Image.Resampling.NEAREST, VOID)
+MAPS: dict[str, Kind] = {
+    "image": ("RGB", Image.Resampling.BILINEAR, GREY),
+    # 0 is unknown. Nearest, since the mean of two depths is a place where nothing is.
+    "hha": ("RGB", Image.Resampling.NEAREST, (0, 0, 0)),
+    "depth": ("I", Image.Resampling.NEAREST, 0),
+    "label": LABEL,
+    "geometry": LABEL,
+}
 
 
 class AugmentParams(Params):
     """Random views."""
 
+    whole: bool = Field(False, description="whole pictures instead of crops; a batch then needs equal sizes")
     crop_width: PositiveInt = Field(256, description="width of a training crop in pixels")
     crop_height: PositiveInt = Field(192, description="height of a training crop in pixels")
-    scale_min: PositiveFloat = Field(0.7, description="smallest random scale")
-    scale_max: PositiveFloat = Field(1.7, description="largest random scale")
-    stretch: float = Field(0.1, ge=0, lt=1, description="largest change of the aspect ratio")
-    colour: float = Field(0.3, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
+    scale_min: PositiveFloat = Field(0.7, description="smallest random scale of a crop")
+    scale_max: PositiveFloat = Field(1.7, description="largest random scale of a crop")
+    stretch: float = Field(0.1, ge=0, lt=1, description="largest change of a crop's aspect ratio")
     rare_share: float = Field(0.0, ge=0, le=1, description="share of crops placed on a pixel of a rare class")
+    jitter: NonNegativeInt = Field(0, description="pixels by which a whole picture is shifted at most, each way")
+    mirror: bool = Field(True, description="whether every other view is mirrored")
+    colour: float = Field(0.3, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
+    masking: Masking = Field(
+        "none", description="what of the picture is hidden; shape leaves only the mask (table 2.8)"
+    )
+    foreground: tuple[str, ...] = Field(
+        (), description="classes that masking takes for foreground; none: all but the first"
+    )
 
 
 class Box(NamedTuple):
@@ -35,26 +57,27 @@ class Box(NamedTuple):
 
 
 def random_view(
-    image: np.ndarray,
-    label: np.ndarray,
-    rng: np.random.Generator,
-    params: AugmentParams,
-    rare: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A random crop of `image` (H, W, 3) and `label` (H, W), both uint8, brought to the crop size.
+    maps: Mapping[str, np.ndarray], rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """One random view of all `maps` of a picture, which move together.
 
-    What lies outside the picture is grey and void. `rare`: class indices on one of whose pixels a share of the crops
-    are placed.
+    maps: image, hha (H, W, 3) uint8, label, geometry (H, W) uint8, depth (H, W) centimetres; image and label at least.
+    What lies outside the picture is grey, void or 0. `rare`: class indices on one of whose pixels a share of the crops
+    are placed. depth comes back as int32.
     """
-    box = random_box(label, rng, params, rare)
-    picture, truth = cut(Image.fromarray(image), Image.fromarray(label), box, (params.crop_width, params.crop_height))
-    if rng.random() < 0.5:
-        mirror = Image.Transpose.FLIP_LEFT_RIGHT
-        picture, truth = picture.transpose(mirror), truth.transpose(mirror)
+    height, width = maps["label"].shape
+    if params.whole:
+        left, top = rng.integers(-params.jitter, params.jitter, 2, endpoint=True)
+        box, size = Box(float(left), float(top), width, height), (width, height)
+    else:
+        box, size = random_box(maps["label"], rng, params, rare), (params.crop_width, params.crop_height)
+    pictures = {name: cut(values, box, size, MAPS[name]) for name, values in maps.items()}
+    if params.mirror and rng.random() < 0.5:
+        pictures = {name: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for name, picture in pictures.items()}
     if params.colour:
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            picture = enhance(picture).enhance(rng.uniform(1 - params.colour, 1 + params.colour))
-    return np.asarray(picture), np.asarray(truth)
+            pictures["image"] = enhance(pictures["image"]).enhance(rng.uniform(1 - params.colour, 1 + params.colour))
+    return {name: np.asarray(picture) for name, picture in pictures.items()}
 
 
 def random_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None) -> Box:
@@ -87,22 +110,23 @@ def offset(rng: np.random.Generator, length: float, size: int, target: int | Non
     return float(np.clip(target - rng.uniform(0.1, 0.9) * length, 0, size - length))
 
 
-def cut(image: Image.Image, label: Image.Image, box: Box, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
-    """Both pictures inside `box`, resized to `size` (width, height): bilinear for the image, nearest for the label."""
+def cut(values: np.ndarray, box: Box, size: tuple[int, int], kind: Kind) -> Image.Image:
+    """What of the map `values` lies in `box`, resized to `size` (width, height)."""
+    mode, resampling, fill = kind
+    picture = Image.fromarray(values.astype(np.int32) if mode == "I" else values)
     width, height = size
     x_scale, y_scale = width / box.width, height / box.height
     inside = (
         max(box.left, 0.0),
         max(box.top, 0.0),
-        min(box.left + box.width, float(image.width)),
-        min(box.top + box.height, float(image.height)),
+        min(box.left + box.width, float(picture.width)),
+        min(box.top + box.height, float(picture.height)),
     )
     place = (round((inside[0] - box.left) * x_scale), round((inside[1] - box.top) * y_scale))
     part = (
         min(max(1, round((inside[2] - inside[0]) * x_scale)), width - place[0]),
         min(max(1, round((inside[3] - inside[1]) * y_scale)), height - place[1]),
     )
-    picture, truth = Image.new("RGB", size, GREY), Image.new("L", size, VOID)
-    picture.paste(image.resize(part, Image.Resampling.BILINEAR, box=inside), place)
-    truth.paste(label.resize(part, Image.Resampling.NEAREST, box=inside), place)
-    return picture, truth
+    view = Image.new(mode, size, fill)
+    view.paste(picture.resize(part, resampling, box=inside), place)
+    return view

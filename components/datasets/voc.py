@@ -13,7 +13,10 @@ NAMES = (
 )
 LISTS = Path("ImageSets/Segmentation")
 IMAGES = Path("JPEGImages")
-LABELS = Path("SegmentationClass")
+# The second holds SBD's labels as PNG, as most lists of further training pictures expect.
+LABELS = (Path("SegmentationClass"), Path("SegmentationClassAug"))
+CLASSES = Classes(NAMES, bit_palette(len(NAMES)))
+LABEL_VALUES = {**{value: value for value in range(len(NAMES))}, VOID: VOID}
 
 
 def read(root: Path) -> RawData:
@@ -23,15 +26,15 @@ def read(root: Path) -> RawData:
     left with nothing and vanishes; so does a list without a single label, as VOC's own test. Raises DataError where
     there are no lists.
     """
-    folder = locate(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
+    folder = find_year(root)
     splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
     items = [item for split, ids in disjoint(splits).items() for item in labelled(folder, split, ids)]
-    return RawData(
-        name="voc",
-        classes=Classes(NAMES, bit_palette(len(NAMES))),
-        items=items,
-        label_values={**{value: value for value in range(len(NAMES))}, 255: VOID},
-    )
+    return RawData(name="voc", classes=CLASSES, items=items, label_values=LABEL_VALUES)
+
+
+def find_year(root: Path) -> Path:
+    """The folder of a year nearest to `root`, of several the first. Raises DataError where there is none."""
+    return locate(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
 
 
 def read_ids(file: Path) -> list[str]:
@@ -55,8 +58,14 @@ def disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def labelled(folder: Path, split: str, ids: list[str]) -> list[Item]:
     """The items of a split; none where no label of it was published."""
-    items = [
-        Item(id=id_, split=split, image=folder / IMAGES / f"{id_}.jpg", label=folder / LABELS / f"{id_}.png")
-        for id_ in ids
-    ]
-    return items if any(isinstance(item.label, Path) and item.label.is_file() for item in items) else []
+    labels = [find_label(folder, id_) for id_ in ids]
+    if not any(label.is_file() for label in labels):
+        return []
+    images = [folder / IMAGES / f"{id_}.jpg" for id_ in ids]
+    return [Item(id_, split, image, label) for id_, image, label in zip(ids, images, labels, strict=True)]
+
+
+def find_label(folder: Path, id_: str) -> Path:
+    """The label of a picture: VOC's own where it is published, else SBD's."""
+    official, *others = (folder / labels / f"{id_}.png" for labels in LABELS)
+    return next((label for label in (official, *others) if label.is_file()), official)

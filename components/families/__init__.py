@@ -54,8 +54,8 @@ class Family(Protocol):
     def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: Recorder) -> History:
         """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves."""
 
-    def graphs(self, net: nn.Module) -> Sequence[Graph]:
-        """The graphs that ship."""
+    def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:
+        """The graphs of a `net` that `build` made of the same parameters, as they ship."""
 
 
 def find(name: str) -> Family:

@@ -2,134 +2,183 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from components.datasets.prepared import PreparedData, PreparedSplit
-from components.datasets.transforms import AugmentParams, random_view
+from components.datasets.prepared import PreparedData
+from components.errors import ParamsError
 from components.families import Graph
-from components.learning.loop import Arrays, History, LoopParams, Recorder
+from components.learning.caffe import load_caffemodel
+from components.learning.checkpoints import load_tensors
+from components.learning.loop import History, Recorder
 from components.learning.loop import fit as fit_loop
-from components.learning.objectives import class_weights, cross_entropy, lovasz_softmax
-from components.measures.confusion import ConfusionMatrix
-from components.networks.fcn import FCN, PixelLabels
-from components.networks.probes import pictures
+from components.learning.still_images import Head, StillImages, StillParams
+from components.networks.backbones import Backbone
+from components.networks.classifiers import CLASSIFIERS, Classifier
+from components.networks.fcn import FCN, LateFusion, NullBackground
+from components.networks.labels import PixelLabels
+from components.networks.probes import depths, pictures
+from components.networks.reference import ReferenceFCN
 from components.params import Params
+
+# What each kind of net takes, in the order of its channels.
+INPUTS = {"rgb": ("image",), "rgbd": ("image", "depth"), "hha": ("hha",), "rgb-hha": ("image", "hha")}
+# Sky, horizontal, vertical (thesis §2.4).
+GEOMETRIC_CLASSES = 3
 
 
 class NetworkParams(Params):
     """The net."""
 
-    backbone: str = Field("efficientnet_lite0", description="timm model")
+    backbone: str = Field("efficientnet_lite0", description="timm model, or alexnet, vgg16, googlenet of the thesis")
+    weights: str = Field("imagenet", description="what it starts from: imagenet, none, or a file")
+    reference: bool = Field(False, description="the thesis's own net to the letter: pad 100, crops, frozen upsampling")
     strides: tuple[int, ...] = Field((32, 16, 8), description="strides that are scored: 32 is FCN-32s, 32 16 8 FCN-8s")
     width: NonNegativeInt = Field(0, description="channels of the top-down features; 0 scores the backbone's own")
-    scale: float = Field(1.0, gt=0, le=4, description="how much the net enlarges the picture before its first layer")
+    scale: float = Field(1.0, gt=0, le=4, description="how much the net resizes the picture before its first layer")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of channels dropped before scoring")
     frozen_stride: NonNegativeInt = Field(
         0, description="the backbone keeps its weights up to this stride; 0 keeps none"
     )
+    keep_statistics: bool = Field(False, description="norms keep the weights' statistics: for one picture a batch")
+    fusion: Literal["sum", "max"] = Field("sum", description="how the streams' scores become one")
+    stream_scales: tuple[float, ...] = Field((), description="fixed factors of the streams, coarse to fine; none: 1")
+    inputs: Literal["rgb", "rgbd", "hha", "rgb-hha"] = Field("rgb", description="what is seen; the last fuses two nets")
+    heads: Literal["semantic", "geometry", "both"] = Field("semantic", description="what is labelled")
+    background: Literal["learned", "null"] = Field("learned", description="null scores class 0 as a constant zero")
 
 
-class ObjectiveParams(Params):
-    """The loss."""
-
-    balance: NonNegativeFloat = Field(
-        0.4, description="classes count by frequency to minus this power; 0 is unweighted"
-    )
-    lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
-    lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
-
-
-class TrainParams(LoopParams):
+class TrainParams(StillParams):
     """Training of an FCN."""
 
-    train_split: str = Field("train", description="split to learn from")
-    val_split: str = Field("val", description="split that chooses the weights")
     network: NetworkParams = NetworkParams()
-    objective: ObjectiveParams = ObjectiveParams()
-    augment: AugmentParams = AugmentParams()
+    staged: bool = Field(False, description="learn the coarsest stream first and add one after the other")
+    staged_drop: NonNegativeFloat = Field(0.1, description="learning rate of a stage, in those of the one before")
 
 
-class StillImages:
-    """Learn from random views of labelled pictures; score whole pictures."""
-
-    def __init__(self, train: PreparedSplit, val: PreparedSplit, classes: int, params: TrainParams) -> None:
-        self.train, self.val, self.classes, self.params = train, val, classes, params
-        pixels = np.sum([row["pixels"] for row in train.rows], axis=0)
-        self.weights = class_weights(torch.from_numpy(pixels).float(), params.objective.balance)
-        # Rarer than half their even share: the classes whose IU is limited by how seldom they are seen.
-        self.rare = np.flatnonzero(pixels < 0.5 * pixels.sum() / classes)
-
-    def __len__(self) -> int:
-        return len(self.train)
-
-    def sample(self, seed: int, epoch: int, index: int) -> Arrays:
-        """A random view of picture `index`."""
-        found = self.train[index]
-        rng = np.random.default_rng((seed, epoch, index))
-        image, label = random_view(found.image, found.label, rng, self.params.augment, self.rare)
-        return {"image": image, "label": label}
-
-    def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Weighted cross-entropy, and the Lovász loss where it is asked for."""
-        objective = self.params.objective
-        logits, label = net(to_nchw(batch["image"])), batch["label"]
-        loss = cross_entropy(logits, label, self.weights.to(logits.device))
-        if objective.lovasz:
-            loss = loss + objective.lovasz * lovasz_softmax(logits, label, objective.lovasz_samples)
-        return loss
-
-    @torch.inference_mode()
-    def score(self, net: nn.Module) -> dict[str, float]:
-        """The four scores over the validation split."""
-        device = next(net.parameters()).device
-        counts = ConfusionMatrix(self.classes)
-        for sample in self.val:
-            logits = net(to_nchw(torch.from_numpy(sample.image).unsqueeze(0).to(device)))
-            counts.add(sample.label, logits.argmax(dim=1)[0].to(torch.uint8).cpu().numpy())
-        scores = counts.scores()
-        return {
-            "val/mean_iu": scores.mean_iu,
-            "val/pixel_accuracy": scores.pixel_accuracy,
-            "val/mean_accuracy": scores.mean_accuracy,
-            "val/frequency_weighted_iu": scores.frequency_weighted_iu,
-        }
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
+    """The untrained net. Raises ParamsError where its parts do not go together."""
+    weights = network.weights if pretrained else "none"
+    channels = sum(head.classes for head in heads_of(network, classes).values())
+    if network.background == "null":
+        if network.heads != "semantic":
+            raise ParamsError(f"network.background null: found heads {network.heads}, expected semantic")
+        return NullBackground(trunk(network, channels - 1, weights))
+    return trunk(network, channels, weights)
 
 
-def to_nchw(image: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float in channels-last memory: the permuted view already lies so."""
-    return image.permute(0, 3, 1, 2).float()
+def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+    """The net that gives `channels` scores a pixel."""
+    if network.reference:
+        return reference(network, channels, weights)
+    if network.inputs == "rgb-hha":
+        return LateFusion(*(single(network, channels, weights) for _ in range(2)))
+    return single(network, channels, weights)
 
 
-def build(network: NetworkParams, classes: int, pretrained: bool = True) -> FCN:
-    """The untrained net."""
-    net = FCN(
-        network.backbone, classes, network.strides, network.width, network.scale, network.dropout, pretrained=pretrained
+def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+    """The thesis's net, from published Caffe weights, torchvision's, or those of the stage before."""
+    if network.inputs != "rgb":
+        raise ParamsError(f"network.reference: found inputs {network.inputs}, expected rgb")
+    is_torchvision = weights in ("none", "imagenet") or weights.endswith(".pth")
+    net = ReferenceFCN(
+        network.backbone,
+        channels,
+        network.strides,
+        at_once=bool(network.stream_scales),
+        weights=weights if is_torchvision else "none",
     )
-    net.backbone.freeze(network.frozen_stride)
+    if weights.endswith(".caffemodel"):
+        load_caffemodel(net, Path(weights))
+    elif not is_torchvision:
+        # A stage of the thesis goes on from the one before; the skip that it adds starts at zero.
+        net.start_from(load_tensors(Path(weights))[0], weights)
     return net
 
 
+def single(network: NetworkParams, channels: int, weights: str) -> FCN:
+    """An FCN over one backbone."""
+    strides = tuple(sorted(network.strides))
+    if network.stream_scales and len(network.stream_scales) != len(strides):
+        raise ParamsError(
+            f"network.stream_scales: found {len(network.stream_scales)}, expected {len(strides)}, one a stride"
+        )
+    backbone: Backbone | Classifier
+    if network.backbone in CLASSIFIERS:
+        if network.inputs == "rgbd":
+            raise ParamsError(f"network.inputs rgbd: found backbone {network.backbone}, expected a timm model")
+        backbone = Classifier(network.backbone, strides, weights)
+    else:
+        extra = 1 if network.inputs == "rgbd" else 0
+        backbone = Backbone(network.backbone, strides, weights, network.keep_statistics, extra)
+    backbone.freeze(network.frozen_stride)
+    return FCN(backbone, channels, network.width, network.scale, network.dropout, network.fusion, network.stream_scales)
+
+
+def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
+    """What the net labels, in the order of its logits."""
+    heads = {"semantic": Head("label", classes), "geometry": Head("geometry", GEOMETRIC_CLASSES)}
+    return heads if network.heads == "both" else {network.heads: heads[network.heads]}
+
+
+def task_of(data: PreparedData, params: TrainParams) -> StillImages:
+    """What is learned from `data`."""
+    train, val = data.split(params.train_split), data.split(params.val_split)
+    heads = heads_of(params.network, len(data.classes))
+    return StillImages(train, val, params, INPUTS[params.network.inputs], heads)
+
+
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
-    """Train on still images."""
-    task = StillImages(data.split(params.train_split), data.split(params.val_split), len(data.classes), params)
-    return fit_loop(net, task, params, state, record)
+    """Train on still images, all streams at once or in stages (thesis §2.3.3)."""
+    task = task_of(data, params)
+    if not params.staged:
+        return fit_loop(net, task, params, state, record)
+    history: History = []
+    fusions = [module.fusion for module in net.modules() if isinstance(module, FCN)]
+    if not fusions:
+        raise ParamsError("fcn.train.staged: found a reference net, expected network.weights of the stage before")
+    for stage in range(len(params.network.strides)):
+        for fusion in fusions:
+            fusion.active = stage + 1
+        rate = params.learning_rate * params.staged_drop**stage
+        done = len(history)
+        rows = fit_loop(
+            net,
+            task,
+            params.model_copy(update={"learning_rate": rate}),
+            state / f"stage-{stage + 1}",
+            lambda row, epoch, done=done: record(row, epoch + done),  # type: ignore[misc]
+        )
+        history += [{**row, "epoch": row["epoch"] + done} for row in rows]
+    return history
 
 
-def graphs(net: nn.Module) -> Sequence[Graph]:
-    """One graph: pictures in, labels out."""
-    dynamic = {0: "batch", 1: "height", 2: "width"}
+def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
+    """The validation scores of a trained net, its pictures masked as `params` say (thesis §2.5.1)."""
+    return task_of(data, params).score(net.eval())
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
+    """One graph: pictures in, labels out; further maps as `network` has inputs and heads."""
+    inputs, heads = INPUTS[network.inputs], heads_of(network, classes)
+    axes = {0: "batch", 1: "height", 2: "width"}
+    outputs = ["prediction" if name == "semantic" else name for name in heads]
     return [
         Graph(
             name="model",
-            module=PixelLabels(net).eval(),
-            example=lambda batch, height, width: {"image": pictures(batch, height, width)},
-            outputs=["prediction"],
-            dynamic={"image": dynamic},
+            module=PixelLabels(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
+            example=lambda batch, height, width: example(inputs, batch, height, width),
+            outputs=outputs,
+            dynamic=dict.fromkeys(inputs, axes),
             traced=(2, 96, 128),
             probes=[(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40), (3, 192, 256)],
         )
     ]
+
+
+def example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    """Made pictures and depths for every input."""
+    made = {"image": pictures, "hha": pictures, "depth": depths}
+    return {name: made[name](batch, height, width) for name in inputs}

@@ -1,9 +1,10 @@
 """The training loop of every family: Fabric moves it between devices, a `Task` says what is learned.
 
 A run killed at any instant goes on from its last finished epoch to the same weights, bit for bit on a CPU: every sample
-is drawn from (seed, epoch, index), and torch's own stream is seeded afresh each epoch.
+is drawn from (seed, epoch, index), torch's own stream is seeded afresh each epoch, and no gradient outlives its epoch.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from components.errors import ProviderError
 from components.learning.checkpoints import load_tensors, optimiser_tensors, restore_optimiser, save_tensors
-from components.learning.optimisers import WeightAverage, adamw, poly_rate, set_rate
+from components.learning.optimisers import WeightAverage, adamw, poly_rate, set_rate, sgd, warm_up
 from components.params import Params
 from components.progress import progress
 
@@ -38,9 +39,14 @@ class LoopParams(Params):
 
     seed: NonNegativeInt = Field(0, description="seed of every random choice")
     epochs: PositiveInt = Field(12, description="passes over the training split")
-    batch_size: PositiveInt = Field(8, description="samples a step and process")
-    learning_rate: PositiveFloat = Field(1.5e-3, description="AdamW's rate after the warm-up")
-    weight_decay: NonNegativeFloat = Field(0.02, description="AdamW's decay of weights")
+    batch_size: PositiveInt = Field(8, description="samples a batch and process")
+    accumulate: PositiveInt = Field(1, description="batches whose gradients make one step of the optimiser")
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or the thesis's SGD with momentum")
+    learning_rate: PositiveFloat = Field(1.5e-3, description="rate after the warm-up; SGD needs its own")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
+    weight_decay: NonNegativeFloat = Field(0.02, description="decay of weights, not of biases and norms")
+    bias_rate: NonNegativeFloat = Field(1.0, description="SGD's rate of biases, in learning rates; 2 in the thesis")
+    schedule: Literal["poly", "fixed"] = Field("poly", description="whether the rate falls after the warm-up")
     warmup_steps: NonNegativeInt = Field(50, description="steps of linear warm-up")
     average_decay: float = Field(0.99, ge=0, lt=1, description="decay of the running average of the weights")
     validate_every: PositiveInt = Field(2, description="epochs between validations")
@@ -53,7 +59,13 @@ class LoopParams(Params):
 
 
 class Task(Protocol):
-    """What is learned: samples, a loss over a batch of them, and a score of the net."""
+    """What is learned: samples, a loss over a batch of them, and a score of the net.
+
+    is_summed: whether the loss is a sum over its batch, not a mean; the gradients of sums are added over the batches of
+    a step and over processes, those of means averaged.
+    """
+
+    is_summed: bool
 
     def __len__(self) -> int:
         """Samples an epoch."""
@@ -92,15 +104,15 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     fabric.launch()
     # Convolutions run 1.3 times as fast on channels-last memory, on CPUs and GPUs alike.
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, optimiser = fabric.setup(net, adamw(net, params.learning_rate, params.weight_decay))
+    model, optimiser = fabric.setup(net, make_optimiser(net, params))
     average = WeightAverage(net, params.average_decay)
     standing = resume(net, optimiser, average, state)
-    steps = max(1, len(task) // (params.batch_size * fabric.world_size))
+    count = max(1, len(task) // (params.batch_size * fabric.world_size))
     for epoch in range(standing.epoch, params.epochs):
         if standing.stale >= params.patience:
             break
         torch.manual_seed(epoch_seed(params.seed, epoch, fabric.global_rank))
-        row = train_epoch(fabric, model, optimiser, average, task, params, epoch, steps)
+        row = train_epoch(fabric, model, optimiser, average, task, params, epoch, count)
         if (epoch + 1) % params.validate_every == 0 or epoch + 1 == params.epochs:
             row |= validate(fabric, task, average, standing, state)
         standing.history.append({"epoch": float(epoch + 1), **row})
@@ -115,6 +127,20 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     return standing.history
 
 
+def make_optimiser(net: nn.Module, params: LoopParams) -> torch.optim.Optimizer:
+    """The optimiser that `params` ask for."""
+    if params.optimiser == "sgd":
+        return sgd(net, params.learning_rate, params.momentum, params.weight_decay, params.bias_rate)
+    return adamw(net, params.learning_rate, params.weight_decay)
+
+
+def rate_at(step: int, steps: int, params: LoopParams) -> float:
+    """The learning rate of `step` of `steps`."""
+    if params.schedule == "fixed":
+        return params.learning_rate * warm_up(step, params.warmup_steps)
+    return params.learning_rate * poly_rate(step, steps, params.warmup_steps)
+
+
 def train_epoch(
     fabric: Fabric,
     model: nn.Module,
@@ -123,46 +149,63 @@ def train_epoch(
     task: Task,
     params: LoopParams,
     epoch: int,
-    steps: int,
+    count: int,
 ) -> dict[str, float]:
-    """One pass; returns the mean loss, the last learning rate and the speed."""
+    """One pass of `count` batches; returns the mean loss of a batch, the last learning rate and the speed.
+
+    Warm-up, schedule and weight average count steps of the optimiser. The last step of an epoch takes the batches that
+    are left, be they fewer than params.accumulate.
+    """
     model.train()
     total, start = torch.zeros((), device=fabric.device), perf_counter()
-    loader = batches(task, params, epoch, steps, fabric.global_rank, fabric.world_size)
-    for index, arrays in enumerate(progress(loader, f"epoch {epoch + 1}/{params.epochs}", total=steps)):
-        step = epoch * steps + index
-        rate = params.learning_rate * poly_rate(step, steps * params.epochs, params.warmup_steps)
-        set_rate(optimiser, rate)
-        batch = {name: fabric.to_device(torch.from_numpy(array)) for name, array in arrays.items()}
+    steps = math.ceil(count / params.accumulate)
+    loader = batches(task, params, epoch, count, fabric.global_rank, fabric.world_size)
+    for index, arrays in enumerate(progress(loader, f"epoch {epoch + 1}/{params.epochs}", total=count)):
+        done, place = divmod(index, params.accumulate)
+        size = min(params.accumulate, count - done * params.accumulate)
+        step = epoch * steps + done
+        if place == 0:
+            rate = rate_at(step, steps * params.epochs, params)
+            set_rate(optimiser, rate)
+            optimiser.zero_grad()
+        total += add_gradient(fabric, model, task, arrays, size, is_last=place + 1 == size)
+        if place + 1 == size:
+            optimiser.step()
+            average.update(model, step)
+    loss, images = (total / count).item(), count * params.batch_size * fabric.world_size
+    seconds = perf_counter() - start
+    return {"train/loss": loss, "learning_rate": rate, "images_per_second": images / seconds, "seconds": seconds}
+
+
+def add_gradient(fabric: Fabric, model: nn.Module, task: Task, arrays: Arrays, size: int, is_last: bool) -> Tensor:
+    """Add the gradient of one of the `size` batches of a step (thesis §2.3.1); returns the batch's loss.
+
+    Processes exchange gradients with the last batch alone, where their strategy lets them wait.
+    """
+    batch = {name: fabric.to_device(torch.from_numpy(array)) for name, array in arrays.items()}
+    # Fabric averages over processes whatever the loss.
+    share = fabric.world_size if task.is_summed else 1 / size
+    with fabric.no_backward_sync(model, enabled=not is_last):
         loss = task.loss(model, batch)
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        optimiser.step()
-        average.update(model, step)
-        total += loss.detach()
-    images = steps * params.batch_size * fabric.world_size
-    return {
-        "train/loss": (total / steps).item(),
-        "learning_rate": rate,
-        "images_per_second": images / (perf_counter() - start),
-    }
+        fabric.backward(loss * share)
+    return loss.detach()
 
 
-def batches(task: Task, params: LoopParams, epoch: int, steps: int, rank: int, world: int) -> Iterator[Arrays]:
-    """Batches of one epoch for process `rank` of `world`, prepared by threads a few ahead of the net."""
+def batches(task: Task, params: LoopParams, epoch: int, count: int, rank: int, world: int) -> Iterator[Arrays]:
+    """The `count` batches of one epoch for process `rank` of `world`, prepared by threads a few ahead of the net."""
     mine = np.random.default_rng((params.seed, epoch)).permutation(len(task))[rank::world]
     size = params.batch_size
-    chosen = [mine[np.arange(step * size, (step + 1) * size) % len(mine)] for step in range(steps)]
+    chosen = [mine[np.arange(place * size, (place + 1) * size) % len(mine)] for place in range(count)]
     with ThreadPoolExecutor(params.loader_threads) as pool:
 
         def prepare(indices: np.ndarray) -> list[Future[Arrays]]:
             return [pool.submit(task.sample, params.seed, epoch, int(index)) for index in indices]
 
         waiting = deque(prepare(indices) for indices in chosen[:AHEAD])
-        for step in range(steps):
+        for place in range(count):
             samples = [sample.result() for sample in waiting.popleft()]
-            if step + AHEAD < steps:
-                waiting.append(prepare(chosen[step + AHEAD]))
+            if place + AHEAD < count:
+                waiting.append(prepare(chosen[place + AHEAD]))
             yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 

@@ -1,10 +1,13 @@
 """Losses over logits (N, K, H, W) and labels (N, H, W) with 255 = void."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 VOID = 255
+Reduction = Literal["mean", "sum"]
 
 
 def class_weights(pixels: Tensor, power: float) -> Tensor:
@@ -17,9 +20,64 @@ def class_weights(pixels: Tensor, power: float) -> Tensor:
     return weights / (weights * frequency).sum()
 
 
-def cross_entropy(logits: Tensor, label: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean softmax cross-entropy over the labelled pixels, each counted by its class's weight."""
-    return F.cross_entropy(logits, label.long(), weight=weights, ignore_index=VOID)
+def pixel_loss(
+    logits: Tensor,
+    label: Tensor,
+    *,
+    loss: Literal["softmax", "sigmoid"] = "softmax",
+    reduction: Reduction = "mean",
+    weights: Tensor | None = None,
+    kept: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The loss of every labelled pixel, as one scalar (thesis §2.3.4).
+
+    loss: whether classes compete for a pixel or each is judged alone. reduction: the sum is the thesis's unnormalised
+    loss (§2.3.2), in which a pixel counts alike whatever the size of picture and batch; the mean is over the pixels
+    that count, and zero where none does. weights: (K,), what a pixel of each class counts. kept: the probability with
+    which a pixel counts at all (§2.2.4).
+    """
+    if kept < 1:
+        label = sample_terms(label, kept, generator)
+    if reduction == "mean" and not (label != VOID).any():
+        return logits.sum() * 0.0
+    entropy = cross_entropy if loss == "softmax" else sigmoid_cross_entropy
+    return entropy(logits, label, weights, reduction)
+
+
+def cross_entropy(
+    logits: Tensor, label: Tensor, weights: Tensor | None = None, reduction: Reduction = "mean"
+) -> Tensor:
+    """Softmax cross-entropy over the labelled pixels, each counted by its class's weight."""
+    return F.cross_entropy(logits, label.long(), weight=weights, ignore_index=VOID, reduction=reduction)
+
+
+def sigmoid_cross_entropy(
+    logits: Tensor, label: Tensor, weights: Tensor | None = None, reduction: Reduction = "mean"
+) -> Tensor:
+    """Binary cross-entropy of every class against all others, summed over a pixel's classes (thesis §2.3.4).
+
+    A pixel counts by the weight of the class it is labelled with, as under softmax.
+    """
+    is_labelled = label != VOID
+    index = label.long().where(is_labelled, 0)
+    scores = logits.float()
+    # The logistic loss is softplus(s), less s where the class is true: no one-hot labels need be held.
+    terms = F.softplus(scores).sum(dim=1) - scores.gather(1, index.unsqueeze(1)).squeeze(1)
+    counts = is_labelled.to(terms.dtype) if weights is None else weights[index] * is_labelled
+    total = (terms * counts).sum()
+    return total if reduction == "sum" else total / counts.sum()
+
+
+def sample_terms(label: Tensor, kept: float, generator: torch.Generator | None = None) -> Tensor:
+    """`label` with each pixel made void with probability 1 − `kept`, independently (thesis §2.2.4, §2.3.4).
+
+    The gradient of a summed loss over what is left is `kept` times that of the whole on average; the thesis batches
+    1/`kept` times as many pictures to make up for it. generator: on the CPU, torch's own stream where None, so that
+    all devices draw alike.
+    """
+    is_kept = torch.rand(label.shape, generator=generator) < kept
+    return label.where(is_kept.to(label.device), VOID)
 
 
 def lovasz_softmax(logits: Tensor, label: Tensor, samples: int, generator: torch.Generator | None = None) -> Tensor:

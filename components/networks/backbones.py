@@ -34,21 +34,38 @@ class Backbone(nn.Module):
     """A timm net cut into its feature maps at `strides`, fine to coarse, with its input normalisation inside.
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride.
+    `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which pixel cell 0 of each
+    map looks at: 0, since every layer with a stride has an odd kernel and half its size as padding.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, strides: tuple[int, ...], pretrained: bool = True) -> None:
-        """Raises ModelError where timm has no such net, it lacks a stride, or its weights cannot be had."""
+    def __init__(
+        self,
+        name: str,
+        strides: tuple[int, ...],
+        weights: str = "imagenet",
+        keep_statistics: bool = False,
+        extra_channels: int = 0,
+    ) -> None:
+        """`weights`: imagenet, none, or the file of a timm state. Raises ModelError where timm has no such net, it
+        lacks a stride, or its weights cannot be had. With `keep_statistics` its norms keep those of the weights: one
+        picture a batch has too few cells at stride 32 to estimate any.
+        """
         super().__init__()
-        self.features = feature_net(name, strides, pretrained)
+        self.features = feature_net(name, strides, weights)
+        if extra_channels:
+            widen(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
         self.strides = strides
+        self.offsets = [0.0] * len(strides)
+        self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        normalisation = LITE if "lite" in name else IMAGENET
-        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
+        mean, std = LITE if "lite" in name else IMAGENET
+        means, stds = [*mean, *[0.0] * extra_channels], [*std, *[1.0] * extra_channels]
+        self.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -74,14 +91,38 @@ class Backbone(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Backbone":
-        """As nn.Module, but frozen stages keep their statistics."""
+        """As nn.Module, but frozen stages keep their statistics, and all do that were asked to."""
         super().train(mode)
         for module in self.frozen:
             module.eval()
+        if self.keep_statistics:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         return self
 
 
-def feature_net(name: str, strides: tuple[int, ...], pretrained: bool) -> Any:
+def widen(net: nn.Module, extra_channels: int) -> None:
+    """Let the first convolution of `net` take `extra_channels` more: each starts as the mean of its colour filters."""
+    name, first = next((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    wide = nn.Conv2d(
+        first.in_channels + extra_channels,
+        first.out_channels,
+        first.kernel_size,  # type: ignore[arg-type]
+        first.stride,  # type: ignore[arg-type]
+        first.padding,  # type: ignore[arg-type]
+        bias=first.bias is not None,
+    )
+    with torch.no_grad():
+        grey = first.weight.mean(dim=1, keepdim=True)
+        wide.weight.copy_(torch.cat([first.weight, grey.expand(-1, extra_channels, -1, -1)], dim=1))
+        if first.bias is not None and wide.bias is not None:
+            wide.bias.copy_(first.bias)
+    parent, _, leaf = name.rpartition(".")
+    setattr(net.get_submodule(parent), leaf, wide)
+
+
+def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
     """The timm net `name` with outputs at `strides`."""
     if not timm.is_model(name):
         raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
@@ -91,18 +132,21 @@ def feature_net(name: str, strides: tuple[int, ...], pretrained: bool) -> Any:
         raise ModelError(f"backbone {name}: has strides {reductions}, expected {missing} among them")
     indices = [reductions.index(stride) for stride in strides]
     shipped = name in SHIPPED
+    file = {"file": weights} if weights not in ("imagenet", "none") else None
+    fetched = weights != "none" and not (shipped and file is None)
     try:
         net: nn.Module = timm.create_model(
-            name, features_only=True, out_indices=indices, pretrained=pretrained and not shipped
+            name, features_only=True, out_indices=indices, pretrained=fetched, pretrained_cfg_overlay=file
         )
     except Exception as error:
-        # Whatever the hub client raises where there is no network; one line instead of its traceback.
-        raise ModelError(f"backbone {name}: its weights could not be fetched ({type(error).__name__})") from error
+        # Whatever the hub client or the file's reader raises; one line instead of its traceback.
+        found = f"could not be read from {weights}" if file else "could not be fetched"
+        raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
     if shipped:
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = 1e-3
-        if pretrained:
+        if weights == "imagenet":
             net.load_state_dict(by_position(shipped_weights(name), net.state_dict()))
     return net
 

@@ -14,3 +14,9 @@ def pictures(batch: int, height: int, width: int) -> Tensor:
         grid = torch.rand(batch, 3, cells, cells, generator=generator) - 0.5
         total += F.interpolate(grid, size=(height, width), mode="bilinear") / 1.5**octave
     return (total * 100 + 127).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def depths(batch: int, height: int, width: int) -> Tensor:
+    """Depth maps (N, H, W) int32 in centimetres, some of it unknown (0); equal for equal arguments."""
+    grey = pictures(batch, height, width)[..., 0].to(torch.int32)
+    return torch.where(grey < 20, 0, 100 + 20 * grey)

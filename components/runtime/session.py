@@ -25,14 +25,24 @@ class Segmenter:
     provider: str
     metadata: dict[str, str]
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the graph takes: image, and depth or hha where it was trained with them."""
+        return tuple(given.name for given in self.session.get_inputs())
+
+    def predict(self, images: np.ndarray, **layers: np.ndarray) -> np.ndarray:
         """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns (N, H, W) uint8 class indices.
 
-        Raises ModelError where the array is not of that kind.
+        layers: further inputs by name, hha like the images and depth (N, H, W) in centimetres. Raises ModelError where
+        an array is not of that kind, or the graph takes one that is not given.
         """
         if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
             raise ModelError(f"images: found {images.dtype} {images.shape}, expected uint8 (N, H, W, 3)")
-        (prediction,) = self.session.run(["prediction"], {"image": images})
+        given = {"image": images, **layers}
+        if missing := set(self.inputs) - set(given):
+            raise ModelError(f"model: takes {' and '.join(self.inputs)}, found no {' and no '.join(sorted(missing))}")
+        feeds = {name: given[name].astype(np.int32) if name == "depth" else given[name] for name in self.inputs}
+        (prediction,) = self.session.run(["prediction"], feeds)
         return prediction
 
 
@@ -48,6 +58,8 @@ def open_model(model: Path, provider: Provider = "auto", threads: int | None = N
         palette = tuple((red, green, blue) for red, green, blue in json.loads(metadata["palette"]))
     except (KeyError, ValueError) as error:
         raise ModelError(f"{model}: no {error} in its metadata, expected a graph of `pixelwise export`") from None
+    if "prediction" not in (given := [output.name for output in session.get_outputs()]):
+        raise ModelError(f"{model}: gives {' and '.join(given)}, expected prediction")
     return Segmenter(session, names, palette, session.get_providers()[0], metadata)
 
 

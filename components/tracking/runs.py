@@ -1,7 +1,7 @@
 """The MLflow run of a training: parameters, curves, system metrics, and what later steps add to it.
 
 Every family uses the same metric names, so that the UI compares them: train/loss, val/mean_iu, val/pixel_accuracy,
-val/mean_accuracy, val/frequency_weighted_iu, learning_rate, images_per_second.
+val/mean_accuracy, val/frequency_weighted_iu, learning_rate, images_per_second, seconds.
 """
 
 import json

@@ -80,10 +80,11 @@ def test_ids_are_unique_and_frames_run_from_zero(items):
 
 def test_image_label_and_layers_have_one_size(items, layers):
     assert decode(items[0].image).shape == (96, 128, 3)
-    kinds = {"label": np.uint8, "instance": np.uint16, "depth": np.uint16, "geometry": np.uint8}
+    kinds = {"label": np.uint8, "instance": np.uint16, "depth": np.uint16, "geometry": np.uint8, "hha": np.uint8}
     for maps in layers:
         assert {name: values.dtype for name, values in maps.items()} == kinds
-        assert {values.shape for values in maps.values()} == {(96, 128)}
+        assert maps["hha"].shape == (96, 128, 3)
+        assert {values.shape[:2] for values in maps.values()} == {(96, 128)}
 
 
 def test_labels_are_classes_or_void(raw, layers):

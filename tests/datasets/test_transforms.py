@@ -18,7 +18,9 @@ def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def view(seed: int, params: AugmentParams = PLAIN, rare=None, world=None):
-    return random_view(*(world or scene(seed)), np.random.default_rng(seed), params, rare)
+    image, label = world or scene(seed)
+    moved = random_view({"image": image, "label": label}, np.random.default_rng(seed), params, rare)
+    return moved["image"], moved["label"]
 
 
 def away_from_edges(label: np.ndarray, reach: int) -> np.ndarray:
@@ -124,3 +126,41 @@ def test_without_a_rare_pixel_a_crop_falls_anywhere():
     params = PLAIN.model_copy(update={"rare_share": 1.0})
     assert view(0, params, rare=np.array([7]))[1].shape == (48, 64)
     assert view(0, params, rare=np.array([], dtype=int))[1].shape == (48, 64)
+
+
+def test_every_map_moves_with_the_picture():
+    image, label = scene(3)
+    maps = {
+        "image": image,
+        "label": label,
+        "geometry": label,
+        "hha": label[..., None].repeat(3, axis=2),
+        "depth": (label + 1).astype(np.uint16) * 300,
+    }
+    for seed in range(10):
+        moved = random_view(maps, np.random.default_rng(seed), PLAIN)
+        inside = moved["label"] != VOID
+        assert np.array_equal(moved["geometry"], moved["label"])
+        assert np.array_equal(moved["hha"][..., 0][inside], moved["label"][inside])
+        assert np.array_equal(moved["depth"][inside], 300 * (moved["label"][inside].astype(int) + 1))
+        assert not moved["depth"][~inside].any()
+
+
+def test_whole_pictures_keep_their_size_and_shift_by_the_jitter_at_most():
+    image, label = scene(0)
+    columns = np.tile(np.arange(120, dtype=np.uint8), (90, 1))
+    shifts = set()
+    for seed in range(60):
+        params = AugmentParams(whole=True, jitter=4, mirror=False, colour=0.0)
+        moved = random_view({"image": image, "label": columns}, np.random.default_rng(seed), params)["label"]
+        assert moved.shape == label.shape
+        shifts.add(int(moved[45, 60]) - 60)
+    assert shifts == set(range(-4, 5))
+
+
+def test_a_whole_picture_without_change_is_the_picture():
+    image, label = scene(1)
+    params = AugmentParams(whole=True, mirror=False, colour=0.0)
+    moved = random_view({"image": image, "label": label}, np.random.default_rng(0), params)
+    assert np.array_equal(moved["image"], image)
+    assert np.array_equal(moved["label"], label)

@@ -55,6 +55,19 @@ def test_voc_drops_a_list_without_any_label(tmp_path):
     assert splits_of(voc.read(tmp_path)) == {"a": "train"}
 
 
+def test_voc_takes_sbds_labels_where_it_has_none_of_its_own(tmp_path):
+    folder = write_voc(tmp_path, {"val": ["b"], "trainaug": ["a", "b", "c"]}) / "VOC2012"
+    aug = folder / "SegmentationClassAug"
+    aug.mkdir()
+    for id_ in "ac":
+        (folder / "SegmentationClass" / f"{id_}.png").rename(aug / f"{id_}.png")
+    (aug / "b.png").write_bytes(b"SBD's own label of a picture that VOC labelled")
+    raw = voc.read(tmp_path)
+    assert splits_of(raw) == {"a": "trainaug", "b": "val", "c": "trainaug"}
+    assert [item.label.parent.name for item in raw.items] == [*["SegmentationClassAug"] * 2, "SegmentationClass"]
+    assert all(read_pair(item, raw, MANY)[1].shape == (24, 32) for item in raw.items)
+
+
 def test_voc_refuses_an_id_that_is_a_path(tmp_path):
     write_voc(tmp_path, {"train": ["a"]})
     (tmp_path / "VOC2012" / voc.LISTS / "val.txt").write_text("../../a\n")

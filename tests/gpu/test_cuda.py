@@ -10,7 +10,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning.fabric")
 
 from components.learning.loop import LoopParams, fit  # noqa: E402
-from components.networks.fcn import FCN, PixelLabels  # noqa: E402
+from components.networks.backbones import Backbone  # noqa: E402
+from components.networks.fcn import FCN  # noqa: E402
+from components.networks.labels import PixelLabels, as_input  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,
@@ -34,14 +36,11 @@ def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.uint8), label
 
 
-def to_nchw(image):
-    return image.permute(0, 3, 1, 2).float()
-
-
 @dataclass
 class Blocks:
     """Segment blocks by their colour."""
 
+    is_summed = False
     kill_at: int = -1
     calls: int = 0
 
@@ -56,19 +55,19 @@ class Blocks:
         if self.calls == self.kill_at:
             raise KilledError
         self.calls += 1
-        return torch.nn.functional.cross_entropy(net(to_nchw(batch["image"])), batch["label"])
+        return torch.nn.functional.cross_entropy(net(as_input({"image": batch["image"]})), batch["label"])
 
     @torch.inference_mode()
     def score(self, net):
         device = next(net.parameters()).device
         images = torch.from_numpy(np.stack([scene(100 + i)[0] for i in range(4)])).to(device)
-        found = net(to_nchw(images)).argmax(dim=1).cpu().numpy()
+        found = net(as_input({"image": images})).argmax(dim=1).cpu().numpy()
         return {"val/accuracy": float((found == np.stack([scene(100 + i)[1] for i in range(4)])).mean())}
 
 
 def train(state, task=None, **changes):
     torch.manual_seed(0)
-    net = FCN("efficientnet_lite0", CLASSES, (32, 16, 8), pretrained=False)
+    net = FCN(Backbone("efficientnet_lite0", (8, 16, 32), "none"), CLASSES)
     history = fit(net, task or Blocks(), PARAMS.model_copy(update=changes), state, lambda row, epoch: None)
     return net.cpu().eval(), history
 

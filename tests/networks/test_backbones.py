@@ -16,7 +16,7 @@ STRIDES = (4, 8, 16, 32)
 
 def averaging_twin(name: str) -> nn.Module:
     """The layers of a backbone with all weights equal and positive and nothing clipped: what a cell sees, it shows."""
-    net = Backbone(name, STRIDES, pretrained=False).double().eval().features
+    net = Backbone(name, STRIDES, weights="none").double().eval().features
     for path, module in list(net.named_modules()):
         parent, _, child = path.rpartition(".")
         if isinstance(module, nn.Conv2d):
@@ -55,7 +55,7 @@ def test_a_cell_of_stride_s_looks_at_pixel_s_times_i_and_equally_far_to_both_sid
 
 @pytest.mark.parametrize("size", [(64, 96), (65, 33), (97, 131), (1, 1)])
 def test_features_are_as_many_cells_as_fit_their_stride_rounded_up(size):
-    backbone = Backbone("efficientnet_lite0", STRIDES, pretrained=False).eval()
+    backbone = Backbone("efficientnet_lite0", STRIDES, weights="none").eval()
     with torch.inference_mode():
         features = backbone(torch.zeros(1, 3, *size))
     assert [x.shape[1] for x in features] == backbone.channels
@@ -69,7 +69,7 @@ def changed(before: dict[str, torch.Tensor], net: nn.Module) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_frozen_layers_keep_weights_and_statistics_through_a_step_and_all_others_learn(name):
     torch.manual_seed(0)
-    backbone = Backbone(name, (8, 16, 32), pretrained=False)
+    backbone = Backbone(name, (8, 16, 32), weights="none")
     awaken(backbone)
     backbone.freeze(8)
     before = copy.deepcopy(backbone.features.state_dict())
@@ -91,7 +91,7 @@ def test_frozen_layers_keep_weights_and_statistics_through_a_step_and_all_others
 
 
 def test_freezing_nothing_frees_what_was_frozen():
-    backbone = Backbone("efficientnet_lite0", STRIDES, pretrained=False)
+    backbone = Backbone("efficientnet_lite0", STRIDES, weights="none")
     backbone.freeze(16)
     backbone.freeze(0)
     assert all(p.requires_grad for p in backbone.parameters())
@@ -117,8 +117,8 @@ def test_weights_whose_shapes_differ_are_refused_by_name():
     ("act", "words"),
     [
         (lambda: Backbone("effnet", (32,)), "effnet.*not a timm model"),
-        (lambda: Backbone("resnet34", (32, 64), pretrained=False), r"resnet34: has strides .*64"),
-        (lambda: Backbone("resnet34", (8, 32), pretrained=False).freeze(16), r"frozen stride 16.*\(8, 32\)"),
+        (lambda: Backbone("resnet34", (32, 64), weights="none"), r"resnet34: has strides .*64"),
+        (lambda: Backbone("resnet34", (8, 32), weights="none").freeze(16), r"frozen stride 16.*\(8, 32\)"),
     ],
     ids=["backbone", "stride", "frozen stride"],
 )

@@ -9,14 +9,16 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from components.datasets import hha
 from components.datasets.items import Item, RawData
+from components.datasets.town.camera import Camera
 from components.datasets.town.classes import CLASSES, VOID
 from components.datasets.town.ground import Ground, draw_ground
 from components.datasets.town.layout import Town, draw_town
 from components.datasets.town.light import Light, draw_light
 from components.datasets.town.motion import FRAME_SECONDS, KINDS, Motion, draw_motion
 from components.datasets.town.people import Person
-from components.datasets.town.picture import FINE, Lens, develop, draw_lens, maps
+from components.datasets.town.picture import FINE, SKY_DEPTH, Lens, develop, draw_lens, maps
 from components.datasets.town.raster import Canvas
 from components.datasets.town.shadows import car_shadows, person_shadows
 from components.datasets.town.street import draw_street
@@ -71,11 +73,11 @@ class TownItems:
 
 
 def generate(params: TownParams) -> RawData:
-    """The town of `params`: street clips with the layers instance, depth and geometry.
+    """The town of `params`: street clips with the layers instance, depth, geometry and hha.
 
     A clip depends on the seed, its split and its number alone, so that more clips leave the others as they were. depth
     is along the optical axis, in centimetres, 65535 for the sky. instance numbers trees, poles, signs, cars and people
-    over a clip, 0 for the rest and within the void band.
+    over a clip, 0 for the rest and within the void band. hha is what depth and the focal length give, 0 for the sky.
     """
     values = {value: value for value in (*range(len(CLASSES.names)), VOID)}
     return RawData(name="town", classes=CLASSES, items=TownItems(params), label_values=values)
@@ -127,8 +129,18 @@ def render(clip: Clip, name: str, split: str, frame: int) -> Item:
     walking = [quad for person in clip.people for quad in person.quads(camera, walked)]
     canvas.draw([*clip.town.walls, *growing, *standing, *driving, *walking])
     image = develop(np.random.default_rng((*clip.seeds, frame)), canvas, camera, clip.lens)
-    layers = {layer: png(values) for layer, values in maps(canvas, clip.lens).items()}
+    seen = maps(canvas, clip.lens)
+    seen["hha"] = encode_depth(seen["depth"], camera)
+    layers = {layer: png(values) for layer, values in seen.items()}
     return Item(f"{name}_{frame:03d}", split, jpeg(image), layers.pop("label"), name, frame, layers)
+
+
+def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
+    """HHA (H, W, 3) uint8 of `depth` (H, W) in centimetres as `camera` sees it; the sky's is unknown."""
+    cx, cy = camera.centre
+    # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
+    pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
+    return hha.hha(np.where(depth == SKY_DEPTH, 0, depth) / 100, pinhole)
 
 
 def jpeg(image: np.ndarray) -> bytes:
@@ -139,7 +151,7 @@ def jpeg(image: np.ndarray) -> bytes:
 
 
 def png(values: np.ndarray) -> bytes:
-    """A map (H, W) of uint8 or uint16 as PNG."""
+    """A map (H, W) of uint8 or uint16, or (H, W, 3) of uint8, as PNG."""
     file = io.BytesIO()
     Image.fromarray(values).save(file, "PNG", compress_level=1)
     return file.getvalue()

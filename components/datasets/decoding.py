@@ -1,0 +1,152 @@
+"""Decode the files of an item: whatever is wrong ends in an error that names the file and what was expected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from components.datasets.items import Item, Map, MapFile
+from components.datasets.matlab import read_field
+from components.datasets.pictures import FORMATS, open_picture
+from components.errors import DataError
+
+# Smaller ones are what a failed download leaves; nothing can be learnt from them.
+LEAST_SIDE = 8
+IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
+DEEP_MODES = ("I;16", "I;16B", "I", "F")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a kind of map must be: Pillow's modes that hold it, and the same in words."""
+
+    modes: tuple[str, ...]
+    words: str
+
+
+FORMS = {
+    "label": Form(("L", "P", "1", "I;16", "I;16B", "I"), "one channel of class values"),
+    "instance": Form(("I;16",), "one channel of 16 bits"),
+    "depth": Form(("I;16",), "one channel of 16 bits"),
+    "geometry": Form(("L", "P"), "one channel of 8 bits"),
+    "hha": Form(("RGB",), "three channels of 8 bits"),
+}
+
+
+class BadFileError(DataError):
+    """One file of an item is unusable; carries the file, relative to the data set."""
+
+    def __init__(self, kind: str, source: Map | None, item: Item, reason: str) -> None:
+        path = path_of(source)
+        self.file = short_name(path) if path else ""
+        super().__init__(f"{kind} {path.name if path else item.id}: {reason}")
+
+
+def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
+    """The file of the image, and its picture. Raises BadFileError."""
+    content = read_file("image", item.image, item)
+    picture = decode("image", item.image, content, item, max_pixels)
+    if picture.mode not in IMAGE_MODES:
+        expected = "8 bits a channel" if picture.mode in DEEP_MODES else "RGB or grey"
+        raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected {expected}")
+    if min(picture.size) < LEAST_SIDE:
+        raise BadFileError(
+            "image", item.image, item, f"size {shape(picture.size)}, expected at least {LEAST_SIDE}×{LEAST_SIDE}"
+        )
+    return content, picture
+
+
+def read_map(kind: str, source: Map | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
+    """The values of a label or layer, (H, W) or (H, W, 3). `size` is its image's width and height.
+
+    Raises BadFileError where the file is missing or damaged, or holds something else.
+    """
+    content = read_file(kind, source, item)
+    file = source if isinstance(source, MapFile) else None
+    picture = None if file and file.field else decode(kind, source, content, item, max_pixels)
+    try:
+        values = values_of(kind, picture) if picture else read_field(content, file.field if file else "")
+        require_size(values, size)
+        return file.convert(values) if file and file.convert else values
+    except DataError as error:
+        raise BadFileError(kind, source, item, str(error)) from None
+
+
+def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
+    """Raise DataError where a map is not of its image's `size` (width, height)."""
+    if values.shape[1::-1] != size:
+        raise DataError(f"size {shape(values.shape[1::-1])}, but its image is {shape(size)}")
+
+
+def values_of(kind: str, picture: Image.Image) -> np.ndarray:
+    """The values of a map's picture. Raises DataError where its mode is not of the kind."""
+    form = FORMS.get(kind)
+    values = np.array(picture)
+    if form and picture.mode not in form.modes:
+        missing = int(np.isnan(values).sum()) if picture.mode == "F" else 0
+        found = f"mode {picture.mode}" + (f" with {missing} NaN" if missing else "")
+        raise DataError(f"{found}, expected {form.words}")
+    return values
+
+
+def read_file(kind: str, source: Map | None, item: Item) -> bytes:
+    """The bytes of one file of `item`. Raises BadFileError where it is missing or unreadable."""
+    if isinstance(source, bytes):
+        return source
+    path = path_of(source)
+    if path is None:
+        raise BadFileError(kind, source, item, f"missing, expected one for {item.id}")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadFileError(kind, source, item, f"missing, expected {short_name(path)}") from None
+    except OSError as error:
+        raise BadFileError(kind, source, item, f"unreadable: {error.strerror}") from None
+
+
+def decode(kind: str, source: Map | None, content: bytes, item: Item, max_pixels: int) -> Image.Image:
+    """The picture in `content`, wholly decoded. Raises BadFileError."""
+    try:
+        picture = open_picture(content)
+        reason = unfit(picture, max_pixels)
+        if not reason:
+            picture.load()
+            return picture
+    except UnidentifiedImageError:
+        reason = f"not a picture, expected one of: {' '.join(FORMATS)}"
+    except Exception as error:
+        # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end an ingest.
+        reason = " ".join(str(error).split()) or type(error).__name__
+    raise BadFileError(kind, source, item, reason)
+
+
+def unfit(picture: ImageFile, max_pixels: int) -> str:
+    """Why a picture, its header read and its pixels not, cannot be used; "" where it can."""
+    if picture.width * picture.height > max_pixels:
+        return f"size {shape(picture.size)}, expected at most {max_pixels:,} pixels"
+    # A phone's JPEG may carry a preview or a gain map as its second frame; the first is the picture.
+    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    if frames > 1:
+        return f"{frames} frames, expected one"
+    # Pillow would silently keep the upper 8 bits of colours.
+    if picture.mode not in DEEP_MODES and any(";16" in str(tile.args) for tile in picture.tile):
+        return "16 bits a channel, expected 8 bits a channel"
+    return ""
+
+
+def path_of(source: Map | None) -> Path | None:
+    """Where a file lies; None of bytes, and where there is no file."""
+    path = source.path if isinstance(source, MapFile) else source
+    return path if isinstance(path, Path) else None
+
+
+def shape(size: tuple[int, ...]) -> str:
+    """`480×360`, width first as people say it."""
+    return f"{size[0]}×{size[1]}"
+
+
+def short_name(file: Path) -> str:
+    """The folder and name of `file`: enough to find it, and the same on every machine."""
+    return "/".join(file.parts[-2:])

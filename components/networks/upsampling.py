@@ -1,0 +1,47 @@
+"""Bilinear upsampling by coordinates, and the steps between the grids of a net (thesis §2.2.3)."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+# Cells repeated past the end of a map whose layers floor their sizes: enough for the pixels that those left out.
+BEYOND = 3
+
+
+def upsample(x: Tensor, factor: int, like: Tensor, offset: float = 0.0) -> Tensor:
+    """`x` (N, C, h, w) brought to the `factor` times finer grid of `like` (N, C', H, W), bilinearly (thesis §2.2.3).
+
+    Cell i lands on cell factor·i + offset, where it looks (a whole or half number of cells; `networks.geometry` derives
+    it). The offset is 0 where every layer with a stride has an odd kernel and half its size as padding. The usual
+    half-pixel resizing is off by (factor − 1)/2 cells there, which blurs what is as thin as a pole; the thesis crops by
+    the offset that its own padding makes for the same reason (§2.3.3). Past the last cell its value is repeated.
+    """
+    halves = offset % 1 != 0
+    before = math.ceil(max(offset, 0) / factor)
+    start = round(factor * before + (factor - 1) / 2 * halves - offset)
+    padded = F.pad(x, (before, BEYOND if offset else 1) * 2, mode="replicate")
+    height, width = padded.shape[-2:]
+    # On corners a map spans one step less and one cell; between centres, h·factor.
+    size = (factor * height, factor * width) if halves else (factor * (height - 1) + 1, factor * (width - 1) + 1)
+    fine = F.interpolate(padded, size=size, mode="bilinear", align_corners=not halves)
+    return fine[..., start : start + like.shape[2], start : start + like.shape[3]]
+
+
+class Step(NamedTuple):
+    """From one grid to a `factor` times finer one: cell i looks at cell factor·i + offset."""
+
+    factor: int
+    offset: float = 0.0
+
+
+def steps(strides: Sequence[int], offsets: Sequence[float] | None = None) -> list[Step]:
+    """The steps between grids of `strides`, coarse to fine, whose cells 0 look at the pixels `offsets`."""
+    starts = offsets or [0.0] * len(strides)
+    return [
+        Step(coarse // fine, (start - end) / fine)
+        for (coarse, fine), (start, end) in zip(pairwise(strides), pairwise(starts), strict=True)
+    ]
