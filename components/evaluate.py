@@ -40,6 +40,7 @@ class EvaluateParams(Params):
     absent: Absent = Field(
         "exclude", description="a class without a truth pixel: out of the means, or IU 0 where it was predicted"
     )
+    classes: tuple[str, ...] = Field((), description="classes that the means are over, joined by commas; none: all")
     pictures: PositiveInt = Field(6, description="images in the picture grid, the worst among them")
 
 
@@ -75,7 +76,7 @@ def run(
         classes=split.classes,
         ids=ids,
         counts=counts,
-        scores=scores_of(counts.sum(axis=0), params.absent),
+        scores=scores_of(counts.sum(axis=0), params.absent, chosen(segmenter.names, params.classes)),
         out=out,
     )
     if json:
@@ -129,6 +130,14 @@ class RawSplit(Sequence[Sample]):
         image, label = read_pair(item, self.raw, MAX_PIXELS)
         layers = {name: read_layer(name, item, image.shape[1::-1], MAX_PIXELS) for name in self.layers}
         return Sample(id=item.id, image=image, label=label, layers=layers)
+
+
+def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
+    """Which of `names` are among `classes`, (K,) bool; None for all. Raises ParamsError at a class that is unknown."""
+    for name in classes:
+        if name not in names:
+            raise ParamsError(f"classes: found {name}, expected some of: {', '.join(names)}")
+    return np.isin(names, classes) if classes else None
 
 
 def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:

@@ -90,7 +90,7 @@ def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
     group = options.add_argument_group(f"parameters (each overrides --section; {params.__doc__})")
     for name, field in params.model_fields.items():
         kind = without_none(field.annotation)
-        if get_origin(kind) in (dict, list, tuple) or (inspect.isclass(kind) and issubclass(kind, Params)):
+        if is_nested(kind):
             continue
         group.add_argument(
             f"--{name.replace('_', '-')}",
@@ -99,6 +99,13 @@ def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
             metavar=metavar(kind),
             help=field.description,
         )
+
+
+def is_nested(kind: Any) -> bool:
+    """Whether a field of type `kind` is more than one word of a command line: all but values and tuples."""
+    if get_origin(kind) is tuple:
+        return any(is_nested(part) for part in get_args(kind) if part is not Ellipsis)
+    return get_origin(kind) in (dict, list) or (inspect.isclass(kind) and issubclass(kind, Params))
 
 
 def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: str, default: Any) -> None:
@@ -141,8 +148,15 @@ def params_of(model: type[Params], values: dict[str, Any]) -> Params:
     found = read_section(values["params"], section) if section else {}
     prefix = "params."
     given = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    found.update({key: None if value in ("null", "none") else value for key, value in given.items()})
+    found.update({key: as_value(model.model_fields[key].annotation, value) for key, value in given.items()})
     return parse(model, found, f"{values['params']}: {section}" if section else "options")
+
+
+def as_value(kind: Any, text: str) -> Any:
+    """What `text` on a command line stands for, in a field of type `kind`: `a,b` is a list."""
+    if get_origin(without_none(kind)) is tuple:
+        return [part for part in text.split(",") if part]
+    return None if text in ("null", "none") else text
 
 
 def section_of(values: dict[str, Any]) -> str | None:
@@ -175,6 +189,8 @@ def without_none(kind: Any) -> Any:
 
 def metavar(kind: Any) -> str:
     """How a value of `kind` is written in --help."""
+    if get_origin(kind) is tuple:
+        return "A,B,…"
     if get_origin(kind) is Literal:
         return "{" + ",".join(str(choice) for choice in get_args(kind)) + "}"
     return getattr(kind, "__name__", "value").upper()

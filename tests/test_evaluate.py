@@ -148,6 +148,16 @@ def test_an_absent_class_is_null_or_zero_as_the_policy_says(model, tmp_path):
     assert zero["mean_iu"] == pytest.approx(zero["per_class"]["red"] / 3)
 
 
+def test_the_means_are_over_the_chosen_classes(model, root):
+    whole = evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
+    name = whole.classes.names[1]
+    found = evaluate.run(EvaluateParams(classes=(name,)), model, dataset="folder", root=root).metrics()
+    assert found["mean_iu"] == found["per_class"][name] == whole.metrics()["per_class"][name]
+    assert found["pixel_accuracy"] == whole.metrics()["pixel_accuracy"]
+    with pytest.raises(ParamsError, match="classes: found cat, expected some of: "):
+        evaluate.run(EvaluateParams(classes=("cat",)), model, dataset="folder", root=root)
+
+
 def test_the_grid_shows_the_worst_image_and_no_image_twice(model, root):
     samples = evaluate.open_split("val", None, "folder", root, ()).samples
     found = evaluate.run(EvaluateParams(), model, dataset="folder", root=root)

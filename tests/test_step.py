@@ -204,3 +204,19 @@ def test_an_option_is_found_before_the_rest_is_understood():
     argv = ["--other", "1", "--family", "clock", "x"]
     assert step.value_of("family", argv, default="fcn") == "clock"
     assert step.value_of("family", ["--other"], default="fcn") == "fcn"
+
+
+def test_a_field_that_is_a_tuple_takes_words_joined_by_commas():
+    class Listed(Params):
+        """Listed."""
+
+        names: tuple[str, ...] = ("x",)
+        rates: tuple[float, ...] = ()
+
+    def listed(params: Listed) -> None:
+        """Take lists."""
+
+    values = vars(step.parser(listed, None).parse_args(["--names", "a,b", "--rates", "1,0.5"]))
+    params = step.call_arguments(listed, values)["params"]
+    assert (params.names, params.rates) == (("a", "b"), (1.0, 0.5))
+    assert step.call_arguments(listed, vars(step.parser(listed, None).parse_args([])))["params"] == Listed()
