@@ -114,7 +114,7 @@ def test_geometry_agrees_with_the_label(layers):
 def test_the_sky_alone_is_out_of_reach(layers):
     for maps in layers:
         inside = maps["label"] != VOID
-        assert np.array_equal((maps["depth"] == 65535)[inside], (maps["label"] == SKY)[inside])
+        assert np.array_equal((maps["depth"] == 0)[inside], (maps["label"] == SKY)[inside])
 
 
 def test_the_road_is_further_away_further_up_the_picture(layers):

@@ -18,7 +18,7 @@ from components.datasets.town.layout import Town, draw_town
 from components.datasets.town.light import Light, draw_light
 from components.datasets.town.motion import FRAME_SECONDS, KINDS, Motion, draw_motion
 from components.datasets.town.people import Person
-from components.datasets.town.picture import FINE, SKY_DEPTH, Lens, develop, draw_lens, maps
+from components.datasets.town.picture import FINE, Lens, develop, draw_lens, maps
 from components.datasets.town.raster import Canvas
 from components.datasets.town.shadows import car_shadows, person_shadows
 from components.datasets.town.street import draw_street
@@ -76,7 +76,7 @@ def generate(params: TownParams) -> RawData:
     """The town of `params`: street clips with the layers instance, depth, geometry and hha.
 
     A clip depends on the seed, its split and its number alone, so that more clips leave the others as they were. depth
-    is along the optical axis, in centimetres, 65535 for the sky. instance numbers trees, poles, signs, cars and people
+    is along the optical axis, in centimetres, 0 for the sky. instance numbers trees, poles, signs, cars and people
     over a clip, 0 for the rest and within the void band. hha is what depth and the focal length give, 0 for the sky.
     """
     values = {value: value for value in (*range(len(CLASSES.names)), VOID)}
@@ -140,7 +140,7 @@ def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
     cx, cy = camera.centre
     # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
     pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
-    return hha.hha(np.where(depth == SKY_DEPTH, 0, depth) / 100, pinhole)
+    return hha.hha(depth / 100, pinhole)
 
 
 def jpeg(image: np.ndarray) -> bytes:

@@ -11,7 +11,6 @@ from components.datasets.town.texture import smooth_noise
 
 FINE = 2
 """The canvas has this many pixels a side for one of the picture."""
-SKY_DEPTH = 65535
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
     label = np.array(canvas.labels, np.uint8)[surface]
     instance = np.array(canvas.instances, np.uint16)[surface]
     with np.errstate(divide="ignore"):
-        depth = np.where(label == SKY, SKY_DEPTH, np.minimum(100 / inverse_depth, SKY_DEPTH - 1)).astype(np.uint16)
+        depth = np.where(label == SKY, 0, np.clip(100 / inverse_depth, 1, 65535)).astype(np.uint16)
     label[lens.is_void] = VOID
     instance[lens.is_void] = 0
     return {"label": label, "instance": instance, "depth": depth, "geometry": geometry(label)}
