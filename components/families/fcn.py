@@ -11,7 +11,7 @@ from components.datasets.prepared import PreparedData
 from components.errors import ParamsError
 from components.families import Graph
 from components.learning.caffe import load_caffemodel
-from components.learning.checkpoints import load_tensors
+from components.learning.checkpoints import WEIGHTS_FILE, load_tensors, load_weights
 from components.learning.loop import History, Recorder
 from components.learning.loop import fit as fit_loop
 from components.learning.still_images import Head, StillImages, StillParams
@@ -20,7 +20,7 @@ from components.networks.classifiers import CLASSIFIERS, Classifier
 from components.networks.fcn import FCN, LateFusion, NullBackground
 from components.networks.labels import PixelLabels
 from components.networks.probes import depths, pictures
-from components.networks.reference import ReferenceFCN
+from components.networks.reference import SKIPS, ReferenceFCN
 from components.params import Params
 
 # What each kind of net takes, in the order of its channels.
@@ -33,8 +33,9 @@ class NetworkParams(Params):
     """The net."""
 
     backbone: str = Field("efficientnet_lite0", description="timm model, or alexnet, vgg16, googlenet of the thesis")
-    weights: str = Field("imagenet", description="what it starts from: imagenet, none, or a file")
-    reference: bool = Field(False, description="the thesis's own net to the letter: pad 100, crops, frozen upsampling")
+    weights: str = Field("imagenet", description="what it starts from: imagenet, none, a file, or for rgb-hha two by +")
+    reference: bool = Field(False, description="the thesis's own net to the letter: pad 100, crops, its own dropout")
+    learned_upsampling: bool = Field(False, description="a reference net learns its upsampling between skips")
     strides: tuple[int, ...] = Field((32, 16, 8), description="strides that are scored: 32 is FCN-32s, 32 16 8 FCN-8s")
     width: NonNegativeInt = Field(0, description="channels of the top-down features; 0 scores the backbone's own")
     scale: float = Field(1.0, gt=0, le=4, description="how much the net resizes the picture before its first layer")
@@ -74,47 +75,71 @@ def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     if network.reference:
         return reference(network, channels, weights)
     if network.inputs == "rgb-hha":
-        return LateFusion(*(single(network, channels, weights) for _ in range(2)))
+        # Two files: the trained nets that the thesis starts from, colour first.
+        colour, _, depth = weights.partition("+")
+        return LateFusion(*(single(network, channels, part) for part in (colour, depth or colour)))
     return single(network, channels, weights)
 
 
 def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     """The thesis's net, from published Caffe weights, torchvision's, or those of the stage before."""
-    if network.inputs != "rgb":
-        raise ParamsError(f"network.reference: found inputs {network.inputs}, expected rgb")
+    for key, expected in published(network.strides).items():
+        found = getattr(network, key)
+        if found not in expected:
+            raise ParamsError(f"network.reference: found {key} {found}, expected {' or '.join(map(str, expected))}")
     is_torchvision = weights in ("none", "imagenet") or weights.endswith(".pth")
     net = ReferenceFCN(
         network.backbone,
         channels,
         network.strides,
         at_once=bool(network.stream_scales),
+        learned_upsampling=network.learned_upsampling,
         weights=weights if is_torchvision else "none",
     )
     if weights.endswith(".caffemodel"):
         load_caffemodel(net, Path(weights))
     elif not is_torchvision:
         # A stage of the thesis goes on from the one before; the skip that it adds starts at zero.
-        net.start_from(load_tensors(Path(weights))[0], weights)
+        state, _ = load_tensors(Path(weights))
+        # What scores the null background wraps the net.
+        net.start_from({key.removeprefix("net."): value for key, value in state.items()}, weights)
     return net
 
 
+def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
+    """What a published net has for other parameters of NetworkParams than its own."""
+    scales = (1.0, *(SKIPS[stride][1] for stride in sorted(strides, reverse=True) if stride in SKIPS))
+    default = NetworkParams()
+    same = {key: (getattr(default, key),) for key in ("width", "scale", "frozen_stride", "keep_statistics", "fusion")}
+    return {"inputs": ("rgb",), **same, "stream_scales": ((), scales)}
+
+
 def single(network: NetworkParams, channels: int, weights: str) -> FCN:
-    """An FCN over one backbone."""
+    """An FCN over one backbone, whose weights `weights` are, or those of a whole net that was trained before."""
+    if network.learned_upsampling:
+        raise ParamsError("network.learned_upsampling: found a net that is no reference, expected false")
+    if is_trained(weights):
+        net = single(network, channels, "none")
+        load_weights(net, Path(weights))
+        return net
     strides = tuple(sorted(network.strides))
     if network.stream_scales and len(network.stream_scales) != len(strides):
         raise ParamsError(
             f"network.stream_scales: found {len(network.stream_scales)}, expected {len(strides)}, one a stride"
         )
     backbone: Backbone | Classifier
+    extra = 1 if network.inputs == "rgbd" else 0
     if network.backbone in CLASSIFIERS:
-        if network.inputs == "rgbd":
-            raise ParamsError(f"network.inputs rgbd: found backbone {network.backbone}, expected a timm model")
-        backbone = Classifier(network.backbone, strides, weights)
+        backbone = Classifier(network.backbone, strides, weights, extra)
     else:
-        extra = 1 if network.inputs == "rgbd" else 0
         backbone = Backbone(network.backbone, strides, weights, network.keep_statistics, extra)
     backbone.freeze(network.frozen_stride)
     return FCN(backbone, channels, network.width, network.scale, network.dropout, network.fusion, network.stream_scales)
+
+
+def is_trained(weights: str) -> bool:
+    """Whether `weights` names what `pixelwise train` wrote; other files hold a backbone's."""
+    return Path(weights).name == WEIGHTS_FILE
 
 
 def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
@@ -131,7 +156,7 @@ def task_of(data: PreparedData, params: TrainParams) -> StillImages:
 
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
-    """Train on still images, all streams at once or in stages (thesis §2.3.3)."""
+    """Train on still images, all streams at once or in stages (thesis §2.3.3), whose number the rows then hold."""
     task = task_of(data, params)
     if not params.staged:
         return fit_loop(net, task, params, state, record)
@@ -151,7 +176,7 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
             state / f"stage-{stage + 1}",
             lambda row, epoch, done=done: record(row, epoch + done),  # type: ignore[misc]
         )
-        history += [{**row, "epoch": row["epoch"] + done} for row in rows]
+        history += [{**row, "epoch": row["epoch"] + done, "stage": stage + 1.0} for row in rows]
     return history
 
 

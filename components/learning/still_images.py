@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from components.datasets.masking import mask_picture
 from components.datasets.prepared import PreparedSplit
 from components.datasets.transforms import AugmentParams, random_view
-from components.errors import DataError
+from components.errors import DataError, ParamsError
 from components.learning.loop import Arrays, LoopParams
 from components.learning.objectives import class_weights, lovasz_softmax, pixel_loss
 from components.measures.confusion import ConfusionMatrix, Scores
@@ -59,7 +59,7 @@ class StillImages:
 
     inputs: the maps that the net takes, in its order (image, depth, hha). heads: name -> what it labels; the net's
     logits hold them one after the other, and the first decides which weights are kept. Raises DataError where the data
-    lack a map.
+    lack a map, ParamsError where an input would show what is to be hidden.
     """
 
     def __init__(
@@ -80,6 +80,11 @@ class StillImages:
         # Rarer than half their even share: the classes whose IU is limited by how seldom they are seen.
         self.rare = np.flatnonzero(pixels < 0.5 * pixels.sum() / classes)
         self.foreground = foreground(train.classes.names, params.augment.foreground)
+        if params.augment.masking != "none" and self.inputs != ("image",):
+            raise ParamsError(
+                f"augment.masking {params.augment.masking}: found inputs {', '.join(self.inputs)}, "
+                "expected image alone: depth would show what is hidden"
+            )
 
     def __len__(self) -> int:
         return len(self.train)

@@ -35,7 +35,7 @@ class Backbone(nn.Module):
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride.
     `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which pixel cell 0 of each
-    map looks at: 0, since every layer with a stride has an odd kernel and half its size as padding.
+    map looks at.
     """
 
     mean: Tensor
@@ -59,13 +59,10 @@ class Backbone(nn.Module):
             widen(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
         self.strides = strides
-        self.offsets = [0.0] * len(strides)
+        self.offsets = [(stride - 1) / 2 if is_tiled(self.features) else 0.0 for stride in strides]
         self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        mean, std = LITE if "lite" in name else IMAGENET
-        means, stds = [*mean, *[0.0] * extra_channels], [*std, *[1.0] * extra_channels]
-        self.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
+        normalise_by(self, LITE if "lite" in name else IMAGENET, extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -100,6 +97,28 @@ class Backbone(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
+
+
+def is_tiled(net: nn.Module) -> bool:
+    """Whether `net` reduces its maps by tiles alone (ConvNeXt, VGG), so that a cell looks at the middle of its tile.
+
+    Elsewhere the layers with a stride have odd kernels, padded by half, and a cell looks at its first pixel.
+    """
+    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d)]
+    strided = [(sides(layer.kernel_size), sides(layer.stride)) for layer in layers if max(sides(layer.stride)) > 1]
+    return all(kernel == stride for kernel, stride in strided)
+
+
+def sides(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Height and width of a kernel or stride that may be given as one number."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def normalise_by(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
+    """Give `net` the buffers `mean` and `std`, (1, C, 1, 1) each; extra channels pass as they are."""
+    means, stds = [*scaling.mean, *[0.0] * extra_channels], [*scaling.std, *[1.0] * extra_channels]
+    net.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
+    net.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
 
 
 def widen(net: nn.Module, extra_channels: int) -> None:

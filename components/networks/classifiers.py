@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from components.errors import ModelError
-from components.networks.backbones import IMAGENET, Normalisation
+from components.networks.backbones import IMAGENET, Normalisation, normalise_by, widen
 from components.networks.geometry import Field, extent, field_of
 
 # torchvision's GoogLeNet keeps the scaling of the weights that it was ported from.
@@ -22,20 +22,22 @@ class Classifier(nn.Module):
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride, fine to
     coarse: AlexNet and VGG16 after a pool and after fc7, GoogLeNet at the end of each group of Inceptions. Padding is
-    half of each kernel, so any size works. `offsets` says on which pixel cell 0 of each map is centred; it follows from
-    the layers.
+    half of each kernel, so any size works. `extra_channels` more inputs may follow the colours; they come normalised.
+    `offsets` says on which pixel cell 0 of each map is centred; it follows from the layers.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, strides: tuple[int, ...], weights: str = "imagenet") -> None:
+    def __init__(self, name: str, strides: tuple[int, ...], weights: str = "imagenet", extra_channels: int = 0) -> None:
         """`weights`: imagenet, none, or the .pth file of a torchvision state.
 
         Raises ModelError where there is no such net, it lacks a stride, or its weights cannot be had or do not fit.
         """
         super().__init__()
         stages = stages_of(name, weights)
+        if extra_channels:
+            widen(stages[0], extra_channels)
         fields = list(accumulate((field_of(stage) for stage in stages), Field.then))
         found = [int(field.stride) for field in fields]
         missing = sorted(set(strides) - set(found))
@@ -47,9 +49,7 @@ class Classifier(nn.Module):
         self.channels = [CHANNELS[name][tap] for tap in self.taps]
         self.offsets = [float(fields[tap].offset) for tap in self.taps]
         self.frozen: list[nn.Module] = []
-        scaling = HALVES if name == "googlenet" else IMAGENET
-        self.register_buffer("mean", torch.tensor(scaling.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(scaling.std).view(1, 3, 1, 1), persistent=False)
+        normalise_by(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""

@@ -1,4 +1,4 @@
-"""The thesis's own FCNs to the letter: pad 100, crops, frozen bilinear upsampling (thesis §2.3)."""
+"""The thesis's own FCNs to the letter: pad 100, crops, bilinear upsampling (thesis §2.3)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,8 @@ class ReferenceFCN(nn.Module):
     image: (N, 3, H, W) float, RGB in 0–255. Returns logits (N, K, H, W). With pad 100 any size works; pad 81 crops
     FCN-32s by nothing and takes sizes from 33. Layers bear the names of the published Caffe models. Every crop follows
     from the layers (`networks.geometry`). With `at_once` fixed factors scale the skips, so that streams of unlike norms
-    can learn in one stage.
+    can learn in one stage. Upsampling is bilinear and fixed, as the thesis's published nets have it; with
+    `learned_upsampling` it only starts so between skips, as the text says, and each stage starts it anew.
     """
 
     mean: Tensor
@@ -35,6 +36,7 @@ class ReferenceFCN(nn.Module):
         strides: Sequence[int],
         *,
         at_once: bool = False,
+        learned_upsampling: bool = False,
         pad: int = 100,
         weights: str = "none",
     ) -> None:
@@ -52,6 +54,8 @@ class ReferenceFCN(nn.Module):
         self.score = nn.ModuleDict({"score_fr": score_layer(trunk.channels[trunk.top], classes)})
         self.score.update({f"score_{skip}": score_layer(trunk.channels[skip], classes) for skip in self.skips})
         self.upscore, self.crops = upsampling(trunk, self.skips, classes)
+        # The last one stays fixed in both (thesis §2.3.4).
+        self.upscore[:-1].requires_grad_(learned_upsampling)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         if weights == "none":
             for convolution in convolutions(self.trunk):
@@ -122,7 +126,7 @@ def upsampling(trunk: Trunk, skips: Sequence[str], classes: int) -> tuple[nn.Mod
 
 
 def bilinear(factor: int, classes: int, is_between: bool) -> nn.ConvTranspose2d:
-    """Fixed bilinear upsampling of every class alone.
+    """Bilinear upsampling of every class alone, fixed.
 
     Cells that lie between pixels take a kernel of 2·factor, those on pixels one of 2·factor − 1 (AlexNet: 63), so that
     the result is on the grid of the pixels.

@@ -9,7 +9,18 @@ from components.datasets.examine import Rejected, examine, read_pair
 from components.errors import DataError
 
 MANY = 10**6
+NAMES = 459
 LISTS = {"train": ["2008_000002"], "val": ["2008_000003", "2008_000007"]}
+
+
+def write_whole_context(root, lists):
+    """PASCAL-Context with as many raw names as it has: names of no class, one of two words, fill up the 459."""
+    root = write_context(root, lists)
+    file = root / "pascal-context" / "labels.txt"
+    names = [line.partition(": ")[2] for line in file.read_text().splitlines()]
+    names += [f"other thing {number}" for number in range(NAMES - len(names))]
+    file.write_text("".join(f"{value}: {name}\n" for value, name in enumerate(sorted(names), start=1)))
+    return root
 
 
 def raw_value(root, name):
@@ -28,7 +39,7 @@ def label_of(root, stored):
 
 
 def test_context_has_60_outputs_and_vocs_lists(tmp_path):
-    raw = context.read(write_context(tmp_path, LISTS))
+    raw = context.read(write_whole_context(tmp_path, LISTS))
     assert {item.id: item.split for item in raw.items} == {
         "2008_000002": "train",
         "2008_000003": "val",
@@ -45,20 +56,21 @@ def test_context_has_60_outputs_and_vocs_lists(tmp_path):
 
 
 def test_every_one_of_the_59_classes_has_a_raw_value_of_its_own(tmp_path):
-    raw = context.read(write_context(tmp_path, LISTS))
+    raw = context.read(write_whole_context(tmp_path, LISTS))
+    assert list(raw.label_values) == list(range(NAMES + 1))
     meant = [index for index in raw.label_values.values() if index]
     assert sorted(meant) == list(range(1, 60))
 
 
 def test_three_classes_have_another_name_among_the_raw_labels(tmp_path):
-    root = write_context(tmp_path, LISTS)
+    root = write_whole_context(tmp_path, LISTS)
     stored = [raw_value(root, name) for name in ("table", "bedclothes", "cloth", "sky")]
     names = context.read(root).classes.names
     assert [names[index] for index in label_of(root, stored)] == ["diningtable", "bedcloth", "clothes", "sky"]
 
 
 def test_all_other_labels_are_background_and_none_is_void(tmp_path):
-    root = write_context(tmp_path, LISTS)
+    root = write_whole_context(tmp_path, LISTS)
     stored = [raw_value(root, name) for name in ("accordion", "air conditioner", "clothes tree", "unknown")]
     assert label_of(root, [*stored, 0]) == [0] * 5
     raw = context.read(root)
@@ -66,11 +78,11 @@ def test_all_other_labels_are_background_and_none_is_void(tmp_path):
 
 
 def test_a_value_beyond_the_names_is_refused(tmp_path):
-    raw = context.read(write_context(tmp_path, LISTS))
+    raw = context.read(write_whole_context(tmp_path, LISTS))
     save_mat(raw.items[0].label.path, LabelMap=np.full((24, 32), 500, np.uint16))
     found = examine(raw.items[0], raw, MANY)
     assert isinstance(found, Rejected)
-    assert found.reason.startswith("label 2008_000002.mat: value 500, but context has classes 0–65")
+    assert found.reason.startswith("label 2008_000002.mat: value 500, but context has classes 0–459")
 
 
 @pytest.mark.parametrize(
@@ -81,14 +93,14 @@ def test_a_value_beyond_the_names_is_refused(tmp_path):
     ],
 )
 def test_a_wrong_list_of_names_is_named(tmp_path, text, reason):
-    root = write_context(tmp_path, LISTS)
+    root = write_whole_context(tmp_path, LISTS)
     (root / "pascal-context" / "labels.txt").write_text(text)
     with pytest.raises(DataError, match=reason):
         context.read(root)
 
 
 def test_context_says_that_voc2010_is_missing(tmp_path):
-    root = write_context(tmp_path, LISTS)
+    root = write_whole_context(tmp_path, LISTS)
     (root / "VOCdevkit" / "VOC2010").rename(root / "VOCdevkit" / "VOC2012")
     with pytest.raises(DataError, match=r"not found here .*: VOC2010/ImageSets/Main"):
         context.read(root)

@@ -126,3 +126,15 @@ def test_an_unknown_backbone_or_stride_is_an_error_of_one_line(act, words):
     with pytest.raises(ModelError, match=words) as raised:
         act()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "offsets"),
+    [
+        ("resnet34", (4, 32), [0, 0]),
+        ("convnext_atto", (4, 8, 32), [1.5, 3.5, 15.5]),
+        ("vgg11_bn", (2, 8), [0.5, 3.5]),
+    ],
+)
+def test_a_net_that_reduces_by_tiles_looks_at_their_middle(name, strides, offsets):
+    assert Backbone(name, strides, "none").offsets == offsets

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from test_dense import multiplications
 from torch import nn
 from torchvision import models
 
 from components.errors import ModelError
-from components.networks.classifiers import CLASSIFIERS, Classifier, convolutionalise
+from components.networks import classifiers
+from components.networks.backbones import IMAGENET
+from components.networks.classifiers import CLASSIFIERS, Classifier, convolutionalise, fully_connected
 from components.networks.geometry import receptive_field
 
 STRIDES = {"alexnet": (8, 16, 32), "vgg16": (2, 4, 8, 16, 32), "googlenet": (4, 8, 16, 32)}
@@ -56,6 +59,62 @@ def test_a_dense_map_equals_the_classifier_on_every_crop():
             for j in range(3):
                 crop = image[..., 32 * i : 32 * i + size, 32 * j : 32 * j + size]
                 torch.testing.assert_close(scores[..., i, j], classifier(crop), rtol=0, atol=1e-5)
+
+
+def torchvision_net(name: str) -> nn.Module:
+    """Torchvision's classifier with weights of no meaning."""
+    torch.manual_seed(0)
+    return models.get_model(name, weights=None, **({"init_weights": False} if name == "vgg16" else {})).eval()
+
+
+def convolutional(net: nn.Module, name: str) -> nn.Sequential:
+    """All of torchvision's `net` in convolutions, with its own padding: features, fc6 and fc7, score."""
+    channels, kernel, indices = {"alexnet": (256, 6, (1, 4)), "vgg16": (512, 7, (0, 3))}[name]
+    top = nn.Sequential(*fully_connected(net, indices, channels, kernel))
+    return nn.Sequential(net.features, top, convolutionalise(net.classifier[6], 4096, 1)).eval()
+
+
+def require_close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    """Equal to 1e-5 of the largest value."""
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16"])
+def test_a_convolutional_classifier_gives_torchvisions_fc7_and_scores(name):
+    net, image = torchvision_net(name), torch.randn(1, 3, 224, 224)
+    dense = convolutional(net, name)
+    with torch.inference_mode():
+        features = net.avgpool(net.features(image)).flatten(1)
+        fc7, score = net.classifier[:6](features), net.classifier(features)
+        found = dense[:2](image)
+        assert found.shape == (1, 4096, 1, 1)
+        require_close(found.flatten(1), fc7)
+        require_close(dense[2](found).flatten(1), score)
+
+
+def test_the_middle_cell_of_padded_vgg16_is_torchvisions_fc7(monkeypatch):
+    source = torchvision_net("vgg16")
+    # Stands in for a download.
+    monkeypatch.setattr(classifiers, "torchvision_state", lambda name, weights: source.state_dict())
+    net, image = Classifier("vgg16", (32,), "imagenet").eval(), 255 * torch.rand(1, 3, 224, 224)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+    with torch.inference_mode():
+        fc7 = source.classifier[:6](source.features((image - mean) / std).flatten(1))
+        (found,) = net(image)
+    # Padded by 3, the kernel of fc6 covers all of pool5 at the middle of seven by seven cells.
+    assert found.shape[-2:] == (7, 7)
+    require_close(found[..., 3, 3], fc7)
+
+
+def test_a_dense_map_takes_less_than_a_fifth_of_the_multiplications_of_its_crops():
+    """Figure 2.2 and §2.2.1: AlexNet's 10×10 scores at once, more than five times as fast as one after the other."""
+    with torch.device("meta"):
+        net = torchvision_net("alexnet")
+        crop, image = torch.zeros(1, 3, 224, 224), torch.zeros(1, 3, 224 + 9 * 32, 224 + 9 * 32)
+    dense = convolutional(net, "alexnet")
+    assert dense(image).shape[-2:] == (10, 10)
+    assert 5 * multiplications(lambda: dense(image)) < 100 * multiplications(lambda: net(crop))
 
 
 @pytest.mark.parametrize(("name", "millions"), [("alexnet", 57), ("vgg16", 134), ("googlenet", 6)])

@@ -31,8 +31,8 @@ def randomise(net: torch.nn.Module, seed: int = 0) -> None:
 
 @pytest.mark.parametrize(
     ("strides", "width"),
-    [((32,), 0), ((32, 16), 0), ((32, 16, 8), 16), ((32, 16, 8, 4), 0)],
-    ids=["32s", "16s", "8s with a top-down path", "4s"],
+    [((32,), 0), ((32, 16), 0), ((32, 16, 8), 16), ((32, 16, 8, 4), 0), ((16,), 0), ((8,), 0)],
+    ids=["32s", "16s", "8s with a top-down path", "4s", "cut at pool4", "cut at pool3"],
 )
 def test_there_is_a_score_for_every_pixel_at_any_size(strides, width):
     net = fcn(5, strides, width=width)
@@ -98,7 +98,7 @@ def test_scoring_then_summing_equals_scoring_the_concatenation():
     concatenated = torch.cat([coarse_on_fine, upsample(middle, 2, finest), finest], dim=1)
     weight = torch.cat([score.weight for score in fusion.score], dim=1)
     bias = sum(score.bias for score in fusion.score)
-    torch.testing.assert_close(fusion(features), F.conv2d(concatenated, weight, bias), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fusion(features), F.conv2d(concatenated, weight, bias), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8, 32])
@@ -245,6 +245,34 @@ def test_a_null_background_scores_zero_and_has_no_parameters():
     counts = [sum(p.numel() for p in net.parameters()) for net in (full, null)]
     widths = full.backbone.channels
     assert counts[0] - counts[1] == sum(widths) + len(widths)
+
+
+def test_a_null_background_wins_where_every_learned_class_scores_below_zero():
+    # Its scores start at zero, so the biases are what every pixel gets.
+    net = fcn(3, (32,))
+    labels, image = PixelLabels(NullBackground(net)).eval(), torch.randint(0, 256, (1, 40, 56, 3), dtype=torch.uint8)
+    for biases, expected in (([-3.0, -0.1, -2.0], 0), ([-3.0, 0.1, -2.0], 2), ([-3.0, -0.1, 5.0], 3)):
+        with torch.inference_mode():
+            net.fusion.score[0].bias.copy_(torch.tensor(biases))
+            assert labels(image).unique().tolist() == [expected]
+
+
+def test_a_resnet_is_a_backbone_too_and_learns():
+    torch.manual_seed(0)
+    backbone = Backbone("resnet34", (8, 16, 32), "none")
+    assert backbone.offsets == [0, 0, 0]
+    net = FCN(backbone, 3)
+    image, label = 255 * torch.rand(2, 3, 33, 47), torch.randint(0, 3, (2, 33, 47))
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.01)
+    losses = []
+    for _ in range(2):
+        logits = net(image)
+        assert logits.shape == (2, 3, 33, 47)
+        losses.append(F.cross_entropy(logits, label))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[1] < losses[0]
 
 
 def test_two_heads_are_the_rows_of_one_score_layer():
