@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 from pydantic import Field
 
 from components import step
-from components.datasets.pictures import FORMATS, SUFFIXES, open_picture, rgb
-from components.errors import DataError, PixelwiseError
+from components.datasets.decoding import MAX_PIXELS, usable_image
+from components.datasets.pictures import SUFFIXES, rgb
+from components.errors import DataError, ModelError, PixelwiseError
 from components.files import write_bytes
 from components.params import Params
 from components.progress import progress
@@ -70,8 +71,11 @@ def run(
     of every video. Folders are searched through and their subfolders kept.
 
     An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
+    Raises ModelError where the model takes more than pictures.
     """
     segmenter = open_model(model, params.provider)
+    if segmenter.inputs != ("image",):
+        raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
     found = find_inputs(inputs, output)
     started = time.perf_counter()
     images, faults = 0, []
@@ -157,19 +161,13 @@ def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float
 
 
 def read_picture(path: Path) -> Picture:
-    """The picture upright, as its EXIF orientation says. Raises DataError naming `path` where it cannot be read."""
+    """The picture upright, as its EXIF orientation says. Raises DataError naming `path` where it cannot be used."""
     try:
-        picture = open_picture(path.read_bytes())
-        upright = ImageOps.exif_transpose(picture)
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: not a picture, expected one of: {' '.join(FORMATS)}") from None
+        return rgb(ImageOps.exif_transpose(usable_image(path.read_bytes(), MAX_PIXELS)))
     except Exception as error:
-        # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end the others.
+        # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: {reason}") from None
-    if picture.mode.startswith("I") or picture.mode == "F":
-        raise DataError(f"{path}: mode {picture.mode}, expected 8 bits a channel")
-    return rgb(upright)
 
 
 def explained(segmenter: Segmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:

@@ -2,17 +2,19 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import onnx
 import pytest
 from channel_world import PALETTE, channel_picture, write_channel_model
 from PIL import Image
-from worlds import save
+from worlds import noise, save
 
 from components import predict
-from components.errors import DataError
+from components.errors import DataError, ModelError
 from components.predict import PredictParams, result_names
 
 SIZE = (40, 60)
@@ -40,6 +42,20 @@ def write_video(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
             image[..., frame % 3] = 220
             writer.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         writer.mux(stream.encode())
+
+
+def write_deep(path: Path) -> None:
+    """A PNG of 16 bits a colour, which Pillow reads and cannot write."""
+    encoder = av.CodecContext.create("png", "w")
+    encoder.height, encoder.width, encoder.pix_fmt = *SIZE, "rgb48be"
+    encoder.time_base = Fraction(1, 1)
+    frame = av.VideoFrame.from_ndarray(np.full((*SIZE, 3), 999, np.uint16), format="rgb48be")
+    path.write_bytes(b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None))))
+
+
+def write_frames(path: Path) -> None:
+    """Two frames of an animation, or pages."""
+    noise(1).save(path, save_all=True, append_images=[noise(2)])
 
 
 def read_map(path: Path) -> np.ndarray:
@@ -150,6 +166,46 @@ def test_unreadable_inputs_are_named_and_the_others_written(model, tmp_path, cap
     for name in ("junk.jpg", "cut.png", "empty.mp4", "depth.png", "none.png"):
         assert sum(name in line for line in lines) == 1
     assert written(tmp_path / "out") == {f"{name}.{kind}.png" for name in "az" for kind in ("label", "overlay")}
+
+
+UNUSABLE = {
+    "animated.png": (write_frames, "2 frames, expected one"),
+    "animated.webp": (write_frames, "2 frames, expected one"),
+    "pages.tif": (write_frames, "2 frames, expected one"),
+    "colour.png": (write_deep, "16 bits a channel, expected 8 bits a channel"),
+    "grey.png": (
+        lambda path: Image.fromarray(np.full(SIZE, 999, np.uint16)).save(path),
+        "mode I;16, expected 8 bits a channel",
+    ),
+    "float.tif": (
+        lambda path: Image.fromarray(np.ones(SIZE, np.float32)).save(path),
+        "mode F, expected 8 bits a channel",
+    ),
+    "narrow.png": (lambda path: noise(0, (40, 7)).save(path), "size 7×40, expected at least 8×8"),
+    "animation.jpg": (
+        lambda path: noise(0).save(path, "GIF"),
+        "not a picture, expected one of: JPEG PNG WEBP BMP TIFF",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_picture_that_ingest_would_refuse_is_refused_with_the_same_words(model, tmp_path, name, capsys):
+    write, reason = UNUSABLE[name]
+    write(tmp_path / name)
+    with pytest.raises(DataError, match="1 of 1 inputs"):
+        predict.run(PredictParams(), [tmp_path / name], model, tmp_path / "out")
+    assert f"skipped: {tmp_path / name}: {reason}\n" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_takes_more_than_pictures_is_refused_in_one_line(model, tmp_path):
+    graph = onnx.load(model / "model.onnx")
+    graph.graph.input.append(onnx.helper.make_tensor_value_info("depth", onnx.TensorProto.INT32, ["N", "H", "W"]))
+    onnx.save(graph, tmp_path / "model.onnx")
+    write_picture(tmp_path / "a.png")
+    with pytest.raises(ModelError, match="takes image and depth, expected image alone"):
+        predict.run(PredictParams(), [tmp_path / "a.png"], tmp_path, tmp_path / "out")
 
 
 def test_a_video_gives_an_overlay_video_and_a_label_map_a_frame(model, tmp_path):

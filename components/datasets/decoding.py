@@ -14,6 +14,8 @@ from components.errors import DataError
 
 # Smaller ones are what a failed download leaves; nothing can be learnt from them.
 LEAST_SIDE = 8
+# Far above any camera's picture, far below what would fill the memory; ingest has its own.
+MAX_PIXELS = 100_000_000
 IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 DEEP_MODES = ("I;16", "I;16B", "I", "F")
 
@@ -47,15 +49,23 @@ class BadFileError(DataError):
 def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
     """The file of the image, and its picture. Raises BadFileError."""
     content = read_file("image", item.image, item)
-    picture = decode("image", item.image, content, item, max_pixels)
+    try:
+        picture = usable_image(content, max_pixels)
+    except DataError as error:
+        raise BadFileError("image", item.image, item, str(error)) from None
     if picture.mode not in IMAGE_MODES:
-        expected = "8 bits a channel" if picture.mode in DEEP_MODES else "RGB or grey"
-        raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected {expected}")
-    if min(picture.size) < LEAST_SIDE:
-        raise BadFileError(
-            "image", item.image, item, f"size {shape(picture.size)}, expected at least {LEAST_SIDE}×{LEAST_SIDE}"
-        )
+        raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected RGB or grey")
     return content, picture
+
+
+def usable_image(content: bytes, max_pixels: int) -> Image.Image:
+    """The picture in `content`, of any mode with 8 bits a channel. Raises DataError saying why it cannot be used."""
+    picture = decode(content, max_pixels)
+    if picture.mode in DEEP_MODES:
+        raise DataError(f"mode {picture.mode}, expected 8 bits a channel")
+    if min(picture.size) < LEAST_SIDE:
+        raise DataError(f"size {shape(picture.size)}, expected at least {LEAST_SIDE}×{LEAST_SIDE}")
+    return picture
 
 
 def read_map(kind: str, source: Map | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
@@ -65,8 +75,8 @@ def read_map(kind: str, source: Map | None, item: Item, size: tuple[int, int], m
     """
     content = read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
-    picture = None if file and file.field else decode(kind, source, content, item, max_pixels)
     try:
+        picture = None if file and file.field else decode(content, max_pixels)
         values = values_of(kind, picture) if picture else read_field(content, file.field if file else "")
         require_size(values, size)
         return file.convert(values) if file and file.convert else values
@@ -106,8 +116,8 @@ def read_file(kind: str, source: Map | None, item: Item) -> bytes:
         raise BadFileError(kind, source, item, f"unreadable: {error.strerror}") from None
 
 
-def decode(kind: str, source: Map | None, content: bytes, item: Item, max_pixels: int) -> Image.Image:
-    """The picture in `content`, wholly decoded. Raises BadFileError."""
+def decode(content: bytes, max_pixels: int) -> Image.Image:
+    """The picture in `content`, wholly decoded. Raises DataError saying why it cannot be used."""
     try:
         picture = open_picture(content)
         reason = unfit(picture, max_pixels)
@@ -119,7 +129,7 @@ def decode(kind: str, source: Map | None, content: bytes, item: Item, max_pixels
     except Exception as error:
         # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end an ingest.
         reason = " ".join(str(error).split()) or type(error).__name__
-    raise BadFileError(kind, source, item, reason)
+    raise DataError(reason)
 
 
 def unfit(picture: ImageFile, max_pixels: int) -> str:
