@@ -1,4 +1,4 @@
-"""Measure ONNX Runtime against torch: the same pictures through every engine in one process, in turns."""
+"""Measure ONNX Runtime against torch: the same inputs through every engine in one process, in turns."""
 
 import logging
 import statistics
@@ -12,19 +12,21 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from pydantic import Field, PositiveInt
-from torch import nn
+from torch import Tensor, nn
 
 from components import step
 from components.errors import PixelwiseError, ProviderError
 from components.export import graphs_of, load_trained
+from components.families import Graph
 from components.files import write_json, write_text
-from components.networks.probes import pictures
 from components.params import Params
 from components.progress import progress
 from components.runtime.session import open_model
 from components.tracking import record_beside
 
-Engine = Callable[[np.ndarray], object]
+# Inputs of the graph by name, each with a first axis for the batch.
+Inputs = Mapping[str, np.ndarray]
+Engine = Callable[[Inputs], object]
 
 
 class BenchmarkParams(Params):
@@ -106,12 +108,13 @@ def run(
 
     Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
     """
-    engines, left_out = open_engines(model, params.device)
+    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
+    engines, left_out = open_engines(model, graph, params.device)
     times = {}
     for batch in (1, params.batch_size):
-        images = pictures(batch, params.height, params.width).numpy()
-        left_out |= warm_up(engines, images, params.warmup)
-        times[batch] = measure(engines, images, params.repeats, f"benchmark, batch {batch}")
+        inputs = {name: x.numpy() for name, x in graph.example(batch, params.height, params.width).items()}
+        left_out |= warm_up(engines, inputs, params.warmup)
+        times[batch] = measure(engines, inputs, params.repeats, f"benchmark, batch {batch}")
     found = Benchmark(params, times[1], times[params.batch_size], left_out)
     write_json(out / "benchmark.json", found.report())
     write_text(out / "benchmark.txt", f"{found}\n")
@@ -120,17 +123,16 @@ def run(
     return found
 
 
-def open_engines(model: Path, device: Literal["cpu", "cuda"]) -> tuple[dict[str, Engine], dict[str, str]]:
-    """Every engine that can run here, and why others cannot."""
+def open_engines(model: Path, graph: Graph, device: Literal["cpu", "cuda"]) -> tuple[dict[str, Engine], dict[str, str]]:
+    """Every engine that can run `graph` here, and why others cannot."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("device cuda: torch finds none, expected cpu")
-    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
     module: Any = graph.module.to(device)
     module = module.to(memory_format=torch.channels_last)
-    engines: dict[str, Engine] = {"onnx": open_model(model, device, torch.get_num_threads()).predict}
+    engines: dict[str, Engine] = {"onnx": open_model(model, device, torch.get_num_threads()).label}
     left_out: dict[str, str] = {}
     if (model / "int8" / "model.onnx").exists():
-        engines["onnx int8"] = open_model(model / "int8", device, torch.get_num_threads()).predict
+        engines["onnx int8"] = open_model(model / "int8", device, torch.get_num_threads()).label
     else:
         left_out["onnx int8"] = "not offered by quantize"
     engines["torch eager"] = torch_engine(module, device)
@@ -144,21 +146,21 @@ def torch_engine(module: Callable[..., Any] | nn.Module, device: str) -> Engine:
     """`module` from NumPy to NumPy, as ONNX Runtime takes and gives it."""
 
     @torch.inference_mode()
-    def engine(images: np.ndarray) -> np.ndarray:
-        labels: np.ndarray = module(torch.from_numpy(images).to(device)).cpu().numpy()
-        return labels
+    def engine(inputs: Inputs) -> list[np.ndarray]:
+        labels = module(*(torch.from_numpy(values).to(device) for values in inputs.values()))
+        return [x.cpu().numpy() for x in ([labels] if isinstance(labels, Tensor) else labels)]
 
     return engine
 
 
-def warm_up(engines: dict[str, Engine], images: np.ndarray, runs: int) -> dict[str, str]:
+def warm_up(engines: dict[str, Engine], inputs: Inputs, runs: int) -> dict[str, str]:
     """Run every engine `runs` times; those that fail (torch.compile needs a C++ compiler) are taken out and named."""
     failed = {}
     for name, engine in list(engines.items()):
         try:
             with warnings.catch_warnings(action="ignore"):
                 for _ in range(runs):
-                    engine(images)
+                    engine(inputs)
         except PixelwiseError:
             raise
         except Exception as error:
@@ -169,13 +171,13 @@ def warm_up(engines: dict[str, Engine], images: np.ndarray, runs: int) -> dict[s
     return failed
 
 
-def measure(engines: Mapping[str, Engine], images: np.ndarray, repeats: int, words: str) -> dict[str, list[float]]:
+def measure(engines: Mapping[str, Engine], inputs: Inputs, repeats: int, words: str) -> dict[str, list[float]]:
     """Milliseconds of `repeats` runs of every engine, taken in turns so that the machine's drift hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in engines}
     for _ in progress(range(repeats), words):
         for name, engine in engines.items():
             start = perf_counter()
-            engine(images)
+            engine(inputs)
             times[name].append(1000 * (perf_counter() - start))
     return times
 

@@ -4,7 +4,7 @@ import itertools
 import json as json_text
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from components import step
+from components.datasets.decoding import MAX_PIXELS
 from components.datasets.examine import read_layer, read_pair
 from components.datasets.items import Classes, RawData
 from components.datasets.prepared import MANIFEST_FILE, PreparedData, Sample
@@ -25,10 +26,16 @@ from components.params import Params
 from components.progress import progress
 from components.reporting.evaluation import Evaluation, percent
 from components.reporting.grid import GridRow
-from components.runtime.session import Provider, Segmenter, graph_file, open_model
-
-# Far above any camera's picture, far below what would fill the memory.
-MAX_PIXELS = 100_000_000
+from components.runtime.session import (
+    GEOMETRY,
+    PREDICTION,
+    Provider,
+    Segmenter,
+    graph_file,
+    open_model,
+    stacked,
+    truth,
+)
 
 
 class EvaluateParams(Params):
@@ -56,15 +63,16 @@ def run(
 ) -> Evaluation:
     """Score a model on one split of the prepared data, or of a data set as it comes, through ONNX Runtime.
 
-    Raises DataError where the split is empty or its classes are not the model's, ModelError where the model cannot run.
+    A model that labels the geometry alone is scored on its classes. Raises DataError where the split is empty, its
+    classes are not the model's or it lacks a layer, ModelError where the model cannot run.
     """
     segmenter = open_model(model, params.provider)
-    layers = tuple(name for name in segmenter.inputs if name != "image")
-    split = open_split(params.split, data, dataset, root, layers)
-    require_same_classes(model=segmenter.names, data=split.classes.names)
+    split = open_split(params.split, data, dataset, root, segmenter.layers)
+    classes = classes_of(segmenter, split)
     file = graph_file(model)
     started = time.perf_counter()
     ids, counts = measure(segmenter, split.samples, params.batch_size)
+    total = {name: each.sum(axis=0) for name, each in counts.items()}
     found = Evaluation(
         model=file,
         model_sha256=sha256_file(file),
@@ -73,10 +81,11 @@ def run(
         split=params.split,
         provider=segmenter.provider,
         seconds=time.perf_counter() - started,
-        classes=split.classes,
+        classes=classes,
         ids=ids,
-        counts=counts,
-        scores=scores_of(counts.sum(axis=0), params.absent, chosen(segmenter.names, params.classes)),
+        counts=counts[segmenter.outputs[0]],
+        scores=scores_of(total[segmenter.outputs[0]], params.absent, chosen(segmenter.names, params.classes)),
+        further=further_scores(total),
         out=out,
     )
     if json:
@@ -98,7 +107,7 @@ class Split:
 
 
 def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
-    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model takes.
+    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
 
     Raises ParamsError where neither or both are given.
     """
@@ -149,37 +158,51 @@ def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
             raise DataError(f"class {index}: {theirs!r} in the data, but {ours!r} in the model")
 
 
-def measure(segmenter: Segmenter, samples: Sequence[Sample], batch_size: int) -> tuple[tuple[str, ...], Counts]:
-    """The ids, and the (M, K, K) pixel counts of each image."""
-    ids, counts = [], []
-    for sample, prediction in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
+def further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
+    """What training also scores, from the (K, K) counts of every map."""
+    return {"geometry_accuracy": scores_of(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
+
+
+def classes_of(segmenter: Segmenter, split: Split) -> Classes:
+    """The classes of the map that is scored. Raises DataError where they are the data's and not the model's."""
+    if segmenter.outputs[0] != PREDICTION:
+        return Classes(segmenter.names, segmenter.palette)
+    require_same_classes(model=segmenter.names, data=split.classes.names)
+    return split.classes
+
+
+def measure(
+    segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
+) -> tuple[tuple[str, ...], dict[str, Counts]]:
+    """The ids, and the (M, K, K) pixel counts of each image for every map that the model gives."""
+    ids: list[str] = []
+    counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
+    for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
         try:
-            counts.append(count_pixels(sample.label, prediction, len(segmenter.names)))
+            for name, prediction in maps.items():
+                classes = len(segmenter.names if name == PREDICTION else GEOMETRY)
+                counts[name].append(count_pixels(truth(name, sample), prediction, classes))
         except DataError as error:
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)
-    return tuple(ids), np.stack(counts)
+    return tuple(ids), {name: np.stack(each) for name, each in counts.items()}
 
 
 def predict_all(
     segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
-) -> Iterator[tuple[Sample, np.ndarray]]:
-    """Every sample with its prediction (H, W); neighbours of equal size are predicted at once."""
+) -> Iterator[tuple[Sample, dict[str, np.ndarray]]]:
+    """Every sample with its maps (H, W) by name; neighbours of equal size are predicted at once."""
     everything = (samples[index] for index in range(len(samples)))
     for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
         while batch := list(itertools.islice(alike, batch_size)):
-            yield from zip(batch, predict(segmenter, batch), strict=True)
-
-
-def predict(segmenter: Segmenter, batch: Sequence[Sample]) -> np.ndarray:
-    """Labels (N, H, W) of samples of equal size."""
-    layers = {name: np.stack([sample.layers[name] for sample in batch]) for name in batch[0].layers}
-    return segmenter.predict(np.stack([sample.image for sample in batch]), **layers)
+            maps = segmenter.label(stacked(batch))
+            for index, sample in enumerate(batch):
+                yield sample, {name: values[index] for name, values in maps.items()}
 
 
 def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample], pictures: int) -> list[GridRow]:
     """The worst image and others spread evenly over the split, predicted once more: predictions are not kept."""
-    mean_ius = found.image_mean_ius()
+    mean_ius, output = found.image_mean_ius(), segmenter.outputs[0]
     worst = int(np.nanargmin(mean_ius))
     others = [index for index in range(len(samples)) if index != worst]
     spread = np.linspace(0, len(others) - 1, min(pictures - 1, len(others))).round().astype(int)
@@ -188,7 +211,8 @@ def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample]
         sample = samples[index]
         note = "   worst of the split" if index == worst and len(samples) > 1 else ""
         caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
-        rows.append(GridRow(caption, sample.image, sample.label, predict(segmenter, [sample])[0]))
+        prediction = segmenter.label(stacked([sample]))[output][0]
+        rows.append(GridRow(caption, sample.image, truth(output, sample), prediction))
     return rows
 
 
@@ -233,8 +257,8 @@ def read_json(file: Path) -> Any:
 
 def tracked_metrics(found: Evaluation) -> dict[str, float]:
     """The scores under the names that every family's runs share."""
-    metrics = found.metrics()
-    tracked = {name: metrics[name] for name in ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")}
+    metrics, four = found.metrics(), ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
+    tracked = {name: metrics[name] for name in (*four, *found.further)}
     for name, iu in metrics["per_class"].items():
         if iu is not None:
             # MLflow refuses other characters in names, and a class may be called what its data set likes.

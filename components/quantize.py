@@ -21,7 +21,7 @@ from components.identity import sha256_file
 from components.measures.confusion import ConfusionMatrix
 from components.params import Params
 from components.progress import progress
-from components.runtime.session import Segmenter, graph_file, open_model
+from components.runtime.session import Segmenter, graph_file, open_model, stacked, truth
 from components.tracking import record_beside
 
 QUANTIZATION_FILE = "quantization.json"
@@ -60,16 +60,15 @@ class Quantized:
 
 
 class Calibration(CalibrationDataReader):
-    """Feeds the graph pictures spread evenly over a split."""
+    """Feeds a model samples spread evenly over a split that is read with the model's layers."""
 
-    def __init__(self, split: PreparedSplit, images: int) -> None:
+    def __init__(self, model: Segmenter, split: PreparedSplit, images: int) -> None:
         chosen = np.linspace(0, len(split) - 1, min(images, len(split))).round().astype(int)
-        self.pictures: Iterator[np.ndarray] = (split.image(int(index)) for index in chosen)
+        self.feeds: Iterator[dict[str, np.ndarray]] = (model.feeds(stacked([split[int(index)]])) for index in chosen)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next picture, or None after the last."""
-        image = next(self.pictures, None)
-        return None if image is None else {"image": image[None]}
+        """The inputs of the next sample, or None after the last."""
+        return next(self.feeds, None)
 
 
 def run(
@@ -82,16 +81,17 @@ def run(
 
     Raises ModelError where the model cannot be opened, DataError where a split is missing.
     """
-    prepared = PreparedData(data)
-    calibration, scored = prepared.split(params.calibration_split), prepared.split(params.split)
+    prepared, whole = PreparedData(data), open_model(model, "cpu")
+    calibration = prepared.split(params.calibration_split).with_layers(*whole.layers)
+    scored = prepared.split(params.split).with_layers(*whole.layers)
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
     with TemporaryDirectory(dir=out) as work:
         graph = Path(work) / "model.onnx"
-        quantize(graph_file(model), graph, Calibration(calibration, params.calibration_images))
+        quantize(graph_file(model), graph, Calibration(whole, calibration, params.calibration_images))
         found = Quantized(
-            mean_iu_float32=mean_iu(open_model(model, "cpu"), scored, "score float32"),
+            mean_iu_float32=mean_iu(whole, scored, "score float32"),
             mean_iu_int8=mean_iu(open_model(graph, "cpu"), scored, "score int8"),
             max_loss=params.max_loss,
             out=out,
@@ -118,7 +118,7 @@ def quantize(source: Path, target: Path, calibration: Calibration) -> None:
             calibration,
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTIZED,
-            nodes_to_exclude=[first_convolution(prepared)],
+            nodes_to_exclude=first_convolutions(prepared),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -131,16 +131,25 @@ def quantize(source: Path, target: Path, calibration: Calibration) -> None:
     onnx.save(quantised, target)
 
 
-def first_convolution(graph: Path) -> str:
-    """Name of the layer that sees the picture; it stays float32, as its three channels cost little and lose most."""
-    return next(node.name for node in onnx.load(graph).graph.node if node.op_type == "Conv")
+def first_convolutions(graph: Path) -> list[str]:
+    """Names of the layers that see the inputs; they stay float32, as their few channels cost little and lose most."""
+    first: list[str] = []
+    # The values that come after a convolution.
+    behind: set[str] = set()
+    for node in onnx.load(graph).graph.node:
+        is_behind = not behind.isdisjoint(node.input)
+        if node.op_type == "Conv" and not is_behind:
+            first.append(node.name)
+        if node.op_type == "Conv" or is_behind:
+            behind.update(node.output)
+    return first
 
 
 def mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
-    """Mean IU of `model` over `split`."""
-    counts = ConfusionMatrix(len(model.names))
+    """Mean IU of the first map of `model` over `split`, which is read with the model's layers."""
+    counts, output = ConfusionMatrix(len(model.names)), model.outputs[0]
     for sample in progress(split, words):
-        counts.add(sample.label, model.predict(sample.image[None])[0])
+        counts.add(truth(output, sample), model.label(stacked([sample]))[output][0])
     return counts.scores().mean_iu
 
 

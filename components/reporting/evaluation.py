@@ -1,7 +1,8 @@
 """What an evaluation found, as numbers for files and as a table for people."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from components.measures.confusion import Counts, Scores, scores_of
 class Evaluation:
     """One model on one split. `counts` is (M, K, K): the confusion matrix of each image, in the order of `ids`.
 
-    `data_sha256` is the hash of the prepared data's manifest; None for a data set that was read as it comes.
+    `data_sha256` is the hash of the prepared data's manifest; None for a data set that was read as it comes. `further`
+    holds what else the model scores, as fractions by name: geometry_accuracy of one that labels the geometry.
     """
 
     model: Path
@@ -30,6 +32,7 @@ class Evaluation:
     ids: tuple[str, ...]
     counts: Counts
     scores: Scores
+    further: Mapping[str, float] = field(default_factory=dict)
     out: Path | None = None
 
     def metrics(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class Evaluation:
             "pixel_accuracy": self.scores.pixel_accuracy,
             "mean_accuracy": self.scores.mean_accuracy,
             "frequency_weighted_iu": self.scores.frequency_weighted_iu,
+            **self.further,
             "per_class": dict(zip(self.classes.names, ius, strict=True)),
             "images": len(self.ids),
             "seconds": round(self.seconds, 3),
@@ -51,13 +55,14 @@ class Evaluation:
             "model_sha256": self.model_sha256,
         }
 
-    def four_scores(self) -> dict[str, float]:
-        """The scores of thesis §2.4 under the names that people read."""
+    def named_scores(self) -> dict[str, float]:
+        """The four scores of thesis §2.4 and the further ones under the names that people read."""
         return {
             "mean IU": self.scores.mean_iu,
             "pixel accuracy": self.scores.pixel_accuracy,
             "mean accuracy": self.scores.mean_accuracy,
             "frequency weighted IU": self.scores.frequency_weighted_iu,
+            **{name.replace("_", " "): value for name, value in self.further.items()},
         }
 
     def image_mean_ius(self) -> np.ndarray:
@@ -65,7 +70,7 @@ class Evaluation:
         return np.array([mean_iu_or_nan(counts) for counts in self.counts])
 
     def __str__(self) -> str:
-        rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.four_scores().items()]
+        rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.named_scores().items()]
         wide = max(len(name) for name, _ in rows)
         lines = [f"  {name:<{wide}}  {percent(value):>5}" for name, value in rows]
         lines.insert(len(self.classes), f"  {'─' * (wide + 7)}")

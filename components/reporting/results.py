@@ -60,7 +60,7 @@ def write_results(
 
 def report_page(found: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]) -> str:
     """The HTML page; `pictures` by file name, the grid as WebP."""
-    parts = [page.cards({f"{name} (%)": percent(score) for name, score in found.four_scores().items()})]
+    parts = [page.cards({f"{name} (%)": percent(score) for name, score in found.named_scores().items()})]
     parts.append(page.section("Pictures", page.picture(pictures["grid.png"], "picture grid", "webp")))
     tables = (
         page.section("Classes", class_table(found), note="Shares of the labelled pixels; void counts nowhere."),

@@ -1,9 +1,10 @@
 """Open an exported model and label pictures with it, on the execution provider that was asked for."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -13,11 +14,35 @@ from components.errors import ModelError, ProviderError
 Provider = Literal["auto", "cpu", "cuda"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 GRAPH_FILE = "model.onnx"
+# The map of the data set's classes, which a graph gives first if it gives it.
+PREDICTION = "prediction"
+# The classes of the map `geometry` (thesis §2.4), the same in every data set that has it.
+GEOMETRY = ("sky", "horizontal", "vertical")
+GEOMETRY_PALETTE = ((70, 130, 180), (128, 64, 128), (190, 153, 153))
+
+
+class Labelled(Protocol):
+    """A sample, as a model is given it and judged by it."""
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def label(self) -> np.ndarray:
+        """(H, W) uint8, 255 = void."""
+
+    @property
+    def layers(self) -> Mapping[str, np.ndarray]:
+        """Further maps by name, of the same size."""
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A model of one graph: pictures in, labels out. `provider` is the one that really runs it."""
+    """A model of one graph: pictures in, labels out. `provider` is the one that really runs it.
+
+    `names` and `palette` are those of its first map.
+    """
 
     session: ort.InferenceSession
     names: tuple[str, ...]
@@ -30,20 +55,48 @@ class Segmenter:
         """What the graph takes: image, and depth or hha where it was trained with them."""
         return tuple(given.name for given in self.session.get_inputs())
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The maps that the graph gives: prediction, geometry or both, in this order."""
+        return tuple(given.name for given in self.session.get_outputs())
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers of the data that it takes or is judged by."""
+        return tuple(name for name in (*self.inputs, *self.outputs) if name not in ("image", PREDICTION))
+
     def predict(self, images: np.ndarray, **layers: np.ndarray) -> np.ndarray:
-        """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns (N, H, W) uint8 class indices.
+        """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns (N, H, W) uint8 class indices: the first map.
 
         layers: further inputs by name, hha like the images and depth (N, H, W) in centimetres. Raises ModelError where
         an array is not of that kind, or the graph takes one that is not given.
         """
-        if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
-            raise ModelError(f"images: found {images.dtype} {images.shape}, expected uint8 (N, H, W, 3)")
-        given = {"image": images, **layers}
+        return self.label({"image": images, **layers})[self.outputs[0]]
+
+    def label(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every map that the graph gives, (N, H, W) uint8 by name. `given` and what is raised: as for `predict`."""
+        return dict(zip(self.outputs, self.session.run(list(self.outputs), self.feeds(given)), strict=True))
+
+    def feeds(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What of `given` the graph takes, of the types that it takes. Raises ModelError like `predict`."""
         if missing := set(self.inputs) - set(given):
             raise ModelError(f"model: takes {' and '.join(self.inputs)}, found no {' and no '.join(sorted(missing))}")
-        feeds = {name: given[name].astype(np.int32) if name == "depth" else given[name] for name in self.inputs}
-        (prediction,) = self.session.run(["prediction"], feeds)
-        return prediction
+        for name in set(given) & {"image", "hha"}:
+            if given[name].ndim != 4 or given[name].shape[3] != 3 or given[name].dtype != np.uint8:
+                found = f"{given[name].dtype} {given[name].shape}"
+                raise ModelError(f"{name}: found {found}, expected uint8 (N, H, W, 3)")
+        return {name: given[name].astype(np.int32) if name == "depth" else given[name] for name in self.inputs}
+
+
+def stacked(samples: Sequence[Labelled]) -> dict[str, np.ndarray]:
+    """The picture and layers of samples of equal size, as a model is given them: each (N, H, W) or (N, H, W, 3)."""
+    layers = {name: np.stack([sample.layers[name] for sample in samples]) for name in samples[0].layers}
+    return {"image": np.stack([sample.image for sample in samples]), **layers}
+
+
+def truth(output: str, sample: Labelled) -> np.ndarray:
+    """The map (H, W) of `sample` that the model's map `output` is judged by."""
+    return sample.label if output == PREDICTION else sample.layers[output]
 
 
 def open_model(model: Path, provider: Provider = "auto", threads: int | None = None) -> Segmenter:
@@ -53,13 +106,15 @@ def open_model(model: Path, provider: Provider = "auto", threads: int | None = N
     """
     session = open_session(graph_file(model), provider, threads)
     metadata = session.get_modelmeta().custom_metadata_map
+    if (given := [output.name for output in session.get_outputs()])[0] not in (PREDICTION, "geometry"):
+        raise ModelError(f"{model}: gives {' and '.join(given)}, expected prediction or geometry")
     try:
         names = tuple(json.loads(metadata["classes"]))
         palette = tuple((red, green, blue) for red, green, blue in json.loads(metadata["palette"]))
     except (KeyError, ValueError) as error:
         raise ModelError(f"{model}: no {error} in its metadata, expected a graph of `pixelwise export`") from None
-    if "prediction" not in (given := [output.name for output in session.get_outputs()]):
-        raise ModelError(f"{model}: gives {' and '.join(given)}, expected prediction")
+    if given[0] == "geometry":
+        names, palette = GEOMETRY, GEOMETRY_PALETTE
     return Segmenter(session, names, palette, session.get_providers()[0], metadata)
 
 
