@@ -15,6 +15,7 @@ VERBS = {
     "register": "put the exported model in the registry as challenger",
     "promote": "make the challenger champion where the gate allows it",
     "run": "run the whole pipeline as a flow, then register and promote",
+    "study": "run a table of the thesis and judge its claim",
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }

@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,13 @@ from components.datasets.prepared import DATASET_FILE, PreparedData
 from components.families import find
 from components.files import write_json
 from components.identity import LOCK_FILE, code_hash, fingerprint, sha256_file
-from components.learning.checkpoints import save_tensors
+from components.learning import checkpoints
+from components.learning.history import HISTORY_FILE, best_row
 from components.learning.loop import History
 from components.learning.memory import keep_freed_memory
-from components.tracking.runs import start_run
+from components.tracking.runs import RUN_FILE, start_run
 
-WEIGHTS_FILE, MODEL_FILE, RUN_FILE, HISTORY_FILE = "weights.safetensors", "model.json", "run.json", "history.json"
+WEIGHTS_FILE, MODEL_FILE = checkpoints.WEIGHTS_FILE, "model.json"
 BEGUN_FILE = "begun.json"
 
 
@@ -32,8 +34,7 @@ class Trained:
     history: History
 
     def __str__(self) -> str:
-        scored = [row for row in self.history if "val/mean_iu" in row]
-        best = max(scored, key=lambda row: row["val/mean_iu"])
+        best = best_row(self.history)
         return (
             f"{self.family}: mean IU {best['val/mean_iu']:.3f} at epoch {best['epoch']:.0f} of {len(self.history)}\n"
             f"weights in {self.out}; next: pixelwise export --section {self.family}.export "
@@ -49,50 +50,76 @@ def run(
     state: Annotated[Path, "folder for resumable state; emptied when the result is whole"],
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
     experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
+    name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training goes on where it was.
 
     Raises DataError where a split is missing, ModelError where the net cannot be built, ParamsError on a bad parameter.
     """
-    prepared, kind = PreparedData(data), find(family)
-    parts: dict[str, Any] = {
-        "parameters": params.model_dump(mode="json"),
-        "data": sha256_file(data / DATASET_FILE),
-        "code": code_hash(["components.train", f"components.families.{family}"]),
-        "environment": sha256_file(LOCK_FILE),
-    }
-    mark = fingerprint({"family": family, **parts})
+    return learn(params, family, data, out, state, tracking, experiment or family, name or f"train-{family}", {})
+
+
+def learn(
+    params: Any,
+    family: str,
+    data: Path,
+    out: Path,
+    state: Path,
+    tracking: str | None,
+    experiment: str,
+    name: str,
+    tags: Mapping[str, str],
+) -> Trained:
+    """`run` under a name, with `tags` of the caller's on the MLflow run."""
+    prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data)
+    mark = made_from["fingerprint"]
     work = state / mark[:16]
     keep_freed_memory()
     torch.manual_seed(params.seed)
     net = kind.build(params.network, len(prepared.classes))
-    tags = {"fingerprint": mark}
-    experiment = experiment or family
-    with start_run(experiment, f"train-{family}", parts["parameters"], tags, tracking, resume=begun(work)) as recorder:
+    marked, parameters = {**tags, "fingerprint": mark}, made_from["parts"]["parameters"]
+    with start_run(experiment, name, parameters, marked, tracking, resume=begun(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.metrics)
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
-    save_tensors(out / WEIGHTS_FILE, net.state_dict())
-    write_json(
-        out / MODEL_FILE,
-        {
-            "family": family,
-            "network": parts["parameters"]["network"],
-            "classes": prepared.classes.names,
-            "palette": prepared.classes.palette,
-            "fingerprint": mark,
-            "data": parts["data"],
-        },
-    )
+    checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
+    write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
-    write_json(
-        out / RUN_FILE, {"run_id": recorder.run_id, "fingerprint": mark, "experiment": experiment, "parts": parts}
-    )
+    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from})
     shutil.rmtree(state, ignore_errors=True)
     return trained
+
+
+def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
+    """What a training is made from: its `parts`, and the `fingerprint` over them."""
+    parts = {
+        "parameters": params.model_dump(mode="json"),
+        "data": sha256_file(data / DATASET_FILE),
+        "code": code_of(family),
+        "environment": sha256_file(LOCK_FILE),
+    }
+    return {"fingerprint": fingerprint({"family": family, **parts}), "parts": parts}
+
+
+@cache
+def code_of(family: str) -> str:
+    """The hash of the code that trains a family; read once, as running code does not change."""
+    return code_hash(["components.train", f"components.families.{family}"])
+
+
+def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """What net the weights fit, for model.json."""
+    return {
+        "family": family,
+        "network": made_from["parts"]["parameters"]["network"],
+        "classes": data.classes.names,
+        "palette": data.classes.palette,
+        "fingerprint": made_from["fingerprint"],
+        "data": made_from["parts"]["data"],
+    }
 
 
 def is_main_process() -> bool:

@@ -233,5 +233,5 @@ def read_run(run_json: Path) -> dict[str, Any]:
         return {key: found[key] for key in ("run_id", "fingerprint", "experiment", "parts")}
     except FileNotFoundError:
         raise DataError(f"{run_json}: no such file, expected what training wrote about its run") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{run_json}: {error}, expected run_id, fingerprint, experiment and parts") from None

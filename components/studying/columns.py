@@ -1,0 +1,44 @@
+"""What a study may compare: every figure by its key, with how it is shown and which way is better."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure: `factor` turns what is measured into the `unit` in which we and the thesis write it."""
+
+    heading: str
+    unit: str = "%"
+    factor: float = 100.0
+    digits: int = 1
+    is_lower_better: bool = False
+
+    @property
+    def title(self) -> str:
+        """Heading and unit."""
+        return f"{self.heading} {self.unit}".strip()
+
+    def shown(self, value: float | None) -> str:
+        """A value in the column's unit; a dash where there is none."""
+        return "–" if value is None else f"{value:.{self.digits}f}"
+
+    def amount(self, value: float) -> str:
+        """`2 %`: a difference with its unit."""
+        return f"{value:g} {self.unit}".strip()
+
+
+COLUMNS = {
+    "pixel_accuracy": Column("pixel acc."),
+    "mean_accuracy": Column("mean acc."),
+    "mean_iu": Column("mean IU"),
+    "frequency_weighted_iu": Column("f.w. IU"),
+    "foreground_mean_iu": Column("mean IU without background"),
+    "geometry_accuracy": Column("geom. acc."),
+    "loss": Column("last training loss", "", 1.0, 3, is_lower_better=True),
+    "seconds": Column("training time", "s", 1.0, 0, is_lower_better=True),
+    "forward_milliseconds": Column("forward time", "ms", 1.0, 0, is_lower_better=True),
+    "parameters": Column("parameters", "M", 1e-6, 1, is_lower_better=True),
+    "conv_layers": Column("conv. layers", "", 1.0, 0),
+    "receptive_field": Column("rf size", "px", 1.0, 0),
+    "max_stride": Column("max stride", "px", 1.0, 0, is_lower_better=True),
+}

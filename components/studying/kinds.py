@@ -1,0 +1,40 @@
+"""How each kind of study gets a variant's figures."""
+
+from collections.abc import Callable, Mapping
+
+from components.errors import ModelError
+from components.families import find
+from components.params import parse
+from components.studying.bench import Bench
+from components.studying.measuring import OracleParams, oracle_scores, structure
+from components.studying.outcome import Run
+from components.studying.study import Study, Variant
+from components.studying.trainings import trained
+
+
+def made_coarse(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
+    """The scores of the ground truth at a coarser resolution (thesis §2.5.3)."""
+    params = parse(OracleParams, variant.overrides, f"study {study.name}: {variant.name}")
+    return Run(seed=seed, scores=oracle_scores(bench.data.split(bench.val_split(study)), params.factor))
+
+
+def described(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
+    """How a net is made (table 2.1), and its scores where the weights that it starts from can be had."""
+    kind, classes = find(study.family), len(bench.data.classes)
+    network = bench.params(study, variant, seed).network
+    found = structure(kind.build(network, classes, pretrained=False), network.strides)
+    if bench.is_quick:
+        return Run(seed=seed, scores=found, remark="not trained")
+    try:
+        kind.build(network, classes)
+    except ModelError:
+        return Run(seed=seed, scores=found, remark="weights not at hand")
+    ran = trained(study, variant, seed, bench)
+    return ran.model_copy(update={"scores": ran.scores | found})
+
+
+MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
+    "train": trained,
+    "oracle": made_coarse,
+    "structure": described,
+}

@@ -1,0 +1,67 @@
+"""What a study needs of its parameters and its data, checked before the first training and not hours later."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.datasets.prepared import PreparedData, PreparedSplit
+from components.errors import DataError, PixelwiseError
+from components.families import find
+from components.params import parse
+from components.studying.bench import Bench
+from components.studying.measuring import OracleParams
+from components.studying.study import Study, Variant, scoring
+
+
+def require_sound(study: Study, bench: Bench) -> None:
+    """Raise ParamsError at the first variant whose parameters are bad, DataError where the data lacks what it needs."""
+    for variant in study.variants:
+        with named(study, variant):
+            if study.kind == "oracle":
+                parse(OracleParams, variant.overrides, f"study {study.name}: {variant.name}")
+                bench.data.split(bench.val_split(study))
+            else:
+                require_trainable(study, variant, bench)
+
+
+def require_trainable(study: Study, variant: Variant, bench: Bench) -> None:
+    """Raise DataError where a split, a layer or an equal size is missing that the variant is trained or scored with."""
+    params, kind = bench.params(study, variant, study.seeds[0]), find(study.family)
+    hook: Any = kind
+    for one in (params, scoring(study, variant, params)):
+        task = hook.task_of(bench.data, one)
+        for split in (task.train, task.val):
+            require_layers(split, bench.data)
+    if params.augment.whole and params.batch_size > 1:
+        require_one_size(bench.data.split(params.train_split), params.batch_size)
+
+
+def require_layers(split: PreparedSplit, data: PreparedData) -> None:
+    """Raise DataError at the first layer of `split` that the data lacks."""
+    for layer in split.layers:
+        if layer not in data.layers:
+            found = ", ".join(data.layers) or "none"
+            raise DataError(f"prepared data {data.root}: no layer {layer}, found: {found}")
+
+
+def require_one_size(split: PreparedSplit, batch_size: int) -> None:
+    """Raise DataError where the pictures of `split` differ in size, so that no batch can hold several whole ones."""
+    sizes = sorted({(row["width"], row["height"]) for row in split.rows})
+    if len(sizes) > 1:
+        (width, height), (wide, high) = sizes[0], sizes[-1]
+        raise DataError(
+            f"augment.whole with batch_size {batch_size}: found pictures of {width} × {height} and {wide} × {high} "
+            f"in split {split.name}, expected one size, or batch_size 1"
+        )
+
+
+@contextmanager
+def named(study: Study, variant: Variant) -> Iterator[None]:
+    """Put study and variant before the message of an error that does not name them yet."""
+    try:
+        yield
+    except PixelwiseError as error:
+        where = f"study {study.name}: {variant.name}"
+        if str(error).startswith(where):
+            raise
+        raise type(error)(f"{where}: {error}") from error
