@@ -4,6 +4,8 @@ build    the net, from `network` parameters and a number of classes
 fit      learn from the prepared data: most call `learning.loop.fit` with a task of their own (still images for the FCN
          and the composition, episodes for the guide); one that is calibrated, not trained, returns what it measured
 graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwork, three for the guide
+task_of  what `fit` learns from, its splits `train` and `val` among it: studies ask it whether the data has all of it
+rescore  the validation scores of a trained net under other parameters: studies compare what a net makes of other inputs
 """
 
 import importlib
@@ -56,6 +58,12 @@ class Family(Protocol):
 
     def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:
         """The graphs of a `net` that `build` made of the same parameters, as they ship."""
+
+    def task_of(self, data: PreparedData, params: Any) -> Any:
+        """What is learned from `data`. Raises DataError where it lacks a split or a layer that `params` ask for."""
+
+    def rescore(self, net: nn.Module, data: PreparedData, params: Any) -> dict[str, float]:
+        """The validation scores of a trained `net` by name, its inputs prepared as `params` say."""
 
 
 def find(name: str) -> Family:

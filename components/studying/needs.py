@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from components.datasets.prepared import PreparedData, PreparedSplit
 from components.errors import DataError, PixelwiseError
@@ -27,9 +26,8 @@ def require_sound(study: Study, bench: Bench) -> None:
 def require_trainable(study: Study, variant: Variant, bench: Bench) -> None:
     """Raise DataError where a split, a layer or an equal size is missing that the variant is trained or scored with."""
     params, kind = bench.params(study, variant, study.seeds[0]), find(study.family)
-    hook: Any = kind
     for one in (params, scoring(study, variant, params)):
-        task = hook.task_of(bench.data, one)
+        task = kind.task_of(bench.data, one)
         for split in (task.train, task.val):
             require_layers(split, bench.data)
     if params.augment.whole and params.batch_size > 1:

@@ -34,7 +34,7 @@ def trained_net(kind: Family, weights: Path, params: Any, classes: int) -> nn.Mo
 
 
 @torch.inference_mode()
-def predict(kind: Any, net: nn.Module, data: PreparedData, params: Any) -> list[np.ndarray]:
+def predict(kind: Family, net: nn.Module, data: PreparedData, params: Any) -> list[np.ndarray]:
     """The predictions (H, W) uint8 of the shown pictures, masked and with the layers that `params` say."""
     task, device = kind.task_of(data, params), next(net.parameters()).device
     (graph,) = kind.graphs(net, params.network, len(data.classes))

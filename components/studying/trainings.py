@@ -102,8 +102,7 @@ def rescored(study: Study, variant: Variant, params: Any, bench: Bench) -> dict[
     file = place / f"scores-{sha256_json(variant.evaluate)[:8]}.json"
     if not file.is_file():
         net = predictions.trained_net(kind, place / WEIGHTS_FILE, params, len(bench.data.classes))
-        hook: Any = kind
-        write_json(file, hook.rescore(net, bench.data, scoring(study, variant, params)))
+        write_json(file, kind.rescore(net, bench.data, scoring(study, variant, params)))
     scores: dict[str, float] = read_json(file, dict[str, float])
     return scores
 
