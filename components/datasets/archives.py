@@ -10,6 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
 
 from components.errors import DataError
 from components.progress import progress
@@ -155,3 +158,14 @@ def read_text(file: Path) -> str:
         raise DataError(f"{file}: unreadable: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a small file that describes a data set. Raises DataError where it is none."""
+    try:
+        found = yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
+        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
+    return found

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from annotated_types import Len
 from pydantic import Field
 
-from components.datasets.archives import locate, read_text, subfolders
+from components.datasets.archives import locate, read_yaml, subfolders
 from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
 from components.datasets.pictures import SUFFIXES
 from components.errors import DataError
@@ -56,13 +55,7 @@ def read(root: Path) -> RawData:
 
 def read_classes(file: Path) -> FolderClasses:
     """classes.yaml as typed values. Raises DataError or ParamsError naming the key at fault."""
-    try:
-        found = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
-        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
-    classes = parse(FolderClasses, found, str(file))
+    classes = parse(FolderClasses, read_yaml(file), str(file))
     if len(set(classes.names)) != len(classes.names):
         raise DataError(f"{file}: names: found a name twice, expected each once")
     if classes.colours and len(classes.colours) != len(classes.names):

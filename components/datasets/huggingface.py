@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 from pydantic import Field
 
-from components.datasets.archives import locate, read_text
+from components.datasets.archives import locate, read_text, read_yaml
 from components.datasets.folder import FolderClasses, held_out, label_values
 from components.datasets.items import Classes, Item, RawData, bit_palette
 from components.datasets.pictures import encode_map
@@ -90,17 +90,6 @@ def is_dataset(folder: Path) -> bool:
     return (folder / SOURCE_FILE).is_file() or any(
         any(folder.glob(pattern)) or any(folder.glob(f"*/{pattern}")) for pattern in LAYOUTS
     )
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """huggingface.yaml. Raises DataError where it is no mapping."""
-    try:
-        found = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
-        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
-    return found
 
 
 def load(folder: Path, source: Source) -> dict[str, "Dataset"]:
