@@ -61,6 +61,10 @@ class TrainParams(StillParams):
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
     """The untrained net. Raises ParamsError where its parts do not go together."""
+    if pretrained and is_trained(network.weights) and not network.reference:
+        net = build(network, classes, pretrained=False)
+        load_weights(net, Path(network.weights))
+        return net
     weights = network.weights if pretrained else "none"
     channels = sum(head.classes for head in heads_of(network, classes).values())
     if network.background == "null":
@@ -77,7 +81,7 @@ def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     if network.inputs == "rgb-hha":
         # Two files: the trained nets that the thesis starts from, colour first.
         colour, _, depth = weights.partition("+")
-        return LateFusion(*(single(network, channels, part) for part in (colour, depth or colour)))
+        return LateFusion(*(parent(network, channels, part) for part in (colour, depth or colour)))
     return single(network, channels, weights)
 
 
@@ -114,14 +118,19 @@ def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
     return {"inputs": ("rgb",), **same, "stream_scales": ((), scales)}
 
 
+def parent(network: NetworkParams, channels: int, weights: str) -> FCN:
+    """One of the nets of a late fusion, trained before where `weights` says so."""
+    if not is_trained(weights):
+        return single(network, channels, weights)
+    net = single(network, channels, "none")
+    load_weights(net, Path(weights))
+    return net
+
+
 def single(network: NetworkParams, channels: int, weights: str) -> FCN:
-    """An FCN over one backbone, whose weights `weights` are, or those of a whole net that was trained before."""
+    """An FCN over one backbone."""
     if network.learned_upsampling:
         raise ParamsError("network.learned_upsampling: found a net that is no reference, expected false")
-    if is_trained(weights):
-        net = single(network, channels, "none")
-        load_weights(net, Path(weights))
-        return net
     strides = tuple(sorted(network.strides))
     if network.stream_scales and len(network.stream_scales) != len(strides):
         raise ParamsError(
@@ -130,7 +139,7 @@ def single(network: NetworkParams, channels: int, weights: str) -> FCN:
     backbone: Backbone | Classifier
     extra = 1 if network.inputs == "rgbd" else 0
     if network.backbone in CLASSIFIERS:
-        backbone = Classifier(network.backbone, strides, weights, extra)
+        backbone = Classifier(network.backbone, strides, weights, network.keep_statistics, extra)
     else:
         backbone = Backbone(network.backbone, strides, weights, network.keep_statistics, extra)
     backbone.freeze(network.frozen_stride)
@@ -138,8 +147,8 @@ def single(network: NetworkParams, channels: int, weights: str) -> FCN:
 
 
 def is_trained(weights: str) -> bool:
-    """Whether `weights` names what `pixelwise train` wrote; other files hold a backbone's."""
-    return Path(weights).name == WEIGHTS_FILE
+    """Whether `weights` names one file that `pixelwise train` wrote; other files hold a backbone's."""
+    return Path(weights).name == WEIGHTS_FILE and "+" not in weights
 
 
 def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:

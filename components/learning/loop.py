@@ -216,7 +216,7 @@ def validate(fabric: Fabric, task: Task, average: WeightAverage, standing: Stand
     decisive = next(iter(scores.values()))
     # The first is kept whatever it is: a score that is no number, on labels all void, beats nothing.
     if decisive > standing.best or not (state / BEST_FILE).exists():
-        standing.best, standing.stale = decisive, 0
+        standing.best, standing.stale = -math.inf if math.isnan(decisive) else decisive, 0
         if fabric.is_global_zero:
             save_tensors(state / BEST_FILE, average.net.state_dict())
     else:

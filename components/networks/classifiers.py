@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from components.errors import ModelError
-from components.networks.backbones import IMAGENET, Normalisation, normalise_by, widen
+from components.networks.backbones import IMAGENET, Normalisation, hold_statistics, normalise_by, widen
 from components.networks.geometry import Field, extent, field_of
 
 # torchvision's GoogLeNet keeps the scaling of the weights that it was ported from.
@@ -29,8 +29,16 @@ class Classifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, strides: tuple[int, ...], weights: str = "imagenet", extra_channels: int = 0) -> None:
-        """`weights`: imagenet, none, or the .pth file of a torchvision state.
+    def __init__(
+        self,
+        name: str,
+        strides: tuple[int, ...],
+        weights: str = "imagenet",
+        keep_statistics: bool = False,
+        extra_channels: int = 0,
+    ) -> None:
+        """`weights`: imagenet, none, or the .pth file of a torchvision state. With `keep_statistics` the norms of
+        GoogLeNet keep those of the weights.
 
         Raises ModelError where there is no such net, it lacks a stride, or its weights cannot be had or do not fit.
         """
@@ -48,6 +56,7 @@ class Classifier(nn.Module):
         self.stages = nn.ModuleList(stages[: self.taps[-1] + 1])
         self.channels = [CHANNELS[name][tap] for tap in self.taps]
         self.offsets = [float(fields[tap].offset) for tap in self.taps]
+        self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
         normalise_by(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
 
@@ -76,10 +85,12 @@ class Classifier(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Classifier":
-        """As nn.Module, but frozen stages stay as they are when the net infers."""
+        """As nn.Module, but frozen stages stay as they are when the net infers, and norms that keep statistics."""
         super().train(mode)
         for stage in self.frozen:
             stage.eval()
+        if self.keep_statistics:
+            hold_statistics(self)
         return self
 
 

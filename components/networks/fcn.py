@@ -48,7 +48,10 @@ class FCN(nn.Module):
         """Logits on the image's own grid."""
         if self.scale == 1:
             return self.logits(image)
-        resized = F.interpolate(image, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        # Recomputed, so that the way back is by the same factor where the size had to be rounded.
+        resized = F.interpolate(
+            image, scale_factor=self.scale, mode="bilinear", align_corners=False, recompute_scale_factor=True
+        )
         return F.interpolate(self.logits(resized), size=image.shape[-2:], mode="bilinear", align_corners=False)
 
     def logits(self, image: Tensor) -> Tensor:

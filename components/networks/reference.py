@@ -24,7 +24,7 @@ class ReferenceFCN(nn.Module):
     FCN-32s by nothing and takes sizes from 33. Layers bear the names of the published Caffe models. Every crop follows
     from the layers (`networks.geometry`). With `at_once` fixed factors scale the skips, so that streams of unlike norms
     can learn in one stage. Upsampling is bilinear and fixed, as the thesis's published nets have it; with
-    `learned_upsampling` it only starts so between skips, as the text says, and each stage starts it anew.
+    `learned_upsampling` it only starts so between skips, as the text says.
     """
 
     mean: Tensor
@@ -82,8 +82,13 @@ class ReferenceFCN(nn.Module):
 
         Raises ModelError naming `source` and the first key that is missing, not known or of another shape.
         """
-        learned = {key: value for key, value in state.items() if not key.startswith("upscore.")}
-        expected = {key: value for key, value in self.state_dict().items() if not key.startswith("upscore.")}
+        # Upsampling between skips goes on where both have it; the last one leads to the pixels from a grid of its own.
+        layers = [sum(key.startswith("upscore.") for key in keys) for keys in (state, self.state_dict())]
+        between = {f"upscore.{index}.weight" for index in range(min(layers) - 1)}
+        learned, expected = (
+            {key: value for key, value in values.items() if key in between or not key.startswith("upscore.")}
+            for values in (state, self.state_dict())
+        )
         skips = tuple(f"score.score_{skip}." for skip in self.skips)
         for key in sorted(set(expected) ^ set(learned)):
             if key in learned or not key.startswith(skips):

@@ -99,6 +99,29 @@ def test_a_net_goes_on_from_a_trained_one_of_its_own_kind_and_from_no_other(tmp_
 STEM = "backbone.features.conv_stem.weight"
 
 
+@pytest.mark.parametrize("changes", [{"background": "null"}, {"inputs": "rgb-hha"}])
+def test_what_is_wrapped_around_a_net_goes_on_with_it(changes, tmp_path):
+    torch.manual_seed(0)
+    before = fcn.build(network(strides=(32,), **changes), 4)
+    after = fcn.build(network(strides=(32,), **changes, weights=kept(before, tmp_path)), 4)
+    assert all(torch.equal(value, after.state_dict()[key]) for key, value in before.state_dict().items())
+
+
+def test_what_a_stage_of_the_reference_learned_of_upsampling_goes_on(tmp_path):
+    before = fcn.build(reference(strides=(32, 16), learned_upsampling=True), 4)
+    torch.nn.init.normal_(before.upscore[0].weight)
+    after = fcn.build(reference(strides=(32, 16, 8), weights=kept(before, tmp_path)), 4)
+    assert torch.equal(after.upscore[0].weight, before.upscore[0].weight)
+    assert after.upscore[2].weight.shape != before.upscore[1].weight.shape
+
+
+def test_the_norms_of_googlenet_keep_their_statistics_where_they_are_asked_to():
+    net = fcn.build(network(backbone="googlenet", strides=(8,), keep_statistics=True), 4).train()
+    norms = [module for module in net.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms
+    assert not any(norm.training for norm in norms)
+
+
 @pytest.mark.parametrize("backbone", ["alexnet", "efficientnet_lite0"])
 def test_depth_may_be_a_fourth_channel_of_any_backbone(backbone):
     net = fcn.build(network(backbone=backbone, inputs="rgbd", strides=(8,)), 4).eval()

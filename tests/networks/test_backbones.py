@@ -132,9 +132,47 @@ def test_an_unknown_backbone_or_stride_is_an_error_of_one_line(act, words):
     ("name", "strides", "offsets"),
     [
         ("resnet34", (4, 32), [0, 0]),
+        ("dla34", (8, 16, 32), [0, 0, 0]),
         ("convnext_atto", (4, 8, 32), [1.5, 3.5, 15.5]),
         ("vgg11_bn", (2, 8), [0.5, 3.5]),
     ],
 )
 def test_a_net_that_reduces_by_tiles_looks_at_their_middle(name, strides, offsets):
-    assert Backbone(name, strides, "none").offsets == offsets
+    backbone = Backbone(name, strides, "none")
+    assert backbone.offsets == offsets
+    assert backbone.features.feature_info.reduction() == list(strides)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tf_efficientnet_lite0", "conv_stem pads by the size of its input, expected a fixed padding"),
+        ("densenet121", "found layers that reduce by tiles and others, expected one kind"),
+        ("inception_v3", r"found a map of \(\d+, \d+\) at stride 8 of a picture of \(97, 131\), expected \(13, 17\)"),
+        ("swin_tiny_patch4_window7_224", "does not take pictures of any size"),
+    ],
+)
+def test_a_net_whose_maps_cannot_be_aligned_is_refused(name, message):
+    with pytest.raises(ModelError, match=f"backbone {name}: .*{message}"):
+        Backbone(name, (8, 16), "none")
+
+
+def test_layers_of_a_net_that_timm_flattens_are_frozen_up_to_their_stride():
+    backbone = Backbone("convnext_atto", (8, 32), "none")
+    backbone.freeze(8)
+    learns = {name.split(".")[0] for name, weights in backbone.features.named_parameters() if weights.requires_grad}
+    assert learns == {"stages_2", "stages_3"}
+
+
+def test_each_net_is_given_pictures_as_its_published_weights_expect():
+    assert Backbone("resnet18", (8,), "none").std.flatten().tolist() == pytest.approx([58.395, 57.12, 57.375])
+    assert Backbone("mobilenetv1_100", (8,), "none").mean.flatten().tolist() == [127.5] * 3
+
+
+@pytest.mark.parametrize("name", ["resnet18", "nf_resnet26"])
+def test_a_further_channel_leaves_the_first_layer_of_its_kind(name):
+    plain, wide = (Backbone(name, (8,), "none", extra_channels=extra) for extra in (0, 1))
+    first, widened = (next(m for m in net.modules() if isinstance(m, nn.Conv2d)) for net in (plain, wide))
+    assert type(first) is type(widened)
+    assert widened.in_channels == widened.weight.shape[1] == first.in_channels + 1
+    torch.testing.assert_close(widened.weight[:, 3:], widened.weight[:, :3].mean(dim=1, keepdim=True))
