@@ -109,7 +109,7 @@ class Split:
 def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
     """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
 
-    Raises ParamsError where neither or both are given.
+    Raises ParamsError where neither or both are given, DataError where there is no such folder.
     """
     if data and not dataset and not root:
         prepared = PreparedData(data)
@@ -117,6 +117,8 @@ def open_split(split: str, data: Path | None, dataset: str | None, root: Path | 
         return Split(prepared.name, prepared.classes, samples, sha256_file(data / MANIFEST_FILE))
     if data or not dataset or not root:
         raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
+    if not root.is_dir():
+        raise DataError(f"root {root}: no such folder, expected that of a {dataset} data set, an archive unpacked")
     raw = read_dataset(dataset, root)
     return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None)
 
@@ -126,7 +128,7 @@ class RawSplit(Sequence[Sample]):
 
     def __init__(self, raw: RawData, split: str, layers: tuple[str, ...] = ()) -> None:
         self.raw, self.layers = raw, layers
-        self.items = [item for item in raw.items if item.split == split]
+        self.items = [item for item in raw.items if item.split in split.split("+")]
         if not self.items:
             found = ", ".join(dict.fromkeys(item.split for item in raw.items))
             raise DataError(f"data set {raw.name}: no split {split}, expected one of: {found}")
@@ -251,8 +253,11 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
 
 
 def read_json(file: Path) -> Any:
-    """The content of a JSON file, None where there is none."""
-    return json_text.loads(file.read_text()) if file.is_file() else None
+    """The content of a JSON file, None where there is none. Raises DataError where it is damaged."""
+    try:
+        return json_text.loads(file.read_text()) if file.is_file() else None
+    except ValueError as error:
+        raise DataError(f"{file}: not JSON: {error}") from None
 
 
 def tracked_metrics(found: Evaluation) -> dict[str, float]:

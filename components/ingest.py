@@ -76,6 +76,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
     Raises DataError where the root or its layout is not the data set's, nothing is usable, or more than max_bad_share
     is not; the reasons then lie beside `out`, in <out>.quarantine.json.
     """
+    given, out = out, out.resolve() if out.is_symlink() or not out.name else out
     require_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside the result, not in /tmp: archives may be larger than it, and a rename must not cross disks.
@@ -88,7 +89,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
             writer.finish()
         write_json(work / "prepared" / QUARANTINE_FILE, quarantine(rejected, len(raw.items), params.max_bad_share))
         replace(work / "prepared", out)
-    return IngestReport(out, raw.name, writer.splits, len(rejected))
+    return IngestReport(given, raw.name, writer.splits, len(rejected))
 
 
 def read_raw(params: IngestParams, work: Path) -> RawData:

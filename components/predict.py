@@ -112,6 +112,8 @@ def search(folder: Path, output: Path) -> list[Path]:
     kinds = (*SUFFIXES, *VIDEO_SUFFIXES)
     inside = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in kinds and file.is_file()]
     files = [file for file in inside if not file.resolve().is_relative_to(output.resolve())]
+    if inside and not files:
+        raise DataError(f"{folder}: all pictures and videos lie in the output {output}, expected another --output")
     if not files:
         raise DataError(f"{folder}: no picture or video, expected files ending in {' '.join(kinds)}")
     return files

@@ -1,7 +1,6 @@
 """Quantise an exported graph to int8, and offer it only where it costs little: static QDQ, a scale a channel."""
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import Field, PositiveInt
 
 from components import step
 from components.datasets.prepared import PreparedData, PreparedSplit
+from components.errors import ParamsError
 from components.files import write_json
 from components.identity import sha256_file
 from components.measures.confusion import ConfusionMatrix
@@ -79,14 +79,18 @@ def run(
 ) -> Quantized:
     """Write an int8 graph where its loss of mean IU is within the bound, and quantization.json in any case.
 
-    Raises ModelError where the model cannot be opened, DataError where a split is missing.
+    Raises ModelError where the model cannot be opened, DataError where a split is missing,
+    ParamsError where `out` is the model's own folder.
     """
+    if out.resolve() == graph_file(model).parent.resolve():
+        raise ParamsError(f"out {out}: holds the model itself, expected another folder")
     prepared, whole = PreparedData(data), open_model(model, "cpu")
     calibration = prepared.split(params.calibration_split).with_layers(*whole.layers)
     scored = prepared.split(params.split).with_layers(*whole.layers)
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    # What an earlier run offered must not stand beside what this one finds.
+    for name in ("model.onnx", QUANTIZATION_FILE):
+        (out / name).unlink(missing_ok=True)
     with TemporaryDirectory(dir=out) as work:
         graph = Path(work) / "model.onnx"
         quantize(graph_file(model), graph, Calibration(whole, calibration, params.calibration_images))

@@ -23,6 +23,8 @@ from components.tracking.runs import RUN_FILE, start_run
 
 WEIGHTS_FILE, MODEL_FILE = checkpoints.WEIGHTS_FILE, "model.json"
 BEGUN_FILE = "begun.json"
+# Characters of the fingerprint that name the folder of a training's state.
+MARK = 16
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def run(
     family: Annotated[str, "family of nets to train"],
     data: Annotated[Path, "prepared data"],
     out: Annotated[Path, "folder for weights.safetensors, model.json, run.json and history.json"],
-    state: Annotated[Path, "folder for resumable state; emptied when the result is whole"],
+    state: Annotated[Path, "folder for resumable state, removed when the result is whole"],
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
     experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
     name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
@@ -73,7 +75,7 @@ def learn(
     """`run` under a name, with `tags` of the caller's on the MLflow run."""
     prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data)
     mark = made_from["fingerprint"]
-    work = state / mark[:16]
+    work = state / mark[:MARK]
     keep_freed_memory()
     torch.manual_seed(params.seed)
     net = kind.build(params.network, len(prepared.classes))
@@ -89,8 +91,16 @@ def learn(
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
     write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from})
-    shutil.rmtree(state, ignore_errors=True)
+    clear(state)
     return trained
+
+
+def clear(state: Path) -> None:
+    """Remove what trainings left in `state`, be they of other parameters; whatever else lies there stays."""
+    for work in state.glob("[0-9a-f]" * MARK):
+        shutil.rmtree(work, ignore_errors=True)
+    if not any(state.iterdir()):
+        state.rmdir()
 
 
 def origin(params: Any, family: str, data: Path) -> dict[str, Any]:

@@ -92,11 +92,16 @@ def merge(params: MutableMapping[str, Any], values: Mapping[str, Any], source: s
 
 
 def require_data(params: Mapping[str, Any], source: str) -> None:
-    """Raise DataError unless the data that `params` asks for is there; the town is generated and needs none."""
-    ingest = params.get("ingest", {})
+    """Raise DataError unless the data that `params` asks for is there; the town is generated and needs none.
+
+    Raises ParamsError where its root is no path.
+    """
+    ingest = params.get("ingest") or {}
     dataset, root = ingest.get("dataset"), ingest.get("root")
     if root is None and dataset not in (None, GENERATED):
         raise DataError(f"{source}: ingest.root: not set, expected the folder of {dataset}: give --root PATH")
+    if root is not None and not isinstance(root, str):
+        raise ParamsError(f"{source}: ingest.root: found {shown(root)}, expected a path")
     if root is not None and not Path(root).exists():
         raise DataError(f"{source}: ingest.root {root}: no such folder, expected your data: give --root PATH")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from channel_world import NAMES, write_channel_data, write_channel_model
 from PIL import Image
-from worlds import save
+from worlds import save, write_camvid
 
 from components import evaluate, ingest, tracking
 from components.datasets import camvid
@@ -212,3 +212,15 @@ def test_a_split_of_camvid_is_scored_as_it_comes(real_data, tmp_path):
     listed = (real_data / "camvid" / "val.txt").read_text().split()[::2]
     assert [f"{id_}.jpg" for id_ in found.ids] == [path.rpartition("/")[2].replace(".png", ".jpg") for path in listed]
     assert 0 < found.scores.mean_iu < found.scores.pixel_accuracy < 1
+
+
+def test_a_root_that_is_no_folder_is_named(model, tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"")
+    for root in (tmp_path / "data.zip", tmp_path / "none"):
+        with pytest.raises(DataError, match=rf"root {root}: no such folder, expected that of a folder data set"):
+            evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
+
+
+def test_splits_of_a_data_set_may_be_joined(tmp_path):
+    raw = camvid.read(write_camvid(tmp_path, {"train": 2, "val": 1}))
+    assert [len(evaluate.RawSplit(raw, split)) for split in ("train", "val", "train+val")] == [2, 1, 3]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,6 +198,18 @@ def test_ingest_replaces_prepared_data_and_nothing_else(tmp_path):
     ingest.run(camvid(root), tmp_path / "prepared")
     with pytest.raises(DataError, match="exists and is no prepared data"):
         ingest.run(camvid(root), root)
+
+
+def test_prepared_data_may_be_the_folder_one_is_in_or_a_link(tmp_path, monkeypatch):
+    root = write_camvid(tmp_path / "camvid", {"train": 3})
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    ingest.run(camvid(root), tmp_path / "link")
+    monkeypatch.chdir(tmp_path / "here")
+    assert ingest.run(camvid(root), Path()).out == Path()
+    assert digests(tmp_path / "elsewhere") == digests(tmp_path / "here")
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_missing_or_empty_root_is_one_line(tmp_path):

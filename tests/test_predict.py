@@ -110,6 +110,8 @@ def test_an_output_inside_the_input_is_not_predicted_again(model, tmp_path):
     for _ in range(2):
         predict.run(PredictParams(), [tmp_path], model, tmp_path / "out")
     assert written(tmp_path / "out") == {"a.label.png", "a.overlay.png"}
+    with pytest.raises(DataError, match="all pictures and videos lie in the output"):
+        predict.run(PredictParams(), [tmp_path], model, tmp_path)
 
 
 def test_a_file_given_twice_is_predicted_once(model, tmp_path):

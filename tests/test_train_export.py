@@ -240,6 +240,18 @@ def test_the_saved_weights_are_those_of_the_net_and_nothing_else(checkpoint):
 # Quantise
 
 
+def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantize, "mean_iu", lambda segmenter, split, words: 0.5)
+    monkeypatch.setattr(quantize, "quantize", lambda source, target, calibration: shutil.copy(source, target))
+    (tmp_path / "precious.txt").write_text("mine")
+    quantize.run(QuantizeParams(), model, data, tmp_path)
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+    before = sha256_file(model / "model.onnx")
+    with pytest.raises(ParamsError, match="holds the model itself, expected another folder"):
+        quantize.run(QuantizeParams(), model, data, model)
+    assert sha256_file(model / "model.onnx") == before
+
+
 def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data, val, tmp_path):
     out = tmp_path / "int8"
     found = quantize.run(QuantizeParams(max_loss=1.0, calibration_images=2), model, data, out)
@@ -273,6 +285,14 @@ def test_an_int8_graph_that_costs_too_much_is_not_offered_and_an_older_one_goes(
     assert facts["mean_iu_float32"] - facts["mean_iu_int8"] == pytest.approx(0.1)
     assert "not offered" in str(found)
     assert [file.name for file in out.iterdir()] == ["quantization.json"]
+
+
+def test_a_training_removes_its_state_and_nothing_else_of_that_folder(data, tmp_path):
+    state = tmp_path / "state"
+    (state / "0123456789abcdef").mkdir(parents=True)
+    (state / "precious.txt").write_text("mine")
+    train_fcn(data, tmp_path / "out", state=state)
+    assert [file.name for file in state.iterdir()] == ["precious.txt"]
 
 
 # Benchmark

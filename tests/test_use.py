@@ -115,6 +115,9 @@ def test_data_that_is_not_there_is_named_and_changes_nothing(files):
         run([recipe], data / "elsewhere", params)
     with pytest.raises(DataError, match=r"ingest.root: not set, expected the folder of camvid: give --root PATH"):
         run([recipe], None, params)
+    recipe.write_text("ingest: {dataset: camvid, root: 5}")
+    with pytest.raises(ParamsError, match=r"camvid-cpu.yaml: ingest.root: found 5, expected a path"):
+        run([recipe], None, params)
     assert params.read_text() == PARAMS
 
 
