@@ -153,7 +153,8 @@ def subfolders(folder: Path) -> list[str]:
 def read_text(file: Path) -> str:
     """The text of a small file of a data set. Raises DataError where it is unreadable or no text."""
     try:
-        return file.read_text(encoding="utf-8")
+        # Windows' editors put a mark in front, which would become part of the first word.
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{file}: unreadable: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -164,7 +165,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping in a small file that describes a data set. Raises DataError where it is none."""
     try:
         found = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # A date that is none, as 2001-99-99, is a plain ValueError.
         raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict):
         raise DataError(f"{file}: found {found!r}, expected `names: [...]`")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from components.datasets.archives import locate, read_text
-from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
+from components.datasets.items import VOID, Classes, Item, RawData, bit_palette, frame_number
 from components.datasets.pictures import SUFFIXES
 from components.errors import DataError
 
@@ -85,7 +85,7 @@ def find(folder: Path, name: str) -> Path:
 def clip_and_frame(stem: str) -> tuple[str, int]:
     """("0016E5", 7959) from "0016E5_07959": the video and the frame's number in it; ("", 0) of other names."""
     match = FRAME.fullmatch(stem)
-    return (match["clip"], int(match["frame"])) if match else ("", 0)
+    return (match["clip"], frame_number(match["frame"])) if match else ("", 0)
 
 
 def read_names(file: Path) -> dict[int, str]:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from components.datasets.items import Item, Map, MapFile
+from components.datasets.items import VOID, Item, Map, MapFile, MapRows
 from components.datasets.matlab import read_field
 from components.datasets.pictures import FORMATS, open_picture
 from components.errors import DataError
@@ -18,6 +18,8 @@ LEAST_SIDE = 8
 MAX_PIXELS = 100_000_000
 IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 DEEP_MODES = ("I;16", "I;16B", "I", "F")
+# Pillow multiplies grey values of 2 and 4 bits until they fill the byte.
+STRETCHES = {"L;2": 85, "L;4": 17}
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Form:
 
 FORMS = {
     "label": Form(("L", "P", "1", "I;16", "I;16B", "I"), "one channel of class values"),
-    "instance": Form(("I;16",), "one channel of 16 bits"),
-    "depth": Form(("I;16",), "one channel of 16 bits"),
+    "instance": Form(("I;16", "I;16B"), "one channel of 16 bits"),
+    "depth": Form(("I;16", "I;16B"), "one channel of 16 bits"),
     "geometry": Form(("L", "P"), "one channel of 8 bits"),
     "hha": Form(("RGB",), "three channels of 8 bits"),
 }
@@ -40,7 +42,7 @@ FORMS = {
 class BadFileError(DataError):
     """One file of an item is unusable; carries the file, relative to the data set."""
 
-    def __init__(self, kind: str, source: Map | None, item: Item, reason: str) -> None:
+    def __init__(self, kind: str, source: Map | MapRows | None, item: Item, reason: str) -> None:
         path = path_of(source)
         self.file = short_name(path) if path else ""
         super().__init__(f"{kind} {path.name if path else item.id}: {reason}")
@@ -68,16 +70,15 @@ def usable_image(content: bytes, max_pixels: int) -> Image.Image:
     return picture
 
 
-def read_map(kind: str, source: Map | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
+def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
     """The values of a label or layer, (H, W) or (H, W, 3). `size` is its image's width and height.
 
     Raises BadFileError where the file is missing or damaged, or holds something else.
     """
-    content = read_file(kind, source, item)
+    stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
     try:
-        picture = None if file and file.field else decode(content, max_pixels)
-        values = values_of(kind, picture) if picture else read_field(content, file.field if file else "")
+        values = values_of(kind, stored, file.field if file else "", max_pixels)
         require_size(values, size)
         return file.convert(values) if file and file.convert else values
     except DataError as error:
@@ -90,15 +91,50 @@ def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
         raise DataError(f"size {shape(values.shape[1::-1])}, but its image is {shape(size)}")
 
 
-def values_of(kind: str, picture: Image.Image) -> np.ndarray:
-    """The values of a map's picture. Raises DataError where its mode is not of the kind."""
-    form = FORMS.get(kind)
+def values_of(kind: str, stored: bytes | MapRows, field: str, max_pixels: int) -> np.ndarray:
+    """The values of a map in rows, in a MATLAB file (its `field`) or in a picture (""). Raises DataError."""
+    if isinstance(stored, MapRows):
+        return values_of_rows(stored)
+    return read_field(stored, field) if field else values_of_picture(kind, stored, max_pixels)
+
+
+def values_of_rows(stored: MapRows) -> np.ndarray:
+    """The values in rows of numbers, where -1 is unlabelled. Raises DataError where they are no map."""
+    try:
+        values = np.array(stored.rows, np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError("rows of unequal length, or not of integers, expected height × width integers") from None
+    if values.ndim != 2 or not values.size:
+        raise DataError(f"size {'×'.join(map(str, values.shape))}, expected height × width integers")
+    return np.where(values == -1, VOID, values)
+
+
+def values_of_picture(kind: str, content: bytes, max_pixels: int) -> np.ndarray:
+    """The values of a map's picture. Raises DataError where its format or its mode is not of the kind."""
+    picture, form = decode(content, max_pixels), FORMS.get(kind)
+    if form and is_jpeg(picture):
+        raise DataError("JPEG, expected a lossless format such as PNG")
     values = np.array(picture)
     if form and picture.mode not in form.modes:
         missing = int(np.isnan(values).sum()) if picture.mode == "F" else 0
         found = f"mode {picture.mode}" + (f" with {missing} NaN" if missing else "")
         raise DataError(f"{found}, expected {form.words}")
-    return values
+    if picture.mode == "I;16B":
+        # Pillow would write them as PNG with their bytes swapped.
+        return values.astype(np.uint16)
+    return values // stretch(content) if picture.mode == "L" else values
+
+
+def is_jpeg(picture: Image.Image) -> bool:
+    """Whether a picture lost values to JPEG: a file of it, a phone's of several, or a TIFF compressed by it."""
+    return picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg"
+
+
+def stretch(content: bytes) -> int:
+    """By what Pillow multiplies the values of the grey picture in `content`."""
+    # Of the header alone: decoding empties the list of tiles.
+    tiles = str(open_picture(content).tile)
+    return next((factor for mode, factor in STRETCHES.items() if mode in tiles), 1)
 
 
 def read_file(kind: str, source: Map | None, item: Item) -> bytes:
@@ -146,8 +182,8 @@ def unfit(picture: ImageFile, max_pixels: int) -> str:
     return ""
 
 
-def path_of(source: Map | None) -> Path | None:
-    """Where a file lies; None of bytes, and where there is no file."""
+def path_of(source: Map | MapRows | None) -> Path | None:
+    """Where a file lies; None of bytes and rows, and where there is no file."""
     path = source.path if isinstance(source, MapFile) else source
     return path if isinstance(path, Path) else None
 

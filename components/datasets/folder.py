@@ -15,7 +15,7 @@ from annotated_types import Len
 from pydantic import Field
 
 from components.datasets.archives import locate, read_yaml, subfolders
-from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
+from components.datasets.items import VOID, Classes, Item, RawData, bit_palette, frame_number
 from components.datasets.pictures import SUFFIXES
 from components.errors import DataError
 from components.params import Params, parse
@@ -64,7 +64,9 @@ def read_classes(file: Path) -> FolderClasses:
 
 
 def label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
-    """Mask value -> class index or 255. Raises DataError at an unknown name."""
+    """Mask value -> class index or 255. Raises DataError at an unknown name, or a class called void."""
+    if "void" in classes.names:
+        raise DataError(f"{file}: names: found void, expected classes alone; values says which value is void")
     indices = {"void": VOID} | {name: index for index, name in enumerate(classes.names)}
     if classes.values is None:
         return {index: index for index in range(len(classes.names))} | {VOID: VOID}
@@ -90,6 +92,7 @@ def read_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Item]:
     """Pairs under `folder`, in the given split or held out by hash; half a pair is left for ingest to name."""
     images, masks = pictures(folder / IMAGES), pictures(folder / MASKS)
     stems = sorted(images.keys() | masks.keys())
+    require_text(folder, [f"{prefix}{stem}" for stem in stems])
     val = held_out({clip_of(stem) or stem for stem in stems})
     for stem in stems:
         clip = clip_of(stem)
@@ -100,8 +103,17 @@ def read_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Item]:
             image=images.get(stem, folder / IMAGES / f"{stem}.jpg"),
             label=masks.get(stem),
             clip=clip,
-            frame=int(digits[0]) if clip and digits else 0,
+            frame=frame_number(digits[0]) if clip and digits else 0,
         )
+
+
+def require_text(folder: Path, names: list[str]) -> None:
+    """Raise DataError at a name that is not UTF-8, which neither the manifest nor a message can hold."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None
 
 
 def clip_of(stem: str) -> str:

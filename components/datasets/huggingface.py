@@ -7,25 +7,23 @@ values mean, and whatever else is to be chosen.
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 from pydantic import Field
 
-from components.datasets.archives import locate, read_text, read_yaml
+from components.datasets.archives import DAMAGE, locate, read_text, read_yaml
 from components.datasets.folder import FolderClasses, held_out, label_values
-from components.datasets.items import Classes, Item, RawData, bit_palette
-from components.datasets.pictures import encode_map
+from components.datasets.items import Classes, Item, MapRows, RawData, bit_palette
 from components.errors import DataError
 from components.params import Params, parse
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetBuilder, Features
+    from datasets import Dataset, Features
 
 SOURCE_FILE = "huggingface.yaml"
 LAYOUTS = ("metadata.csv", "metadata.jsonl", "*.parquet")
@@ -45,9 +43,13 @@ class Source(Params):
 
 @dataclass(frozen=True)
 class HuggingFaceItems:
-    """The rows of every split, read as they are asked for. splits: our name -> rows with an image and a label each."""
+    """The rows of every split, read as they are asked for.
+
+    splits: our name -> rows with an image and a label each. folders: where their files may lie, first the data set's.
+    """
 
     splits: Mapping[str, "Dataset"]
+    folders: Sequence[Path]
 
     def __len__(self) -> int:
         return sum(map(len, self.splits.values()))
@@ -57,7 +59,13 @@ class HuggingFaceItems:
             ids = [f"{split}/{number:06d}" for number in range(len(rows))]
             val = held_out(set(ids)) if set(self.splits) == {"train"} else set()
             for id_, row in zip(ids, rows, strict=True):
-                yield Item(id_, "val" if id_ in val else split, encoded(row["image"]) or b"", encoded(row["label"]))
+                image, label = row["image"], row["label"]
+                yield Item(
+                    id=id_,
+                    split="val" if id_ in val else split,
+                    image=encoded(image, self.folders) or b"",
+                    label=MapRows(label) if isinstance(label, list) else encoded(label, self.folders),
+                )
 
 
 def read(root: Path) -> RawData:
@@ -80,7 +88,10 @@ def read(root: Path) -> RawData:
     return RawData(
         name=Path(source.path).name if source.path else "huggingface",
         classes=Classes(tuple(classes.names), tuple(palette)),
-        items=HuggingFaceItems({split: columns(table, source.image, label) for split, table in tables.items()}),
+        items=HuggingFaceItems(
+            splits={split: columns(table, source.image, label) for split, table in tables.items()},
+            folders=(local_folder(folder, source), *caches()),
+        ),
         label_values=label_values(classes, file),
     )
 
@@ -99,12 +110,14 @@ def load(folder: Path, source: Source) -> dict[str, "Dataset"]:
     os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
     from datasets import load_dataset_builder
 
-    local = (folder / (source.path or "")).resolve()
+    local = local_folder(folder, source)
     try:
         if local.is_dir():
             require_no_addresses(local)
             builder = load_dataset_builder(str(local), source.config)
-            require_inside(local, builder)
+            for files in (builder.config.data_files or {}).values():
+                for file in files:
+                    require_inside([local], Path(file), "its card")
         else:
             builder = load_dataset_builder(str(source.path), source.config, revision=source.revision)
         builder.download_and_prepare()
@@ -138,12 +151,23 @@ def require_no_addresses(folder: Path) -> None:
         raise DataError(f"data set {folder}: its card names an address, expected files of its own folder")
 
 
-def require_inside(folder: Path, builder: "DatasetBuilder") -> None:
-    """Raise DataError where the card of a folder sends its reader to other places of the machine."""
-    for files in (builder.config.data_files or {}).values():
-        for file in files:
-            if not Path(file).resolve().is_relative_to(folder):
-                raise DataError(f"data set {folder}: its card names {file}, expected files of its own folder")
+def require_inside(folders: Sequence[Path], file: Path, what: str) -> None:
+    """Raise DataError where `what` of a data set sends its reader to a file of other places of the machine."""
+    if not any(file.resolve().is_relative_to(folder) for folder in folders):
+        raise DataError(f"data set {folders[0]}: {what} names {file}, expected files of its own folder")
+
+
+def local_folder(folder: Path, source: Source) -> Path:
+    """Where the data set lies that `folder` describes; no such folder, where it is one of the Hub."""
+    return (folder / (source.path or "")).resolve()
+
+
+def caches() -> list[Path]:
+    """Where the library keeps what it downloads and unpacks."""
+    from datasets.config import DOWNLOADED_DATASETS_PATH
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return [Path(folder).resolve() for folder in (DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE)]
 
 
 def label_column(features: "Features", source: Source, file: Path) -> str:
@@ -192,18 +216,23 @@ def columns(table: "Dataset", image: str, label: str) -> "Dataset":
     return chosen
 
 
-def encoded(cell: Any) -> Path | bytes | None:
-    """A cell of a row as ingest takes it: a path, or the bytes of a picture; None where it is empty."""
+def encoded(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
+    """A cell of a row as ingest takes it: a path, or the bytes of a picture; None where it is empty.
+
+    Raises DataError where its path leads out of the `folders`.
+    """
     if cell is None:
         return None
-    if isinstance(cell, list):
-        # -1, which is theirs for unlabelled, becomes 255.
-        return encode_map(np.array(cell).astype(np.uint8))
-    if cell["bytes"]:
+    if cell["bytes"] or not cell["path"]:
         return cell["bytes"]
-    inside, _, archive = cell["path"].rpartition("::")
+    inside, _, file = cell["path"].rpartition("::")
+    path = folders[0] / file
+    require_inside(folders, path, "a row")
     if not inside.startswith("zip://"):
-        return Path(cell["path"])
+        return path
     # The library leaves pictures in their archive: zip://a.png::/folder/train.zip.
-    with zipfile.ZipFile(archive) as opened:
-        return opened.read(inside.removeprefix("zip://"))
+    try:
+        with zipfile.ZipFile(path) as opened:
+            return opened.read(inside.removeprefix("zip://"))
+    except (KeyError, *DAMAGE):
+        return b""

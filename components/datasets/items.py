@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 VOID = 255
+# The manifest's numbers have 64 bits.
+LAST_FRAME = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ Map = Path | bytes | MapFile
 
 
 @dataclass(frozen=True)
+class MapRows:
+    """A map in no file of its own: a list of numbers for each of its rows, as a table holds it."""
+
+    rows: list[Any]
+
+
+@dataclass(frozen=True)
 class Item:
     """One labelled picture, encoded as its data set holds it: a path, or the bytes where it is generated.
 
@@ -54,7 +63,7 @@ class Item:
     id: str
     split: str
     image: Path | bytes
-    label: Map | None
+    label: Map | MapRows | None
     clip: str = ""
     frame: int = 0
     layers: Mapping[str, Map] = field(default_factory=dict)
@@ -76,6 +85,11 @@ class RawData:
     classes: Classes
     items: Items
     label_values: Mapping[int, int]
+
+
+def frame_number(digits: str) -> int:
+    """The frame that the `digits` of a file name stand for; 0 where they are too many to be a number of one."""
+    return frame if (frame := int(digits)) <= LAST_FRAME else 0
 
 
 def bit_palette(classes: int) -> tuple[tuple[int, int, int], ...]:

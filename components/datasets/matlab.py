@@ -7,6 +7,9 @@ import numpy as np
 
 from components.errors import DataError
 
+# Beyond it, not every integer is a float.
+LARGEST = 2**53
+
 
 def read_field(content: bytes, field: str) -> np.ndarray:
     """The map (H, W) of integers called `field` in the file `content`; `struct.field` where it lies in a struct.
@@ -56,6 +59,8 @@ def integers(values: Any, field: str) -> np.ndarray:
             raise DataError(
                 f"field {field} has {f'{bad} NaN or infinite' if bad else 'fractional'} values, expected integers"
             )
+        if (large := values[np.abs(values) > LARGEST]).size:
+            raise DataError(f"field {field} has value {large[0]:g}, expected integers")
         values = values.astype(np.int64)
     # MATLAB stores by columns.
     return np.ascontiguousarray(values)

@@ -24,6 +24,8 @@ DATASET_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.parquet"
 QUARANTINE_FILE = "quarantine.json"
 SHARDS_FOLDER = "shards"
+# What dataset.json says, as far as it is read.
+DESCRIBED = ("name", "classes", "palette", "layers", "manifest_sha256")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class PreparedData:
             palette=tuple((red, green, blue) for red, green, blue in described["palette"]),
         )
         self.layers: tuple[str, ...] = tuple(described["layers"])
-        self.manifest: pa.Table = pq.read_table(self.root / MANIFEST_FILE, memory_map=True)
+        self.manifest = read_manifest(self.root / MANIFEST_FILE)
         for shard in self.manifest["shard"].unique().to_pylist():
             if not (self.root / shard).is_file():
                 raise DataError(f"prepared data {self.root}: no {shard}, expected it from the manifest; ingest again")
@@ -162,8 +164,9 @@ class Shards:
         except (OSError, pa.ArrowException, IndexError) as error:
             raise DataError(f"{self.root / shard}: row {row}: {error}; ingest again") from None
         except KeyError:
-            present = ", ".join(name for name in self._file(shard).schema_arrow.names if name != "id")
-            raise DataError(f"{self.root / shard}: no {' or '.join(columns)}, expected one of: {present}") from None
+            present = [name for name in self._file(shard).schema_arrow.names if name != "id"]
+            missing = " and no ".join(name for name in columns if name not in present)
+            raise DataError(f"{self.root / shard}: no {missing}, expected one of: {', '.join(present)}") from None
 
     def _file(self, shard: str) -> pq.ParquetFile:
         opened = self._open.__dict__
@@ -178,6 +181,18 @@ def read_description(root: Path) -> dict[str, Any]:
         if not (root / name).is_file():
             raise DataError(f"prepared data {root}: no {name}, expected what `pixelwise ingest --out {root}` writes")
     try:
-        return json.loads((root / DATASET_FILE).read_text())
+        described = json.loads((root / DATASET_FILE).read_text())
     except ValueError as error:
         raise DataError(f"{root / DATASET_FILE}: not JSON: {error}") from None
+    for key in DESCRIBED:
+        if not isinstance(described, dict) or key not in described:
+            raise DataError(f"{root / DATASET_FILE}: no {key}, expected {', '.join(DESCRIBED)}; ingest again")
+    return described
+
+
+def read_manifest(file: Path) -> pa.Table:
+    """The manifest, a row an item. Raises DataError where it is damaged."""
+    try:
+        return pq.read_table(file, memory_map=True)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{file}: {' '.join(str(error).split())}; ingest again") from None

@@ -16,13 +16,15 @@ def read(root: Path) -> RawData:
     """SBD under `root`, and the year of VOC that lies beside it, if one does.
 
     train is SBD's own list. val is VOC's val, with VOC's labels, without the pictures of train: VOC 2011 gives
-    seg11valid, the 736 pictures of the thesis. Without VOC, val is SBD's own. Raises DataError where the lists are
-    missing.
+    seg11valid, the 736 pictures of the thesis. Without VOC, or without a label of it, val is SBD's own. Raises
+    DataError where the lists are missing.
     """
     folder = locate(root, is_sbd, "SBD's dataset folder, with img, cls, train.txt and val.txt")
     ids = voc.read_ids(folder / "train.txt")
     year = find_voc(root)
-    val = read_voc_val(year, ids) if year else list_items(folder, "val", voc.read_ids(folder / "val.txt"))
+    val = read_voc_val(year, ids) if year else []
+    if not val:
+        val = list_items(folder, "val", voc.read_ids(folder / "val.txt"))
     return RawData("sbd", voc.CLASSES, [*list_items(folder, "train", ids), *val], voc.LABEL_VALUES)
 
 

@@ -25,7 +25,8 @@ BYTES_A_SHARD = 256 * 2**20
 MANIFEST = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "split", "clip")),
-        *((name, pa.int32()) for name in ("frame", "height", "width", "label_height", "label_width")),
+        ("frame", pa.int64()),
+        *((name, pa.int32()) for name in ("height", "width", "label_height", "label_width")),
         *((name, pa.string()) for name in ("image_sha256", "label_sha256")),
         *((name, pa.int32()) for name in ("label_min", "label_max")),
         ("void_share", pa.float64()),

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from components.datasets.items import VOID
 from components.datasets.masking import Masking
+from components.errors import DataError, ParamsError
 from components.params import Params
 
 GREY = (127, 127, 127)
@@ -46,6 +47,13 @@ class AugmentParams(Params):
         (), description="classes that masking takes for foreground; none: all but the first"
     )
 
+    @model_validator(mode="after")
+    def require_scales_in_order(self) -> "AugmentParams":
+        """The smallest scale is not above the largest."""
+        if self.scale_min > self.scale_max:
+            raise ParamsError(f"augment.scale_min: found {self.scale_min}, expected at most scale_max {self.scale_max}")
+        return self
+
 
 class Box(NamedTuple):
     """A rectangle in pixels of the picture; it may reach beyond it."""
@@ -63,10 +71,12 @@ def random_view(
 
     maps: image, hha (H, W, 3) uint8, label, geometry (H, W) uint8, depth (H, W) centimetres; image and label at least.
     What lies outside the picture is grey, void or 0. `rare`: class indices on one of whose pixels a share of the crops
-    are placed. depth comes back as int32.
+    are placed. depth comes back as int32. Raises DataError where a whole picture would be shifted out of its frame.
     """
     height, width = maps["label"].shape
     if params.whole:
+        if params.jitter >= min(height, width):
+            raise DataError(f"augment.jitter: found {params.jitter}, but a picture has {width}×{height} pixels")
         left, top = rng.integers(-params.jitter, params.jitter, 2, endpoint=True)
         box, size = Box(float(left), float(top), width, height), (width, height)
     else:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from mat_worlds import save_mat, values, write_nyud
 from PIL import Image
-from worlds import noise, save, write_voc
+from worlds import noise, png, save, write_voc
 
 from components import ingest
 from components.datasets import nyud
-from components.datasets.examine import Accepted, examine, read_layer
-from components.datasets.items import Item
+from components.datasets.examine import Accepted, examine, read_cell, read_layer, read_pair
+from components.datasets.items import Classes, Item, RawData, bit_palette
+from components.datasets.pictures import decode_map
 from components.datasets.prepared import PreparedData
 from components.errors import DataError
 from components.ingest import IngestParams
@@ -50,15 +51,21 @@ def marked(value, dtype):
     return stored
 
 
-def deep_png():
-    """A PNG of 16 bits a colour, which Pillow reads and cannot write."""
+def raw_png(bits, colours, row):
+    """A PNG of 24 equal rows of 32 pixels, of a kind which Pillow reads and cannot write."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", 32, 24, 16, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + bytes(32 * 6)) * 24)
+    header = struct.pack(">IIBBBBB", 32, 24, bits, colours, 0, 0, 0)
+    rows = zlib.compress((b"\0" + row) * 24)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def grey_png(bits, row):
+    """A grey PNG of `bits` a pixel with the values `row` in every row."""
+    digits = "".join(f"{value:0{bits}b}" for value in row)
+    return raw_png(bits, 0, int(digits, 2).to_bytes(len(digits) // 8))
 
 
 WIDE = Image.fromarray(values(0, 0, 9999, np.uint16))
@@ -74,6 +81,18 @@ BAD = {
         content(encoded(noise(0).convert("L"), "PNG")),
         "mode L, expected one channel of 16 bits",
     ),
+    "a depth map in JPEG": (
+        DEPTH,
+        content(encoded(noise(0).convert("L"), "JPEG")),
+        "JPEG, expected a lossless format such as PNG",
+    ),
+    "an HHA map in JPEG": (HHA, content(encoded(noise(0), "JPEG")), "JPEG, expected a lossless format such as PNG"),
+    "an HHA map in two JPEGs": (HHA, content(frames("MPO")), "JPEG, expected a lossless format such as PNG"),
+    "an HHA map in a TIFF of JPEG": (
+        HHA,
+        content(encoded(noise(0), "TIFF", compression="jpeg")),
+        "JPEG, expected a lossless format such as PNG",
+    ),
     "a depth map that ends early": (DEPTH, content(encoded(WIDE, "PNG")[:700]), ""),
     "no depth map": (DEPTH, lambda file: file.unlink(), "missing, expected depth/img_5001.png"),
     "an HHA map of one channel": (HHA, content(encoded(WIDE, "PNG")), "mode I;16, expected three channels of 8 bits"),
@@ -81,6 +100,7 @@ BAD = {
     "an unknown class": (LABEL, mat(marked(41, np.uint8)), "value 41, but nyud has classes 1–40 and 0 (void)"),
     "a negative class": (LABEL, mat(marked(-1, np.int16)), "value -1, but nyud has classes 1–40 and 0 (void)"),
     "a label with NaN": (LABEL, mat(marked(np.nan, float)), "field segmentation has 1 NaN or infinite values"),
+    "a label beyond the integers": (LABEL, mat(marked(1e30, float)), "field segmentation has value 1e+30, expected"),
     "a label of another size": (LABEL, mat(np.ones((24, 30))), "size 30×24, but its image is 32×24"),
     "a MATLAB file without the field": (
         LABEL,
@@ -95,7 +115,11 @@ BAD = {
         "mode CMYK, expected RGB or grey",
     ),
     "a grey image of 16 bits": (IMAGE, content(encoded(WIDE, "PNG")), "mode I;16, expected 8 bits a channel"),
-    "a colour image of 16 bits": (IMAGE, content(deep_png()), "16 bits a channel, expected 8 bits a channel"),
+    "a colour image of 16 bits": (
+        IMAGE,
+        content(raw_png(16, 2, bytes(32 * 6))),
+        "16 bits a channel, expected 8 bits a channel",
+    ),
     "an animated PNG": (IMAGE, content(frames("PNG")), "2 frames, expected one"),
     "an animated WebP": (IMAGE, content(frames("WEBP")), "2 frames, expected one"),
     "a TIFF of two pages": (IMAGE, content(frames("TIFF")), "2 frames, expected one"),
@@ -136,6 +160,45 @@ def test_grey_palette_and_transparent_images_are_used_as_rgb(tmp_path, mode):
     found = examine(raw.items[0], raw, 10**6)
     assert isinstance(found, Accepted)
     assert (found.row["height"], found.row["width"]) == (24, 32)
+
+
+@pytest.mark.parametrize(("bits", "kept"), [(1, 2), (2, 4), (4, 16), (8, 256)])
+def test_grey_values_of_few_bits_are_classes_as_they_are_stored(bits, kept):
+    row = [value % kept for value in range(32)]
+    stored = grey_png(bits, row)
+    names = tuple(map(str, range(32)))
+    raw = RawData("toy", Classes(names, bit_palette(32)), [], {value: value for value in range(32)})
+    image, label = read_pair(Item("a", "train", stored, stored), raw, 10**6)
+    assert label.dtype == np.uint8
+    assert (label == row).all()
+    # An image keeps its full range of grey.
+    assert image.max() == (255 if bits < 8 else 31)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_layer_of_few_bits_keeps_its_values(bits):
+    row = [value % 3 for value in range(32)]
+    item = Item("a", "train", b"", b"", layers={"geometry": grey_png(bits, row)})
+    assert (read_layer("geometry", item, (32, 24), 10**6) == row).all()
+
+
+def test_a_label_in_jpeg_is_left_out():
+    item = Item("a", "train", png(noise(0)), encoded(noise(0).convert("L"), "JPEG"))
+    with pytest.raises(DataError, match="label a: JPEG, expected a lossless format such as PNG"):
+        read_pair(item, RawData("toy", Classes(("a",), bit_palette(1)), [item], {0: 0}), 10**6)
+
+
+def test_depth_of_either_byte_order_is_the_same_depth(tmp_path):
+    folder = write_nyud(tmp_path, {"train": ["5001"]}) / "nyud"
+    depth = values(0, 0, 9999, np.uint16)
+    big = Image.frombytes("I;16B", (32, 24), depth.astype(">u2").tobytes())
+    (folder / DEPTH).write_bytes(encoded(big, "TIFF"))
+    raw = nyud.read(folder)
+    assert (read_layer("depth", raw.items[0], (32, 24), 10**6) == np.rint(depth / 10)).all()
+    # Of a map that is stored as it is, the shard's bytes say the same.
+    (tmp_path / "instance.tif").write_bytes(encoded(big, "TIFF"))
+    item = Item("a", "train", b"", b"", layers={"instance": tmp_path / "instance.tif"})
+    assert (decode_map(read_cell("instance", item, (32, 24), 10**6)) == depth).all()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ def test_camvid_names_clip_and_frame_of_every_file_name_in_use():
     assert camvid.clip_and_frame("0006R0_f00930") == ("0006R0", 930)
     assert camvid.clip_and_frame("Seq05VD_f00030") == ("Seq05VD", 30)
     assert camvid.clip_and_frame("holiday") == ("", 0)
+    assert camvid.clip_and_frame("cam_1623456789123") == ("cam", 1623456789123)
+    assert camvid.clip_and_frame(f"cam_{2**63}") == ("cam", 0)
 
 
 def test_camvid_finds_files_listed_under_another_machines_prefix(tmp_path):

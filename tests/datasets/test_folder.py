@@ -1,13 +1,18 @@
 """A plain folder of images and masks."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 from worlds import mask, noise, save, write_folder
 
+from components import ingest
 from components.datasets import folder
 from components.datasets.examine import read_pair
+from components.datasets.prepared import PreparedData
 from components.errors import DataError, PixelwiseError
+from components.ingest import IngestParams
 
 MANY = 10**6
 
@@ -75,6 +80,7 @@ def test_folder_takes_colours_or_gives_some(tmp_path):
         ({"colors": [[0, 0, 0]]}, r"classes\.yaml\.colors: unknown key"),
         ({"colours": [[0, 0, 0]]}, "1 colours, expected 2"),
         ({"colours": [[0, 0, 0], [0, 0, 300]]}, r"colours\.1\.2: found 300"),
+        ({"names": ["void", "road"]}, "names: found void, expected classes alone; values says which value is void"),
         ({"values": {3: "cat"}}, "value 3: found cat, expected void or one of: ground, thing"),
     ],
 )
@@ -83,6 +89,28 @@ def test_folder_names_the_fault_of_classes_yaml_in_one_line(tmp_path, classes, m
     with pytest.raises(PixelwiseError, match=message) as error:
         folder.read(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_folder_names_a_date_that_is_none_in_one_line(tmp_path):
+    write_folder(tmp_path, ["images/a"])
+    (tmp_path / "classes.yaml").write_text("names: [a, 2001-99-99]\n")
+    with pytest.raises(DataError, match=r"classes\.yaml: not YAML: month must be in 1\.\.12"):
+        folder.read(tmp_path)
+
+
+def test_folder_counts_frames_by_the_millisecond_and_not_beyond_what_a_manifest_holds(tmp_path):
+    write_folder(tmp_path / "raw", ["train/images/s/1623456789123", f"train/images/s/{'9' * 19}"])
+    ingest.run(IngestParams(dataset="folder", root=tmp_path / "raw"), tmp_path / "prepared")
+    rows = PreparedData(tmp_path / "prepared").split("train").rows
+    assert [row["frame"] for row in rows] == [1623456789123, 0]
+
+
+def test_folder_names_a_file_name_that_is_no_utf_8(tmp_path):
+    write_folder(tmp_path, ["images/a", "images/b"])
+    (tmp_path / "images" / "a.jpg").rename(tmp_path / "images" / os.fsdecode(b"stra\xdfe.jpg"))
+    with pytest.raises(DataError, match=r"found the file name 'stra\\udcdfe', expected UTF-8; rename it") as error:
+        folder.read(tmp_path)
+    assert str(error.value).isprintable()
 
 
 def test_folder_refuses_two_pictures_of_one_name(tmp_path):

@@ -1,17 +1,20 @@
 """Data sets in Hugging Face's formats: imagefolder, Parquet, and the Hub where there is none."""
 
 import json
+import re
 import socket
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from worlds import mask, noise, png, save
 
 from components.datasets import huggingface
-from components.datasets.examine import read_pair
+from components.datasets.examine import Accepted, Rejected, examine, read_pair
 from components.errors import DataError, PixelwiseError
 
 datasets = pytest.importorskip("datasets")
@@ -71,6 +74,24 @@ def write_parquet(root: Path, features: dict, count: int = 2, split: str = "trai
     return root
 
 
+def write_table(root: Path, features: dict, images: pa.Array, labels: pa.Array) -> None:
+    """Parquet with cells as they stand, which the library would not write."""
+    schema = datasets.Features(features).arrow_schema
+    root.mkdir(parents=True, exist_ok=True)
+    columns = [images.cast(schema.field("image").type), labels.cast(schema.field("label").type)]
+    pq.write_table(pa.table(columns, schema=schema), root / "train.parquet")
+
+
+def write_row(root: Path, column: str, path: str) -> Path:
+    """A table of one row, whose `column` holds a path in the place of a picture."""
+    cells = {"image": {"bytes": png(noise(0)), "path": None}, "label": {"bytes": png(mask(0, 2)), "path": None}}
+    cells[column] = {"bytes": None, "path": path}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    features = {"image": datasets.Image(), "label": datasets.Image()}
+    write_table(root, features, pa.array([cells["image"]], kind), pa.array([cells["label"]], kind))
+    return describe(root, names=NAMES)
+
+
 def splits_of(raw):
     return [item.split for item in raw.items]
 
@@ -117,6 +138,69 @@ def test_a_label_of_classlabel_names_its_classes_and_needs_no_further_file(tmp_p
     raw = huggingface.read(write_parquet(tmp_path, {"image": datasets.Image(), "semantic": label}))
     assert raw.classes.names == ("ground", "thing")
     assert np.array_equal(read_pair(next(iter(raw.items)), raw, MANY)[1], np.array(mask(0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([[0] * 32] * 23 + [[0] * 3], "rows of unequal length, or not of integers, expected height × width integers"),
+        ([[0] * 32] * 23 + [None], "rows of unequal length, or not of integers"),
+        ([[0] * 32] * 23 + [[None] * 32], "rows of unequal length, or not of integers"),
+        ([], "size 0, expected height × width integers"),
+        ([[]], "size 1×0, expected height × width integers"),
+        ([[0] * 31] * 24, "size 31×24, but its image is 32×24"),
+        (None, "missing, expected one for train/000001"),
+        ([[256] * 32] * 24, r"value 256, but huggingface has classes 0–1 and 255 \(void\)"),
+        ([[-2] * 32] * 24, r"value -2, but huggingface has classes 0–1 and 255 \(void\)"),
+    ],
+)
+def test_rows_that_are_no_map_are_left_out_and_named(tmp_path, rows, reason):
+    good = [[-1, 1] * 16] * 24
+    features = {"image": datasets.Image(), "label": datasets.List(datasets.List(datasets.ClassLabel(names=NAMES)))}
+    images = pa.array([{"bytes": png(noise(seed)), "path": None} for seed in range(2)])
+    labels = pa.array([good, rows], pa.list_(pa.list_(pa.int64())))
+    write_table(tmp_path, features, images, labels)
+    raw = huggingface.read(tmp_path)
+    first, second = raw.items
+    assert (read_pair(first, raw, MANY)[1] == [255, 1] * 16).all()
+    found = examine(second, raw, MANY)
+    assert isinstance(found, Rejected)
+    assert re.fullmatch(rf"label train/000001: {reason}.*", found.reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("{outside}/secret.png", r"a row names /.*/secret\.png, expected files of its own folder"),
+        ("../secret.png", r"a row names /.*secret\.png, expected files of its own folder"),
+        ("zip://a.png::{outside}/secret.zip", r"a row names /.*/secret\.zip, expected files of its own folder"),
+    ],
+)
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_row_of_a_table_cannot_send_its_reader_elsewhere(tmp_path, column, path, message):
+    save(noise(0), tmp_path / "secret.png")
+    raw = huggingface.read(write_row(tmp_path / "set", column, path.format(outside=tmp_path)))
+    with pytest.raises(DataError, match=message):
+        list(raw.items)
+
+
+@pytest.mark.parametrize("path", ["gone.png", "zip://gone.png::pictures.pack", "zip://a.png::train.parquet", ""])
+def test_a_row_of_a_table_whose_file_is_missing_is_left_out(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    save(noise(0), tmp_path / "gone.png")
+    root = write_row(tmp_path / "set", "image", path)
+    with zipfile.ZipFile(root / "pictures.pack", "w") as archive:
+        archive.writestr("a.png", png(noise(0)))
+    raw = huggingface.read(root)
+    (item,) = raw.items
+    assert isinstance(examine(item, raw, MANY), Rejected)
+
+
+def test_a_row_of_a_table_may_name_a_file_beside_it(tmp_path):
+    root = write_row(tmp_path / "set", "image", "kept.png")
+    save(noise(0), root / "kept.png")
+    raw = huggingface.read(root)
+    assert isinstance(examine(next(iter(raw.items)), raw, MANY), Accepted)
 
 
 def test_a_set_of_train_alone_holds_out_the_same_tenth_every_time(tmp_path):

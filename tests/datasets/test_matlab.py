@@ -42,6 +42,8 @@ def test_a_map_in_a_struct_is_read_by_its_dotted_name():
         (mat(S=np.zeros((0, 0))), "S", r"field S is of size 0×0, expected"),
         (mat(S=[[1.0, np.nan], [np.inf, 0]]), "S", r"field S has 2 NaN or infinite values, expected integers"),
         (mat(S=[[1.0, 0.5]]), "S", r"field S has fractional values, expected integers"),
+        (mat(S=[[1.0, 1e30]]), "S", r"field S has value 1e\+30, expected integers"),
+        (mat(S=[[-1e30, 1.0]]), "S", r"field S has value -1e\+30, expected integers"),
         (b"\x89PNG" + bytes(300), "S", r"not a MATLAB file, expected version 5 to 7\.2: "),
         (b"", "S", r"not a MATLAB file, expected version 5 to 7\.2: "),
         (mat(S=MAP)[:150], "S", r"not a MATLAB file, expected version 5 to 7\.2: "),

@@ -75,6 +75,8 @@ def test_an_unknown_layer_or_split_names_those_there_are(root):
         data.split("test")
     with pytest.raises(DataError, match="no instance, expected one of: image, label, depth"):
         data.split("train").layer(0, "instance")
+    with pytest.raises(DataError, match="no hha and no instance, expected one of: image, label, depth"):
+        data.split("train").with_layers("depth", "hha", "instance")[0]
 
 
 def test_the_manifest_describes_the_pixels(root):
@@ -123,6 +125,31 @@ def test_incomplete_prepared_data_names_what_is_missing(root, tmp_path, missing)
     (copy / missing).unlink()
     with pytest.raises(DataError, match=f"no {missing}"):
         PreparedData(copy)
+
+
+def test_a_truncated_manifest_is_one_line(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    manifest = copy / "manifest.parquet"
+    manifest.write_bytes(manifest.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"copy/manifest\.parquet: .*; ingest again") as error:
+        PreparedData(copy)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ("{}", "no name, expected name, classes, palette, layers, manifest_sha256; ingest again"),
+        ('["name"]', "no name, expected"),
+        ("{", "not JSON: "),
+    ],
+)
+def test_a_damaged_description_is_one_line(root, tmp_path, described, message):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    (copy / "dataset.json").write_text(described)
+    with pytest.raises(DataError, match=rf"copy/dataset\.json: {message}") as error:
+        PreparedData(copy)
+    assert "\n" not in str(error.value)
 
 
 def test_a_damaged_shard_is_one_line(root, tmp_path):

@@ -37,6 +37,13 @@ def test_sbd_beside_voc_validates_on_vocs_val_without_the_pictures_it_trains_on(
     assert (label[:4, :4] == 255).all()
 
 
+def test_sbd_beside_vocs_lists_without_a_label_keeps_its_own_val(tmp_path):
+    write_sbd(tmp_path, LISTS)
+    voc12 = write_voc(tmp_path / "VOCdevkit", {"val": ["2008_000009"]}) / "VOC2012"
+    (voc12 / "SegmentationClass" / "2008_000009.png").unlink()
+    assert splits_of(sbd.read(tmp_path)) == {"2008_000002": "train", "2008_000003": "train", "2008_000007": "val"}
+
+
 def test_of_two_years_the_earlier_gives_val(tmp_path):
     write_sbd(tmp_path, LISTS)
     for year in ("VOC2012", "VOC2011"):

@@ -5,6 +5,8 @@ import pytest
 
 from components.datasets.items import VOID
 from components.datasets.transforms import GREY, AugmentParams, random_view
+from components.errors import DataError, ParamsError
+from components.params import parse
 
 SIZE = (90, 120)
 PLAIN = AugmentParams(crop_width=64, crop_height=48, colour=0.0)
@@ -156,6 +158,23 @@ def test_whole_pictures_keep_their_size_and_shift_by_the_jitter_at_most():
         assert moved.shape == label.shape
         shifts.add(int(moved[45, 60]) - 60)
     assert shifts == set(range(-4, 5))
+
+
+def test_a_whole_picture_is_not_shifted_out_of_its_frame():
+    image, label = scene(0)
+    maps = {"image": image, "label": label}
+    with pytest.raises(DataError, match=r"augment\.jitter: found 90, but a picture has 120×90 pixels"):
+        random_view(maps, np.random.default_rng(0), AugmentParams(whole=True, jitter=90))
+    for seed in range(20):
+        random_view(maps, np.random.default_rng(seed), AugmentParams(whole=True, jitter=89))
+
+
+@pytest.mark.parametrize(
+    ("scales", "largest"), [({"scale_min": 2.0}, 1.7), ({"scale_min": 2.0, "scale_max": 1.0}, 1.0)]
+)
+def test_a_smallest_scale_above_the_largest_is_one_line(scales, largest):
+    with pytest.raises(ParamsError, match=rf"^augment\.scale_min: found 2\.0, expected at most scale_max {largest}$"):
+        parse(AugmentParams, scales, "params.yaml: fcn.train.augment")
 
 
 def test_a_whole_picture_without_change_is_the_picture():

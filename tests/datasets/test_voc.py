@@ -82,6 +82,20 @@ def test_voc_names_a_list_that_is_no_text(tmp_path):
         voc.read(tmp_path)
 
 
+def test_voc_reads_a_list_with_a_byte_order_mark(tmp_path):
+    write_voc(tmp_path, {"train": ["a", "b"]})
+    (tmp_path / "VOC2012" / voc.LISTS / "train.txt").write_text("a\nb\n", encoding="utf-8-sig")
+    assert splits_of(voc.read(tmp_path)) == {"a": "train", "b": "train"}
+
+
+def test_voc_takes_the_first_of_several_years(tmp_path):
+    write_voc(tmp_path, {"train": ["old"]})
+    (tmp_path / "VOC2012").rename(tmp_path / "VOC2007")
+    write_voc(tmp_path, {"train": ["new"]})
+    assert splits_of(voc.read(tmp_path)) == {"old": "train"}
+    assert splits_of(voc.read(tmp_path / "VOC2012")) == {"new": "train"}
+
+
 def test_real_voc_reads_whole(real_data):
     raw = voc.read(real_data / "voc")
     splits = [item.split for item in raw.items]
