@@ -23,7 +23,7 @@ def bars_chart(outcome: Outcome) -> bytes:
     has_thesis = any(outcome.study.chart in row.thesis for row in rows)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, max(2.4, (0.62 if has_thesis else 0.42) * len(rows) + 1.3)), layout="constrained")
-        axes = figure.add_subplot(title=f"{outcome.study.title}: {column.title}")
+        axes = figure.add_subplot(title=outcome.study.title, xlabel=column.title)
         for place, row in enumerate(rows):
             mean, spread = row.means.get(outcome.study.chart), row.spreads.get(outcome.study.chart)
             shift = BAR / 2 if has_thesis else 0.0

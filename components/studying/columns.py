@@ -23,8 +23,8 @@ class Column:
         return "–" if value is None else f"{value:.{self.digits}f}"
 
     def amount(self, value: float) -> str:
-        """`2 %`: a difference with its unit."""
-        return f"{value:g} {self.unit}".strip()
+        """`2 points`: a difference with its unit, of percentages in points, since 2 % of one is another thing."""
+        return f"{value:g} {'points' if self.unit == '%' else self.unit}".strip()
 
 
 COLUMNS = {

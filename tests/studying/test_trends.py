@@ -57,13 +57,13 @@ def test_of_times_and_losses_the_lower_is_ahead():
 
 
 def test_an_expectation_reads_as_words_with_what_was_measured():
-    plain = judge(Expectation(better="8s", worse="32s", by=1.0), [65.0, 66.0], [63.0, 64.0])
-    assert str(plain) == "8s beats 32s in mean IU by at least 1 %"
+    plain = judge(Expectation(better="8s", worse="32s", by=2.0), [65.0, 66.0], [63.0, 64.0])
+    assert str(plain) == "8s beats 32s in mean IU by at least 2 points"
     assert plain.measured == "+2.0 ± 1.0"
-    alike = judge(Expectation(better="8s", worse="32s", within=1.0), [65.0], [])
-    assert str(alike) == "8s and 32s are alike in mean IU, within 1 %"
+    alike = judge(Expectation(better="8s", worse="32s", within=2.0), [65.0], [])
+    assert str(alike) == "8s and 32s are alike in mean IU, within 2 points"
     assert alike.measured == "–"
     bound = judge(Expectation(better="8s", worse="32s", at_most=2.0), [65.0], [66.0])
-    assert str(bound) == "8s is at most 2 % worse than 32s in mean IU"
+    assert str(bound) == "8s is at most 2 points worse than 32s in mean IU"
     loss = judge(Expectation(better="8s", worse="32s", column="loss", within=0.1), [], [])
     assert str(loss) == "8s and 32s are alike in last training loss, within 0.1"
