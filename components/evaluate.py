@@ -26,6 +26,7 @@ from components.params import Params
 from components.progress import progress
 from components.reporting.evaluation import Evaluation, percent
 from components.reporting.grid import GridRow
+from components.runtime.clockwork import open_staged
 from components.runtime.session import (
     GEOMETRY,
     PREDICTION,
@@ -36,6 +37,8 @@ from components.runtime.session import (
     stacked,
     truth,
 )
+from components.scheduling.frontier import Frontier, measure_frontier
+from components.scheduling.running import run_schedules
 
 
 class EvaluateParams(Params):
@@ -60,18 +63,26 @@ def run(
     dataset: Annotated[str | None, "how to read --root: " + ", ".join(READERS)] = None,
     root: Annotated[Path | None, "folder of a data set as it comes"] = None,
     json: Annotated[Path | None, "file to write the scores to as JSON"] = None,
-) -> Evaluation:
+    schedule: Annotated[str | None, "of a clockwork, over the clips: NAME[:VALUE], or frontier: all, paired"] = None,
+) -> Evaluation | Frontier:
     """Score a model on one split of the prepared data, or of a data set as it comes, through ONNX Runtime.
 
     A model that labels the geometry alone is scored on its classes. Raises DataError where the split is empty, its
-    classes are not the model's or it lacks a layer, ModelError where the model cannot run.
+    classes are not the model's or it lacks a layer, ModelError where the model cannot run or is not in stages,
+    ParamsError where there is no such schedule.
     """
     segmenter = open_model(model, params.provider)
     split = open_split(params.split, data, dataset, root, segmenter.layers)
     classes = classes_of(segmenter, split)
     file = graph_file(model)
+    if schedule == "frontier":
+        return measured_frontier(params, model, split, classes, out, json)
     started = time.perf_counter()
-    ids, counts = measure(segmenter, split.samples, params.batch_size)
+    speed: Mapping[str, Any] = {}
+    if schedule:
+        ids, counts, speed = measure_schedule(params, model, split, schedule)
+    else:
+        ids, counts = measure(segmenter, split.samples, params.batch_size)
     total = {name: each.sum(axis=0) for name, each in counts.items()}
     found = Evaluation(
         model=file,
@@ -86,6 +97,7 @@ def run(
         counts=counts[segmenter.outputs[0]],
         scores=scores_of(total[segmenter.outputs[0]], params.absent, chosen(segmenter.names, params.classes)),
         further=further_scores(total),
+        speed=speed,
         out=out,
     )
     if json:
@@ -188,6 +200,31 @@ def measure(
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)
     return tuple(ids), {name: np.stack(each) for name, each in counts.items()}
+
+
+def measure_schedule(
+    params: EvaluateParams, model: Path, split: Split, schedule: str
+) -> tuple[tuple[str, ...], dict[str, Counts], Mapping[str, Any]]:
+    """As `measure`, for a clockwork on a schedule, and how fast it was."""
+    (ran,) = run_schedules(open_staged(model, params.provider), split.samples, [schedule], rounds=1)
+    return tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed()
+
+
+def measured_frontier(
+    params: EvaluateParams, model: Path, split: Split, classes: Classes, out: Path | None, json: Path | None
+) -> Frontier:
+    """Every schedule's score and speed, paired with the frame oracle's."""
+    staged = open_staged(model, params.provider)
+    mean_over = chosen(classes.names, params.classes)
+    frames, points = measure_frontier(staged, split.samples, params.absent, mean_over)
+    found = Frontier(model, split.dataset, params.split, staged.plain.provider, classes, frames, points, out)
+    if json:
+        write_json(json, found.metrics())
+    if out:
+        from components.reporting.frontier import write_frontier
+
+        write_frontier(out, found)
+    return found
 
 
 def predict_all(

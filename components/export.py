@@ -1,5 +1,6 @@
 """Export a trained family: ONNX graphs with all processing inside, compared with torch before they may leave."""
 
+import inspect
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from components.identity import sha256_file
 from components.learning.checkpoints import load_weights
 from components.params import Params, parse
 from components.runtime.session import open_session
-from components.train import MODEL_FILE, WEIGHTS_FILE
+from components.train import MODEL_FILE, WEIGHTS_FILE, read_description
 
 
 class ExportParams(Params):
@@ -89,12 +90,7 @@ def run(
 
 def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
     """What model.json says, and the net with its weights, ready to infer."""
-    try:
-        described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
-    except FileNotFoundError:
-        raise ModelError(
-            f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
-        ) from None
+    described = read_description(model)
     net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
     load_weights(net, model / WEIGHTS_FILE)
     return described, net.eval()
@@ -113,8 +109,13 @@ def network_of(described: Mapping[str, Any]) -> Params:
 def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:
     """Export `graph` to one ONNX `file` with `facts` and its input contract as metadata, and check it."""
     inputs = graph.example(*graph.traced)
-    symbols = {symbol: torch.export.Dim(symbol, min=1) for axes in graph.dynamic.values() for symbol in axes.values()}
-    shapes = {name: {axis: symbols[symbol] for axis, symbol in graph.dynamic.get(name, {}).items()} for name in inputs}
+    symbols: dict[str | None, Any] = {None: torch.export.Dim.DYNAMIC}
+    named = {name for axes in graph.dynamic.values() for name in axes.values() if name}
+    symbols |= {name: torch.export.Dim(name, min=1) for name in named}
+    axes = [graph.dynamic.get(name, {}) for name in inputs]
+    shapes: tuple[Any, ...] = tuple({axis: symbols[symbol] for axis, symbol in each.items()} for each in axes)
+    if inspect.getfullargspec(graph.module.forward).varargs:
+        shapes = (shapes,)
     # The exporter warns of its own internals, which tells a user nothing.
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
@@ -124,7 +125,7 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
             opset_version=opset,
             input_names=list(inputs),
             output_names=list(graph.outputs),
-            dynamic_shapes=tuple(shapes.values()),
+            dynamic_shapes=shapes,
             verbose=False,
         )
     if program is None:
@@ -140,7 +141,7 @@ def contract(graph: Graph) -> dict[str, str]:
     described = {}
     for name, tensor in graph.example(*graph.traced).items():
         axes = graph.dynamic.get(name, {})
-        shape = ", ".join(axes.get(axis, str(length)) for axis, length in enumerate(tensor.shape))
+        shape = ", ".join(str(axes.get(axis, length) or "?") for axis, length in enumerate(tensor.shape))
         described[name] = f"{str(tensor.dtype).removeprefix('torch.')} ({shape})"
     return described
 

@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,9 @@ from components.files import write_bytes
 from components.params import Params
 from components.progress import progress
 from components.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
+from components.reporting.strip import Strip
+from components.runtime.clockwork import Frame, open_staged
+from components.runtime.engines import Engine, open_engine
 from components.runtime.session import Provider, Segmenter, open_model
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -42,15 +45,40 @@ class Report:
     inputs: int
     images: int
     seconds: float
+    scheduled: "Scheduled | None" = None
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
-        return (
+        return (f"{self.scheduled}\n" if self.scheduled else "") + (
             f"{self.inputs} inputs, {self.images} images in {self.seconds:.1f} s on {self.provider} "
             f"({rate:.1f} a second, reading and writing included)\n"
             f"label maps and overlays: {self.output}\n"
             f"next: pixelwise evaluate --model {self.model} --dataset folder --root LABELLED --split val"
         )
+
+
+@dataclass
+class Scheduled:
+    """A clockwork on a schedule over the videos: the engine, and what it did. seconds: its own, reading left out."""
+
+    name: str
+    engine: Engine
+    fired: list[tuple[bool, ...]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def step(self, image: Picture) -> Frame:
+        """Label the next frame and note what it took."""
+        frame = self.engine.step(image)
+        self.fired.append(frame.fired)
+        self.seconds += frame.seconds
+        return frame
+
+    def __str__(self) -> str:
+        shares = ", ".join(
+            f"stage {place + 1} on {share:.0%}" for place, share in enumerate(np.mean(self.fired, axis=0))
+        )
+        rate = len(self.fired) / max(self.seconds, 1e-9)
+        return f"schedule {self.name}: {rate:.1f} frames a second, reading and writing left out; {shares} of the frames"
 
 
 @dataclass(frozen=True)
@@ -63,25 +91,29 @@ class Input:
 
 def run(
     params: PredictParams,
-    inputs: Annotated[list[Path], "pictures, videos, or folders of them"],
+    inputs: Annotated[list[Path], "pictures, videos, folders of them, a camera (/dev/video0), or - for a stream"],
     model: Annotated[Path, "folder of the exported model, or its .onnx file"],
     output: Annotated[Path, "folder to write to"],
+    schedule: Annotated[str | None, "NAME[:VALUE] of a clockwork over videos: carry:4, motion, adaptive, …"] = None,
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
-    of every video. Folders are searched through and their subfolders kept.
+    of every video. Folders are searched through and their subfolders kept. With a schedule, a strip below the overlay
+    shows which stages ran.
 
     An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
-    Raises ModelError where the model takes more than pictures.
+    Raises ModelError where the model takes more than pictures or is not in stages, ParamsError where there is no such
+    schedule.
     """
     segmenter = open_model(model, params.provider)
     if segmenter.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
+    scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
     found = find_inputs(inputs, output)
     started = time.perf_counter()
     images, faults = 0, []
     for item in progress(found, "predict"):
         try:
-            images += predict_one(segmenter, item, output, params.alpha)
+            images += predict_one(segmenter, item, output, params.alpha, scheduled)
         except PixelwiseError as error:
             faults.append(error)
         except OSError as error:
@@ -90,7 +122,9 @@ def run(
         print(f"skipped: {fault}", file=sys.stderr)
     if faults:
         raise DataError(f"{len(faults)} of {len(found)} inputs could not be used, see above; results: {output}")
-    return Report(model, output, segmenter.provider, len(found), images, time.perf_counter() - started)
+    took = time.perf_counter() - started
+    done = scheduled if scheduled and scheduled.fired else None
+    return Report(model, output, segmenter.provider, len(found), images, took, done)
 
 
 def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
@@ -101,9 +135,9 @@ def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
     files: dict[Path, Path] = {}
     for path in given:
         for file in [path] if not path.is_dir() else search(path, output):
-            relative = file.relative_to(path) if path.is_dir() else Path(file.name)
+            relative = file.relative_to(path) if path.is_dir() else Path("stream" if str(path) == "-" else file.name)
             # Keyed by the real file, so that one given twice is predicted once.
-            files.setdefault(file.resolve(), relative)
+            files.setdefault(file if is_stream(file) else file.resolve(), relative)
     return [Input(file, name) for file, name in zip(files, result_names(list(files.values())), strict=True)]
 
 
@@ -133,11 +167,11 @@ def result_names(relative: Sequence[Path]) -> Iterator[Path]:
         yield name
 
 
-def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float) -> int:
+def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float, scheduled: Scheduled | None) -> int:
     """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
     target = output / item.name
-    if item.path.suffix.lower() in VIDEO_SUFFIXES:
-        return predict_video(segmenter, item.path, target, alpha)
+    if item.path.suffix.lower() in VIDEO_SUFFIXES or is_stream(item.path):
+        return predict_video(segmenter, item.path, target, alpha, scheduled)
     image = read_picture(item.path)
     prediction = segmenter.predict(image[None])[0]
     shown = np.unique(prediction)
@@ -146,20 +180,31 @@ def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float) -
     return 1
 
 
-def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float) -> int:
+def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float, scheduled: Scheduled | None) -> int:
     """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
     # PyAV is large, and pictures do without it.
-    from components.reporting.video import transform_video
+    from components.reporting.video import VideoFrame, transform_video
 
     every_class = np.arange(len(segmenter.names))
+    strip = Strip(len(scheduled.engine.model.stages)) if scheduled else None
+    if scheduled:
+        scheduled.engine.reset()
 
-    def predict_frame(frame: int, image: Picture) -> Picture:
-        prediction = segmenter.predict(image[None])[0]
-        file = ending(target, ".label") / f"frame_{frame:05d}.png"
-        write_bytes(file, encode_label(prediction, segmenter.palette))
-        return explained(segmenter, image, prediction, every_class, alpha)
+    def predict_frame(number: int, frame: VideoFrame) -> Picture:
+        if scheduled and not frame.follows:
+            scheduled.engine.reset()
+        labelled = scheduled.step(frame.image) if scheduled else None
+        prediction = labelled.prediction if labelled else segmenter.predict(frame.image[None])[0]
+        write_bytes(ending(target, ".label") / f"frame_{number:05d}.png", encode_label(prediction, segmenter.palette))
+        shown = explained(segmenter, frame.image, prediction, every_class, alpha)
+        return np.concatenate([shown, strip.after(labelled.fired, shown.shape[1])]) if labelled and strip else shown
 
     return transform_video(source, ending(target, ".overlay.mp4"), predict_frame)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is standard input, a camera or a pipe: frames that come as they are made."""
+    return str(path) == "-" or path.is_char_device() or path.is_fifo()
 
 
 def read_picture(path: Path) -> Picture:

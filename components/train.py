@@ -12,6 +12,7 @@ import torch
 
 from components import step
 from components.datasets.prepared import DATASET_FILE, PreparedData
+from components.errors import ModelError, ParamsError
 from components.families import find
 from components.files import write_json
 from components.identity import LOCK_FILE, code_hash, fingerprint, sha256_file
@@ -53,12 +54,43 @@ def run(
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
     experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
     name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
+    start: Annotated[Path | None, "folder of the trained model that a family needs to start from"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training goes on where it was.
 
-    Raises DataError where a split is missing, ModelError where the net cannot be built, ParamsError on a bad parameter.
+    Raises DataError where a split is missing, ModelError where the net cannot be built or its start is no model,
+    ParamsError on a bad parameter.
     """
+    params = from_start(params, family, start)
     return learn(params, family, data, out, state, tracking, experiment or family, name or f"train-{family}", {})
+
+
+def from_start(params: Any, family: str, start: Path | None) -> Any:
+    """`params` with the net that the trained model in `start` has, for a family that needs one.
+
+    Raises ParamsError where it is given and not needed or the other way round, ModelError where it is no such model.
+    """
+    kind: Any = find(family)
+    if not hasattr(kind, "started"):
+        if start:
+            raise ParamsError(f"--start {start}: family {family} starts from no model, see network.weights")
+        return params
+    if not start:
+        raise ParamsError(f"train {family}: found no --start, expected the folder of a trained model")
+    return kind.started(params, read_description(start), start)
+
+
+def read_description(model: Path) -> dict[str, Any]:
+    """What model.json in the folder `model` says. Raises ModelError where there is none."""
+    try:
+        described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"{model / MODEL_FILE}: not JSON: {error}") from None
+    return described
 
 
 def learn(
@@ -99,7 +131,7 @@ def clear(state: Path) -> None:
     """Remove what trainings left in `state`, be they of other parameters; whatever else lies there stays."""
     for work in state.glob("[0-9a-f]" * MARK):
         shutil.rmtree(work, ignore_errors=True)
-    if not any(state.iterdir()):
+    if state.is_dir() and not any(state.iterdir()):
         state.rmdir()
 
 

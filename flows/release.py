@@ -18,10 +18,13 @@ Acted = tuple[StageState, str]
 
 
 async def release(families: Sequence[str] | None, project: Path) -> list[StageResult]:
-    """Register and promote the model of each family that has one, all where `families` is None; ends at a failure."""
+    """Register and promote the model of each family that has one and limits for it in `FAMILY.release` of params.yaml.
+
+    families: only these; all where it is None. Ends at a failure.
+    """
     results: list[StageResult] = []
     for model in sorted(path.parent for path in project.glob("models/*/model.onnx")):
-        if families and model.name not in families:
+        if (families and model.name not in families) or not is_released(model.name, project):
             continue
         for verb in ACTIONS:
             started = time.monotonic()
@@ -33,6 +36,11 @@ async def release(families: Sequence[str] | None, project: Path) -> list[StageRe
             if results[-1].state == "failed":
                 return results
     return results
+
+
+def is_released(family: str, project: Path) -> bool:
+    """Whether params.yaml says what a release of `family` must reach."""
+    return "release" in read_section(project / PARAMS_FILE, family)
 
 
 @task(name="action", cache_policy=NO_CACHE, persist_result=False)

@@ -33,3 +33,19 @@ def mlflow_store(mlflow_template: Path, tmp_path: Path) -> str:
     """The URI of an MLflow store of the test's own."""
     shutil.copy(mlflow_template, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def clockwork_net():
+    """A small clockwork of random weights, in torch."""
+    from clockwork_world import random_clockwork
+
+    return random_clockwork()
+
+
+@pytest.fixture(scope="session")
+def clockwork_model(clockwork_net, tmp_path_factory):
+    """The folder of that clockwork's graphs."""
+    from clockwork_world import write_clockwork
+
+    return write_clockwork(tmp_path_factory.mktemp("clockwork") / "model", clockwork_net)

@@ -6,6 +6,7 @@ fit      learn from the prepared data: most call `learning.loop.fit` with a task
 graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwork, three for the guide
 task_of  what `fit` learns from, its splits `train` and `val` among it: studies ask it whether the data has all of it
 rescore  the validation scores of a trained net under other parameters: studies compare what a net makes of other inputs
+started  only of a family that needs a trained net: the parameters with that net filled in
 """
 
 import importlib
@@ -30,15 +31,16 @@ class Graph:
     """One ONNX graph to export: a module with its pre- and post-processing inside.
 
     example: makes the inputs for a picture size (N, H, W): name -> tensor, states of a stage included. dynamic: input
-    name -> {axis: symbol} for the axes that vary. traced: the size at which the graph is exported. probes: sizes at
-    which it is compared with torch, all different from that one, since a wrong export is right there.
+    name -> {axis: symbol} for the axes that vary; the symbol is None where the length follows from the picture's.
+    traced: the size at which the graph is exported. probes: sizes at which it is compared with torch, all different
+    from that one, since a wrong export is right there.
     """
 
     name: str
     module: nn.Module
     example: Callable[[int, int, int], Mapping[str, Tensor]]
     outputs: Sequence[str]
-    dynamic: Mapping[str, Mapping[int, str]]
+    dynamic: Mapping[str, Mapping[int, str | None]]
     traced: Size
     probes: Sequence[Size]
 

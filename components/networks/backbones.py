@@ -9,11 +9,14 @@ import copy
 import importlib.util
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import timm
 import torch
+from timm.models import FeatureListNet
+from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
 
 from components.errors import ModelError
@@ -68,8 +71,19 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
-        features: list[Tensor] = self.features((image - self.mean) / self.std)
+        features: list[Tensor] = self.features(self.normalised(image))
         return features
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """The picture as the weights expect it."""
+        return (image - self.mean) / self.std
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers cut at the features of each stride, fine to coarse: one after the other, on the normalised
+        picture, they give those that `forward` gives. Raises ModelError where timm's net is no chain of modules.
+        """
+        layers, ends = chain(self.features)
+        return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
 
     def freeze(self, stride: int) -> None:
         """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
@@ -97,6 +111,16 @@ class Backbone(nn.Module):
         if self.keep_statistics:
             hold_statistics(self)
         return self
+
+
+def chain(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
+    """The modules of a timm feature net in the order of execution, and after how many of them each map is given."""
+    if isinstance(net, EfficientNetFeatures) and net.feature_hooks is None:
+        layers = [nn.Sequential(net.conv_stem, net.bn1), *net.blocks]
+        return layers, [place + 1 for place in range(len(layers)) if place in net._stage_out_idx]
+    if isinstance(net, FeatureListNet):
+        return list(net.values()), [place + 1 for place, name in enumerate(net) if name in net.return_layers]
+    raise ModelError(f"backbone: found a {type(net).__name__}, expected a chain of modules, which can be cut")
 
 
 def hold_statistics(net: nn.Module) -> None:

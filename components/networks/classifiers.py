@@ -62,12 +62,20 @@ class Classifier(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
-        x = (image - self.mean) / self.std
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
+        x, maps = self.normalised(image), []
+        for piece in self.pieces():
+            x = piece(x)
             maps.append(x)
-        return [maps[tap] for tap in self.taps]
+        return maps
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """The picture as the weights expect it."""
+        return (image - self.mean) / self.std
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers cut at the features of each stride, fine to coarse."""
+        starts = [0, *(tap + 1 for tap in self.taps)]
+        return [nn.Sequential(*list(self.stages)[start:end]) for start, end in pairwise(starts)]
 
     def freeze(self, stride: int) -> None:
         """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.

@@ -40,25 +40,43 @@ class FCN(nn.Module):
         down = steps(strides, offsets)
         # To the pixels from each grid, since staged training ends at coarser ones first.
         self.last = [Step(stride, offset) for stride, offset in zip(strides, offsets, strict=True)]
-        self.top_down = TopDown(channels, down, width) if width else nn.Identity()
+        self.top_down = TopDown(channels, down, width) if width else None
         widths = [width] * len(channels) if width else channels
         self.fusion = SkipFusion(widths, down, classes, dropout, fusion, stream_scales)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the image's own grid."""
-        if self.scale == 1:
-            return self.logits(image)
-        # Recomputed, so that the way back is by the same factor where the size had to be rounded.
-        resized = F.interpolate(
-            image, scale_factor=self.scale, mode="bilinear", align_corners=False, recompute_scale_factor=True
-        )
-        return F.interpolate(self.logits(resized), size=image.shape[-2:], mode="bilinear", align_corners=False)
+        features = self.backbone(self.seen(image))[::-1]
+        scores = self.fuse([self.stream(place, x) for place, x in enumerate(features)])
+        return self.to_pixels(scores, image.shape[-2:])
 
-    def logits(self, image: Tensor) -> Tensor:
-        """Logits on the grid of the picture that the backbone sees."""
-        features = self.backbone(image)[::-1]
+    def seen(self, image: Tensor) -> Tensor:
+        """The picture as the backbone sees it: resized by `scale`."""
+        if self.scale == 1:
+            return image
+        return F.interpolate(image, size=self.seen_size(image.shape[-2:]), mode="bilinear", align_corners=False)
+
+    def seen_size(self, size: Sequence[int]) -> list[int]:
+        """Height and width of the picture that the backbone sees, of those of the image."""
+        return [torch.sym_int(side * self.scale) for side in size]
+
+    def stream(self, place: int, features: Tensor) -> Tensor:
+        """What the features of one stride bring to the fusion, `place` from the coarsest: all that needs them alone."""
+        return self.top_down.own(place, features) if self.top_down else self.fusion.scores(place, features)
+
+    def fuse(self, streams: Sequence[Tensor]) -> Tensor:
+        """The streams, coarse to fine, as scores on the finest grid."""
+        if self.top_down:
+            return self.fusion(self.top_down.carry_down(streams))
+        return self.fusion.combine(streams[: self.fusion.active])
+
+    def to_pixels(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """Scores on the finest grid as logits for every pixel of an image of `size` (H, W)."""
         factor, offset = self.last[self.fusion.active - 1]
-        return upsample(self.fusion(self.top_down(features)), factor, image, offset)
+        if self.scale == 1:
+            return upsample(scores, factor, size, offset)
+        logits = upsample(scores, factor, self.seen_size(size), offset)
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
 class LateFusion(nn.Module):

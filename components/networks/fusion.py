@@ -50,10 +50,18 @@ class SkipFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Fused scores on the finest active grid."""
-        streams = zip(self.score, self.scales, features, strict=True)
-        fused, *finer = (score(self.drop(x) * scale) for score, scale, x in list(streams)[: self.active])
-        for scores, step in zip(finer, self.steps, strict=False):
-            fused = self.fuse(upsample(fused, step.factor, scores, step.offset), scores)
+        return self.combine([self.scores(place, x) for place, x in enumerate(features[: self.active])])
+
+    def scores(self, place: int, x: Tensor) -> Tensor:
+        """The scores of one stream, `place` from the coarsest; x: its features (N, C, H, W)."""
+        scored: Tensor = self.score[place](self.drop(x) * self.scales[place])
+        return scored
+
+    def combine(self, scores: Sequence[Tensor]) -> Tensor:
+        """The scores of the active streams, coarse to fine, as one."""
+        fused, *finer = scores
+        for own, step in zip(finer, self.steps, strict=False):
+            fused = self.fuse(upsample(fused, step.factor, own.shape[-2:], step.offset), own)
         return fused
 
 
@@ -77,9 +85,16 @@ class TopDown(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Mixed features at each stride, coarse to fine."""
-        context = self.gate(features[0].mean(dim=(2, 3), keepdim=True))
-        own = [lateral(x) for lateral, x in zip(self.lateral, features, strict=True)]
-        mixed: list[Tensor] = [self.mix[0](own[0] * context)]
+        return self.carry_down([self.own(place, x) for place, x in enumerate(features)])
+
+    def own(self, place: int, x: Tensor) -> Tensor:
+        """What one stride brings, `place` from the coarsest, before the coarser ones are mixed in."""
+        brought: Tensor = self.lateral[place](x)
+        return brought if place else brought * self.gate(x.mean(dim=(2, 3), keepdim=True))
+
+    def carry_down(self, own: Sequence[Tensor]) -> list[Tensor]:
+        """What the strides bring, coarse to fine, each mixed with all coarser ones."""
+        mixed: list[Tensor] = [self.mix[0](own[0])]
         for x, mix, step in zip(own[1:], list(self.mix)[1:], self.steps, strict=True):
-            mixed.append(mix(x + upsample(mixed[-1], step.factor, x, step.offset)))
+            mixed.append(mix(x + upsample(mixed[-1], step.factor, x.shape[-2:], step.offset)))
         return mixed

@@ -12,8 +12,8 @@ from torch import Tensor
 BEYOND = 3
 
 
-def upsample(x: Tensor, factor: int, like: Tensor, offset: float = 0.0) -> Tensor:
-    """`x` (N, C, h, w) brought to the `factor` times finer grid of `like` (N, C', H, W), bilinearly (thesis §2.2.3).
+def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -> Tensor:
+    """`x` (N, C, h, w) brought to a `factor` times finer grid of `size` (H, W), bilinearly (thesis §2.2.3).
 
     Cell i lands on cell factor·i + offset, where it looks (a whole or half number of cells; `networks.geometry` derives
     it). The offset is 0 where every layer with a stride has an odd kernel and half its size as padding. The usual
@@ -24,11 +24,10 @@ def upsample(x: Tensor, factor: int, like: Tensor, offset: float = 0.0) -> Tenso
     before = math.ceil(max(offset, 0) / factor)
     start = round(factor * before + (factor - 1) / 2 * halves - offset)
     padded = F.pad(x, (before, BEYOND if offset else 1) * 2, mode="replicate")
-    height, width = padded.shape[-2:]
     # On corners a map spans one step less and one cell; between centres, h·factor.
-    size = (factor * height, factor * width) if halves else (factor * (height - 1) + 1, factor * (width - 1) + 1)
-    fine = F.interpolate(padded, size=size, mode="bilinear", align_corners=not halves)
-    return fine[..., start : start + like.shape[2], start : start + like.shape[3]]
+    whole = [factor * side if halves else factor * (side - 1) + 1 for side in padded.shape[-2:]]
+    fine = F.interpolate(padded, size=whole, mode="bilinear", align_corners=not halves)
+    return fine[..., start : start + size[0], start : start + size[1]]
 
 
 class Step(NamedTuple):

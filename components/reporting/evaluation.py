@@ -18,7 +18,8 @@ class Evaluation:
     """One model on one split. `counts` is (M, K, K): the confusion matrix of each image, in the order of `ids`.
 
     `data_sha256` is the hash of the prepared data's manifest; None for a data set that was read as it comes. `further`
-    holds what else the model scores, as fractions by name: geometry_accuracy of one that labels the geometry.
+    holds what else the model scores, as fractions by name: geometry_accuracy of one that labels the geometry. `speed`
+    says how fast a schedule ran on video: frames_per_second, stage_share and the like.
     """
 
     model: Path
@@ -33,6 +34,7 @@ class Evaluation:
     counts: Counts
     scores: Scores
     further: Mapping[str, float] = field(default_factory=dict)
+    speed: Mapping[str, Any] = field(default_factory=dict)
     out: Path | None = None
 
     def metrics(self) -> dict[str, Any]:
@@ -44,6 +46,7 @@ class Evaluation:
             "mean_accuracy": self.scores.mean_accuracy,
             "frequency_weighted_iu": self.scores.frequency_weighted_iu,
             **self.further,
+            **self.speed,
             "per_class": dict(zip(self.classes.names, ius, strict=True)),
             "images": len(self.ids),
             "seconds": round(self.seconds, 3),
@@ -75,6 +78,9 @@ class Evaluation:
         lines = [f"  {name:<{wide}}  {percent(value):>5}" for name, value in rows]
         lines.insert(len(self.classes), f"  {'─' * (wide + 7)}")
         page = f"report page: {self.out / 'report.html'}\n" if self.out else ""
+        if self.speed:
+            shares = ", ".join(f"{name} on {share:.0%}" for name, share in self.speed["stage_share"].items())
+            page = f"{self.speed['frames_per_second']:.1f} frames a second; {shares} of the frames\n{page}"
         return (
             f"{self.dataset} {self.split}: {len(self.ids)} images in {self.seconds:.1f} s on {self.provider}\n\n"
             f"  {'class':<{wide}}   IU %\n" + "\n".join(lines) + f"\n\n{page}"

@@ -1,12 +1,15 @@
 """Videos frame by frame through PyAV. Import it only where there is a video: PyAV loads all of FFmpeg."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from components.errors import DataError
 from components.files import atomic_path
@@ -15,26 +18,47 @@ from components.reporting.pictures import Picture
 
 ENCODERS = ("libx264", "libopenh264", "mpeg4")
 USUAL_RATE = Fraction(25)
+# Frame intervals from one frame to the next from which on frames between them were lost.
+LATE = 1.9
 
 
-def transform_video(source: Path, target: Path, change: Callable[[int, Picture], Picture]) -> int:
-    """Write `change(frame, image)` of every frame of `source` to the MP4 file `target`; return how many frames.
+@dataclass(frozen=True)
+class Video:
+    """An opened video. rate: frames a second; total: how many frames, where the source says so; frames: one by one."""
 
-    One frame is held at a time. Frames keep the source's average rate; sound is left out. Raises DataError naming
-    `source` where it is no video or breaks off; what was decoded before is written.
+    rate: Fraction
+    total: int | None
+    frames: Iterator["VideoFrame"]
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame, upright. follows: whether it comes right after the one before, no frame between them being lost."""
+
+    image: Picture
+    follows: bool
+
+
+def transform_video(source: Path, target: Path, change: Callable[[int, VideoFrame], Picture]) -> int:
+    """Write `change(number, frame)` of every frame of `source` to the MP4 file `target`; return how many frames.
+
+    One frame is held at a time. Frames keep the source's average rate and the first one's size; sound is left out.
+    Raises DataError naming `source` where it is no video or breaks off; what was decoded before is written, also where
+    the work is stopped, which is how a camera ends.
     """
-    rate, total, images = open_video(source)
-    fault = None
+    video = open_video(source)
+    fault: BaseException | None = None
     count = 0
     with atomic_path(target) as temporary, av.open(str(temporary), "w", format="mp4") as writer:
         stream = None
         try:
-            for count, image in enumerate(progress(images, source.name, total=total), start=1):
-                picture = even_sides(change(count - 1, image))
+            for count, frame in enumerate(progress(video.frames, source.name, total=video.total), start=1):
+                picture = even_sides(change(count - 1, frame))
                 if stream is None:
-                    stream = add_stream(writer, rate, picture)
-                writer.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        except DataError as error:
+                    stream = add_stream(writer, video.rate, picture)
+                fitting = resized(picture, stream.width, stream.height)
+                writer.mux(stream.encode(av.VideoFrame.from_ndarray(fitting, format="rgb24")))
+        except (DataError, KeyboardInterrupt) as error:
             fault = error
         if stream is not None:
             writer.mux(stream.encode())
@@ -43,32 +67,54 @@ def transform_video(source: Path, target: Path, change: Callable[[int, Picture],
     return count
 
 
-def open_video(source: Path) -> tuple[Fraction, int | None, Iterator[Picture]]:
-    """The rate, the number of frames where the file says it, and the frames. Raises DataError where there is none."""
+def open_video(source: Path) -> Video:
+    """Open a video file, a camera's device (/dev/video0), a named pipe, or - for standard input.
+
+    Raises DataError where there is none, or it has no frame that can be read.
+    """
     try:
-        with av.open(str(source)) as reader:
-            stream = reader.streams.video[0]
-            rate, total = stream.average_rate or stream.guessed_rate or USUAL_RATE, stream.frames or None
+        reader = av.open(sys.stdin.buffer if is_input(source) else str(source), format=camera_format(source))
+        stream = reader.streams.video[0]
     except (av.FFmpegError, OSError, IndexError) as error:
         raise DataError(f"{source}: no video that can be read: {reason(error)}") from None
-    images = decode(source)
-    first = next(images, None)
+    rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
+    frames = decode(source, reader, rate)
+    first = next(frames, None)
     if first is None:
         raise DataError(f"{source}: no frame that can be read, expected a video")
-    return rate, total, itertools.chain([first], images)
+    return Video(rate, stream.frames or None, itertools.chain([first], frames))
 
 
-def decode(source: Path) -> Iterator[Picture]:
-    """The frames of `source`, upright, each (H, W, 3) uint8. Raises DataError where the video breaks off."""
-    count = 0
+def is_input(source: Path) -> bool:
+    """Whether `source` stands for standard input."""
+    return str(source) == "-"
+
+
+def camera_format(source: Path) -> str | None:
+    """What FFmpeg has to be told of a camera's device; None of all else."""
+    return "v4l2" if source.is_char_device() else None
+
+
+def decode(source: Path, reader: av.container.InputContainer, rate: Fraction) -> Iterator[VideoFrame]:
+    """The frames of an opened `source`, each (H, W, 3) uint8. Raises DataError where the video breaks off."""
+    count, before = 0, None
     try:
-        with av.open(str(source)) as reader:
+        with reader:
             for frame in reader.decode(video=0):
                 # A phone stores a frame as the sensor saw it and notes how it was held.
-                yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
-                count += 1
+                image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+                is_late = before is not None and frame.time is not None and (frame.time - before) * rate > LATE
+                yield VideoFrame(image, follows=not is_late)
+                count, before = count + 1, frame.time
     except av.FFmpegError as error:
         raise DataError(f"{source}: breaks off after {count} frames: {reason(error)}") from None
+
+
+def resized(picture: Picture, width: int, height: int) -> Picture:
+    """`picture` at the size of the video that is written: a source may change its own midway."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height)))
 
 
 def add_stream(writer: av.container.OutputContainer, rate: Fraction, picture: Picture) -> av.VideoStream:

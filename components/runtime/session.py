@@ -126,8 +126,13 @@ def graph_file(model: Path) -> Path:
     return file
 
 
-def open_session(file: Path, provider: Provider, threads: int | None = None) -> ort.InferenceSession:
-    """A session on the provider asked for, or an error: ONNX Runtime itself falls back to the CPU in silence."""
+def open_session(
+    file: Path, provider: Provider, threads: int | None = None, is_alone: bool = True
+) -> ort.InferenceSession:
+    """A session on the provider asked for, or an error: ONNX Runtime itself falls back to the CPU in silence.
+
+    Not alone, its idle threads sleep instead of waiting busily, which would take the cores from others' work.
+    """
     # Loading a provider that the machine lacks prints errors, though the session then says which one it got.
     ort.set_default_logger_severity(4)
     if provider != "cpu" and hasattr(ort, "preload_dlls"):
@@ -135,6 +140,8 @@ def open_session(file: Path, provider: Provider, threads: int | None = None) -> 
         ort.preload_dlls()
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    if not is_alone:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
     wanted = [NAMES["cuda"], NAMES["cpu"]] if provider == "auto" else [NAMES[provider]]

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from components.networks.backbones import Backbone
 from components.networks.fcn import FCN, LateFusion, NullBackground
@@ -17,10 +16,6 @@ BACKBONE = "efficientnet_lite0"
 def fcn(classes: int, strides: tuple[int, ...], extra_channels: int = 0, **settings: object) -> FCN:
     backbone = Backbone(BACKBONE, tuple(sorted(strides)), "none", extra_channels=extra_channels)
     return FCN(backbone, classes, **settings).eval()
-
-
-def grid(height: int, width: int, channels: int = 1, batch: int = 1) -> Tensor:
-    return torch.empty(batch, channels, height, width)
 
 
 def randomise(net: torch.nn.Module, seed: int = 0) -> None:
@@ -72,7 +67,7 @@ def test_adding_a_zero_skip_leaves_the_scores_as_they_were_at_every_cell_of_the_
     torch.manual_seed(1)
     features = [torch.randn(2, c, h, w) for c, h, w in ((6, 3, 4), (5, 5, 7), (4, 10, 14))]
     before, after = coarse(features[:2]), fine(features)
-    assert torch.equal(after, upsample(before, 2, features[2]))
+    assert torch.equal(after, upsample(before, 2, features[2].shape[-2:]))
     assert torch.equal(after[..., ::2, ::2], before)
 
 
@@ -94,8 +89,9 @@ def test_scoring_then_summing_equals_scoring_the_concatenation():
     randomise(fusion)
     features = [torch.randn(2, c, h, w).double() for c, h, w in ((6, 3, 4), (5, 5, 7), (4, 10, 14))]
     middle, finest = features[1:]
-    coarse_on_fine = upsample(upsample(features[0], 2, middle), 2, finest)
-    concatenated = torch.cat([coarse_on_fine, upsample(middle, 2, finest), finest], dim=1)
+    half, whole = middle.shape[-2:], finest.shape[-2:]
+    coarse_on_fine = upsample(upsample(features[0], 2, half), 2, whole)
+    concatenated = torch.cat([coarse_on_fine, upsample(middle, 2, whole), finest], dim=1)
     weight = torch.cat([score.weight for score in fusion.score], dim=1)
     bias = sum(score.bias for score in fusion.score)
     torch.testing.assert_close(fusion(features), F.conv2d(concatenated, weight, bias), rtol=0, atol=1e-6)
@@ -104,7 +100,7 @@ def test_scoring_then_summing_equals_scoring_the_concatenation():
 @pytest.mark.parametrize("factor", [2, 4, 8, 32])
 def test_upsampling_puts_cell_i_on_pixel_factor_times_i(factor):
     x = torch.rand(2, 3, 5, 4)
-    fine = upsample(x, factor, grid(5 * factor, 4 * factor))
+    fine = upsample(x, factor, (5 * factor, 4 * factor))
     assert fine.shape == (2, 3, 5 * factor, 4 * factor)
     assert torch.equal(fine[..., ::factor, ::factor], x)
 
@@ -112,7 +108,7 @@ def test_upsampling_puts_cell_i_on_pixel_factor_times_i(factor):
 @pytest.mark.parametrize("factor", [2, 4, 8, 32])
 def test_upsampling_is_exact_on_linear_ramps_and_repeats_the_border(factor):
     rows, columns = torch.meshgrid(torch.arange(4.0), torch.arange(6.0), indexing="ij")
-    fine = upsample((3 * rows - 2 * columns)[None, None], factor, grid(4 * factor, 6 * factor))[0, 0]
+    fine = upsample((3 * rows - 2 * columns)[None, None], factor, (4 * factor, 6 * factor))[0, 0]
     y = torch.arange(4 * factor).clamp(max=3 * factor) / factor
     x = torch.arange(6 * factor).clamp(max=5 * factor) / factor
     torch.testing.assert_close(fine, 3 * y[:, None] - 2 * x, rtol=0, atol=1e-5)
@@ -124,14 +120,14 @@ def test_upsampling_is_the_transposed_convolution_with_the_bilinear_kernel(facto
     line = 1 - torch.arange(1 - factor, factor, dtype=torch.float64).abs() / factor
     kernel = (line[:, None] * line).expand(3, 1, -1, -1)
     expected = F.conv_transpose2d(x, kernel, stride=factor, padding=factor - 1, groups=3)
-    found = upsample(x, factor, grid(5 * factor, 4 * factor))
+    found = upsample(x, factor, (5 * factor, 4 * factor))
     inside = (..., slice(4 * factor + 1), slice(3 * factor + 1))
     torch.testing.assert_close(found[inside], expected[inside], rtol=0, atol=1e-12)
 
 
 def test_upsampling_agrees_with_the_formula_of_the_thesis_between_cells():
     x, factor = torch.rand(1, 1, 4, 4, dtype=torch.float64), 4
-    fine = upsample(x, factor, grid(16, 16))[0, 0]
+    fine = upsample(x, factor, (16, 16))[0, 0]
     for i, j in ((1, 2), (5, 11), (7, 7), (10, 3)):
         a, b = (i % factor) / factor, (j % factor) / factor
         corners = x[0, 0, i // factor : i // factor + 2, j // factor : j // factor + 2]
@@ -157,7 +153,7 @@ def test_upsampling_puts_cell_i_on_pixel_factor_times_i_plus_its_offset(offset):
     """A ramp over the places where the cells look is a ramp over pixels, wherever four cells are around."""
     factor = 8
     places = factor * torch.arange(6.0) + offset
-    fine = upsample(places.expand(1, 1, 6, 6), factor, grid(48, 48), offset)[0, 0, 0]
+    fine = upsample(places.expand(1, 1, 6, 6), factor, (48, 48), offset)[0, 0, 0]
     pixels = torch.arange(48.0)
     inside = (pixels >= places[0]) & (pixels <= places[-1])
     torch.testing.assert_close(fine[inside], pixels[inside])

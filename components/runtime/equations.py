@@ -1,0 +1,54 @@
+"""The generalised clockwork equations (thesis §3.3, equations 3.1 and 3.2), for recurrent nets and staged ones alike.
+
+State, input and output are whatever the functions take and give: arrays, or a stage's tuple of maps. A clock is 0 or 1
+for all of it, or an array of them, one a unit.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Function = Callable[[Any], Any]
+Clock = float | np.ndarray
+
+
+def identity(value: Any) -> Any:
+    """What is given."""
+    return value
+
+
+def advance(
+    state: Any,
+    given: Any,
+    f_input: Function,
+    f_hidden: Function,
+    f_transition: Function,
+    input_clock: Clock,
+    hidden_clock: Clock,
+) -> Any:
+    """The next state, y_H(t) = f_T(C_H ⊙ f_H(y_H(t − 1)) + C_I ⊙ f_I(x(t))) (equation 3.1).
+
+    A function whose clock is off is not called, so that a stage that does not fire costs nothing. Units whose clocks
+    are both off keep their state, as the clockwork RNN's idle modules do: to the letter they would become f_T(0).
+    """
+    hidden, fresh = gated(hidden_clock, f_hidden, state), gated(input_clock, f_input, given)
+    if hidden is None and fresh is None:
+        return state
+    moved = f_transition(fresh if hidden is None else hidden if fresh is None else hidden + fresh)
+    idle = np.logical_not(hidden_clock) & np.logical_not(input_clock)
+    return np.where(idle, state, moved) if np.any(idle) else moved
+
+
+def output(state: Any, f_hidden: Function, f_output: Function, output_clock: Clock = 1) -> Any:
+    """The output, y_O(t) = f_O(C_O ⊙ f_H(y_H(t))) (equation 3.2); None where the clock is off."""
+    shown = gated(output_clock, f_hidden, state)
+    return None if shown is None else f_output(shown)
+
+
+def gated(clock: Clock, function: Function, value: Any) -> Any:
+    """C ⊙ f(x), f not being called where the clock is off altogether: then None."""
+    if not np.any(clock):
+        return None
+    found = function(value)
+    return found if np.all(clock) else clock * found
