@@ -14,10 +14,10 @@ RAW_SIZE = (480, 640)
 BOX = (slice(44, 469), slice(40, 600))
 
 
-def write_video(path: Path, frames: int, codec: str = "ffv1") -> Path:
+def write_video(path: Path, frames: int, codec: str = "ffv1", options: Mapping[str, str] | None = None) -> Path:
     """A video of seeded noise at 15 Hz; ffv1 (in mkv) loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as writer:
+    with av.open(str(path), "w", options=dict(options or {})) as writer:
         stream = writer.add_stream(codec, rate=15)
         stream.height, stream.width = SIZE
         stream.pix_fmt = "bgr0" if codec == "ffv1" else "yuv420p"

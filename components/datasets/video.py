@@ -51,6 +51,9 @@ def count_frames(file: Path) -> int:
 
     try:
         with av.open(str(file)) as container:
+            if container.streams.video[0].codec_context is None:
+                # Of a file cut within its first frame; decoding it would end the process.
+                raise DataError(f"{file}: breaks off within its first frame, expected a video")
             count = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(video=0))
     except (av.FFmpegError, OSError, IndexError) as error:
         raise DataError(f"{file}: no video that can be read: {reason(error)}") from None
@@ -105,8 +108,9 @@ class Reader:
                 self._open(file)
             while frame >= self._next:
                 self._decode()
-            found = self._kept[frame]
-        return png(upright(found))
+            # Within the lock: frames of one decoder share what converts them, and two at once end the process.
+            picture = upright(self._kept[frame])
+        return png(picture)
 
     def _open(self, file: Path) -> None:
         self._file, self._frames, self._next, self._kept = file, decode(file), 0, {}

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,26 @@ def test_what_is_no_video_is_empty_or_absent_is_named(tmp_path):
         video.read(tmp_path)
     with pytest.raises(DataError, match=r"e\.avi: no frame, expected a video"):
         video.read(write_video(tmp_path / "e.avi", 0, "mpeg4"))
+
+
+def fault(path: Path) -> str:
+    """What is said of a video as all its frames are read, "" where nothing is."""
+    try:
+        raw = video.read(path)
+        for item in raw.items:
+            read_pair(item, raw, MANY)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def test_a_video_that_is_cut_anywhere_is_read_up_to_there_or_refused_by_name(tmp_path):
+    for name, codec, options in (("a.mp4", "libx264", {"movflags": "faststart"}), ("a.mkv", "ffv1", {})):
+        whole = write_video(tmp_path / name, 6, codec, options).read_bytes()
+        for share in (0.05, 0.2, 0.5, 0.9):
+            cut = tmp_path / f"cut_{name}"
+            cut.write_bytes(whole[: int(share * len(whole))])
+            assert f"cut_{name}: " in (fault(cut) or f"cut_{name}: read to its end")
 
 
 def test_a_video_that_breaks_off_gives_the_frames_before_and_says_where(tmp_path):
