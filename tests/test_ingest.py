@@ -225,8 +225,8 @@ def test_a_missing_or_empty_root_is_one_line(tmp_path):
 
 
 def test_an_unknown_data_set_names_those_there_are():
-    with pytest.raises(ParamsError, match=r"ingest\.dataset: found 'cityscapes', expected: one of town, camvid"):
-        parse(IngestParams, {"dataset": "cityscapes"}, "params.yaml: ingest")
+    with pytest.raises(ParamsError, match=r"ingest\.dataset: found 'kitti', expected: one of town, camvid"):
+        parse(IngestParams, {"dataset": "kitti"}, "params.yaml: ingest")
 
 
 def test_real_camvid_ingests_whole(real_data, tmp_path):
