@@ -181,6 +181,8 @@ def classes_of(segmenter: Segmenter, split: Split) -> Classes:
     """The classes of the map that is scored. Raises DataError where they are the data's and not the model's."""
     if segmenter.outputs[0] != PREDICTION:
         return Classes(segmenter.names, segmenter.palette)
+    if not len(split.classes):
+        raise DataError(f"data set {split.dataset}: no labels, expected some to score")
     require_same_classes(model=segmenter.names, data=split.classes.names)
     return split.classes
 

@@ -20,6 +20,7 @@ from components.datasets.prepared import DATASET_FILE, QUARANTINE_FILE
 from components.datasets.readers import READERS, read_dataset
 from components.datasets.shards import PreparedWriter
 from components.datasets.town import TownParams, generate
+from components.datasets.video import is_video
 from components.errors import DataError
 from components.files import write_json
 from components.params import Params
@@ -44,7 +45,9 @@ class IngestParams(Params):
     dataset: Annotated[str, AfterValidator(known_dataset)] = Field(
         default="town", description=f"one of {', '.join(DATASETS)}"
     )
-    root: Path | None = Field(default=None, description="folder or archive that the data set lies in; unused for town")
+    root: Path | None = Field(
+        default=None, description="folder or archive that the data set lies in, or a video; unused for town"
+    )
     town: TownParams = Field(default_factory=TownParams, description="the generated town")
     max_bad_share: float = Field(
         default=0.01, ge=0, le=1, description="share of unusable items above which ingest fails"
@@ -96,6 +99,8 @@ def read_raw(params: IngestParams, work: Path) -> RawData:
     """The data set that `params` names, its files still encoded; an archive is unpacked under `work`."""
     if params.dataset == "town":
         return generate(params.town)
+    if params.dataset == "video" and params.root is not None and is_video(params.root):
+        return read_dataset(params.dataset, params.root)
     return read_dataset(params.dataset, open_root(params.root, work))
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from components.datasets.items import VOID, Item, Map, MapFile, MapRows
+from components.datasets.items import VOID, ImagePart, Item, Map, MapFile, MapRows, Unlabelled
 from components.datasets.matlab import read_field
 from components.datasets.pictures import FORMATS, open_picture
 from components.errors import DataError
 
+Source = Map | ImagePart | MapRows | Unlabelled | None
 # Smaller ones are what a failed download leaves; nothing can be learnt from them.
 LEAST_SIDE = 8
 # Far above any camera's picture, far below what would fill the memory; ingest has its own.
@@ -42,7 +43,7 @@ FORMS = {
 class BadFileError(DataError):
     """One file of an item is unusable; carries the file, relative to the data set."""
 
-    def __init__(self, kind: str, source: Map | MapRows | None, item: Item, reason: str) -> None:
+    def __init__(self, kind: str, source: Source, item: Item, reason: str) -> None:
         path = path_of(source)
         self.file = short_name(path) if path else ""
         super().__init__(f"{kind} {path.name if path else item.id}: {reason}")
@@ -78,11 +79,12 @@ def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[in
     stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
     try:
-        values = values_of(kind, stored, file.field if file else "", max_pixels)
+        values = values_of(kind, stored, file, max_pixels)
+        values = file.convert(values) if file and file.convert else values
         require_size(values, size)
-        return file.convert(values) if file and file.convert else values
     except DataError as error:
         raise BadFileError(kind, source, item, str(error)) from None
+    return values
 
 
 def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
@@ -91,11 +93,13 @@ def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
         raise DataError(f"size {shape(values.shape[1::-1])}, but its image is {shape(size)}")
 
 
-def values_of(kind: str, stored: bytes | MapRows, field: str, max_pixels: int) -> np.ndarray:
-    """The values of a map in rows, in a MATLAB file (its `field`) or in a picture (""). Raises DataError."""
+def values_of(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int) -> np.ndarray:
+    """The values of a map in rows, in a MATLAB file (its field) or in a picture. Raises DataError."""
     if isinstance(stored, MapRows):
         return values_of_rows(stored)
-    return read_field(stored, field) if field else values_of_picture(kind, stored, max_pixels)
+    if file and file.field:
+        return read_field(stored, file.field)
+    return values_of_picture(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
 
 
 def values_of_rows(stored: MapRows) -> np.ndarray:
@@ -109,10 +113,10 @@ def values_of_rows(stored: MapRows) -> np.ndarray:
     return np.where(values == -1, VOID, values)
 
 
-def values_of_picture(kind: str, content: bytes, max_pixels: int) -> np.ndarray:
+def values_of_picture(kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False) -> np.ndarray:
     """The values of a map's picture. Raises DataError where its format or its mode is not of the kind."""
     picture, form = decode(content, max_pixels), FORMS.get(kind)
-    if form and is_jpeg(picture):
+    if form and is_jpeg(picture) and not may_be_jpeg:
         raise DataError("JPEG, expected a lossless format such as PNG")
     values = np.array(picture)
     if form and picture.mode not in form.modes:
@@ -137,7 +141,7 @@ def stretch(content: bytes) -> int:
     return next((factor for mode, factor in STRETCHES.items() if mode in tiles), 1)
 
 
-def read_file(kind: str, source: Map | None, item: Item) -> bytes:
+def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
     """The bytes of one file of `item`. Raises BadFileError where it is missing or unreadable."""
     if isinstance(source, bytes):
         return source
@@ -145,23 +149,25 @@ def read_file(kind: str, source: Map | None, item: Item) -> bytes:
     if path is None:
         raise BadFileError(kind, source, item, f"missing, expected one for {item.id}")
     try:
-        return path.read_bytes()
+        return source.read() if isinstance(source, ImagePart) else path.read_bytes()
+    except DataError as error:
+        raise BadFileError(kind, source, item, str(error)) from None
     except FileNotFoundError:
         raise BadFileError(kind, source, item, f"missing, expected {short_name(path)}") from None
     except OSError as error:
         raise BadFileError(kind, source, item, f"unreadable: {error.strerror}") from None
 
 
-def decode(content: bytes, max_pixels: int) -> Image.Image:
+def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture in `content`, wholly decoded. Raises DataError saying why it cannot be used."""
     try:
-        picture = open_picture(content)
+        picture = open_picture(content, formats)
         reason = unfit(picture, max_pixels)
         if not reason:
             picture.load()
             return picture
     except UnidentifiedImageError:
-        reason = f"not a picture, expected one of: {' '.join(FORMATS)}"
+        reason = f"not a picture, expected one of: {' '.join(formats)}"
     except Exception as error:
         # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end an ingest.
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -182,9 +188,9 @@ def unfit(picture: ImageFile, max_pixels: int) -> str:
     return ""
 
 
-def path_of(source: Map | MapRows | None) -> Path | None:
+def path_of(source: Source) -> Path | None:
     """Where a file lies; None of bytes and rows, and where there is no file."""
-    path = source.path if isinstance(source, MapFile) else source
+    path = source.path if isinstance(source, MapFile | ImagePart) else source
     return path if isinstance(path, Path) else None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from components.datasets.decoding import BadFileError, read_image, read_map
-from components.datasets.items import VOID, Item, RawData
+from components.datasets.items import VOID, Item, RawData, Unlabelled
 from components.datasets.pictures import encode_map, rgb
 from components.errors import DataError
 
@@ -70,7 +70,9 @@ def accept(item: Item, raw: RawData, max_pixels: int) -> Accepted:
 
 
 def read_label(item: Item, raw: RawData, size: tuple[int, int], max_pixels: int) -> np.ndarray:
-    """The label of `item`, (H, W) uint8, as classes and 255. Raises BadFileError."""
+    """The label of `item`, (H, W) uint8, as classes and 255: all void of an unlabelled frame. Raises BadFileError."""
+    if isinstance(item.label, Unlabelled):
+        return np.full(size[::-1], VOID, np.uint8)
     return classes_of(read_map("label", item.label, item, size, max_pixels), item, raw)
 
 

@@ -32,12 +32,36 @@ class MapFile:
     """A map whose file needs more than decoding a picture.
 
     `field` names the array of a MATLAB file, "" of a picture. `convert` turns stored values (H, W) into those that the
-    map has here; it raises DataError, saying what was found and expected.
+    map has here; it raises DataError, saying what was found and expected. `is_lossy` allows a JPEG, of a data set that
+    publishes no better and whose `convert` sets things right.
     """
 
     path: Path
     field: str = ""
     convert: Callable[[np.ndarray], np.ndarray] | None = None
+    is_lossy: bool = False
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """An image that is a part of its file, as a crop or a frame of a video: `read` gives it as a picture's bytes.
+
+    It raises DataError, saying what was found and expected, or OSError where the file is missing or unreadable.
+    """
+
+    path: Path
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """In the place of a label: a frame that nobody labelled, there to be seen in its clip. Its label is all void.
+
+    None is not that, but a label that should be there and is missing.
+    """
+
+
+UNLABELLED = Unlabelled()
 
 
 Map = Path | bytes | MapFile
@@ -62,8 +86,8 @@ class Item:
 
     id: str
     split: str
-    image: Path | bytes
-    label: Map | MapRows | None
+    image: Path | bytes | ImagePart
+    label: Map | MapRows | Unlabelled | None
     clip: str = ""
     frame: int = 0
     layers: Mapping[str, Map] = field(default_factory=dict)

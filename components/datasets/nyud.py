@@ -16,6 +16,7 @@ NAMES = (
     *("person", "night stand", "toilet", "sink", "lamp", "bathtub", "bag"),
     *("otherstructure", "otherfurniture", "otherprop"),
 )
+LABEL_VALUES = {0: VOID, **{index + 1: index for index in range(len(NAMES))}}
 LABELS, FIELD = Path("segmentation"), "segmentation"
 IMAGES, DEPTH, HHA = Path("images"), Path("depth"), Path("hha")
 LISTS = ("train", "val", "trainval", "test")
@@ -34,7 +35,7 @@ def read(root: Path) -> RawData:
         name="nyud",
         classes=Classes(NAMES, bit_palette(len(NAMES))),
         items=[item for split, ids in splits.items() for item in list_items(folder, split, ids)],
-        label_values={0: VOID, **{index + 1: index for index in range(len(NAMES))}},
+        label_values=LABEL_VALUES,
     )
 
 

@@ -11,9 +11,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def open_picture(content: bytes) -> ImageFile:
+def open_picture(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
     """The picture in `content` with its header read and its pixels not. Raises what Pillow raises."""
-    return Image.open(BytesIO(content), formats=FORMATS)
+    return Image.open(BytesIO(content), formats=formats)
 
 
 def decode_image(content: bytes) -> np.ndarray:

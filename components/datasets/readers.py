@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from components.datasets import camvid, context, folder, huggingface, nyud, sbd, sift_flow, voc
+from components.datasets import (
+    camvid,
+    cityscapes,
+    context,
+    folder,
+    huggingface,
+    nyud,
+    nyud_clips,
+    sbd,
+    sift_flow,
+    video,
+    voc,
+    youtube_objects,
+)
 from components.datasets.items import RawData
 from components.errors import DataError
 
@@ -16,6 +29,10 @@ READERS: dict[str, Callable[[Path], RawData]] = {
     "sbd": sbd.read,
     "sift_flow": sift_flow.read,
     "voc": voc.read,
+    "cityscapes": cityscapes.read,
+    "nyud_clips": nyud_clips.read,
+    "video": video.read,
+    "youtube_objects": youtube_objects.read,
 }
 
 
