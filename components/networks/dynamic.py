@@ -1,7 +1,7 @@
 """Gaussians whose covariance is inferred at every cell (thesis §5.3.2), and free-form deformation beside them.
 
 Exact local filtering is the reference. Sampling the ring with `deform_conv2d` is the thesis's way. What is cheap blends
-three static scales, each a plain dilated and blurred convolution of the same weights.
+three static scales of the same weights.
 """
 
 import math
@@ -11,17 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from components.networks.composition import GaussianParams, require
-from components.networks.covariance import NUMBERS, Kind, of_size, root, size_of
-from components.networks.gaussian import apply, kernel_1d, kernel_2d
+from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, Kind, of_size, root, size_of
+from components.networks.gaussian import kernel_2d
 from components.networks.sampling import dynamic_samples, gaussian_offsets
-
-# Dilation of the three scales of what is cheap; the blur before each is by half of what the dilation adds.
-DILATIONS = (1, 2, 4)
+from components.networks.upsampling import upsample
 
 
-def regressor(channels: int, numbers: int) -> nn.Conv2d:
-    """The 3×3 convolution that infers `numbers` at every cell; it starts as zero, so as a constant."""
-    conv = nn.Conv2d(channels, numbers, 3, padding=1)
+def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
+    """The convolution that infers `numbers` at every cell; it starts as zero, so as a constant."""
+    conv = nn.Conv2d(channels, numbers, side, padding=side // 2)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
@@ -72,43 +70,44 @@ class FreeForm(nn.Module):
 class Scales(nn.Module):
     """The cheap dynamic Gaussian: each cell blends three static scales of one 3×3 convolution by its inferred size.
 
-    A scale of dilation d is blurred by (d − 1) / 2, half of what it dilates, and stands for the size d − 1; between two
-    sizes the blend is linear, beyond the last it stays there. x: (N, C, H, W).
+    The thesis notes that blurring and resampling equals to reduce with a Gaussian, filter, and enlarge again. So the
+    scales are the convolution on the map, on the map blurred and halved, and on that blurred and halved once more: taps
+    1, 2 and 4 cells apart, for sizes 0, 1 and 3 as the ring adds them to the grid. Between two sizes the blend is
+    linear, beyond the last it stays there. x: (N, C, H, W).
     """
+
+    kernel: Tensor
 
     def __init__(self, conv: nn.Conv2d, size: float = 0.5) -> None:
         super().__init__()
         require(conv, is_3x3=True)
         self.conv = conv
-        self.infer = regressor(conv.in_channels, 1)
+        # On one cell each: on nine, the regressor alone costs as much as all else.
+        self.infer = regressor(conv.in_channels, 1, side=1)
         self.infer.bias.data.fill_(math.log(size))  # type: ignore[union-attr]
-        for dilation in DILATIONS[1:]:
-            kernel = kernel_1d(torch.tensor([(dilation - 1) / 2])).float()
-            self.register_buffer(f"kernel_{dilation}", kernel, persistent=False)
+        # Binomial: the Gaussian of σ² = 1/2 on three cells.
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 3, 3), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The blend."""
-        near, middle, far = (self.at(x, dilation) for dilation in DILATIONS)
-        first, second = self.steps(self.scale_map(x).unsqueeze(1))
-        blended: Tensor = near + first * (middle - near) + second * (far - middle)
-        return blended
+        """The blend, from coarse to fine."""
+        half = self.halved(x)
+        size = self.scale_map(x).unsqueeze(1)
+        middle, far = self.conv(half), self.conv(self.halved(half))
+        # Where the coarser scales meet it is enough to know the size at every other cell.
+        coarse = middle + ((size[..., ::2, ::2] - 1) / 2).clamp(0, 1) * (upsample(far, 2, middle) - middle)
+        near: Tensor = self.conv(x)
+        return near + size.clamp(0, 1) * (upsample(coarse, 2, near) - near)
 
-    def at(self, x: Tensor, dilation: int) -> Tensor:
-        """X filtered at one scale."""
-        if dilation > 1:
-            kernel = self.get_buffer(f"kernel_{dilation}")
-            x = apply(x, [kernel.unsqueeze(-1), kernel.unsqueeze(-2)], is_dark=True)
-        conv = self.conv
-        return F.conv2d(x, conv.weight, conv.bias, padding=dilation, dilation=dilation, groups=conv.groups)
-
-    def steps(self, size: Tensor) -> tuple[Tensor, Tensor]:
-        """How far a `size` is on the way from the first scale to the second, and from there to the third: 0 to 1."""
-        low, middle, high = (float(dilation - 1) for dilation in DILATIONS)
-        return ((size - low) / (middle - low)).clamp(0, 1), ((size - middle) / (high - middle)).clamp(0, 1)
+    def halved(self, x: Tensor) -> Tensor:
+        """Every other cell of x, blurred; cell i looks at cell 2i."""
+        channels = x.shape[1]
+        return F.conv2d(x, self.kernel.expand(channels, 1, 3, 3), stride=2, padding=1, groups=channels)
 
     def scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells."""
-        return size_of(self.infer(x).permute(0, 2, 3, 1))
+        sizes: Tensor = self.infer(x)[:, 0].clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
+        return sizes
 
 
 def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
