@@ -28,7 +28,7 @@ class ComposeParams(Params):
     where: tuple[str, ...] = Field(("output", "decoder"), description="output, decoder, or patterns of layers' names")
     filter: Filter = Field("resample", description="what a convolution is composed with; conv adds it alone")
     covariance: Kind = Field("spherical", description="scale; and aspect; and slant")
-    size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
+    first_size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
     std_devs: PositiveFloat = Field(2.0, description="standard deviations that a kernel covers; 2 in the thesis")
     discretisation: Literal["integrated", "sampled"] = Field("integrated", description="sampled is the thesis's own")
     border: Literal["even", "dark"] = Field("even", description="dark is the thesis's own: zeros past the border")
@@ -71,7 +71,7 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     chosen = network.compose
     gaussian = GaussianParams(
         covariance=chosen.covariance,
-        size=chosen.size,
+        size=chosen.first_size,
         std_devs=chosen.std_devs,
         is_sampled=chosen.discretisation == "sampled",
         is_dark=chosen.border == "dark",
