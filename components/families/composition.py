@@ -1,11 +1,14 @@
 """The composition family: nets whose receptive fields are learned, or inferred at every pixel (thesis chapter 5)."""
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Literal
 
+import numpy as np
+import torch
 from pydantic import Field, PositiveFloat
 from torch import nn
 
@@ -18,8 +21,14 @@ from components.learning.loop import fit as fit_loop
 from components.learning.still_images import StillImages, StillParams
 from components.networks.composing import Composition, Filter, compose, gaussian_pixels, learn_structure_alone
 from components.networks.composition import Blur, GaussianParams, fold
-from components.networks.covariance import Kind
+from components.networks.covariance import NUMBERS, Kind, covariance
+from components.networks.dynamic import DynamicGaussian, Scales
+from components.networks.labels import as_input
 from components.params import Params
+from components.reporting.fields import ellipses, scale_map
+
+# Validation pictures whose inferred scale is drawn.
+SHOWN = 3
 
 
 class ComposeParams(Params):
@@ -114,6 +123,41 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """The validation scores of a trained net."""
     return task_of(data, params).score(net.eval())
+
+
+def pictures(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
+    """PNGs of what was learned, by file name: covariances over training, and inferred scales of validation pictures."""
+    found = {}
+    if layers := covariances(params.network.compose.covariance, history):
+        found["covariances.png"] = ellipses(layers)
+    dynamic = [module for module in net.modules() if isinstance(module, DynamicGaussian | Scales)]
+    if dynamic and params.network.inputs == "rgb":
+        split = data.split(params.val_split)
+        images = [split[index].image for index in range(0, len(split), math.ceil(len(split) / SHOWN))]
+        found["scales.png"] = scale_map(images, [scales_of(net, dynamic[-1], image) for image in images])
+    return found
+
+
+def covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
+    """By layer: its covariance (2, 2) at every validation."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for row in history:
+        for name in (key.removesuffix("/0") for key in row if key.startswith("covariance/") and key.endswith("/0")):
+            numbers = [row[f"{name}/{index}"] for index in range(NUMBERS[kind])]
+            sigma = covariance(torch.tensor(numbers, dtype=torch.float64)).numpy()
+            layers.setdefault(name.removeprefix("covariance/"), []).append(sigma)
+    return layers
+
+
+@torch.inference_mode()
+def scales_of(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray) -> np.ndarray:
+    """The scale (h, w) that `layer` infers in `net` at every cell of a picture."""
+    taken: list[torch.Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+    device = next(net.parameters()).device
+    net.eval()(as_input({"image": torch.from_numpy(image)[None].to(device)}))
+    hook.remove()
+    return layer.scale_map(taken[0])[0].cpu().numpy()
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:

@@ -15,6 +15,7 @@ from components.networks.composing import Composition, composed
 from components.networks.composition import GaussianParams
 from components.networks.covariance import Kind, root
 from components.networks.dynamic import DynamicGaussian, Scales, local_filter
+from components.networks.gaussian import blur
 from components.networks.sampling import dynamic_samples, gaussian_offsets, ring
 from components.params import Params
 from components.runtime.session import open_session
@@ -38,8 +39,8 @@ class CostParams(Params):
 def cost(params: CostParams, seed: int) -> dict[str, float]:
     """The time that a layer adds to its plain convolution, as a share of what free-form deformation adds to it.
 
-    In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
-    least of the turns counts. `local_error`: how far it is from exact local filtering.
+    A layer as large as a CamVid picture's at stride 8 or 16. In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
+    least of the turns counts. `local_error_…`: how far it is from exact local filtering.
     """
     torch.manual_seed(seed)
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1)
@@ -57,7 +58,9 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
         sessions = {name: exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
         found["added_time_onnx"] = added(sessions, params.trials)
     if isinstance(own, DynamicGaussian | Scales):
-        found["local_error"] = local_error(own, x)
+        # White noise, which no sampling can follow, and noise as smooth as features are.
+        found["local_error_white"] = local_error(own, x)
+        found["local_error_smooth"] = local_error(own, blur(x, torch.zeros(1, 1)))
     return found
 
 
@@ -84,7 +87,7 @@ def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
 
 
 def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
-    """The root mean square difference of `layer` on white noise `x` from the exact way, in parts of the latter's.
+    """The root mean square difference of `layer` on noise `x` from the exact way, in parts of the latter's.
 
     Exact: at every cell the input is filtered by that cell's own Gaussian, then sampled around it by its covariance.
     Here at the sizes that the layer infers, each tap from its own local filter.
@@ -96,3 +99,23 @@ def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
         numbers, offsets = scaled.log().unsqueeze(-1), ring().view(1, 9, 2, 1, 1) * scaled[:, None, None]
     exact = dynamic_samples(local_filter(x, numbers, GaussianParams()), layer.conv.weight, layer.conv.bias, offsets)
     return float((layer(x) - exact).square().mean().sqrt() / exact.square().mean().sqrt())
+
+
+LAYERS = {
+    "output, 40 to 11 channels, 45×60": {},
+    "output, 112 to 11 channels, 23×30": {"channels": 112, "height": 23, "width": 30},
+    "added, 40 to 40 channels, 45×60": {"outputs": 40},
+}
+
+
+def main() -> None:
+    """Print every layer's costs: `python -m components.studying.cost`."""
+    torch.set_num_threads(1)
+    for name, layer in LAYERS.items():
+        for kind in ("scales", "dynamic"):
+            found = cost(CostParams.model_validate({"filter": kind, **layer}), seed=0)
+            print(f"{name}, {kind}: " + ", ".join(f"{key} {value:.2f}" for key, value in found.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
