@@ -81,14 +81,14 @@ def compose(net: nn.Module, composition: Composition) -> None:
             compose_output(fcn, composition)
         if "decoder" in composition.where and isinstance(fcn.top_down, TopDown):
             for mix in fcn.top_down.mix:
-                depthwise: nn.Sequential = mix[0]  # type: ignore[index, assignment]
+                depthwise: nn.Sequential = mix[0]  # type: ignore[index]
                 depthwise[0] = composed(depthwise[0], composition)  # type: ignore[arg-type]
 
 
 def compose_output(fcn: FCN, composition: Composition) -> None:
     """Add a composed layer before the scores of every stream."""
     for index, score in enumerate(fcn.fusion.score):
-        channels: int = score.in_channels
+        channels: int = score.in_channels  # type: ignore[assignment]
         conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         fcn.fusion.score[index] = OutputStage(composed(conv, composition), channels, score)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -39,7 +40,7 @@ class CostParams(Params):
 def cost(params: CostParams, seed: int) -> dict[str, float]:
     """The time that a layer adds to its plain convolution, as a share of what free-form deformation adds to it.
 
-    A layer as large as a CamVid picture's at stride 8 or 16. In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
+    In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
     least of the turns counts. `local_error_…`: how far it is from exact local filtering.
     """
     torch.manual_seed(seed)
@@ -50,10 +51,11 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
         # Offsets and sizes that differ from cell to cell, as learned ones do.
-        nn.init.normal_(layer.infer.weight, std=0.5 / layer.infer.weight[0].numel() ** 0.5)  # type: ignore[union-attr]
+        weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
+        nn.init.normal_(weight, std=0.5 / weight[0].numel() ** 0.5)
     layers: dict[str, nn.Module] = {"plain": conv.eval(), "free-form": free, "own": own}
     found = {"dynamic_numbers": float(own.infer.out_channels)}  # type: ignore[union-attr, arg-type]
-    found["added_time_torch"] = added({name: lambda net=net: net(x) for name, net in layers.items()}, params.trials)
+    found["added_time_torch"] = added({name: partial(net, x) for name, net in layers.items()}, params.trials)
     with TemporaryDirectory() as folder:
         sessions = {name: exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
         found["added_time_onnx"] = added(sessions, params.trials)
