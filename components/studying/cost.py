@@ -44,7 +44,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     least of the turns counts. `local_error_…`: how far it is from exact local filtering.
     """
     torch.manual_seed(seed)
-    conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1)
+    conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
     gaussian = GaussianParams(params.covariance)
     free = composed(conv, Composition((), "free-form", gaussian)).eval()
     own = composed(conv, Composition((), params.filter, gaussian)).eval()
