@@ -14,7 +14,7 @@ from components import step
 from components.datasets.prepared import DATASET_FILE, PreparedData
 from components.errors import ModelError, ParamsError
 from components.families import find
-from components.files import write_json
+from components.files import write_bytes, write_json
 from components.identity import LOCK_FILE, code_hash, fingerprint, sha256_file
 from components.learning import checkpoints
 from components.learning.history import HISTORY_FILE, best_row
@@ -116,6 +116,10 @@ def learn(
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.metrics)
+        if is_main_process() and hasattr(kind, "pictures"):
+            for file, content in kind.pictures(net, prepared, params, history).items():
+                write_bytes(out / file, content)
+                recorder.artifacts(out / file)
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained

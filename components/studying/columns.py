@@ -41,4 +41,5 @@ COLUMNS = {
     "conv_layers": Column("conv. layers", "", 1.0, 0),
     "receptive_field": Column("rf size", "px", 1.0, 0),
     "max_stride": Column("max stride", "px", 1.0, 0, is_lower_better=True),
+    "gaussian_pixels": Column("learned size", "px", 1.0, 1),
 }

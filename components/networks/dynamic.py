@@ -1,0 +1,129 @@
+"""Gaussians whose covariance is inferred at every cell (thesis §5.3.2), and free-form deformation beside them.
+
+Exact local filtering is the reference. Sampling the ring with `deform_conv2d` is the thesis's way. What is cheap blends
+three static scales of the same weights.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from components.networks.composition import GaussianParams, require
+from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, Kind, of_size, root, size_of
+from components.networks.gaussian import kernel_2d
+from components.networks.sampling import dynamic_samples, gaussian_offsets
+from components.networks.upsampling import upsample
+
+
+def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
+    """The convolution that infers `numbers` at every cell; it starts as zero, so as a constant."""
+    conv = nn.Conv2d(channels, numbers, side, padding=side // 2)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+class DynamicGaussian(nn.Module):
+    """A 3×3 convolution whose points move by the ring of a covariance inferred at every cell: 1, 2 or 3 numbers.
+
+    x: (N, C, H, W). At constant covariance it samples as blur-and-resample does, without its blur.
+    """
+
+    def __init__(self, conv: nn.Conv2d, covariance: Kind = "spherical", size: float = 0.5) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        self.infer = regressor(conv.in_channels, NUMBERS[covariance])
+        self.infer.bias.data.copy_(of_size(covariance, size))  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution at the points of each cell."""
+        return dynamic_samples(x, self.conv.weight, self.conv.bias, gaussian_offsets(root(self.numbers(x))))
+
+    def numbers(self, x: Tensor) -> Tensor:
+        """The log-Cholesky numbers of every cell, (N, H, W, 1, 2 or 3)."""
+        found: Tensor = self.infer(x)
+        return found.permute(0, 2, 3, 1)
+
+    def scale_map(self, x: Tensor) -> Tensor:
+        """The size of every cell's Gaussian, (N, H, W), in cells (figure 5.8)."""
+        return size_of(self.numbers(x))
+
+
+class FreeForm(nn.Module):
+    """Deformable convolution: every cell infers 2·9 offsets, dy and dx of each tap (the thesis's baseline)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        self.infer = regressor(conv.in_channels, 18)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution at the points of each cell."""
+        offsets: Tensor = self.infer(x)
+        return dynamic_samples(x, self.conv.weight, self.conv.bias, offsets.unflatten(1, (9, 2)))
+
+
+class Scales(nn.Module):
+    """The cheap dynamic Gaussian: each cell blends three static scales of one 3×3 convolution by its inferred size.
+
+    The thesis notes that blurring and resampling equals to reduce with a Gaussian, filter, and enlarge again. So the
+    scales are the convolution on the map, on the map blurred and halved, and on that blurred and halved once more: taps
+    1, 2 and 4 cells apart, for sizes 0, 1 and 3 as the ring adds them to the grid. Between two sizes the blend is
+    linear, beyond the last it stays there. x: (N, C, H, W).
+    """
+
+    kernel: Tensor
+
+    def __init__(self, conv: nn.Conv2d, size: float = 0.5) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        # On one cell each: on nine, the regressor alone costs as much as all else.
+        self.infer = regressor(conv.in_channels, 1, side=1)
+        self.infer.bias.data.fill_(math.log(size))  # type: ignore[union-attr]
+        # Binomial: the Gaussian of σ² = 1/2 on three cells.
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 3, 3), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The blend, from coarse to fine."""
+        half = self.halved(x)
+        size = self.scale_map(x).unsqueeze(1)
+        middle, far = self.conv(half), self.conv(self.halved(half))
+        # Where the coarser scales meet it is enough to know the size at every other cell.
+        coarse = middle + ((size[..., ::2, ::2] - 1) / 2).clamp(0, 1) * (upsample(far, 2, middle.shape[-2:]) - middle)
+        near: Tensor = self.conv(x)
+        return near + size.clamp(0, 1) * (upsample(coarse, 2, near.shape[-2:]) - near)
+
+    def halved(self, x: Tensor) -> Tensor:
+        """Every other cell of x, blurred; cell i looks at cell 2i."""
+        channels = x.shape[1]
+        return F.conv2d(x, self.kernel.expand(channels, 1, 3, 3), stride=2, padding=1, groups=channels)
+
+    def scale_map(self, x: Tensor) -> Tensor:
+        """The size of every cell's Gaussian, (N, H, W), in cells."""
+        sizes: Tensor = self.infer(x)[:, 0].clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
+        return sizes
+
+
+def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
+    """`x` (N, C, H, W) filtered at every cell with a Gaussian of its own: the exact reference, slow.
+
+    numbers: (N, H, W, 1, 2 or 3) log-Cholesky. Past the border there is nothing, as in `gaussian.apply`.
+    """
+    kernels = kernel_2d(numbers, params.std_devs, params.is_sampled).to(x.dtype)
+    height, width = kernels.shape[-2:]
+    taps = kernels.flatten(-2).permute(0, 3, 1, 2).flatten(2)
+
+    def unfolded(values: Tensor) -> Tensor:
+        patches = F.unfold(values, (height, width), padding=(height // 2, width // 2))
+        return patches.unflatten(1, (values.shape[1], height * width))
+
+    filtered = torch.einsum("ncks,nks->ncs", unfolded(x), taps)
+    if not params.is_dark:
+        filtered = filtered / torch.einsum("ncks,nks->ncs", unfolded(torch.ones_like(x[:, :1])), taps)
+    return filtered.unflatten(2, x.shape[-2:])

@@ -1,0 +1,63 @@
+"""Where a 3×3 filter looks: points moved by constants, by a covariance, or by what is inferred at every cell (§5.3)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import deform_conv2d
+
+# Offsets in cells beyond which every sample is outside any map; torchvision turns coordinates into integers.
+FARTHEST = 1e4
+
+
+def grid() -> Tensor:
+    """The cells of a 3×3 filter, (9, 2) as dy, dx, row by row."""
+    steps = torch.tensor([-1.0, 0.0, 1.0])
+    return torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1).view(9, 2)
+
+
+def ring() -> Tensor:
+    """The standard Gaussian as points, (9, 2) as dy, dx in the order of `grid`: the origin and eight points of the unit
+    circle at equal angles (thesis §5.3.2). The published code has errors of sign here: two of its points coincide.
+    """
+    cells = grid()
+    angles = torch.atan2(cells[:, 0], cells[:, 1])
+    circle = torch.stack([angles.sin(), angles.cos()], dim=-1)
+    circle[4] = 0.0
+    return circle
+
+
+def spread_kernel(weight: Tensor, points: Tensor, most: int | None = None) -> Tensor:
+    """The dense filter (O, I, S, S) that samples bilinearly at `points` (9, 2) with the taps of `weight` (O, I, 3, 3).
+
+    Each tap goes to the four cells around its point: what `deform_conv2d` does with constant offsets, as a plain
+    convolution. S is odd, as wide as the points reach; of those beyond `most` cells nothing is left.
+    """
+    points = points.clamp(-FARTHEST, FARTHEST)
+    half = max(1, math.ceil(float(points.detach().abs().max())))
+    half = half if most is None else max(1, min(half, most))
+    cells = torch.arange(-half, half + 1, dtype=points.dtype, device=points.device)
+    hats = (1 - (points.unsqueeze(-1) - cells).abs()).clamp_min(0)
+    return torch.einsum("oik,ky,kx->oiyx", weight.flatten(2), hats[:, 0], hats[:, 1])
+
+
+def static_samples(x: Tensor, weight: Tensor, points: Tensor, groups: int = 1) -> Tensor:
+    """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at the same `points` (9, 2) everywhere."""
+    kernel = spread_kernel(weight, points, max(x.shape[-2:]))
+    return F.conv2d(x, kernel, padding=kernel.shape[-1] // 2, groups=groups)
+
+
+def dynamic_samples(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Tensor) -> Tensor:
+    """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at points of each cell's own.
+
+    offsets: (N, 9, 2, H, W) as dy, dx, from the cells of the plain filter.
+    """
+    # What is no number samples where the plain filter does; torchvision would read memory anywhere.
+    safe = torch.nan_to_num(offsets, nan=0.0).clamp(-FARTHEST, FARTHEST)
+    return deform_conv2d(x, safe.flatten(1, 2), weight, bias, padding=(1, 1))
+
+
+def gaussian_offsets(root: Tensor) -> Tensor:
+    """Offsets (N, 9, 2, H, W) of the Gaussian deformation: the ring warped by `root` (N, H, W, 2, 2), Σ = UᵀU."""
+    return torch.einsum("kr,nhwrc->nkchw", ring().to(root), root)
