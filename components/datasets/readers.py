@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from components.datasets import camvid, context, folder, huggingface, nyud, sbd, sift_flow, voc
+from components.datasets import camvid, context, davis, folder, huggingface, masks, nyud, sbd, sift_flow, voc
 from components.datasets.items import RawData
 from components.errors import DataError
 
@@ -16,6 +16,10 @@ READERS: dict[str, Callable[[Path], RawData]] = {
     "sbd": sbd.read,
     "sift_flow": sift_flow.read,
     "voc": voc.read,
+    "davis": davis.read,
+    "coco_mval": masks.read_mval,
+    "davis_frames": masks.read_frames,
+    "guided": masks.read_together,
 }
 
 

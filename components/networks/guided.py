@@ -1,0 +1,132 @@
+"""Guided networks: a shared encoder, guidance from annotations, and inference by a learned metric (thesis §4.3).
+
+Beyond the thesis, whose guidance is one mean a class at stride 32: features of several strides in one embedding of unit
+length, the support's cells kept beside their mean (a mean cannot tell a black dog from a white one), and masks at stride
+4.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from components.networks.annotations import pool, shares, spread
+from components.networks.backbones import Backbone
+from components.networks.fusion import TopDown, conv_norm_relu
+from components.networks.upsampling import steps, upsample
+
+STRIDE, FINE = 8, 4
+# What a class without an annotation scores: as unlike as can be.
+FLOOR = 1e-6
+
+
+class Guidance(NamedTuple):
+    """A task: what is known of each class. N tasks, K classes, M cells of all the support.
+
+    mean: (N, K, D), the mean of shots. present: (N, K) bool. keys: (N, M, D) embeddings of the support's cells; values:
+    (N, K, M) what each says of each class, zeros where it says nothing.
+    """
+
+    mean: Tensor
+    present: Tensor
+    keys: Tensor
+    values: Tensor
+
+
+class GuidedNet(nn.Module):
+    """A few annotations define the task, and no weight changes (thesis §4.3).
+
+    `width` channels of the top-down features, `embedding` of the unit vectors that are matched, `hidden` of the scorer.
+    """
+
+    def __init__(self, backbone: Backbone, width: int, embedding: int, hidden: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        strides = (32, 16, 8)
+        self.top_down = TopDown(backbone.channels[:0:-1], steps(strides), width)
+        self.embed = nn.Conv2d(width, embedding, kernel_size=1)
+        self.look = conv_norm_relu(backbone.channels[0], hidden)
+        self.scorer = Scorer(embedding, hidden)
+        # Sharpness of matching; larger is nearer to one nearest neighbour.
+        self.log_sharpness = nn.Parameter(torch.tensor(20.0).log())
+
+    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """image: (N, 3, H, W) float, 0–255. Returns unit vectors (N, D, h, w) at stride 8, details at stride 4."""
+        fine, *features = self.backbone(image)
+        top = self.top_down(features[::-1])[-1]
+        return F.normalize(self.embed(top), dim=1), self.look(fine)
+
+    def guide(self, embedding: Tensor, annotation: Tensor) -> Guidance:
+        """The guidance of one shot a task: embedding (N, D, h, w), annotation (N, K, H, W) in 0–1; no encoder runs."""
+        cells = spread(annotation, STRIDE)
+        mean, present = pool(embedding, cells)
+        return Guidance(mean, present, embedding.flatten(2).transpose(1, 2), shares(cells))
+
+    def segment(self, embedding: Tensor, fine: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
+        """Scores (N, K, h4, w4) at stride 4 of each class.
+
+        hint: (N, K, 2, h, w), what is known of this very picture: the mask of the frame before, and clicks on it.
+        """
+        found = self.match(embedding, guidance, hint)
+        return self.scorer(embedding, fine, guidance.mean, found)
+
+    def match(self, embedding: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
+        """How well each cell fits each class and its best rival, (N, K, C, h, w): ways are batched, in any order."""
+        batch, _, height, width = embedding.shape
+        query = embedding.flatten(2).transpose(1, 2)
+        sharpness = self.log_sharpness.clamp(max=4).exp()
+        kernel = (sharpness * (query @ guidance.keys.transpose(1, 2) - 1)).exp()
+        votes = (kernel @ guidance.values.transpose(1, 2)).transpose(1, 2)
+        likeness = (votes + FLOOR).log() / 10
+        cosine = F.normalize(guidance.mean, dim=2) @ query.transpose(1, 2)
+        share = (votes + FLOOR) / (votes + FLOOR).sum(dim=1, keepdim=True)
+        present = guidance.present.to(query)[..., None].expand_as(cosine)
+        own = torch.stack([likeness, cosine, present], dim=2)
+        maps = torch.cat([own, rival(own), share[:, :, None]], dim=2)
+        ways = maps.shape[1]
+        return torch.cat([maps.reshape(batch, ways, -1, height, width), hint, rival(hint)], dim=2)
+
+
+def rival(values: Tensor) -> Tensor:
+    """The highest value among the other classes, for each class of (N, K, …)."""
+    ways = values.shape[1]
+    same = torch.eye(ways, dtype=torch.bool, device=values.device).view(1, ways, ways, *[1] * (values.dim() - 2))
+    return values[:, None].masked_fill(same, -1e4).amax(dim=2)
+
+
+class Scorer(nn.Module):
+    """A small learned metric: query features fused with a tiled guide, scored cell by cell and once more at stride 4.
+
+    Fusing by concatenation and a linear layer is a sum of two layers (thesis §4.3.2); their product is a third.
+    """
+
+    def __init__(self, embedding: int, hidden: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(embedding, hidden, kernel_size=1)
+        self.tiled = nn.Linear(embedding, hidden)
+        self.product = nn.Conv2d(embedding, hidden, kernel_size=1, bias=False)
+        self.found = nn.Conv2d(MATCHES, hidden, kernel_size=3, padding=1)
+        self.coarse = nn.Sequential(
+            nn.ReLU(),
+            conv_norm_relu(hidden, hidden, 3),
+            conv_norm_relu(hidden, hidden, 5, groups=hidden),
+            conv_norm_relu(hidden, hidden, 3),
+        )
+        self.fine = nn.Sequential(conv_norm_relu(2 * hidden, hidden), conv_norm_relu(hidden, hidden, 3))
+        self.score = nn.Conv2d(hidden, 1, kernel_size=1)
+
+    def forward(self, embedding: Tensor, fine: Tensor, mean: Tensor, found: Tensor) -> Tensor:
+        """Scores (N, K, h4, w4). `found` (N, K, C, h, w): what was matched."""
+        batch, ways = found.shape[:2]
+        product = mean[..., None, None] * embedding[:, None]
+        fused = self.query(embedding)[:, None] + self.tiled(mean)[..., None, None]
+        fused = fused.flatten(0, 1) + self.product(product.flatten(0, 1)) + self.found(found.flatten(0, 1))
+        look = fine[:, None].expand(-1, ways, -1, -1, -1).flatten(0, 1)
+        coarse = upsample(self.coarse(fused), STRIDE // FINE, look)
+        scores = self.score(self.fine(torch.cat([coarse, look], dim=1)))
+        return scores.view(batch, ways, *scores.shape[-2:])
+
+
+# likeness, cosine and presence of the class and of its rival, its share, both hints and the rival's.
+MATCHES = 11
