@@ -51,6 +51,13 @@ class GuidedNet(nn.Module):
         # Sharpness of matching; larger is nearer to one nearest neighbour.
         self.log_sharpness = nn.Parameter(torch.tensor(20.0).log())
 
+    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Tensor:
+        """An episode of one shot: logits (N, K, H, W) of the query. Pictures are (N, H, W, 3) uint8 of equal size."""
+        both = torch.cat([support, query]).permute(0, 3, 1, 2).float()
+        (embedding, seen), (_, fine) = (part.chunk(2) for part in self.encode(both))
+        scores = self.segment(seen, fine, self.guide(embedding, annotation), hint)
+        return upsample(scores, FINE, annotation)
+
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """image: (N, 3, H, W) float, 0–255. Returns unit vectors (N, D, h, w) at stride 8, details at stride 4."""
         fine, *features = self.backbone(image)
