@@ -28,7 +28,7 @@ class NetworkParams(Params):
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
     weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
     frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
-    width: PositiveInt = Field(128, description="channels of the top-down features")
+    width: PositiveInt = Field(96, description="channels of the top-down features")
     embedding: PositiveInt = Field(64, description="length of the vectors that are matched")
     hidden: PositiveInt = Field(24, description="channels of the scorer")
 

@@ -33,7 +33,7 @@ class EpisodeParams(LoopParams):
     unguided: float = Field(0.05, ge=0, le=1, description="share without any annotation: foreground–background")
     previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
     val_episodes: PositiveInt = Field(80, description="episodes that choose the weights")
-    augment: AugmentParams = AugmentParams(crop_width=288, crop_height=208, scale_min=0.7, scale_max=1.6)
+    augment: AugmentParams = AugmentParams(crop_width=224, crop_height=160, scale_min=0.6, scale_max=1.4)
 
 
 class Episodes:
