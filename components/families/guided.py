@@ -28,8 +28,6 @@ class NetworkParams(Params):
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
     weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
     frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
-    width: PositiveInt = Field(96, description="channels of the top-down features")
-    embedding: PositiveInt = Field(64, description="length of the vectors that are matched")
     hidden: PositiveInt = Field(24, description="channels of the scorer")
 
 
@@ -43,7 +41,7 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     """The untrained net; the task, not the data set, says how many `classes` it tells apart."""
     backbone = Backbone(network.backbone, STRIDES, network.weights if pretrained else "none")
     backbone.freeze(network.frozen_stride)
-    return GuidedNet(backbone, network.width, network.embedding, network.hidden)
+    return GuidedNet(backbone, network.hidden)
 
 
 def task_of(data: PreparedData, params: TrainParams) -> Episodes:
@@ -64,7 +62,7 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
     """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask."""
     assert isinstance(net, GuidedNet)
-    length, hidden = network.embedding, network.hidden
+    length, hidden = sum(net.backbone.channels[1:]), network.hidden
     traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
 
     def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
@@ -91,7 +89,6 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
             "size": torch.zeros(height, width, dtype=torch.uint8),
         }
 
-    sides = {"height": {0: "height", 1: "width"}}["height"]
     image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
     shot_axes = {"embedding": {2: "rows", 3: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
     query_axes = {
@@ -102,7 +99,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         "keys": {1: "cells"},
         "values": {1: "ways", 2: "cells"},
         "hint": {1: "ways", 3: "rows", 4: "columns"},
-        "size": sides,
+        "size": {0: "height", 1: "width"},
     }
     return [
         Graph("encode", Encode(net), picture, ("embedding", "fine"), image_axes, traced, probes),

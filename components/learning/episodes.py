@@ -17,6 +17,8 @@ from components.learning.loop import Arrays, LoopParams
 from components.runtime.clicks import nearness
 
 STRIDE = 8
+# Share of masks before that lost the object: a net that trusts them never finds it again.
+LOST = 0.2
 
 
 class EpisodeParams(LoopParams):
@@ -33,7 +35,7 @@ class EpisodeParams(LoopParams):
     unguided: float = Field(0.05, ge=0, le=1, description="share without any annotation: foreground–background")
     previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
     val_episodes: PositiveInt = Field(80, description="episodes that choose the weights")
-    augment: AugmentParams = AugmentParams(crop_width=224, crop_height=160, scale_min=0.6, scale_max=1.4)
+    augment: AugmentParams = AugmentParams(crop_width=192, crop_height=144, scale_min=0.5, scale_max=1.2)
 
 
 class Episodes:
@@ -169,6 +171,8 @@ def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, .
     mask = Image.fromarray((truth == 1).astype(np.uint8) * 255)
     moved = mask.transform((width, height), Image.Transform.AFFINE, matrix)
     share = np.asarray(moved.resize(cells[::-1], Image.Resampling.BOX), np.float32) / 255
+    if rng.random() < LOST:
+        share = np.zeros_like(share)
     # A blob lost, or one too many, as large as a part of an object: the net must not believe the past alone.
     if rng.random() < 0.5:
         x, y, radius = rng.uniform(0, cells[1]), rng.uniform(0, cells[0]), rng.uniform(1, max(cells) / 5)

@@ -1,8 +1,7 @@
 """Guided networks: a shared encoder, guidance from annotations, and inference by a learned metric (thesis §4.3).
 
 Beyond the thesis, whose guidance is one mean a class at stride 32: features of several strides in one embedding of unit
-length, the support's cells kept beside their mean (a mean cannot tell a black dog from a white one), and masks at stride
-4.
+length, the support's cells kept beside their mean (a mean cannot hold a black and white dog), and masks at stride 4.
 """
 
 from typing import NamedTuple
@@ -13,12 +12,14 @@ from torch import Tensor, nn
 
 from components.networks.annotations import pool, shares, spread
 from components.networks.backbones import Backbone
-from components.networks.fusion import TopDown, conv_norm_relu
-from components.networks.upsampling import steps, upsample
+from components.networks.fusion import conv_norm_relu
+from components.networks.upsampling import upsample
 
 STRIDE, FINE = 8, 4
 # What a class without an annotation scores: as unlike as can be.
-FLOOR = 1e-6
+FLOOR = 1e-9
+# How much strides 8, 16 and 32 count in a match at first.
+GAINS = (0.7, 1.3, 1.0)
 
 
 class Guidance(NamedTuple):
@@ -37,19 +38,21 @@ class Guidance(NamedTuple):
 class GuidedNet(nn.Module):
     """A few annotations define the task, and no weight changes (thesis §4.3).
 
-    `width` channels of the top-down features, `embedding` of the unit vectors that are matched, `hidden` of the scorer.
+    What is matched are the backbone's own features at strides 8, 16 and 32, each of unit length, with a learned gain a
+    channel: untrained, they beat any projection of them. `hidden` channels are the scorer's.
     """
 
-    def __init__(self, backbone: Backbone, width: int, embedding: int, hidden: int) -> None:
+    def __init__(self, backbone: Backbone, hidden: int) -> None:
         super().__init__()
         self.backbone = backbone
-        strides = (32, 16, 8)
-        self.top_down = TopDown(backbone.channels[:0:-1], steps(strides), width)
-        self.embed = nn.Conv2d(width, embedding, kernel_size=1)
+        channels = backbone.channels[1:]
+        self.gain = nn.ParameterList(
+            nn.Parameter(torch.full((1, count, 1, 1), gain)) for count, gain in zip(channels, GAINS, strict=True)
+        )
         self.look = conv_norm_relu(backbone.channels[0], hidden)
-        self.scorer = Scorer(embedding, hidden)
+        self.scorer = Scorer(sum(channels), hidden)
         # Sharpness of matching; larger is nearer to one nearest neighbour.
-        self.log_sharpness = nn.Parameter(torch.tensor(20.0).log())
+        self.log_sharpness = nn.Parameter(torch.tensor(40.0).log())
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Tensor:
         """An episode of one shot: logits (N, K, H, W) of the query. Pictures are (N, H, W, 3) uint8 of equal size."""
@@ -61,8 +64,12 @@ class GuidedNet(nn.Module):
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """image: (N, 3, H, W) float, 0–255. Returns unit vectors (N, D, h, w) at stride 8, details at stride 4."""
         fine, *features = self.backbone(image)
-        top = self.top_down(features[::-1])[-1]
-        return F.normalize(self.embed(top), dim=1), self.look(fine)
+        like = features[0]
+        parts = [
+            upsample(F.normalize(x, dim=1) * gain, 2**place, like)
+            for place, (x, gain) in enumerate(zip(features, self.gain, strict=True))
+        ]
+        return F.normalize(torch.cat(parts, dim=1), dim=1), self.look(fine)
 
     def guide(self, embedding: Tensor, annotation: Tensor) -> Guidance:
         """The guidance of one shot a task: embedding (N, D, h, w), annotation (N, K, H, W) in 0–1; no encoder runs."""
@@ -82,10 +89,10 @@ class GuidedNet(nn.Module):
         """How well each cell fits each class and its best rival, (N, K, C, h, w): ways are batched, in any order."""
         batch, _, height, width = embedding.shape
         query = embedding.flatten(2).transpose(1, 2)
-        sharpness = self.log_sharpness.clamp(max=4).exp()
+        sharpness = self.log_sharpness.clamp(max=5).exp()
         kernel = (sharpness * (query @ guidance.keys.transpose(1, 2) - 1)).exp()
         votes = (kernel @ guidance.values.transpose(1, 2)).transpose(1, 2)
-        likeness = (votes + FLOOR).log() / 10
+        likeness = (votes + FLOOR).log() / 20
         cosine = F.normalize(guidance.mean, dim=2) @ query.transpose(1, 2)
         share = (votes + FLOOR) / (votes + FLOOR).sum(dim=1, keepdim=True)
         present = guidance.present.to(query)[..., None].expand_as(cosine)
