@@ -1,4 +1,4 @@
-"""DAVIS 2016 and 2017: JPEGImages and Annotations by resolution and sequence, ImageSets by year (Perazzi et al. 2016)."""
+"""DAVIS 2016 and 2017: JPEGImages and Annotations by resolution and sequence, ImageSets by year."""
 
 from pathlib import Path
 

@@ -12,6 +12,7 @@ from components.datasets.episodes import draw_points
 from components.datasets.items import VOID
 from components.datasets.prepared import Sample
 from components.errors import DataError
+from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.guidance import UNKNOWN, merge
 from components.runtime.guided import GuidedModel, Tracker
@@ -66,7 +67,7 @@ def score_sequences(
             prediction = tracker.step(sample.image)
             seconds += time.perf_counter() - began
             frames += 1
-            found.append(region_similarity(prediction, sample.label))
+            found.append(positive_iu(prediction, np.where(sample.label == VOID, VOID, sample.label > 0)))
         scores[name] = float(np.mean(found))
     return VideoScores(scores, frames / max(seconds, 1e-9), model.provider)
 
@@ -85,11 +86,3 @@ def start(model: GuidedModel, first: Sample, points: int | None, rng: np.random.
     annotation = (said == np.arange(2)[:, None, None]).astype(np.float32)
     guidance = merge([model.guide(model.encode(first.image), annotation)])
     return Tracker(model, guidance, truth if points is None else None)
-
-
-def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """J: intersection over union of the object, void left out; 1 where both are empty."""
-    known = truth != VOID
-    ours, theirs = (prediction > 0) & known, (truth > 0) & known
-    either = (ours | theirs).sum()
-    return float((ours & theirs).sum() / either) if either else 1.0

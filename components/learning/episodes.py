@@ -14,6 +14,7 @@ from components.datasets.items import VOID
 from components.datasets.prepared import PreparedSplit
 from components.datasets.transforms import AugmentParams, random_view
 from components.learning.loop import Arrays, LoopParams
+from components.measures.positive import positive_iu
 from components.runtime.clicks import nearness
 
 STRIDE = 8
@@ -79,20 +80,12 @@ class Episodes:
             found = net(*(batch[name] for name in INPUTS)).argmax(dim=1)[0].cpu().numpy()
             truth = arrays["target"]
             scores.append(positive_iu(found, truth))
-            negatives.append(positive_iu(1 - found, np.where(truth == VOID, VOID, 1 - truth)))
+            negatives.append(positive_iu(found, truth, way=0))
         positive, negative = float(np.mean(scores)), float(np.mean(negatives))
         return {"val/positive_iu": positive, "val/mean_iu": (positive + negative) / 2}
 
 
 INPUTS = ("support", "annotation", "query", "hint")
-
-
-def positive_iu(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of the positives, void left out; 1 where neither has any."""
-    known = truth != VOID
-    ours, theirs = (prediction == 1) & known, truth == 1
-    either = (ours | theirs).sum()
-    return float((ours & theirs).sum() / either) if either else 1.0
 
 
 def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator) -> dict[str, np.ndarray]:

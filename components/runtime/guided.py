@@ -84,9 +84,7 @@ class GuidedModel:
         return Shot(mean[0], present[0], np.ascontiguousarray(keys[says]), np.ascontiguousarray(values[0][:, says]))
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
-        """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Raises DataError without guidance."""
-        if not guidance.present.any():
-            raise DataError("guidance: found no annotation, expected a click or a mask")
+        """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
         ways, cells = len(guidance.present), features.embedding.shape[2:]
         (logits,) = self.graphs["segment"].run(
             None,
