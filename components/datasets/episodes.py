@@ -20,7 +20,7 @@ LEAST_PIXELS = 150
 class Mask(NamedTuple):
     """One task: the pixels of a class in a picture of the split."""
 
-    index: int
+    picture: int
     value: int
 
 
@@ -44,7 +44,7 @@ class Masks(Sequence[Mask]):
         self.of_clip: dict[tuple[str, int], list[Mask]] = defaultdict(list)
         for mask in self.masks:
             self.of_class[mask.value].append(mask)
-            if clip := split.rows[mask.index]["clip"]:
+            if clip := split.rows[mask.picture]["clip"]:
                 self.of_clip[clip, mask.value].append(mask)
 
     def __len__(self) -> int:
@@ -53,9 +53,9 @@ class Masks(Sequence[Mask]):
     def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
         return self.masks[place]
 
-    def picture(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
         """The image and the label of the mask's picture; classes held out are void."""
-        sample = self.split[mask.index]
+        sample = self.split[mask.picture]
         return sample.image, np.where(np.isin(sample.label, self.held_out), VOID, sample.label).astype(np.uint8)
 
 
@@ -98,7 +98,7 @@ def draw_points(target: np.ndarray, count: int, rng: np.random.Generator) -> lis
     drawn: list[list[tuple[int, int]]] = []
     for value in (0, 1):
         rows, columns = np.nonzero(target == value)
-        chosen = rng.choice(len(rows), count, replace=False) if len(rows) >= count else []
+        chosen = rng.choice(len(rows), count if len(rows) >= count else 0, replace=False)
         drawn.append([(int(columns[place]), int(rows[place])) for place in chosen])
     return drawn
 
@@ -115,8 +115,8 @@ def annotate_points(points: Sequence[Sequence[tuple[int, int]]], height: int, wi
 def partner(masks: Masks, mask: Mask, kind: str, rng: np.random.Generator) -> Mask:
     """The support of the query `mask`: of its clip, or another picture of its class; itself where it has no other."""
     if kind == "clip":
-        others = masks.of_clip.get((masks.split.rows[mask.index]["clip"], mask.value), [])
+        others = masks.of_clip.get((masks.split.rows[mask.picture]["clip"], mask.value), [])
     else:
         others = masks.of_class[mask.value]
-    others = [other for other in others if other.index != mask.index]
+    others = [other for other in others if other.picture != mask.picture]
     return others[rng.integers(len(others))] if others else mask

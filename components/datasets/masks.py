@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components.datasets import voc
-from components.datasets.items import Classes, Item, MapFile, RawData, bit_palette
+from components.datasets.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from components.errors import DataError
 
 INDEX = "index.tsv"
@@ -66,7 +66,7 @@ def read_together(root: Path) -> RawData:
             for row, item in zip(rows_of(third, ("id", "sequence")), frames.items, strict=True)
         ),
     ]
-    return RawData("guided", Classes(names, bit_palette(len(names))), items, {**same(names), voc.VOID: voc.VOID})
+    return RawData("guided", Classes(names, bit_palette(len(names))), items, {**same(names), VOID: VOID})
 
 
 def rows_of(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:

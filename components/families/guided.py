@@ -37,8 +37,8 @@ class TrainParams(EpisodeParams):
     network: NetworkParams = NetworkParams()
 
 
-def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
-    """The untrained net; the task, not the data set, says how many `classes` it tells apart."""
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001
+    """The untrained net; the task, not the data set, says how many classes it tells apart."""
     backbone = Backbone(network.backbone, STRIDES, network.weights if pretrained else "none")
     backbone.freeze(network.frozen_stride)
     return GuidedNet(backbone, network.hidden)
@@ -59,7 +59,7 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
     return task_of(data, params).score(net.eval())
 
 
-def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
     """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask."""
     assert isinstance(net, GuidedNet)
     length, hidden = sum(net.backbone.channels[1:]), network.hidden
@@ -68,7 +68,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         return {"image": pictures(batch, height, width)}
 
-    def shot(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         generator = torch.Generator().manual_seed(height)
         said = (torch.rand(WAYS, height, width, generator=generator) < 0.02).float()

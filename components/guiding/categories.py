@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,8 +13,17 @@ from components.datasets.prepared import Sample
 from components.errors import DataError
 from components.measures.positive import positive_iu
 from components.progress import progress
-from components.runtime.guidance import Guidance, merge
+from components.runtime.guidance import Guidance, Shot, merge
 from components.runtime.guided import GuidedModel, label
+
+
+class Support(NamedTuple):
+    """Supports of `shots` pictures with `points` a class, None for dense masks, for at most `tasks` tasks."""
+
+    shots: int
+    points: int | None
+    tasks: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -54,16 +63,14 @@ def score_categories(
     samples: Sequence[Sample],
     names: Sequence[str],
     chosen: Sequence[str],
-    shots: int,
-    points: int | None,
-    most: int,
-    seed: int,
+    support: Support,
 ) -> CategoryScores:
-    """Segment the objects of the categories `chosen` (none: all), `most` at most, as `shots` others of theirs say.
+    """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
 
     Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
     so that only the guidance tells which of the two is meant. Raises DataError where a category is too small.
     """
+    shots, points = support.shots, support.points
     members = pictures_of(samples, names, chosen)
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
@@ -71,9 +78,9 @@ def score_categories(
     unguided, negatives = [], []
     tasks = [(value, index) for value, indices in members.items() for index in indices]
     # Spread over the categories, which lie one after the other.
-    tasks = [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(most, len(tasks))).astype(int)]
+    tasks = [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(support.tasks, len(tasks))).astype(int)]
     for value, index in progress(tasks, "evaluate"):
-        rng = np.random.default_rng((seed, value, index))
+        rng = np.random.default_rng((support.seed, value, index))
         others = [other for other in members[value] if other != index]
         if len(others) < shots:
             raise DataError(f"{names[value]}: found {len(others)} other pictures, expected {shots} for the support")
@@ -129,7 +136,7 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
 
 def shot_of(
     model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
-) -> Any:
+) -> Shot:
     """One shot, annotated densely or by `points` of each class."""
     if points is None:
         return model.guide(model.encode(image), annotate(said))

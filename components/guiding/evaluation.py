@@ -1,4 +1,4 @@
-"""Evaluate a guided model: clips followed from their first frame, or objects found as few pictures say (thesis §4.4)."""
+"""Evaluate a guided model: clips followed from their first frame, or objects as few pictures say (thesis §4.4)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from components.files import write_json
-from components.guiding.categories import CategoryScores, score_categories
+from components.guiding.categories import CategoryScores, Support, score_categories
 from components.guiding.samples import open_labelled
 from components.guiding.video import VideoScores, score_sequences
 from components.params import Params
@@ -50,9 +50,8 @@ def run(
     if dataset in VIDEO:
         found = score_sequences(guided, samples, clips, points, params.seed)
     else:
-        found = score_categories(
-            guided, samples, names, params.classes, params.shots, points, params.tasks, params.seed
-        )
+        wanted = Support(params.shots, points, params.tasks, params.seed)
+        found = score_categories(guided, samples, names, params.classes, wanted)
     for file in [json, out / "metrics.json" if out else None]:
         if file:
             write_json(file, found.metrics())

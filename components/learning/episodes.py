@@ -107,7 +107,7 @@ def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random
     height, width = truth.shape
     hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
     if kind == "clip" and rng.random() < params.previous:
-        hint[:, 0] = mask_before(truth, rng, hint.shape[2:])
+        hint[:, 0] = mask_before(truth, rng, (hint.shape[2], hint.shape[3]))
     if rng.random() < params.unguided:
         annotation, hint = np.zeros((2, height, width), np.float32), np.zeros_like(hint)
     elif kind != "same" and rng.random() < params.dense:
@@ -116,7 +116,7 @@ def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random
         points = draw_points(said, draw_count(params.points, rng), rng)
         annotation = annotate_points(points, height, width)
         if kind == "same":
-            hint[:, 1] = [nearness(of_class, *hint.shape[2:], STRIDE) for of_class in points]
+            hint[:, 1] = [nearness(of_class, hint.shape[2], hint.shape[3], STRIDE) for of_class in points]
     return {"support": support, "annotation": annotation, "query": query, "hint": hint, "target": truth}
 
 
@@ -129,7 +129,7 @@ def view(
     masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator, value: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random view of the picture of `mask`, most of them on the object, and the binary target of its class."""
-    image, label = masks.picture(mask)
+    image, label = masks.read(mask)
     value = mask.value if value is None else value
     augment = params.augment.model_copy(update={"rare_share": 0.9})
     found = random_view({"image": image, "label": label}, rng, augment, np.array([value]))
@@ -156,14 +156,14 @@ def shrink(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(values).resize(size, resampling))
 
 
-def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, ...]) -> np.ndarray:
+def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
     """What a net might have made of the frame before, (2, h, w): the truth shifted, scaled and with errors."""
     height, width = truth.shape
     shift, scale = rng.uniform(-0.06, 0.06, 2) * (width, height), np.exp(rng.uniform(-0.1, 0.1))
     matrix = (scale, 0, shift[0] + (1 - scale) * width / 2, 0, scale, shift[1] + (1 - scale) * height / 2)
     mask = Image.fromarray((truth == 1).astype(np.uint8) * 255)
     moved = mask.transform((width, height), Image.Transform.AFFINE, matrix)
-    share = np.asarray(moved.resize(cells[::-1], Image.Resampling.BOX), np.float32) / 255
+    share = np.asarray(moved.resize((cells[1], cells[0]), Image.Resampling.BOX), np.float32) / 255
     if rng.random() < LOST:
         share = np.zeros_like(share)
     # A blob lost, or one too many, as large as a part of an object: the net must not believe the past alone.

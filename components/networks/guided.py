@@ -17,7 +17,9 @@ from components.networks.upsampling import upsample
 
 STRIDE, FINE = 8, 4
 # What a class without an annotation scores: as unlike as can be.
-FLOOR = 1e-9
+FLOOR = 1e-3
+# Kernels are scaled by e to this power: the exporter takes an added constant below 1e-8 for zero.
+LIFT = 13.8155
 # How much strides 8, 16 and 32 count in a match at first.
 GAINS = (0.7, 1.3, 1.0)
 
@@ -90,9 +92,9 @@ class GuidedNet(nn.Module):
         batch, _, height, width = embedding.shape
         query = embedding.flatten(2).transpose(1, 2)
         sharpness = self.log_sharpness.clamp(max=5).exp()
-        kernel = (sharpness * (query @ guidance.keys.transpose(1, 2) - 1)).exp()
+        kernel = (sharpness * (query @ guidance.keys.transpose(1, 2) - 1) + LIFT).exp()
         votes = (kernel @ guidance.values.transpose(1, 2)).transpose(1, 2)
-        likeness = (votes + FLOOR).log() / 20
+        likeness = ((votes + FLOOR).log() - LIFT) / 20
         cosine = F.normalize(guidance.mean, dim=2) @ query.transpose(1, 2)
         share = (votes + FLOOR) / (votes + FLOOR).sum(dim=1, keepdim=True)
         present = guidance.present.to(query)[..., None].expand_as(cosine)

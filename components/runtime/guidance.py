@@ -57,8 +57,10 @@ class Guidance:
         content = io.BytesIO()
         facts = json.dumps({"version": VERSION, "fingerprint": fingerprint, "names": list(names)})
         # Half the bytes, and far below what moves a mask.
-        arrays = {"mean": self.mean, "keys": self.keys.astype(np.float16), "values": self.values.astype(np.float16)}
-        np.savez_compressed(content, facts=np.array(facts), counts=self.counts, **arrays)
+        keys, values = self.keys.astype(np.float16), self.values.astype(np.float16)
+        np.savez_compressed(
+            content, facts=np.array(facts), mean=self.mean, counts=self.counts, keys=keys, values=values
+        )
         write_bytes(file, content.getvalue())
 
     @staticmethod
