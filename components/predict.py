@@ -17,6 +17,7 @@ from components.datasets.decoding import MAX_PIXELS, usable_image
 from components.datasets.pictures import SUFFIXES, rgb
 from components.errors import DataError, ModelError, PixelwiseError
 from components.files import write_bytes
+from components.guiding.prediction import GuidedSegmenter, open_guided
 from components.params import Params
 from components.progress import progress
 from components.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
@@ -66,6 +67,7 @@ def run(
     inputs: Annotated[list[Path], "pictures, videos, or folders of them"],
     model: Annotated[Path, "folder of the exported model, or its .onnx file"],
     output: Annotated[Path, "folder to write to"],
+    guidance: Annotated[Path | None, "guidance file for a guided model, from `pixelwise guide`"] = None,
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
     of every video. Folders are searched through and their subfolders kept.
@@ -73,7 +75,9 @@ def run(
     An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
     Raises ModelError where the model takes more than pictures.
     """
-    segmenter = open_model(model, params.provider)
+    segmenter: Segmenter | GuidedSegmenter = (
+        open_guided(model, guidance, params.provider) if guidance else open_model(model, params.provider)
+    )
     if segmenter.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
     found = find_inputs(inputs, output)
@@ -133,7 +137,7 @@ def result_names(relative: Sequence[Path]) -> Iterator[Path]:
         yield name
 
 
-def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float) -> int:
+def predict_one(segmenter: Segmenter | GuidedSegmenter, item: Input, output: Path, alpha: float) -> int:
     """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
     target = output / item.name
     if item.path.suffix.lower() in VIDEO_SUFFIXES:
@@ -146,15 +150,19 @@ def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float) -
     return 1
 
 
-def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float) -> int:
+def predict_video(segmenter: Segmenter | GuidedSegmenter, source: Path, target: Path, alpha: float) -> int:
     """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
     # PyAV is large, and pictures do without it.
     from components.reporting.video import transform_video
 
     every_class = np.arange(len(segmenter.names))
+    # A guided model follows what it found in the frame before.
+    label_one = (
+        segmenter.tracker().step if isinstance(segmenter, GuidedSegmenter) else lambda x: segmenter.predict(x[None])[0]
+    )
 
     def predict_frame(frame: int, image: Picture) -> Picture:
-        prediction = segmenter.predict(image[None])[0]
+        prediction = tracker.step(image) if tracker else segmenter.predict(image[None])[0]
         file = ending(target, ".label") / f"frame_{frame:05d}.png"
         write_bytes(file, encode_label(prediction, segmenter.palette))
         return explained(segmenter, image, prediction, every_class, alpha)
@@ -172,7 +180,9 @@ def read_picture(path: Path) -> Picture:
         raise DataError(f"{path}: {reason}") from None
 
 
-def explained(segmenter: Segmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
+def explained(
+    segmenter: Segmenter | GuidedSegmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float
+) -> Picture:
     """The overlay with the legend of the classes `shown` below it."""
     width = image.shape[1]
     entries = [(segmenter.names[index], segmenter.palette[index]) for index in shown]
