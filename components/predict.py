@@ -157,9 +157,7 @@ def predict_video(segmenter: Segmenter | GuidedSegmenter, source: Path, target: 
 
     every_class = np.arange(len(segmenter.names))
     # A guided model follows what it found in the frame before.
-    label_one = (
-        segmenter.tracker().step if isinstance(segmenter, GuidedSegmenter) else lambda x: segmenter.predict(x[None])[0]
-    )
+    tracker = segmenter.tracker() if isinstance(segmenter, GuidedSegmenter) else None
 
     def predict_frame(frame: int, image: Picture) -> Picture:
         prediction = tracker.step(image) if tracker else segmenter.predict(image[None])[0]
