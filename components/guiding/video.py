@@ -15,7 +15,7 @@ from components.errors import DataError
 from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.guidance import UNKNOWN, merge
-from components.runtime.guided import GuidedModel, Tracker
+from components.runtime.guided import GuidedModel, Tracker, enlarge
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,14 @@ def start(model: GuidedModel, first: Sample, points: int | None, rng: np.random.
         for way, chosen in enumerate(draw_points(truth, points, rng)):
             for x, y in chosen:
                 said[y, x] = way
+    image, said = enlarge(first.image), enlarge_points(said) if points is not None else enlarge(said)
     annotation = (said == np.arange(2)[:, None, None]).astype(np.float32)
-    guidance = merge([model.guide(model.encode(first.image), annotation)])
-    return Tracker(model, guidance, truth if points is None else None)
+    return Tracker(model, merge([model.guide(model.encode(image), annotation)]))
+
+
+def enlarge_points(said: np.ndarray) -> np.ndarray:
+    """Points of a mask, each still one pixel where the picture is enlarged."""
+    found = np.full_like(enlarge(said), UNKNOWN)
+    for y, x in np.argwhere(said != UNKNOWN):
+        found[y * found.shape[0] // said.shape[0], x * found.shape[1] // said.shape[1]] = said[y, x]
+    return found

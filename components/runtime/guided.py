@@ -3,7 +3,6 @@
 NumPy and ONNX Runtime alone (thesis §4.3). Whatever is refused leaves the session as it was.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,8 @@ from components.runtime.session import Provider, open_session
 
 GRAPHS = ("encode", "guide", "segment")
 STRIDE = 8
+# Pixels of the longer side of a frame below which it is enlarged.
+LEAST_SIDE = 600
 
 
 class Features(NamedTuple):
@@ -216,22 +217,28 @@ class GuidedSession:
 
 
 class Tracker:
-    """Label the frames of a clip one after the other: the mask of each is a hint for the next."""
+    """Label the frames of a clip, each by what the support says alone.
 
-    def __init__(self, model: GuidedModel, guidance: Guidance, mask: np.ndarray | None = None) -> None:
-        """`mask`: (H, W) uint8 of classes of the frame before the first one, 255 unknown, if it is known."""
+    The mask of the frame before is no hint here: measured, errors that it carries on cost more than it brings. Small
+    frames are enlarged, so that thin parts outlive the strides of the net.
+    """
+
+    def __init__(self, model: GuidedModel, guidance: Guidance) -> None:
         self.model, self.guidance = model, guidance
-        self.before = None if mask is None or (mask == UNKNOWN).any() else one_hot(mask, len(guidance.present))
 
     def step(self, image: np.ndarray) -> np.ndarray:
         """The label (H, W) uint8 of the next frame."""
-        features = self.model.encode(image)
-        hint = np.zeros((len(self.guidance.present), 2, *features.embedding.shape[2:]), np.float32)
-        if self.before is not None:
-            hint[:, 0] = shrink(self.before, hint.shape[2:])
-        logits = self.model.segment(features, self.guidance, hint)
-        self.before = softmax(logits)
-        return label(logits)
+        found = label(self.model.segment(self.model.encode(enlarge(image)), self.guidance))
+        return enlarge(found, image.shape[:2]) if found.shape != image.shape[:2] else found
+
+
+def enlarge(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A picture or label whose longer side is at least LEAST_SIDE, or of `size` (H, W)."""
+    height, width = values.shape[:2]
+    scale = max(1.0, LEAST_SIDE / max(height, width))
+    rows, columns = size or (round(height * scale), round(width * scale))
+    resampling = Image.Resampling.BILINEAR if values.ndim == 3 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(values).resize((columns, rows), resampling))
 
 
 def said(support: Support) -> bool:
@@ -242,20 +249,3 @@ def said(support: Support) -> bool:
 def label(logits: np.ndarray) -> np.ndarray:
     """The best class of each pixel, (H, W) uint8."""
     return logits.argmax(axis=0).astype(np.uint8)
-
-
-def one_hot(mask: np.ndarray, ways: int) -> np.ndarray:
-    """(K, H, W) float32 of a mask of classes."""
-    return (mask == np.arange(ways)[:, None, None]).astype(np.float32)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (K, H, W)."""
-    powers = np.exp(logits - logits.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0), np.float32)
-
-
-def shrink(planes: np.ndarray, cells: Sequence[int]) -> np.ndarray:
-    """The mean of (K, H, W) in each of (h, w) cells, as training makes its masks before."""
-    size = (cells[1], cells[0])
-    return np.stack([np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BOX)) for plane in planes])
