@@ -311,8 +311,15 @@ def tracked_metrics(found: Evaluation) -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the step from the command line."""
-    step.main(run, argv=argv)
+    """Run the step from the command line; a guided model has scores, and so options, of its own."""
+    with step.plain_errors():
+        model = Path(step.value_of("model", argv, default=""))
+    if (model / "guide.onnx").is_file() or step.value_of("section", argv, default="").startswith("guided."):
+        from components.guiding import evaluation
+
+        step.main(evaluation.run, argv=argv)
+    else:
+        step.main(run, argv=argv)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from pydantic import Field
 from components import step
 from components.datasets.decoding import MAX_PIXELS, usable_image
 from components.datasets.pictures import SUFFIXES, rgb
-from components.errors import DataError, ModelError, PixelwiseError
+from components.errors import DataError, ModelError, ParamsError, PixelwiseError
 from components.files import write_bytes
+from components.guiding.prediction import GuidedSegmenter, open_guided
 from components.params import Params
 from components.progress import progress
 from components.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
@@ -95,6 +96,7 @@ def run(
     model: Annotated[Path, "folder of the exported model, or its .onnx file"],
     output: Annotated[Path, "folder to write to"],
     schedule: Annotated[str | None, "NAME[:VALUE] of a clockwork over videos: carry:4, motion, adaptive, …"] = None,
+    guidance: Annotated[Path | None, "guidance file for a guided model, from `pixelwise guide`"] = None,
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
     of every video. Folders are searched through and their subfolders kept. With a schedule, a strip below the overlay
@@ -104,7 +106,11 @@ def run(
     Raises ModelError where the model takes more than pictures or is not in stages, ParamsError where there is no such
     schedule.
     """
-    segmenter = open_model(model, params.provider)
+    if schedule and guidance:
+        raise ParamsError("predict: found --schedule and --guidance, expected one of them")
+    segmenter: Segmenter | GuidedSegmenter = (
+        open_guided(model, guidance, params.provider) if guidance else open_model(model, params.provider)
+    )
     if segmenter.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
     scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
@@ -167,7 +173,9 @@ def result_names(relative: Sequence[Path]) -> Iterator[Path]:
         yield name
 
 
-def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float, scheduled: Scheduled | None) -> int:
+def predict_one(
+    segmenter: Segmenter | GuidedSegmenter, item: Input, output: Path, alpha: float, scheduled: Scheduled | None
+) -> int:
     """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
     target = output / item.name
     if item.path.suffix.lower() in VIDEO_SUFFIXES or is_stream(item.path):
@@ -180,13 +188,17 @@ def predict_one(segmenter: Segmenter, item: Input, output: Path, alpha: float, s
     return 1
 
 
-def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float, scheduled: Scheduled | None) -> int:
+def predict_video(
+    segmenter: Segmenter | GuidedSegmenter, source: Path, target: Path, alpha: float, scheduled: Scheduled | None
+) -> int:
     """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
     # PyAV is large, and pictures do without it.
     from components.reporting.video import VideoFrame, transform_video
 
     every_class = np.arange(len(segmenter.names))
     strip = Strip(len(scheduled.engine.model.stages)) if scheduled else None
+    # A guided model follows what it found in the frame before.
+    tracker = segmenter.tracker() if isinstance(segmenter, GuidedSegmenter) else None
     if scheduled:
         scheduled.engine.reset()
 
@@ -194,7 +206,10 @@ def predict_video(segmenter: Segmenter, source: Path, target: Path, alpha: float
         if scheduled and not frame.follows:
             scheduled.engine.reset()
         labelled = scheduled.step(frame.image) if scheduled else None
-        prediction = labelled.prediction if labelled else segmenter.predict(frame.image[None])[0]
+        if labelled:
+            prediction = labelled.prediction
+        else:
+            prediction = tracker.step(frame.image) if tracker else segmenter.predict(frame.image[None])[0]
         write_bytes(ending(target, ".label") / f"frame_{number:05d}.png", encode_label(prediction, segmenter.palette))
         shown = explained(segmenter, frame.image, prediction, every_class, alpha)
         return np.concatenate([shown, strip.after(labelled.fired, shown.shape[1])]) if labelled and strip else shown
@@ -217,7 +232,9 @@ def read_picture(path: Path) -> Picture:
         raise DataError(f"{path}: {reason}") from None
 
 
-def explained(segmenter: Segmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
+def explained(
+    segmenter: Segmenter | GuidedSegmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float
+) -> Picture:
     """The overlay with the legend of the classes `shown` below it."""
     width = image.shape[1]
     entries = [(segmenter.names[index], segmenter.palette[index]) for index in shown]

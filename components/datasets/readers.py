@@ -7,8 +7,10 @@ from components.datasets import (
     camvid,
     cityscapes,
     context,
+    davis,
     folder,
     huggingface,
+    masks,
     nyud,
     nyud_clips,
     sbd,
@@ -33,6 +35,10 @@ READERS: dict[str, Callable[[Path], RawData]] = {
     "nyud_clips": nyud_clips.read,
     "video": video.read,
     "youtube_objects": youtube_objects.read,
+    "davis": davis.read,
+    "coco_mval": masks.read_mval,
+    "davis_frames": masks.read_frames,
+    "guided": masks.read_together,
 }
 
 

@@ -1,0 +1,114 @@
+"""The guided family: a few annotations define the task (thesis chapter 4)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from components.datasets.prepared import PreparedData
+from components.families import Graph
+from components.learning.episodes import EpisodeParams, Episodes
+from components.learning.loop import History, Recorder
+from components.learning.loop import fit as fit_loop
+from components.networks.backbones import Backbone
+from components.networks.guided import FINE, STRIDE, GuidedNet
+from components.networks.guided_graphs import Encode, Guide, Segment
+from components.networks.probes import pictures
+from components.params import Params
+
+STRIDES = (FINE, STRIDE, 16, 32)
+WAYS = 2
+
+
+class NetworkParams(Params):
+    """The net."""
+
+    backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
+    weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
+    frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
+    hidden: PositiveInt = Field(24, description="channels of the scorer")
+
+
+class TrainParams(EpisodeParams):
+    """Training of a guide."""
+
+    network: NetworkParams = NetworkParams()
+
+
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001
+    """The untrained net; the task, not the data set, says how many classes it tells apart."""
+    backbone = Backbone(network.backbone, STRIDES, network.weights if pretrained else "none")
+    backbone.freeze(network.frozen_stride)
+    return GuidedNet(backbone, network.hidden)
+
+
+def task_of(data: PreparedData, params: TrainParams) -> Episodes:
+    """Episodes of both splits of `data`, without the classes held out."""
+    return Episodes(data.split(params.train_split), data.split(params.val_split), params)
+
+
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+    """Train on episodes of one shot and 1 to 100 points, or dense ones (thesis §4.3.3)."""
+    return fit_loop(net, task_of(data, params), params, state, record)
+
+
+def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
+    """The positive IU over validation episodes drawn as `params` say."""
+    return task_of(data, params).score(net.eval())
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
+    """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask."""
+    assert isinstance(net, GuidedNet)
+    length, hidden = sum(net.backbone.channels[1:]), network.hidden
+    traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
+
+    def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        return {"image": pictures(batch, height, width)}
+
+    def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        generator = torch.Generator().manual_seed(height)
+        said = (torch.rand(WAYS, height, width, generator=generator) < 0.02).float()
+        return {"embedding": units(1, length, rows, columns), "annotation": said[None]}
+
+    def query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        cells = 37 + batch
+        generator = torch.Generator().manual_seed(width)
+        return {
+            "embedding": units(1, length, rows, columns),
+            "fine": torch.rand(1, hidden, -(-height // FINE), -(-width // FINE), generator=generator),
+            "mean": torch.randn(1, WAYS, length, generator=generator),
+            "present": torch.tensor([[True, True]]),
+            "keys": units(1, length, 1, cells)[:, :, 0].transpose(1, 2).contiguous(),
+            "values": torch.rand(1, WAYS, cells, generator=generator),
+            "hint": torch.rand(1, WAYS, 2, rows, columns, generator=generator),
+            "size": torch.zeros(height, width, dtype=torch.uint8),
+        }
+
+    image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
+    shot_axes = {"embedding": {2: "rows", 3: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
+    query_axes = {
+        "embedding": {2: "rows", 3: "columns"},
+        "fine": {2: "fine_rows", 3: "fine_columns"},
+        "mean": {1: "ways"},
+        "present": {1: "ways"},
+        "keys": {1: "cells"},
+        "values": {1: "ways", 2: "cells"},
+        "hint": {1: "ways", 3: "rows", 4: "columns"},
+        "size": {0: "height", 1: "width"},
+    }
+    return [
+        Graph("encode", Encode(net), picture, ("embedding", "fine"), image_axes, traced, probes),
+        Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
+        Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
+    ]
+
+
+def units(*shape: int) -> Tensor:
+    """Seeded vectors of unit length along axis 1."""
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(shape[-1]))
+    return values / values.norm(dim=1, keepdim=True)

@@ -1,0 +1,153 @@
+"""Few pictures of a category: guided masks against foreground–background, which sees no guidance (thesis §4.4.1)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from components.datasets.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, target
+from components.datasets.prepared import Sample
+from components.errors import DataError
+from components.measures.positive import positive_iu
+from components.progress import progress
+from components.runtime.guidance import Guidance, Shot, merge
+from components.runtime.guided import GuidedModel, label
+
+
+class Support(NamedTuple):
+    """Supports of `shots` pictures with `points` a class, None for dense masks, for at most `tasks` tasks."""
+
+    shots: int
+    points: int | None
+    tasks: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class CategoryScores:
+    """Positive IU averaged over masks, guided and not, and the same of each category."""
+
+    positive_iu: float
+    foreground_background: float
+    mean_iu: float
+    per_category: Mapping[str, float]
+    tasks: int
+    shots: int
+    points: int | None
+
+    def metrics(self) -> dict[str, Any]:
+        """The scores as JSON."""
+        return {
+            "positive_iu": self.positive_iu,
+            "foreground_background": {"positive_iu": self.foreground_background},
+            "mean_iu": self.mean_iu,
+            "per_category": dict(self.per_category),
+            "tasks": self.tasks,
+            "shots": self.shots,
+            "points": self.points,
+        }
+
+    def __str__(self) -> str:
+        said = "dense" if self.points is None else f"{self.points} points a class"
+        return (
+            f"positive IU {self.positive_iu:.3f}, foreground–background {self.foreground_background:.3f} "
+            f"({self.tasks} tasks, {self.shots} shots, {said}; mean IU {self.mean_iu:.3f})"
+        )
+
+
+def score_categories(
+    model: GuidedModel,
+    samples: Sequence[Sample],
+    names: Sequence[str],
+    chosen: Sequence[str],
+    support: Support,
+) -> CategoryScores:
+    """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
+
+    Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
+    so that only the guidance tells which of the two is meant. Raises DataError where a category is too small.
+    """
+    shots, points = support.shots, support.points
+    members = pictures_of(samples, names, chosen)
+    if len(members) < 2:
+        raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
+    guided: dict[str, list[float]] = defaultdict(list)
+    unguided, negatives = [], []
+    tasks = [(value, index) for value, indices in members.items() for index in indices]
+    # Spread over the categories, which lie one after the other.
+    tasks = [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(support.tasks, len(tasks))).astype(int)]
+    for value, index in progress(tasks, "evaluate"):
+        rng = np.random.default_rng((support.seed, value, index))
+        others = [other for other in members[value] if other != index]
+        if len(others) < shots:
+            raise DataError(f"{names[value]}: found {len(others)} other pictures, expected {shots} for the support")
+        rival = int(rng.choice([other for other in members if other != value]))
+        query, truth = beside(samples[index], samples[int(rng.choice(members[rival]))], value, rng)
+        supports = [
+            beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
+            for other in rng.choice(others, shots, replace=False)
+        ]
+        guidance = merge([shot_of(model, image, said, points, rng) for image, said in supports])
+        features = model.encode(query)
+        prediction = label(model.segment(features, guidance))
+        guided[names[value]].append(positive_iu(prediction, truth, 1))
+        negatives.append(positive_iu(prediction, truth, 0))
+        unguided.append(positive_iu(label(model.segment(features, nothing(guidance))), truth, 1))
+    every = [score for scores in guided.values() for score in scores]
+    return CategoryScores(
+        positive_iu=float(np.mean(every)),
+        foreground_background=float(np.mean(unguided)),
+        mean_iu=float(np.mean([*every, *negatives])),
+        per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
+        tasks=len(every),
+        shots=shots,
+        points=points,
+    )
+
+
+def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequence[str]) -> dict[int, list[int]]:
+    """The pictures with each class. Raises DataError at a class that is unknown."""
+    for name in chosen:
+        if name not in names:
+            raise DataError(f"classes: found {name}, expected some of: {', '.join(names)}")
+    wanted = [names.index(name) for name in chosen] or list(range(1, len(names)))
+    members: dict[int, list[int]] = defaultdict(list)
+    for index in range(len(samples)):
+        counts = np.bincount(samples[index].label.ravel(), minlength=256)
+        for value in wanted:
+            if counts[value] >= LEAST_PIXELS:
+                members[value].append(index)
+    return dict(members)
+
+
+def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures side by side in random order, and the binary truth of class `value`."""
+    size = (first.image.shape[1], first.image.shape[0])
+    other = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
+    theirs = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
+    pair = [(first.image, target(first.label, value)), (other, target(theirs, value))]
+    if rng.random() < 0.5:
+        pair.reverse()
+    return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
+
+
+def shot_of(
+    model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
+) -> Shot:
+    """One shot, annotated densely or by `points` of each class."""
+    if points is None:
+        return model.guide(model.encode(image), annotate(said))
+    return model.guide(model.encode(image), annotate_points(draw_points(said, points, rng), *said.shape))
+
+
+def nothing(guidance: Guidance) -> Guidance:
+    """Guidance that says nothing: what the net then segments is foreground–background."""
+    return Guidance(
+        mean=np.zeros_like(guidance.mean),
+        counts=np.zeros_like(guidance.counts),
+        keys=guidance.keys,
+        values=np.zeros_like(guidance.values),
+    )

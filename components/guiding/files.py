@@ -1,0 +1,36 @@
+"""Pictures and masks that people give, upright and checked."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from components.datasets.decoding import MAX_PIXELS, usable_image
+from components.datasets.pictures import rgb
+from components.errors import DataError
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """The picture (H, W, 3) uint8, upright as its EXIF orientation says. Raises DataError where it cannot be used."""
+    try:
+        return rgb(ImageOps.exif_transpose(usable_image(path.read_bytes(), MAX_PIXELS)))
+    except Exception as error:
+        # Damaged EXIF data makes Pillow raise unrelated types.
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or ' '.join(str(error).split())}") from None
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """The classes (H, W) uint8 of a PNG with a palette, or of grey values; black and white are classes 0 and 1.
+
+    Raises DataError where it cannot be read or has colours.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in ("1", "L", "P"):
+                raise DataError(f"{path}: found mode {picture.mode}, expected a mask of one channel")
+            values = np.asarray(picture).astype(np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or 'no picture'}, expected a mask") from None
+    # Drawing programs save an object as white on black.
+    is_white_on_black = set(np.unique(values).tolist()) == {0, 255}
+    return np.asarray(values > 0, np.uint8) if is_white_on_black else values

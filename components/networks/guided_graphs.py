@@ -1,0 +1,54 @@
+"""The three parts of a guided net as they ship: `encode`, `guide` and `segment`, with their processing inside."""
+
+from torch import Tensor, nn
+
+from components.networks.guided import FINE, Guidance, GuidedNet
+from components.networks.upsampling import upsample
+
+
+class Encode(nn.Module):
+    """image (N, H, W, 3) uint8 RGB to embedding (N, D, h, w) and fine (N, C, h4, w4): once a picture."""
+
+    def __init__(self, net: GuidedNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The features that guidance and masks are made of."""
+        return self.net.encode(image.permute(0, 3, 1, 2).float())
+
+
+class Guide(nn.Module):
+    """embedding (1, D, h, w) and annotation (1, K, H, W) to one shot's mean, present and values; no encoder runs."""
+
+    def __init__(self, net: GuidedNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, embedding: Tensor, annotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What one annotated picture says of each class; its keys are the embedding itself."""
+        shot = self.net.guide(embedding, annotation)
+        return shot.mean, shot.present, shot.values
+
+
+class Segment(nn.Module):
+    """Features of a picture and guidance to logits (1, K, H, W) on the grid of `size`, an (H, W) array."""
+
+    def __init__(self, net: GuidedNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self,
+        embedding: Tensor,
+        fine: Tensor,
+        mean: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        hint: Tensor,
+        size: Tensor,
+    ) -> Tensor:
+        """The scores of every class at every pixel."""
+        scores = self.net.segment(embedding, fine, Guidance(mean, present, keys, values), hint)
+        return upsample(scores, FINE, size.shape[-2:])

@@ -1,0 +1,100 @@
+"""Guidance: a task as arrays, cumulative and free of order, kept as a small file (thesis §4.3.1)."""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from components.errors import DataError, ModelError
+from components.files import write_bytes
+
+# A pixel that nobody said anything about.
+UNKNOWN = 255
+VERSION = 1
+
+
+class Shot(NamedTuple):
+    """What one picture says: mean (K, D), present (K,) bool, and its annotated cells' keys (M, D), values (K, M)."""
+
+    mean: np.ndarray
+    present: np.ndarray
+    keys: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What all shots say: the mean over the `counts` (K,) shots of each class, and the cells of all of them."""
+
+    mean: np.ndarray
+    counts: np.ndarray
+    keys: np.ndarray
+    values: np.ndarray
+
+    @property
+    def present(self) -> np.ndarray:
+        """(K,) bool: the classes that any shot has."""
+        return np.asarray(self.counts > 0)
+
+    def add(self, shot: Shot) -> "Guidance":
+        """This and one shot more: a running mean of each class that the shot has, the others left as they are."""
+        counts = self.counts + shot.present
+        step = (shot.present / np.maximum(counts, 1))[:, None]
+        return Guidance(
+            mean=(self.mean + step * (shot.mean - self.mean)).astype(np.float32),
+            counts=counts,
+            keys=np.concatenate([self.keys, shot.keys]),
+            values=np.concatenate([self.values, shot.values], axis=1),
+        )
+
+    def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
+        """Write to `file`, marked with the model's `fingerprint`: guidance means nothing to another model."""
+        content = io.BytesIO()
+        facts = json.dumps({"version": VERSION, "fingerprint": fingerprint, "names": list(names)})
+        # Half the bytes, and far below what moves a mask.
+        keys, values = self.keys.astype(np.float16), self.values.astype(np.float16)
+        np.savez_compressed(
+            content, facts=np.array(facts), mean=self.mean, counts=self.counts, keys=keys, values=values
+        )
+        write_bytes(file, content.getvalue())
+
+    @staticmethod
+    def load(file: Path, fingerprint: str) -> tuple["Guidance", tuple[str, ...]]:
+        """The guidance in `file` and the names of its classes.
+
+        Raises DataError where it is missing or no such file, ModelError where another model made it.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                facts = json.loads(str(stored["facts"]))
+                arrays = [stored[name].astype(np.float32) for name in ("mean", "keys", "values")]
+                counts = stored["counts"]
+            names, made_by = tuple(map(str, facts["names"])), facts["fingerprint"]
+        except FileNotFoundError:
+            raise DataError(f"{file}: no such file, expected what `pixelwise guide` writes") from None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            raise DataError(f"{file}: no guidance file, expected what `pixelwise guide` writes") from None
+        if made_by != fingerprint:
+            raise ModelError(f"{file}: made by model {made_by[:12]}, but this is {fingerprint[:12]}: make it again")
+        mean, keys, values = arrays
+        return Guidance(mean, counts, keys, values), names
+
+
+def merge(shots: Sequence[Shot], start: Guidance | None = None) -> Guidance:
+    """All `shots` on top of `start`: equal in any order, and to adding them as they come."""
+    if start is None:
+        ways, length = shots[0].mean.shape
+        start = Guidance(
+            np.zeros((ways, length), np.float32),
+            np.zeros(ways, np.int64),
+            np.zeros((0, length), np.float32),
+            np.zeros((ways, 0), np.float32),
+        )
+    for shot in shots:
+        start = start.add(shot)
+    return start

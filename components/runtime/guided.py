@@ -1,0 +1,251 @@
+"""A guided model at work: pictures are encoded once, clicks change the guidance, guidance labels any picture.
+
+NumPy and ONNX Runtime alone (thesis §4.3). Whatever is refused leaves the session as it was.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image
+
+from components.errors import DataError, ModelError
+from components.runtime.clicks import nearness
+from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge
+from components.runtime.session import Provider, open_session
+
+GRAPHS = ("encode", "guide", "segment")
+STRIDE = 8
+# Pixels of the longer side of a frame below which it is enlarged.
+LEAST_SIDE = 600
+
+
+class Features(NamedTuple):
+    """What the encoder made of a picture: embedding (1, D, h, w), fine (1, C, h4, w4), and its height and width."""
+
+    embedding: np.ndarray
+    fine: np.ndarray
+    size: tuple[int, int]
+
+
+class Click(NamedTuple):
+    """A pixel and the number of its class."""
+
+    x: int
+    y: int
+    way: int
+
+
+@dataclass(frozen=True)
+class Support:
+    """A picture of the support: its features, clicks, and a mask (H, W) uint8 of classes, 255 unknown, if there is one.
+
+    `shot` is what the picture says, None where nothing is annotated.
+    """
+
+    features: Features
+    clicks: tuple[Click, ...] = ()
+    mask: np.ndarray | None = None
+    shot: Shot | None = None
+
+
+class GuidedModel:
+    """The three graphs of a guided model, on one provider. `encodes` counts the encoder's calls."""
+
+    def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
+        """Raises ModelError where `folder` does not hold what export wrote of the guided family."""
+        if missing := [name for name in GRAPHS if not (folder / f"{name}.onnx").is_file()]:
+            raise ModelError(f"{folder}: no {missing[0]}.onnx, expected a guided model that `pixelwise export` wrote")
+        self.graphs: dict[str, ort.InferenceSession] = {
+            name: open_session(folder / f"{name}.onnx", provider, threads) for name in GRAPHS
+        }
+        metadata = self.graphs["encode"].get_modelmeta().custom_metadata_map
+        self.fingerprint: str = metadata.get("fingerprint", "")
+        self.provider: str = self.graphs["encode"].get_providers()[0]
+        self.encodes = 0
+
+    def encode(self, image: np.ndarray) -> Features:
+        """The features of a picture (H, W, 3) uint8 RGB: the costly part, once a picture."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise DataError(f"image: found {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
+        self.encodes += 1
+        embedding, fine = self.graphs["encode"].run(None, {"image": image[None]})
+        return Features(embedding, fine, image.shape[:2])
+
+    def guide(self, features: Features, annotation: np.ndarray) -> Shot:
+        """What a picture annotated by (K, H, W) in 0–1 says of each class."""
+        mean, present, values = self.graphs["guide"].run(
+            None, {"embedding": features.embedding, "annotation": annotation[None].astype(np.float32)}
+        )
+        # Cells that say nothing would only cost time.
+        says = values[0].sum(axis=0) > 0
+        keys = features.embedding[0].reshape(features.embedding.shape[1], -1).T
+        return Shot(mean[0], present[0], np.ascontiguousarray(keys[says]), np.ascontiguousarray(values[0][:, says]))
+
+    def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
+        """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
+        ways, cells = len(guidance.present), features.embedding.shape[2:]
+        (logits,) = self.graphs["segment"].run(
+            None,
+            {
+                "embedding": features.embedding,
+                "fine": features.fine,
+                "mean": guidance.mean[None],
+                "present": guidance.present[None],
+                "keys": guidance.keys[None],
+                "values": guidance.values[None],
+                "hint": (np.zeros((ways, 2, *cells), np.float32) if hint is None else hint)[None],
+                "size": np.zeros(features.size, np.uint8),
+            },
+        )
+        return np.asarray(logits[0])
+
+
+@dataclass
+class GuidedSession:
+    """Annotate pictures, and label these and others. `names` are the classes, the first the negative one."""
+
+    model: GuidedModel
+    names: tuple[str, ...] = ("background", "object")
+    supports: list[Support] = field(default_factory=list)
+    loaded: Guidance | None = None
+    # The supports before each change.
+    past: list[list[Support]] = field(default_factory=list)
+
+    def add_picture(self, image: np.ndarray) -> int:
+        """Encode a picture and return its number. Saying nothing yet, it changes no guidance."""
+        self.supports.append(Support(self.model.encode(image)))
+        return len(self.supports) - 1
+
+    def click(self, picture: int, x: int, y: int, way: int = 1) -> None:
+        """Say that pixel (x, y) is of class `way`.
+
+        Raises DataError outside the picture, at an unknown class, or where the same pixel has another class.
+        """
+        support = self.support(picture)
+        height, width = support.features.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise DataError(f"click ({x}, {y}): outside the picture, expected x in 0–{width - 1}, y in 0–{height - 1}")
+        if not 0 <= way < len(self.names):
+            raise DataError(f"click ({x}, {y}): found class {way}, expected 0–{len(self.names) - 1}")
+        for other in support.clicks:
+            if other[:2] == (x, y):
+                found = "twice the same" if other.way == way else f"already {self.names[other.way]}"
+                raise DataError(f"click ({x}, {y}): {found}; undo the other first")
+        self.change(picture, replace(support, clicks=(*support.clicks, Click(x, y, way))))
+
+    def remove_click(self, picture: int, number: int) -> None:
+        """Take back a click. Raises DataError where there is none of this number."""
+        support = self.support(picture)
+        if not 0 <= number < len(support.clicks):
+            raise DataError(f"click {number}: unknown, expected one of {len(support.clicks)} clicks")
+        kept = (*support.clicks[:number], *support.clicks[number + 1 :])
+        self.change(picture, replace(support, clicks=kept))
+
+    def annotate(self, picture: int, mask: np.ndarray) -> None:
+        """Say it all at once: (H, W) uint8 of classes, 255 unknown. Raises DataError at another size or class."""
+        support = self.support(picture)
+        if mask.shape != support.features.size:
+            (height, width), (rows, columns) = support.features.size, mask.shape[:2]
+            raise DataError(f"mask: found {columns}×{rows}, expected the picture's {width}×{height}")
+        unknown = set(np.unique(mask).tolist()) - {*range(len(self.names)), UNKNOWN}
+        if unknown:
+            raise DataError(f"mask: found class {min(unknown)}, expected 0–{len(self.names) - 1} or {UNKNOWN}")
+        self.change(picture, replace(support, mask=mask))
+
+    def undo(self) -> None:
+        """Take back the last change. Raises DataError where there is none."""
+        if not self.past:
+            raise DataError("undo: found no change to take back")
+        before = self.past.pop()
+        # Pictures that were added since stay; they say nothing.
+        self.supports[: len(before)] = before
+
+    def guidance(self) -> Guidance:
+        """What all pictures and a loaded file say together. Raises DataError where nothing is annotated."""
+        shots = [support.shot for support in self.supports if support.shot]
+        if not shots and self.loaded is None:
+            raise DataError("guidance: found no annotation, expected a click or a mask")
+        return merge(shots, self.loaded)
+
+    def segment(self, picture: int) -> np.ndarray:
+        """The label (H, W) uint8 of a picture of the session; its own clicks count by their place too."""
+        support = self.support(picture)
+        height, width = support.features.embedding.shape[2:]
+        hint = np.zeros((len(self.names), 2, height, width), np.float32)
+        for way in range(len(self.names)):
+            points = [click[:2] for click in support.clicks if click.way == way]
+            hint[way, 1] = nearness(points, height, width, STRIDE)
+        return label(self.model.segment(support.features, self.guidance(), hint))
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """The label (H, W) uint8 of any other picture (H, W, 3)."""
+        return label(self.model.segment(self.model.encode(image), self.guidance()))
+
+    def save(self, file: Path) -> None:
+        """Write the guidance to a small `file`."""
+        self.guidance().save(file, self.model.fingerprint, self.names)
+
+    def load(self, file: Path) -> None:
+        """Take the guidance of `file`; clicks of this session add to it. Raises what `Guidance.load` raises."""
+        loaded, names = Guidance.load(file, self.model.fingerprint)
+        if any(support.shot for support in self.supports) and names != self.names:
+            raise DataError(f"{file}: classes {', '.join(names)}, but this session has {', '.join(self.names)}")
+        self.loaded, self.names = loaded, names
+
+    def support(self, picture: int) -> Support:
+        """A picture of the session. Raises DataError where there is none of this number."""
+        if not 0 <= picture < len(self.supports):
+            raise DataError(f"picture {picture}: unknown, expected one of {len(self.supports)}")
+        return self.supports[picture]
+
+    def change(self, picture: int, support: Support) -> None:
+        """Put `support` in its place, its shot renewed from features that are there; no encoder runs."""
+        shot = self.model.guide(support.features, self.annotation(support)) if said(support) else None
+        self.past.append(list(self.supports))
+        self.supports[picture] = replace(support, shot=shot)
+
+    def annotation(self, support: Support) -> np.ndarray:
+        """Mask and clicks of a picture as (K, H, W); a click wins over the mask."""
+        ways = len(self.names)
+        values = np.full(support.features.size, UNKNOWN, np.uint8) if support.mask is None else support.mask.copy()
+        for x, y, way in support.clicks:
+            values[y, x] = way
+        return (values == np.arange(ways)[:, None, None]).astype(np.float32)
+
+
+class Tracker:
+    """Label the frames of a clip, each by what the support says alone.
+
+    The mask of the frame before is no hint here: measured, errors that it carries on cost more than it brings. Small
+    frames are enlarged, so that thin parts outlive the strides of the net.
+    """
+
+    def __init__(self, model: GuidedModel, guidance: Guidance) -> None:
+        self.model, self.guidance = model, guidance
+
+    def step(self, image: np.ndarray) -> np.ndarray:
+        """The label (H, W) uint8 of the next frame."""
+        found = label(self.model.segment(self.model.encode(enlarge(image)), self.guidance))
+        return enlarge(found, image.shape[:2]) if found.shape != image.shape[:2] else found
+
+
+def enlarge(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A picture or label whose longer side is at least LEAST_SIDE, or of `size` (H, W)."""
+    height, width = values.shape[:2]
+    scale = max(1.0, LEAST_SIDE / max(height, width))
+    rows, columns = size or (round(height * scale), round(width * scale))
+    resampling = Image.Resampling.BILINEAR if values.ndim == 3 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(values).resize((columns, rows), resampling))
+
+
+def said(support: Support) -> bool:
+    """Whether anything of a picture is annotated."""
+    return bool(support.clicks) or (support.mask is not None and bool((support.mask != UNKNOWN).any()))
+
+
+def label(logits: np.ndarray) -> np.ndarray:
+    """The best class of each pixel, (H, W) uint8."""
+    return logits.argmax(axis=0).astype(np.uint8)

@@ -1,0 +1,83 @@
+"""The identities of guidance (thesis §4.3), on a net with random weights."""
+
+import pytest
+import torch
+
+from components.networks.annotations import merge, pool, spread
+from components.networks.backbones import Backbone
+from components.networks.guided import STRIDE, Guidance, GuidedNet
+from components.networks.upsampling import upsample
+
+
+@pytest.fixture(scope="module")
+def net() -> GuidedNet:
+    torch.manual_seed(0)
+    return GuidedNet(Backbone("efficientnet_lite0", (4, 8, 16, 32), weights="none"), hidden=8).eval()
+
+
+@pytest.fixture(scope="module")
+def features(net) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.inference_mode():
+        return net.encode(torch.rand(1, 3, 97, 131, generator=torch.Generator().manual_seed(0)) * 255)
+
+
+def dots(ways: int) -> torch.Tensor:
+    return (torch.rand(1, ways, 97, 131, generator=torch.Generator().manual_seed(ways)) < 0.01).float()
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (130, 96), (130, 0), (64, 50), (8, 16)])
+def test_a_dot_weighs_one_wherever_it_lies_corners_too(x, y):
+    annotation = torch.zeros(1, 1, 97, 131)
+    annotation[0, 0, y, x] = 1
+    assert spread(annotation, STRIDE).sum().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_dense_mask_gives_the_mean_of_the_upsampled_features_under_it(features):
+    embedding, mask = features[0], torch.zeros(1, 1, 97, 131)
+    mask[..., 20:70, 30:97] = 1
+    mean, present = pool(embedding, spread(mask, STRIDE))
+    expected = (upsample(embedding, STRIDE, mask) * mask).sum(dim=(2, 3)) / mask.sum()
+    assert present.all()
+    torch.testing.assert_close(mean[:, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_a_new_annotation_makes_no_encoder_call(net, features, monkeypatch):
+    monkeypatch.setattr(net, "encode", lambda _: pytest.fail("the encoder ran"))
+    shot = net.guide(features[0], dots(2))
+    net.segment(*features, shot, torch.zeros(1, 2, 2, *features[0].shape[2:]))
+
+
+@torch.inference_mode()
+def test_permuting_ways_permutes_scores(net, features):
+    order, annotation = [2, 0, 1], dots(3)
+    hint = torch.rand(1, 3, 2, *features[0].shape[2:])
+    scores = net.segment(*features, net.guide(features[0], annotation), hint)
+    permuted = net.segment(*features, net.guide(features[0], annotation[:, order]), hint[:, order])
+    torch.testing.assert_close(permuted, scores[:, order], rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_two_of_many_ways_equal_the_binary_task(net, features):
+    hint = torch.zeros(1, 2, 2, *features[0].shape[2:])
+    binary = net.guide(features[0], dots(2))
+    both = net.segment(*features, binary, hint).softmax(dim=1)[:, 1]
+    difference = net.segment(*features, binary, hint)
+    torch.testing.assert_close(both, (difference[:, 1] - difference[:, 0]).sigmoid(), rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_the_order_of_the_supports_cells_does_not_matter(net, features):
+    shot, hint = net.guide(features[0], dots(2)), torch.zeros(1, 2, 2, *features[0].shape[2:])
+    order = torch.randperm(shot.keys.shape[1], generator=torch.Generator().manual_seed(0))
+    shuffled = Guidance(shot.mean, shot.present, shot.keys[:, order], shot.values[:, :, order])
+    torch.testing.assert_close(
+        net.segment(*features, shuffled, hint), net.segment(*features, shot, hint), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_shot_without_a_class_leaves_its_mean_alone():
+    pooled = torch.tensor([[[1.0, 2], [3, 4]], [[0, 0], [5, 6]]])
+    mean, present = merge(pooled, torch.tensor([[True, True], [False, True]]))
+    assert present.all()
+    assert mean.tolist() == [[1, 2], [4, 5]]
