@@ -37,6 +37,8 @@ def run(
     Raises DataError, all three written, where a check of severity error fails; and where `data` is not prepared data.
     """
     described = read_described(data)
+    if not described.classes:
+        raise DataError(f"prepared data {data}: no classes, as of a video, expected labels to judge")
     found, before = statistics(described), read_accepted(accepted, described.name)
     checks = data_checks(params, classes=len(described.classes))
     tables = build_tables(described, required=params.min_images)

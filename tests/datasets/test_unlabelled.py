@@ -6,7 +6,7 @@ from channel_world import write_channel_model
 from video_worlds import write_cityscapes, write_video
 from worlds import noise, png
 
-from components import evaluate, ingest
+from components import evaluate, ingest, validate
 from components.datasets import cityscapes
 from components.datasets.examine import Accepted, Rejected, examine, read_pair
 from components.datasets.items import UNLABELLED, Classes, Item, RawData
@@ -15,6 +15,7 @@ from components.errors import DataError
 from components.evaluate import EvaluateParams, RawSplit
 from components.ingest import IngestParams
 from components.measures.confusion import ConfusionMatrix
+from components.validate import ValidateParams
 
 MANY = 10**6
 PALETTE = tuple(colour for _, colour in cityscapes.CLASSES.values())
@@ -73,6 +74,8 @@ def test_a_video_file_or_folder_is_ingested_and_split_into_its_clips(tmp_path):
         split = PreparedData(tmp_path / "prepared").split("frames")
         assert [(row["clip"], row["frame"]) for row in split.rows] == [("a.mkv", number) for number in range(12)]
         assert (split.image(11) == np.array(noise(11))).all()
+    with pytest.raises(DataError, match="no classes, as of a video, expected labels to judge"):
+        validate.run(ValidateParams(), tmp_path / "prepared", tmp_path / "verdict")
 
 
 def test_evaluate_reads_labelled_clips_scores_their_labels_alone_and_refuses_what_has_none(tmp_path):
