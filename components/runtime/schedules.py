@@ -90,18 +90,20 @@ SCHEDULES = {
     "adaptive": Named(
         "the deeper stages where the first one's labels changed by a share of θ",
         lambda v, n: deep(f"adaptive:{v}", f"scores:{v}", n),
-        "0.1",
-        ("0.05", "0.1", "0.2"),
+        "0.4",
+        ("0.3", "0.4", "0.5"),
     ),
     "adaptive-deep": Named(
         "the last stage where the labels of those before changed by a share of θ (thesis §3.4.3)",
         lambda v, n: Schedule(f"adaptive-deep:{v}", (*["always"] * (n - 1), f"scores:{v}")),
-        "0.25",
+        "0.1",
+        ("0.1",),
     ),
     "pixels": Named(
         "the deeper stages where pixels changed by θ of their value",
         lambda v, n: deep(f"pixels:{v}", f"pixels:{v}", n),
         "0.2",
+        ("0.2",),
     ),
     "confidence": Named(
         "the deeper stages where the first one doubts by θ",
@@ -111,7 +113,8 @@ SCHEDULES = {
     "learned": Named(
         "the deeper stages where a learned clock expects a share of θ to change",
         lambda v, n: deep(f"learned:{v}", f"learned:{v}", n),
-        "0.05",
+        "0.2",
+        ("0.2",),
     ),
     "mend": Named(
         "as alternating, the last stage's scores moving with the picture",
@@ -132,8 +135,8 @@ SCHEDULES = {
     "motion": Named(
         "as carry, the whole net where motion leaves a share of θ unexplained",
         lambda v, n: tied(f"motion:{v}", f"motion:{v}", n, "move"),
-        "0.3",
-        ("0.15", "0.3", "0.6", "0.9", "1.5"),
+        "0.6",
+        ("0.3", "0.6", "0.9", "1.5", "2"),
     ),
 }
 
