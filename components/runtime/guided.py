@@ -219,8 +219,8 @@ class GuidedSession:
 class Tracker:
     """Label the frames of a clip, each by what the support says alone.
 
-    The mask of the frame before is no hint here: measured, errors that it carries on cost more than it brings. Small
-    frames are enlarged, so that thin parts outlive the strides of the net.
+    The mask of the frame before is no hint here: its errors would be carried on. Small frames are enlarged, so that
+    thin parts outlive the strides of the net.
     """
 
     def __init__(self, model: GuidedModel, guidance: Guidance) -> None:

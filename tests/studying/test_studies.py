@@ -142,8 +142,8 @@ def test_what_another_data_sets_recipe_changes_of_params_yaml_changes_no_study(t
     )
     changed["fcn"]["train"]["network"]["stream_scales"] = [1.0, 0.1, 0.01]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
-    kind = find("fcn").TrainParams
     for study in (load(name) for name in names() if load(name).kind != "oracle"):
+        kind = find(study.family).TrainParams
         for variant in study.variants:
             there = training(study, variant, 0, kind, tmp_path / "params.yaml", False)
             assert there == training(study, variant, 0, kind, PARAMS, False), f"{study.name}: {variant.name}"
