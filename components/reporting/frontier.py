@@ -14,6 +14,10 @@ from components.reporting.plots import BLUE, FAINT, INK, ORANGE, STYLE, figure_p
 from components.runtime.schedules import SCHEDULES
 from components.scheduling.frontier import Frontier, Point
 
+# The reference and the two that win stand out.
+STRONG = {"oracle": INK, "carry": BLUE, "motion": ORANGE}
+OTHERS = ("#2a9d8f", "#8ab17d", "#b56576", "#6d597a", "#e5989b", "#457b9d", "#9aa3b0", "#bc9c5c")
+
 
 def write_frontier(out: Path, found: Frontier) -> None:
     """Write frontier.json, .png and .html under `out`."""
@@ -69,7 +73,9 @@ def frontier_plot(found: Frontier) -> bytes:
         draw(right, found, lambda point: 100 * min(point.stage_share))
         left.set(title="Mean IU over speed", xlabel="times the frame oracle's frames a second", ylabel="mean IU %")
         right.set(title="Mean IU over work", xlabel="% of frames on which every stage ran")
-        left.legend(frameon=False, fontsize=9, loc="lower left", ncols=2)
+        figure.legend(
+            *left.get_legend_handles_labels(), loc="outside lower center", ncols=11, frameon=False, fontsize=9
+        )
         return figure_png(figure)
 
 
@@ -78,8 +84,6 @@ def draw(axes: Axes, found: Frontier, place: Callable[[Point], float]) -> None:
     lines: dict[str, list[Point]] = {}
     for point in found.points:
         lines.setdefault(point.schedule.partition(":")[0], []).append(point)
-    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    strong = {"oracle": INK, "carry": BLUE, "motion": ORANGE}
     for number, (name, points) in enumerate(lines.items()):
         ordered = sorted(points, key=place)
         axes.plot(
@@ -87,10 +91,10 @@ def draw(axes: Axes, found: Frontier, place: Callable[[Point], float]) -> None:
             [100 * point.mean_iu for point in ordered],
             marker="o",
             markersize=5,
-            linewidth=2.2 if name in strong else 1.0,
-            color=strong.get(name, colours[number % 20]),
+            linewidth=2.2 if name in STRONG else 1.0,
+            color=STRONG.get(name, OTHERS[number % len(OTHERS)]),
             label=name,
-            zorder=3 if name in strong else 2,
+            zorder=3 if name in STRONG else 2,
         )
     axes.axhline(100 * found.points[0].mean_iu, color=FAINT, linewidth=0.8, linestyle=":")
     axes.grid()
