@@ -116,8 +116,8 @@ def learn(
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.metrics)
-        if is_main_process() and hasattr(kind, "pictures"):
-            for file, content in kind.pictures(net, prepared, params, history).items():
+        if is_main_process() and hasattr(kind, "illustrate"):
+            for file, content in kind.illustrate(net, prepared, params, history).items():
                 write_bytes(out / file, content)
                 recorder.artifacts(out / file)
     trained = Trained(family, out, history)

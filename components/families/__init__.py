@@ -5,7 +5,7 @@ fit      learn from the prepared data: most call `learning.loop.fit` with a task
          and the composition, episodes for the guide); one that is calibrated, not trained, returns what it measured
 graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwork, three for the guide
 task_of  what `fit` learns from, its splits `train` and `val` among it: studies ask it whether the data has all of it
-pictures optional: PNGs of what was learned, by file name; train writes them beside the weights and to MLflow
+illustrate  optional: PNGs of what was learned, by file name; train writes them beside the weights and to MLflow
 rescore  the validation scores of a trained net under other parameters: studies compare what a net makes of other inputs
 started  only of a family that needs a trained net: the parameters with that net filled in
 """

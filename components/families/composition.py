@@ -125,7 +125,7 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
     return task_of(data, params).score(net.eval())
 
 
-def pictures(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
+def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
     """PNGs of what was learned, by file name: covariances over training, and inferred scales of validation pictures."""
     found = {}
     if layers := covariances(params.network.compose.covariance, history):
