@@ -76,7 +76,7 @@ class Episodes:
             rng = np.random.default_rng((self.params.seed, int(place)))
             params = self.params.model_copy(update={"unguided": 0.0})
             arrays = draw_episode(self.val, self.val[int(place)], params, rng)
-            batch = {name: torch.from_numpy(values)[None].to(device) for name, values in arrays.items()}
+            batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
             found = net(*(batch[name] for name in INPUTS)).argmax(dim=1)[0].cpu().numpy()
             truth = arrays["target"]
             scores.append(positive_iu(found, truth))
