@@ -130,13 +130,13 @@ SCHEDULES = {
         "the whole net on every N-th frame, its labels moving with the picture",
         lambda v, n: tied(f"carry:{v}", whole(v), n, "move"),
         "4",
-        ("2", "3", "4", "6", "8"),
+        ("2", "3", "4", "6", "8", "16"),
     ),
     "motion": Named(
         "as carry, the whole net where motion leaves a share of θ unexplained",
         lambda v, n: tied(f"motion:{v}", f"motion:{v}", n, "move"),
         "0.6",
-        ("0.3", "0.6", "0.9", "1.5", "2"),
+        ("0.3", "0.6", "0.9", "1.5", "3"),
     ),
 }
 
