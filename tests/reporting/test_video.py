@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from components.errors import DataError
-from components.reporting.video import decode, transform_video
+from components.reporting.video import open_video, transform_video
 
 SIZE = (48, 64)
 # The matrices of an MP4's track header (ISO 14496-12): unturned, and a phone held upright, 90° clockwise.
@@ -35,7 +35,7 @@ def test_a_video_of_a_phone_held_upright_is_turned(tmp_path):
     place = content.rindex(UNTURNED)
     assert b"tkhd" in content[place - 60 : place]
     (tmp_path / "phone.mp4").write_bytes(content[:place] + CLOCKWISE + content[place + 36 :])
-    frame = next(decode(tmp_path / "phone.mp4"))
+    frame = next(open_video(tmp_path / "phone.mp4").frames).image
     assert frame.shape == (SIZE[1], SIZE[0], 3)
     # Turned clockwise, what was on the left is on top.
     assert frame[8, :, 0].mean() > 150
@@ -44,9 +44,9 @@ def test_a_video_of_a_phone_held_upright_is_turned(tmp_path):
 
 def test_odd_sides_become_even_and_no_frame_is_lost(tmp_path):
     write_video(tmp_path / "in.mp4")
-    count = transform_video(tmp_path / "in.mp4", tmp_path / "out.mp4", lambda _, image: image[:-1, :-3])
+    count = transform_video(tmp_path / "in.mp4", tmp_path / "out.mp4", lambda _, frame: frame.image[:-1, :-3])
     assert count == 12
-    frames = list(decode(tmp_path / "out.mp4"))
+    frames = [frame.image for frame in open_video(tmp_path / "out.mp4").frames]
     assert len(frames) == 12
     assert frames[0].shape == (SIZE[0], SIZE[1] - 2, 3)
 
@@ -60,14 +60,14 @@ def test_a_video_that_breaks_off_is_written_as_far_as_it_goes_and_named(tmp_path
     content[start:end] = bytes(end - start)
     source.write_bytes(content)
     with pytest.raises(DataError, match=r"in\.mp4: breaks off after \d+ frames"):
-        transform_video(source, tmp_path / "out.mp4", lambda _, image: image)
-    assert 5 < len(list(decode(tmp_path / "out.mp4"))) < 40
+        transform_video(source, tmp_path / "out.mp4", lambda _, frame: frame.image)
+    assert 5 < len(list(open_video(tmp_path / "out.mp4").frames)) < 40
 
 
 def test_what_is_no_video_leaves_nothing_behind(tmp_path):
     (tmp_path / "in.mp4").write_bytes(b"no video")
     with pytest.raises(DataError, match=r"in\.mp4: no video that can be read"):
-        transform_video(tmp_path / "in.mp4", tmp_path / "out.mp4", lambda _, image: image)
+        transform_video(tmp_path / "in.mp4", tmp_path / "out.mp4", lambda _, frame: frame.image)
     assert [file.name for file in tmp_path.iterdir()] == ["in.mp4"]
 
 
