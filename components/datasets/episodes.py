@@ -70,6 +70,9 @@ class Balanced(Sequence[Mask]):
         return len(self.masks)
 
     def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
+        if place >= len(self):
+            # How iteration over a sequence ends.
+            raise IndexError(place)
         rng = np.random.default_rng((self.seed, place))
         of_class = self.masks.of_class[self.values[place % len(self.values)]]
         return of_class[rng.integers(len(of_class))]
