@@ -36,7 +36,7 @@ def test_a_dense_mask_gives_the_mean_of_the_upsampled_features_under_it(features
     embedding, mask = features[0], torch.zeros(1, 1, 97, 131)
     mask[..., 20:70, 30:97] = 1
     mean, present = pool(embedding, spread(mask, STRIDE))
-    expected = (upsample(embedding, STRIDE, mask) * mask).sum(dim=(2, 3)) / mask.sum()
+    expected = (upsample(embedding, STRIDE, mask.shape[-2:]) * mask).sum(dim=(2, 3)) / mask.sum()
     assert present.all()
     torch.testing.assert_close(mean[:, 0], expected, rtol=1e-4, atol=1e-6)
 
