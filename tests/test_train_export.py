@@ -150,7 +150,7 @@ def test_training_with_an_unknown_backbone_or_family_is_an_error_of_one_line(dat
     assert "effnet" in one_line(lambda: train_fcn(data, tmp_path / "out", params), ModelError)
     state = tmp_path / "state"
     act = lambda: train.run(PARAMS, "fnc", data, tmp_path / "out", state, tracking="none")  # noqa: E731
-    assert "expected one of clockwork, fcn" in one_line(act, ParamsError)
+    assert "expected one of clockwork, composition, fcn, guided" in one_line(act, ParamsError)
 
 
 # Export
