@@ -59,7 +59,7 @@ def test_every_reader_can_be_ingested(tmp_path):
         "nyud_clips": lambda root: write_nyud_clips(root, {"bath_0001": ["5001@8.5"]}),
         "youtube_objects": lambda root: write_youtube_objects(root, {"cat/0001/001": 1}),
     }
-    # Hugging Face's copy of what it reads, and videos, are made in tests of their own; those of objects wait for theirs.
+    # Hugging Face's copy of what it reads, and videos, have tests of their own; the readers of objects wait for theirs.
     apart = {"huggingface", "video", "davis", "davis_frames", "coco_mval", "guided"}
     assert writes.keys() | apart == READERS.keys()
     for name, write in writes.items():
