@@ -5,7 +5,6 @@ import json as json_text
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +12,10 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from components import step
-from components.datasets.decoding import MAX_PIXELS
-from components.datasets.examine import read_layer, read_pair
-from components.datasets.items import Classes, RawData
-from components.datasets.prepared import MANIFEST_FILE, PreparedData, Sample
-from components.datasets.readers import READERS, read_dataset
+from components.datasets.items import Classes
+from components.datasets.prepared import Sample
+from components.datasets.readers import READERS
+from components.datasets.splits import Split, open_split
 from components.errors import DataError, ParamsError
 from components.files import write_json
 from components.identity import sha256_file
@@ -26,7 +24,7 @@ from components.params import Params
 from components.progress import progress
 from components.reporting.evaluation import Evaluation, percent
 from components.reporting.grid import GridRow
-from components.runtime.clockwork import open_staged
+from components.runtime.clockwork import Staged, open_staged
 from components.runtime.session import (
     GEOMETRY,
     PREDICTION,
@@ -71,16 +69,17 @@ def run(
     classes are not the model's or it lacks a layer, ModelError where the model cannot run or is not in stages,
     ParamsError where there is no such schedule.
     """
-    segmenter = open_model(model, params.provider)
+    staged = open_staged(model, params.provider) if schedule else None
+    segmenter = staged.plain if staged else open_model(model, params.provider)
     split = open_split(params.split, data, dataset, root, segmenter.layers)
     classes = classes_of(segmenter, split)
     file = graph_file(model)
-    if schedule == "frontier":
-        return measured_frontier(params, model, split, classes, out, json)
+    if staged and schedule == "frontier":
+        return measured_frontier(params, model, staged, split, out, json)
     started = time.perf_counter()
     speed: Mapping[str, Any] = {}
-    if schedule:
-        ids, counts, speed = measure_schedule(params, model, split, schedule)
+    if staged and schedule:
+        ids, counts, speed = measure_schedule(staged, split, schedule)
     else:
         ids, counts = measure(segmenter, split.samples, params.batch_size)
     total = {name: each.sum(axis=0) for name, each in counts.items()}
@@ -106,53 +105,6 @@ def run(
         rows = grid_rows(found, segmenter, split.samples, params.pictures)
         write_and_record(out, found, rows, segmenter.metadata)
     return found
-
-
-@dataclass(frozen=True)
-class Split:
-    """What is scored: samples decoded on demand. `data_sha256` is the hash of prepared data's manifest, or None."""
-
-    dataset: str
-    classes: Classes
-    samples: Sequence[Sample]
-    data_sha256: str | None
-
-
-def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
-    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
-
-    Raises ParamsError where neither or both are given, DataError where there is no such folder.
-    """
-    if data and not dataset and not root:
-        prepared = PreparedData(data)
-        samples = prepared.split(split).with_layers(*layers)
-        return Split(prepared.name, prepared.classes, samples, sha256_file(data / MANIFEST_FILE))
-    if data or not dataset or not root:
-        raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
-    if not root.is_dir():
-        raise DataError(f"root {root}: no such folder, expected that of a {dataset} data set, an archive unpacked")
-    raw = read_dataset(dataset, root)
-    return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None)
-
-
-class RawSplit(Sequence[Sample]):
-    """One split of a data set as it comes, decoded on demand; raises DataError where the split has no item."""
-
-    def __init__(self, raw: RawData, split: str, layers: tuple[str, ...] = ()) -> None:
-        self.raw, self.layers = raw, layers
-        self.items = [item for item in raw.items if item.split in split.split("+")]
-        if not self.items:
-            found = ", ".join(dict.fromkeys(item.split for item in raw.items))
-            raise DataError(f"data set {raw.name}: no split {split}, expected one of: {found}")
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: Any) -> Any:
-        item = self.items[index]
-        image, label = read_pair(item, self.raw, MAX_PIXELS)
-        layers = {name: read_layer(name, item, image.shape[1::-1], MAX_PIXELS) for name in self.layers}
-        return Sample(id=item.id, image=image, label=label, layers=layers)
 
 
 def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
@@ -205,21 +157,20 @@ def measure(
 
 
 def measure_schedule(
-    params: EvaluateParams, model: Path, split: Split, schedule: str
+    staged: Staged, split: Split, schedule: str
 ) -> tuple[tuple[str, ...], dict[str, Counts], Mapping[str, Any]]:
     """As `measure`, for a clockwork on a schedule, and how fast it was."""
-    (ran,) = run_schedules(open_staged(model, params.provider), split.samples, [schedule], rounds=1)
+    (ran,) = run_schedules(staged, split.samples, [schedule], rounds=1)
     return tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed()
 
 
 def measured_frontier(
-    params: EvaluateParams, model: Path, split: Split, classes: Classes, out: Path | None, json: Path | None
+    params: EvaluateParams, model: Path, staged: Staged, split: Split, out: Path | None, json: Path | None
 ) -> Frontier:
     """Every schedule's score and speed, paired with the frame oracle's."""
-    staged = open_staged(model, params.provider)
-    mean_over = chosen(classes.names, params.classes)
+    mean_over = chosen(staged.plain.names, params.classes)
     frames, points = measure_frontier(staged, split.samples, params.absent, mean_over)
-    found = Frontier(model, split.dataset, params.split, staged.plain.provider, classes, frames, points, out)
+    found = Frontier(model, split.dataset, params.split, staged.plain.provider, frames, points, out)
     if json:
         write_json(json, found.metrics())
     if out:

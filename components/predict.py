@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from PIL import ImageOps
 from pydantic import Field
 
 from components import step
-from components.datasets.decoding import MAX_PIXELS, usable_image
-from components.datasets.pictures import SUFFIXES, rgb
+from components.datasets.pictures import SUFFIXES
 from components.errors import DataError, ModelError, ParamsError, PixelwiseError
 from components.files import write_bytes
+from components.guiding.files import read_picture
 from components.guiding.prediction import GuidedSegmenter, open_guided
 from components.params import Params
 from components.progress import progress
@@ -108,12 +107,14 @@ def run(
     """
     if schedule and guidance:
         raise ParamsError("predict: found --schedule and --guidance, expected one of them")
-    segmenter: Segmenter | GuidedSegmenter = (
-        open_guided(model, guidance, params.provider) if guidance else open_model(model, params.provider)
-    )
+    scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
+    segmenter: Segmenter | GuidedSegmenter
+    if scheduled:
+        segmenter = scheduled.engine.model.plain
+    else:
+        segmenter = open_guided(model, guidance, params.provider) if guidance else open_model(model, params.provider)
     if segmenter.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
-    scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
     found = find_inputs(inputs, output)
     started = time.perf_counter()
     images, faults = 0, []
@@ -220,16 +221,6 @@ def predict_video(
 def is_stream(path: Path) -> bool:
     """Whether `path` is standard input, a camera or a pipe: frames that come as they are made."""
     return str(path) == "-" or path.is_char_device() or path.is_fifo()
-
-
-def read_picture(path: Path) -> Picture:
-    """The picture upright, as its EXIF orientation says. Raises DataError naming `path` where it cannot be used."""
-    try:
-        return rgb(ImageOps.exif_transpose(usable_image(path.read_bytes(), MAX_PIXELS)))
-    except Exception as error:
-        # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: {reason}") from None
 
 
 def explained(

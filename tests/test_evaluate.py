@@ -16,6 +16,7 @@ from components import evaluate, ingest, tracking
 from components.datasets import camvid
 from components.datasets.examine import read_pair
 from components.datasets.folder import read
+from components.datasets.splits import RawSplit, open_split
 from components.errors import DataError, ModelError, ParamsError
 from components.evaluate import EvaluateParams
 from components.measures.confusion import count_pixels, scores_of
@@ -159,7 +160,7 @@ def test_the_means_are_over_the_chosen_classes(model, root):
 
 
 def test_the_grid_shows_the_worst_image_and_no_image_twice(model, root):
-    samples = evaluate.open_split("val", None, "folder", root, ()).samples
+    samples = open_split("val", None, "folder", root, ()).samples
     found = evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
     segmenter = evaluate.open_model(model)
     worst = found.ids[int(np.argmin(found.image_mean_ius()))]
@@ -223,4 +224,4 @@ def test_a_root_that_is_no_folder_is_named(model, tmp_path):
 
 def test_splits_of_a_data_set_may_be_joined(tmp_path):
     raw = camvid.read(write_camvid(tmp_path, {"train": 2, "val": 1}))
-    assert [len(evaluate.RawSplit(raw, split)) for split in ("train", "val", "train+val")] == [2, 1, 3]
+    assert [len(RawSplit(raw, split)) for split in ("train", "val", "train+val")] == [2, 1, 3]

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from components.datasets.splits import clip_and_frame, open_split
 from components.files import write_json
 from components.guiding.categories import CategoryScores, Support, score_categories
-from components.guiding.samples import open_labelled
 from components.guiding.video import VideoScores, score_sequences
 from components.params import Params
 from components.runtime.guided import GuidedModel
@@ -44,14 +44,15 @@ def run(
     Raises DataError where the split is empty or too small, ModelError where the model cannot run.
     """
     guided = GuidedModel(model, params.provider)
-    samples, clips, names = open_labelled(params.split, data, dataset, root)
+    split = open_split(params.split, data, dataset, root, ())
     points = params.points or None
     found: VideoScores | CategoryScores
     if dataset in VIDEO:
-        found = score_sequences(guided, samples, clips, points, params.seed)
+        clips = [clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
+        found = score_sequences(guided, split.samples, clips, points, params.seed)
     else:
         wanted = Support(params.shots, points, params.tasks, params.seed)
-        found = score_categories(guided, samples, names, params.classes, wanted)
+        found = score_categories(guided, split.samples, split.classes.names, params.classes, wanted)
     for file in [json, out / "metrics.json" if out else None]:
         if file:
             write_json(file, found.metrics())

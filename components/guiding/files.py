@@ -15,8 +15,9 @@ def read_picture(path: Path) -> np.ndarray:
     try:
         return rgb(ImageOps.exif_transpose(usable_image(path.read_bytes(), MAX_PIXELS)))
     except Exception as error:
-        # Damaged EXIF data makes Pillow raise unrelated types.
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or ' '.join(str(error).split())}") from None
+        # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: {reason}") from None
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -38,7 +38,7 @@ class GuidedSegmenter:
         return np.stack([label(self.model.segment(self.model.encode(image), self.guidance)) for image in images])
 
     def tracker(self) -> Tracker:
-        """What labels the frames of one video, each knowing the mask before."""
+        """What labels the frames of one video."""
         return Tracker(self.model, self.guidance)
 
 

@@ -23,7 +23,8 @@ class Stage(nn.Module):
         known = list(net.backbone.strides)
         places = [known.index(stride) for stride in strides]
         self.net = net
-        self.pieces = nn.ModuleList(net.backbone.pieces()[place] for place in places)
+        pieces = net.backbone.pieces()
+        self.pieces = nn.ModuleList(pieces[place] for place in places)
         # In the fusion the coarsest comes first.
         self.streams = [len(known) - 1 - place for place in places]
         self.is_first, self.is_last = places[0] == 0, places[-1] == len(known) - 1

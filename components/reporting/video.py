@@ -11,6 +11,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from components.datasets.video import reason, upright
 from components.errors import DataError
 from components.files import atomic_path
 from components.progress import progress
@@ -101,10 +102,8 @@ def decode(source: Path, reader: av.container.InputContainer, rate: Fraction) ->
     try:
         with reader:
             for frame in reader.decode(video=0):
-                # A phone stores a frame as the sensor saw it and notes how it was held.
-                image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
                 is_late = before is not None and frame.time is not None and (frame.time - before) * rate > LATE
-                yield VideoFrame(image, follows=not is_late)
+                yield VideoFrame(upright(frame), follows=not is_late)
                 count, before = count + 1, frame.time
     except av.FFmpegError as error:
         raise DataError(f"{source}: breaks off after {count} frames: {reason(error)}") from None
@@ -134,8 +133,3 @@ def even_sides(picture: Picture) -> Picture:
     """`picture` with its last row and column repeated where a side is odd: the codecs halve the colours' resolution."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-def reason(error: Exception) -> str:
-    """What went wrong, without the path that FFmpeg repeats."""
-    return getattr(error, "strerror", None) or "no video stream"

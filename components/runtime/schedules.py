@@ -1,6 +1,6 @@
 """Schedules as data: which clock each stage has, and what becomes of its state while it is idle (thesis §3.3.1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -173,6 +173,6 @@ def require_number(name: str, value: str) -> None:
         raise ParamsError(f"schedule {name}: found {value!r}, expected a number such as {SCHEDULES[name].default}")
 
 
-def curve(names: Sequence[str] = tuple(SCHEDULES)) -> list[str]:
+def curve() -> list[str]:
     """The schedules that a frontier measures."""
-    return [f"{name}:{value}" if value else name for name in names for value in SCHEDULES[name].curve]
+    return [f"{name}:{value}" if value else name for name, named in SCHEDULES.items() for value in named.curve]

@@ -5,6 +5,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from components.datasets.splits import clip_and_frame
+
 
 def clips_of(samples: Any) -> list[list[int]]:
     """The places of each clip's frames in a split, in order; a still is a clip of its own, and a gap begins another.
@@ -17,13 +19,6 @@ def clips_of(samples: Any) -> list[list[int]]:
         clip, frame = clip_and_frame(samples, place)
         known.setdefault(clip or place, []).append((frame, place))
     return [run for frames in known.values() for run in without_gaps(sorted(frames))]
-
-
-def clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
-    """What the split says of one item."""
-    if hasattr(samples, "rows"):
-        return samples.rows[place]["clip"], samples.rows[place]["frame"]
-    return samples.items[place].clip, samples.items[place].frame
 
 
 def without_gaps(frames: Sequence[tuple[int, int]]) -> list[list[int]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from components.datasets.items import Classes
 from components.datasets.prepared import Sample
 from components.measures.confusion import Absent, scores_of
 from components.runtime.clockwork import Staged
@@ -57,7 +56,6 @@ class Frontier:
     dataset: str
     split: str
     provider: str
-    classes: Classes
     frames: int
     points: tuple[Point, ...]
     out: Path | None

@@ -6,9 +6,9 @@ from worlds import write_camvid
 
 from components.datasets import camvid
 from components.datasets.prepared import Sample
+from components.datasets.splits import RawSplit
 from components.datasets.translated import FAST, SLOW, TranslatedScenes
 from components.errors import DataError
-from components.evaluate import RawSplit
 
 
 def still(height: int, width: int, name: str = "scene") -> Sample:

@@ -11,8 +11,9 @@ from components.datasets import cityscapes
 from components.datasets.examine import Accepted, Rejected, examine, read_pair
 from components.datasets.items import UNLABELLED, Classes, Item, RawData
 from components.datasets.prepared import PreparedData
+from components.datasets.splits import RawSplit
 from components.errors import DataError
-from components.evaluate import EvaluateParams, RawSplit
+from components.evaluate import EvaluateParams
 from components.ingest import IngestParams
 from components.measures.confusion import ConfusionMatrix
 from components.validate import ValidateParams

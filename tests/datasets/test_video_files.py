@@ -11,8 +11,8 @@ from worlds import noise
 
 from components.datasets import video
 from components.datasets.examine import read_pair
+from components.datasets.splits import RawSplit
 from components.errors import DataError
-from components.evaluate import RawSplit
 
 MANY = 10**6
 
