@@ -1,21 +1,24 @@
 """Register a model: the exported graphs and the evidence about them become a version, and the challenger."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from components import step
 from components.errors import DataError
-from components.identity import sha256_file
 from components.tracking.evidence import METRICS, evidence_files, read_json
 from components.tracking.registry import (
     CHALLENGER,
     CHAMPION,
+    FILES_TAG,
     GRAPH,
     ONNX_TAG,
     add_version,
+    file_hashes,
     find_version,
+    identity_of,
     keep_evidence,
     move_alias,
     read_aliases,
@@ -47,7 +50,7 @@ class Registration:
 
 def run(
     name: Annotated[str, "name of the model in the registry"],
-    model: Annotated[Path, "folder with model.onnx, export.json and checkpoint/run.json"],
+    model: Annotated[Path, "folder with the graphs, export.json and checkpoint/run.json"],
     evaluation: Annotated[Path, "folder with metrics.json and images.npz of this very model"],
     benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate knows no latency"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
@@ -60,17 +63,19 @@ def run(
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
     files = evidence_files(model, evaluation, benchmark)
-    onnx_sha256 = graph_hash(model, evaluation)
+    hashes = file_hashes(model)
+    require_same_model(hashes, model, evaluation)
     trained = read_run(model / "checkpoint" / "run.json")
     uri = store_uri(tracking)
     client = connect(uri)
     with plain_errors(uri):
-        version = known = find_version(client, name, onnx_sha256)
+        version = known = find_version(client, name, identity_of(hashes))
         if version is None:
             run_id = tracked_run(client, trained["run_id"])
             tags = {
                 "fingerprint": trained["fingerprint"],
-                ONNX_TAG: onnx_sha256,
+                ONNX_TAG: identity_of(hashes),
+                FILES_TAG: json.dumps(hashes),
                 "data_sha256": str(trained["parts"].get("data", "")),
                 "git_commit": git_commit(),
             }
@@ -80,15 +85,16 @@ def run(
     return Registration(name, version, is_new=known is None, is_champion=is_champion)
 
 
-def graph_hash(model: Path, evaluation: Path) -> str:
-    """The hash of the exported graph. Raises DataError where it is missing or the evaluation is of another graph."""
-    graph = model / GRAPH
-    if not graph.is_file():
-        raise DataError(f"{graph}: no such file, expected the exported model")
-    exported, scored = sha256_file(graph), read_json(evaluation / METRICS).get("model_sha256")
-    if exported != scored:
-        raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {exported}; evaluate it again")
-    return exported
+def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
+    """Raise DataError where the folder `model` has no graph, or the evaluation is of another one."""
+    if not any(name.endswith(".onnx") for name in hashes):
+        raise DataError(f"{model / GRAPH}: no such file, expected the exported model")
+    scored = read_json(evaluation / METRICS).get("model_sha256")
+    # Scores of a family of several graphs, none of them model.onnx, do not name them.
+    if GRAPH in hashes and scored != hashes[GRAPH]:
+        raise DataError(
+            f"{evaluation / METRICS}: model_sha256 {scored}, but {model / GRAPH} has {hashes[GRAPH]}; evaluate it again"
+        )
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:

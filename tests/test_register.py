@@ -83,7 +83,7 @@ def test_further_graphs_are_kept_with_the_version(tmp_path, mlflow_store):
     register.run("fcn", **files, tracking=mlflow_store)
     client = connect(mlflow_store)
     model_id = client.get_model_version("fcn", "1").source.removeprefix("models:/")
-    assert [a.path for a in client.list_logged_model_artifacts(model_id, "graphs/int8")] == ["graphs/int8/model.onnx"]
+    assert [a.path for a in client.list_logged_model_artifacts(model_id, "int8")] == ["int8/model.onnx"]
 
 
 def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import RegistryError
+from components.identity import sha256_file, sha256_json
 from components.measures.gate import Evidence
 from components.tracking.evidence import read_evidence
 from components.tracking.store import as_default, experiment_id
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ONNX_TAG = "onnx_sha256"
+# The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
+FILES_TAG = "files_sha256"
 GRAPH = "model.onnx"
 LOGGED = "models:/"
 # Any small picture will do as an example where the graph leaves a size open.
@@ -69,7 +72,7 @@ def add_version(
 def log_model(
     client: "MlflowClient", name: str, model: Path, *, run_id: str | None, experiment: str, tags: Mapping[str, str]
 ) -> str:
-    """Log `model`/model.onnx as an ONNX model and the other graphs beside it under graphs/; the id of what was logged.
+    """Log all files of the folder `model`, as an ONNX model where it has a model.onnx; the id of what was logged.
 
     By the client and not by `mlflow.onnx.log_model`: that would reopen the training's run and change its duration.
     """
@@ -77,11 +80,15 @@ def log_model(
 
     owner = client.get_run(run_id).info.experiment_id if run_id else experiment_id(client, experiment)
     logged = client.create_logged_model(owner, name=name, source_run_id=run_id, tags=dict(tags), model_type="onnx")
-    with tempfile.TemporaryDirectory() as folder:
-        save_onnx_model(model / GRAPH, Path(folder) / "model", run_id, logged)
-        client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
-    for graph in other_graphs(model):
-        client.log_model_artifact(logged.model_id, str(graph), f"graphs/{graph.parent.relative_to(model).as_posix()}")
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "model"
+        if (model / GRAPH).is_file():
+            save_onnx_model(model / GRAPH, folder, run_id, logged)
+        for file in model_files(model):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            # MLflow writes the graph anew; what is registered is the very file that was checked and measured.
+            shutil.copyfile(model / file, folder / file)
+        client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     if run_id:
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -105,13 +112,22 @@ def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) 
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
-    # MLflow writes the graph anew; what is registered is the very file that was checked, evaluated and measured.
-    shutil.copyfile(graph, folder / GRAPH)
 
 
-def other_graphs(model: Path) -> list[Path]:
-    """The graphs under `model` beside model.onnx: int8, or the further stages of a family."""
-    return sorted(graph for graph in model.rglob("*.onnx") if graph != model / GRAPH)
+def model_files(model: Path) -> list[str]:
+    """The files of the folder `model` by their paths in it: graphs, int8 and checkpoint; hidden ones are DVC's."""
+    inside = (file.relative_to(model) for file in model.rglob("*") if file.is_file())
+    return sorted(file.as_posix() for file in inside if not any(part.startswith(".") for part in file.parts))
+
+
+def file_hashes(model: Path) -> dict[str, str]:
+    """The hash of every file of the folder `model` by its path in it."""
+    return {name: sha256_file(model / name) for name in model_files(model)}
+
+
+def identity_of(files: Mapping[str, str]) -> str:
+    """The hash that tells a model from others: of model.onnx, or over all graphs of a family without one."""
+    return files.get(GRAPH) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
 
 
 def runtime_package() -> str:

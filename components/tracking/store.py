@@ -60,6 +60,13 @@ def connect(uri: str) -> "MlflowClient":
         return mlflow.MlflowClient(uri, registry_uri=uri)
 
 
+def connect_existing(uri: str) -> "MlflowClient":
+    """`connect` to a store that is there. Raises RegistryError where it is not, as reading makes no new one."""
+    if (database := sqlite_file(uri)) is not None and not database.exists():
+        raise RegistryError(f"{uri}: no such store, expected one that training or registering made")
+    return connect(uri)
+
+
 def experiment_id(client: "MlflowClient", name: str) -> str:
     """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
     from mlflow.exceptions import MlflowException
