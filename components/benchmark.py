@@ -23,6 +23,7 @@ from components.params import Params
 from components.progress import progress
 from components.runtime.session import open_model
 from components.tracking import record_beside
+from components.tracking.models import model_folder
 
 # Inputs of the graph by name, each with a first axis for the batch.
 Inputs = Mapping[str, np.ndarray]
@@ -101,13 +102,14 @@ def table(report: Mapping[str, Any]) -> str:
 
 def run(
     params: BenchmarkParams,
-    model: Annotated[Path, "folder of the exported model, with its checkpoint beside the graphs"],
+    model: Annotated[Path, "folder of the exported model with its checkpoint, or models:/NAME@ALIAS"],
     out: Annotated[Path, "folder for benchmark.json and benchmark.txt"],
 ) -> Benchmark:
     """Time ONNX Runtime (and int8 where offered), torch eager on channels-last memory, and torch.compile.
 
     Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
     """
+    model = model_folder(model)
     (graph,) = graphs_of(*load_trained(model / "checkpoint"))
     engines, left_out = open_engines(model, graph, params.device)
     times = {}

@@ -37,6 +37,7 @@ from components.runtime.session import (
 )
 from components.scheduling.frontier import Frontier, measure_frontier
 from components.scheduling.running import run_schedules
+from components.tracking.models import model_folder
 
 
 class EvaluateParams(Params):
@@ -54,7 +55,7 @@ class EvaluateParams(Params):
 
 def run(
     params: EvaluateParams,
-    model: Annotated[Path, "folder of the exported model, or its .onnx file"],
+    model: Annotated[Path, "folder of the exported model, its .onnx file, or models:/NAME@ALIAS"],
     *,
     out: Annotated[Path | None, "folder for metrics.json, plots and report.html"] = None,
     data: Annotated[Path | None, "prepared data; or give --dataset and --root"] = None,
@@ -69,6 +70,7 @@ def run(
     classes are not the model's or it lacks a layer, ModelError where the model cannot run or is not in stages,
     ParamsError where there is no such schedule.
     """
+    model = model_folder(model)
     staged = open_staged(model, params.provider) if schedule else None
     segmenter = staged.plain if staged else open_model(model, params.provider)
     split = open_split(params.split, data, dataset, root, segmenter.layers)
@@ -264,7 +266,7 @@ def tracked_metrics(found: Evaluation) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> None:
     """Run the step from the command line; a guided model has scores, and so options, of its own."""
     with step.plain_errors():
-        model = Path(step.value_of("model", argv, default=""))
+        model = model_folder(Path(step.value_of("model", argv, default="")))
     if (model / "guide.onnx").is_file() or step.value_of("section", argv, default="").startswith("guided."):
         from components.guiding import evaluation
 

@@ -24,6 +24,7 @@ from components.reporting.strip import Strip
 from components.runtime.clockwork import Frame, open_staged
 from components.runtime.engines import Engine, open_engine
 from components.runtime.session import Provider, Segmenter, open_model
+from components.tracking.models import model_folder
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
@@ -92,7 +93,7 @@ class Input:
 def run(
     params: PredictParams,
     inputs: Annotated[list[Path], "pictures, videos, folders of them, a camera (/dev/video0), or - for a stream"],
-    model: Annotated[Path, "folder of the exported model, or its .onnx file"],
+    model: Annotated[Path, "folder of the exported model, its .onnx file, or models:/NAME@ALIAS"],
     output: Annotated[Path, "folder to write to"],
     schedule: Annotated[str | None, "NAME[:VALUE] of a clockwork over videos: carry:4, motion, adaptive, …"] = None,
     guidance: Annotated[Path | None, "guidance file for a guided model, from `pixelwise guide`"] = None,
@@ -107,6 +108,7 @@ def run(
     """
     if schedule and guidance:
         raise ParamsError("predict: found --schedule and --guidance, expected one of them")
+    model = model_folder(model)
     scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
     segmenter: Segmenter | GuidedSegmenter
     if scheduled:

@@ -16,16 +16,9 @@ from components import step
 from components.errors import RegistryError
 from components.measures.gate import Decision, ReleaseParams, decide
 from components.tracking.ledger import add_once
-from components.tracking.registry import (
-    CHALLENGER,
-    CHAMPION,
-    ONNX_TAG,
-    PREVIOUS,
-    evidence_of,
-    move_alias,
-    read_aliases,
-)
+from components.tracking.registry import evidence_of
 from components.tracking.store import connect, plain_errors, store_uri
+from components.tracking.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, move_alias, read_aliases
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

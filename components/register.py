@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 from components import step
 from components.errors import DataError
 from components.tracking.evidence import METRICS, evidence_files, read_json
-from components.tracking.registry import (
+from components.tracking.registry import add_version, file_hashes, identity_of, keep_evidence
+from components.tracking.runs import has_run, read_run
+from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
+from components.tracking.versions import (
     CHALLENGER,
     CHAMPION,
     FILES_TAG,
     GRAPH,
     ONNX_TAG,
-    add_version,
-    file_hashes,
     find_version,
-    identity_of,
-    keep_evidence,
     move_alias,
     read_aliases,
 )
-from components.tracking.runs import has_run, read_run
-from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,8 +9,8 @@ from components import promote, register
 from components.errors import RegistryError
 from components.measures.gate import ReleaseParams
 from components.tracking.ledger import read_ledger
-from components.tracking.registry import read_aliases
 from components.tracking.store import connect
+from components.tracking.versions import read_aliases
 
 PARAMS = ReleaseParams(
     mean_iu_floor=0.5,

@@ -8,9 +8,10 @@ from registry_world import write, write_model
 
 from components import register
 from components.errors import DataError
-from components.tracking.registry import evidence_of, read_aliases
+from components.tracking.registry import evidence_of
 from components.tracking.runs import start_run
 from components.tracking.store import connect
+from components.tracking.versions import read_aliases
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from components.guiding.video import VideoScores, score_sequences
 from components.params import Params
 from components.runtime.guided import GuidedModel
 from components.runtime.session import Provider
+from components.tracking.models import model_folder
 
 # Of these, whole clips are followed.
 VIDEO = ("davis",)
@@ -31,7 +32,7 @@ class GuidedEvaluateParams(Params):
 
 def run(
     params: GuidedEvaluateParams,
-    model: Annotated[Path, "folder of the exported guided model"],
+    model: Annotated[Path, "folder of the exported guided model, or models:/NAME@ALIAS"],
     *,
     out: Annotated[Path | None, "folder for metrics.json"] = None,
     data: Annotated[Path | None, "prepared data; or give --dataset and --root"] = None,
@@ -43,7 +44,7 @@ def run(
 
     Raises DataError where the split is empty or too small, ModelError where the model cannot run.
     """
-    guided = GuidedModel(model, params.provider)
+    guided = GuidedModel(model_folder(model), params.provider)
     split = open_split(params.split, data, dataset, root, ())
     points = params.points or None
     found: VideoScores | CategoryScores

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlparse
 
 from components.errors import ModelError, RegistryError
 from components.identity import sha256_file
-from components.tracking.registry import FILES_TAG, GRAPH, ONNX_TAG, logged_model_of, read_aliases
 from components.tracking.store import connect_existing, plain_errors, store_uri
+from components.tracking.versions import FILES_TAG, GRAPH, ONNX_TAG, logged_model_of, read_aliases
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,6 +109,4 @@ def require_registered(folder: Path, files: Mapping[str, str], reference: str) -
             raise ModelError(f"{reference}: {folder / name}: found sha256 {found}, expected {expected} as registered")
     for graph in sorted(folder.rglob("*.onnx")):
         if (name := graph.relative_to(folder).as_posix()) not in files:
-            raise ModelError(
-                f"{reference}: {graph}: found a graph that was not registered, expected {', '.join(files)}"
-            )
+            raise ModelError(f"{reference}: {graph}: a graph that was not registered, expected {', '.join(files)}")

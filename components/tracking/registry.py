@@ -1,4 +1,4 @@
-"""Model versions in MLflow's registry: the exact exported files, the evidence about them, and the aliases."""
+"""What MLflow's registry keeps of a model version: the exact exported files, and the evidence about them."""
 
 import shutil
 import tempfile
@@ -12,47 +12,15 @@ from components.identity import sha256_file, sha256_json
 from components.measures.gate import Evidence
 from components.tracking.evidence import read_evidence
 from components.tracking.store import as_default, experiment_id
+from components.tracking.versions import GRAPH, LOGGED, logged_model_of
 
 if TYPE_CHECKING:
     import onnx
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
-ONNX_TAG = "onnx_sha256"
-# The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
-FILES_TAG = "files_sha256"
-GRAPH = "model.onnx"
-LOGGED = "models:/"
 # Any small picture will do as an example where the graph leaves a size open.
 EXAMPLE_SIZE = 64
-
-
-def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
-    """The version of `name` that holds the graph with this hash, None where there is none."""
-    found = client.search_model_versions(f"name = '{name}' and tags.{ONNX_TAG} = '{onnx_sha256}'")
-    return str(found[0].version) if found else None
-
-
-def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
-    """The versions of `name` by alias; empty where nothing is registered under it."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        aliases = client.get_registered_model(name).aliases
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
-    return {alias: str(version) for alias, version in aliases.items()}
-
-
-def move_alias(client: "MlflowClient", name: str, alias: str, version: str | None) -> None:
-    """Let `alias` name `version`, or nothing."""
-    if version is None:
-        client.delete_registered_model_alias(name, alias)
-    else:
-        client.set_registered_model_alias(name, alias, version)
 
 
 def add_version(
@@ -196,12 +164,3 @@ def evidence_of(client: "MlflowClient", name: str, version: str) -> Evidence:
         except (MlflowException, OSError) as error:
             raise RegistryError(f"{name} version {version}: no evidence kept with it: {error}") from None
         return read_evidence(Path(folder) / "evidence")
-
-
-def logged_model_of(client: "MlflowClient", name: str, version: str) -> Any:
-    """The logged model behind a version. Raises RegistryError where another tool registered the version."""
-    # The version's own model_id stays empty in MLflow's database store.
-    source = str(client.get_model_version(name, version).source)
-    if not source.startswith(LOGGED):
-        raise RegistryError(f"{name} version {version}: source {source}, expected one made by pixelwise register")
-    return client.get_logged_model(source.removeprefix(LOGGED))
