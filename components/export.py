@@ -84,7 +84,15 @@ def run(
         written = out / f"{graph.name}.onnx"
         found[graph.name] = {"bytes": written.stat().st_size, "sha256": sha256_file(written), "sizes": sizes}
     exported = Exported(out, found)
-    write_json(out / "export.json", {"parity": exported.parity, "fingerprint": facts["fingerprint"], "graphs": found})
+    write_json(
+        out / "export.json",
+        {
+            "parity": exported.parity,
+            "fingerprint": facts["fingerprint"],
+            "parameters": params.model_dump(mode="json"),
+            "graphs": found,
+        },
+    )
     return exported
 
 

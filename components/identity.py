@@ -73,6 +73,11 @@ def code_hash(modules: Iterable[str]) -> str:
     return sha256_json({str(path): sha256_file(PROJECT / path) for path in code_closure(modules)})
 
 
+def training_code(family: str) -> str:
+    """The hash of the code that trains a family of nets."""
+    return code_hash(["components.train", f"components.families.{family}"])
+
+
 def fingerprint(parts: Mapping[str, Any]) -> str:
     """sha256 over the named parts of a result's origin: parameters, data, code, environment, upstream models."""
     return sha256_json(dict(parts))

@@ -1,29 +1,25 @@
 """Promote a model: the challenger becomes champion where the release gate allows it.
 
-Any cut is mended by running again. A decision to promote is first kept as a tag of the version; then the aliases move,
-the ledger gets its line, and the tag goes. Whoever finds the tag carries the promotion out before anything else.
+Any cut is mended by running again (components/tracking/changes.py).
 """
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from components import step
 from components.errors import RegistryError
-from components.measures.gate import Decision, ReleaseParams, decide
-from components.tracking.ledger import add_once
+from components.measures.gate import Check, Decision, ReleaseParams, decide
+from components.tracking.changes import ROLLED_BACK_TAG, carry_out, commit, finish_cut_change
 from components.tracking.registry import evidence_of
 from components.tracking.store import connect, plain_errors, store_uri
-from components.tracking.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, move_alias, read_aliases
+from components.tracking.versions import CHALLENGER, CHAMPION, read_aliases
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PENDING_TAG = "promotion"
 Outcome = Literal["promoted", "refused", "unchanged"]
 
 
@@ -57,7 +53,7 @@ def run(
     uri = store_uri(tracking)
     client = connect(uri)
     with plain_errors(uri):
-        finish_cut_promotion(client, name, ledger)
+        finish_cut_change(client, name, ledger)
         aliases = read_aliases(client, name)
         champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
         if challenger is None and champion is None:
@@ -67,58 +63,19 @@ def run(
         decision = judge(client, name, challenger, champion, params)
         if not decision.promote:
             return Promotion(name, challenger, "refused", decision)
-        carry_out(client, commit(client, name, challenger, champion, decision), ledger)
+        checks = [asdict(check) for check in decision.checks]
+        carry_out(client, commit(client, name, "promotion", challenger, champion, checks=checks), ledger)
     return Promotion(name, challenger, "promoted", decision)
 
 
-def finish_cut_promotion(client: "MlflowClient", name: str, ledger: Path) -> None:
-    """Carry out to its end a promotion that was decided before and then cut.
-
-    One whose champion has changed hands since is not: what it was decided against is gone.
-    """
-    aliases = read_aliases(client, name)
-    champion = aliases.get(CHAMPION)
-    for version in {aliases[alias] for alias in (CHALLENGER, CHAMPION) if alias in aliases}:
-        pending = client.get_model_version(name, version).tags.get(PENDING_TAG)
-        entry = json.loads(pending) if pending else None
-        if entry is not None and champion in (entry["previous"], version):
-            carry_out(client, entry, ledger)
-
-
 def judge(client: "MlflowClient", name: str, challenger: str, champion: str | None, params: ReleaseParams) -> Decision:
-    """The gate's decision on the evidence kept with the versions."""
+    """The gate's decision on the evidence kept with the versions, and on whether one was rolled back before."""
     rival = None if champion is None else evidence_of(client, name, champion)
-    return decide(evidence_of(client, name, challenger), rival, params)
-
-
-def commit(
-    client: "MlflowClient", name: str, challenger: str, champion: str | None, decision: Decision
-) -> dict[str, Any]:
-    """The line for the ledger, kept with the version before anything moves: from here on the promotion is decided."""
-    tags = client.get_model_version(name, challenger).tags
-    entry = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "name": name,
-        "version": challenger,
-        "previous": champion,
-        "fingerprint": tags.get("fingerprint"),
-        ONNX_TAG: tags.get(ONNX_TAG),
-        "checks": [asdict(check) for check in decision.checks],
-    }
-    client.set_model_version_tag(name, challenger, PENDING_TAG, json.dumps(entry))
-    return entry
-
-
-def carry_out(client: "MlflowClient", entry: dict[str, Any], ledger: Path) -> None:
-    """Move the aliases and add the line. Each act may be repeated; the last removes what asks for a repetition."""
-    name, version = entry["name"], entry["version"]
-    if entry["previous"] is not None:
-        move_alias(client, name, PREVIOUS, entry["previous"])
-    move_alias(client, name, CHAMPION, version)
-    add_once(ledger, entry)
-    if read_aliases(client, name).get(CHALLENGER) == version:
-        move_alias(client, name, CHALLENGER, None)
-    client.delete_model_version_tag(name, version, PENDING_TAG)
+    decision = decide(evidence_of(client, name, challenger), rival, params)
+    if since := client.get_model_version(name, challenger).tags.get(ROLLED_BACK_TAG):
+        rolled_back = Check("never rolled back", False, f"rolled back at {since}", "another version")
+        return Decision((*decision.checks, rolled_back))
+    return decision
 
 
 @functools.wraps(run)

@@ -73,7 +73,8 @@ def run(
                 "fingerprint": trained["fingerprint"],
                 ONNX_TAG: identity_of(hashes),
                 FILES_TAG: json.dumps(hashes),
-                "data_sha256": str(trained["parts"].get("data", "")),
+                **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code", "environment")},
+                "manifest_sha256": str(read_json(evaluation / METRICS).get("data") or ""),
                 "git_commit": git_commit(),
             }
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)

@@ -68,7 +68,8 @@ def parser(run: Run, section: str | None, params: type[Params] | None = None) ->
     module = inspect.getmodule(run)
     verb = module.__spec__.name.rpartition(".")[2] if module and module.__spec__ else run.__name__
     options = argparse.ArgumentParser(
-        prog=f"pixelwise {verb}",
+        # A verb of several acts has a function for each, called like it.
+        prog=f"pixelwise {verb}" if run.__name__ == "run" else f"pixelwise {verb} {run.__name__}",
         description=inspect.getdoc(run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # As in value_of: `--fam` must not name a family to one of them only.

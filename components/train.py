@@ -15,12 +15,13 @@ from components.datasets.prepared import DATASET_FILE, PreparedData
 from components.errors import ModelError, ParamsError
 from components.families import find
 from components.files import write_bytes, write_json
-from components.identity import LOCK_FILE, code_hash, fingerprint, sha256_file
+from components.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
 from components.learning import checkpoints
 from components.learning.history import HISTORY_FILE, best_row
 from components.learning.loop import History
 from components.learning.memory import keep_freed_memory
 from components.tracking.runs import RUN_FILE, start_run
+from components.tracking.store import git_commit
 
 WEIGHTS_FILE, MODEL_FILE = checkpoints.WEIGHTS_FILE, "model.json"
 BEGUN_FILE = "begun.json"
@@ -126,7 +127,7 @@ def learn(
     checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
-    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from})
+    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()})
     clear(state)
     return trained
 
@@ -153,7 +154,13 @@ def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
 @cache
 def code_of(family: str) -> str:
     """The hash of the code that trains a family; read once, as running code does not change."""
-    return code_hash(["components.train", f"components.families.{family}"])
+    return training_code(family)
+
+
+def circumstances() -> dict[str, Any]:
+    """What a training took place under: to repeat it to the bit, as many threads and like instructions are needed."""
+    machine = {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}
+    return {"git_commit": git_commit(PROJECT), "machine": machine}
 
 
 def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:

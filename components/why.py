@@ -1,4 +1,4 @@
-"""Why a stage would run again: each dependency, parameter, result or code that is not as dvc.lock recorded it."""
+"""Why a stage would run again, by dvc.lock, and why a registered model is what it is: all that it was made of."""
 
 import json
 import subprocess
@@ -12,6 +12,10 @@ import yaml
 
 from components import step
 from components.errors import PixelwiseError
+from components.identity import sha256_file, training_code
+from components.params import PARAMS_FILE
+from components.tracking.lineage import Origin, origin_of
+from components.tracking.models import PREFIX
 from components.use import shown
 
 CODE = (".py",)
@@ -60,13 +64,19 @@ class WhyReport:
 
 
 def run(
-    stages: Annotated[Sequence[str], "stage of dvc.yaml, such as train-fcn"],
+    stages: Annotated[Sequence[str], "stage of dvc.yaml, such as train-fcn, or models:/NAME@ALIAS"],
     project: Annotated[Path, "root of the checkout"] = Path(),
-) -> WhyReport:
+    tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
+) -> "WhyReport | OriginReport":
     """Say which dependency, parameter or code change would make a stage run again, and which stages would run first.
 
-    Raises StageError naming the stages there are, where one is none of them.
+    Of a model: its parameters, data, code, environment and run, and what of them is otherwise in this checkout.
+
+    Raises StageError naming the stages there are, where one is none of them, RegistryError where there is no such
+    model, ModelError where its files are not those registered.
     """
+    if any(name.startswith(PREFIX) for name in stages):
+        return OriginReport(tuple(described(origin_of(name, tracking), project) for name in stages))
     pipeline = project / "dvc.yaml"
     if not pipeline.is_file():
         raise StageError(f"{pipeline}: no such file, expected the pipeline")
@@ -82,6 +92,51 @@ def run(
     }
     own = tuple(found.get(name, Reasons(name, ())) for name in stages)
     return WhyReport(tuple(stages), tuple(each for name, each in found.items() if name not in stages), own)
+
+
+@dataclass(frozen=True)
+class OriginReport:
+    """What each of the models asked for was made of, in lines."""
+
+    models: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        return "\n".join(line for lines in self.models for line in lines)
+
+
+def described(origin: Origin, project: Path) -> tuple[str, ...]:
+    """What a model was made of, each part with whether this checkout has the same."""
+    parts, lock, data = origin.parts, project / "requirements.lock", project / "data/prepared/dataset.json"
+    recorded = dict(leaves(parts["parameters"], f"{origin.family}.train"))
+    now = dict(leaves(at(read_yaml(project / PARAMS_FILE), f"{origin.family}.train"), f"{origin.family}.train"))
+    changed = {key: value for key, value in recorded.items() if now.get(key) != value}
+    return (
+        f"{origin.reference}: version {origin.version} of {origin.name}, family {origin.family}",
+        f"  fingerprint  {origin.fingerprint}, of all below but the run",
+        *(f"  parameter    {key}: {shown(value)}" for key, value in recorded.items() if key not in changed),
+        *(f"  parameter    {key}: {shown(value)}, here {shown(now.get(key))}" for key, value in changed.items()),
+        f"  data         {parts['data']}, {comparison(parts['data'], sha256_of(data))}",
+        f"  manifest     {origin.manifest or 'not recorded'}, of the data it was scored on",
+        f"  code         {parts['code']}, {comparison(parts['code'], training_code(origin.family))}",
+        f"  environment  {parts['environment']}, {comparison(parts['environment'], sha256_of(lock))}",
+        f"  commit       {origin.commit or 'no repository'}",
+        f"  run          {origin.run_id or 'not tracked'}, experiment {origin.experiment}",
+        *(f"  {name:<11}  {value}" for name, value in origin.machine.items()),
+        *(f"  file         {name}: {value}" for name, value in origin.files.items()),
+        f"back: pixelwise release find {origin.fingerprint[:12]}; next: pixelwise reproduce {origin.reference}",
+    )
+
+
+def sha256_of(file: Path) -> str | None:
+    """The hash of a file, None where there is none."""
+    return sha256_file(file) if file.is_file() else None
+
+
+def comparison(recorded: str, here: str | None) -> str:
+    """Whether what was recorded is what is here."""
+    if here is None:
+        return "none here"
+    return "the same here" if here == recorded else f"here {here}"
 
 
 def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:

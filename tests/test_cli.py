@@ -46,6 +46,11 @@ BAD = {
     "register": ["--name", "fcn", "--model", "empty", "--evaluation", "empty"],
     "promote": ["--name", "fcn", "--tracking", "sqlite:///lost/mlflow.db"],
     "promote: name": ["--name", "clock"],
+    "release": ["show"],
+    "release: act": ["show", "fcn", "--on", "yesterday"],
+    "release: rollback": ["rollback", "fcn"],
+    "release: find": ["find", "abc"],
+    "reproduce": ["models:/fcn@champion"],
     "run": [],
     "study": ["table-9.9"],
     "study: data": ["oracle", "--data", "empty"],
@@ -54,6 +59,8 @@ BAD = {
     "use": ["lost.yaml"],
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
     "why": ["train"],
+    "why: model": ["models:/fcn@champion"],
+    "predict: registered": ["--model", "models:/fcn@champion", "--output", "out", "picture.png"],
 }
 
 

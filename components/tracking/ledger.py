@@ -1,7 +1,9 @@
-"""promotions.jsonl: one line a promotion, only ever added to, because MLflow keeps no history of aliases."""
+"""promotions.jsonl: one line a change of the champion, only ever added to: MLflow keeps no history of aliases."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,30 @@ from components.errors import RegistryError
 from components.files import write_text
 
 
+@dataclass(frozen=True)
+class Reign:
+    """The time in which a version was champion: until `until`, or still where that is None. `entry`: its line."""
+
+    entry: Mapping[str, Any]
+    since: datetime
+    until: datetime | None
+
+    def covers(self, day: date) -> bool:
+        """Whether the version was champion at some time of `day` (UTC)."""
+        return self.since.date() <= day and (self.until is None or day <= self.until.date())
+
+
+def reigns(entries: Sequence[Mapping[str, Any]], name: str) -> list[Reign]:
+    """The champions of the model `name`, one after the other."""
+    mine = [
+        (entry, datetime.fromisoformat(entry["time"]).astimezone(UTC)) for entry in entries if entry["name"] == name
+    ]
+    ends: list[datetime | None] = [*(since for _, since in mine[1:]), None]
+    return [Reign(entry, since, until) for (entry, since), until in zip(mine, ends[: len(mine)], strict=True)]
+
+
 def read_ledger(path: Path) -> list[dict[str, Any]]:
-    """Every promotion in `path`, oldest first; none where there is no file yet.
+    """Every change in `path`, oldest first; none where there is no file yet.
 
     Raises RegistryError naming the first line that is not JSON.
     """

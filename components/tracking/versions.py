@@ -34,6 +34,11 @@ def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
     return {alias: str(version) for alias, version in aliases.items()}
 
 
+def read_names(client: "MlflowClient") -> list[str]:
+    """The names of all registered models."""
+    return sorted(model.name for model in client.search_registered_models())
+
+
 def move_alias(client: "MlflowClient", name: str, alias: str, version: str | None) -> None:
     """Let `alias` name `version`, or nothing."""
     if version is None:
