@@ -139,9 +139,22 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
     if program is None:
         raise ModelError(f"{graph.name}: the exporter gave no graph")
     proto = program.model_proto
+    forget_traces(proto.graph)
     onnx.helper.set_model_props(proto, {**facts, "inputs": json.dumps(contract(graph))})
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, file)
+
+
+def forget_traces(graph: onnx.GraphProto) -> None:
+    """Remove what the exporter notes of the source at every node.
+
+    It names paths of this machine: they are nobody's business, and would make one model differ by where it was made.
+    """
+    for node in graph.node:
+        node.ClearField("metadata_props")
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                forget_traces(attribute.g)
 
 
 def contract(graph: Graph) -> dict[str, str]:

@@ -135,9 +135,7 @@ def test_a_change_cut_at_any_call_converges_when_repeated(templates, tmp_path, m
 
 def test_a_rollback_brings_the_previous_version_back_and_a_second_says_there_is_nothing_further(released):
     assert released.rollback() == "fcn: version 1 is the champion again, version 2 is rolled back"
-    with pytest.raises(
-        RegistryError, match=r"^fcn: no previous version, nothing further .*; version 1 stays champion$"
-    ):
+    with pytest.raises(RegistryError, match=r"^fcn: no previous version, nothing further .* version 1 stays"):
         released.rollback()
     assert released.changes()[-1] == ("rollback", "1", "2")
     line = read_ledger(released.ledger)[-1]
