@@ -1,10 +1,12 @@
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from channel_world import write_channel_data, write_channel_model
 from registry_world import write, write_model, write_onnx
 
-from components import register
+from components import evaluate, predict, register
 from components.errors import DataError, ModelError, RegistryError
 from components.identity import sha256_file
 from components.tracking import models
@@ -95,6 +97,22 @@ def test_reading_makes_no_store(tmp_path):
     with pytest.raises(RegistryError, match="no such store"):
         resolve_model("models:/fcn/1", f"sqlite:///{tmp_path}/mlflow.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_and_evaluate_take_a_reference(tmp_path, mlflow_store, monkeypatch):
+    files = write_model(tmp_path / "made")
+    write_channel_model(files["model"])
+    metrics = files["evaluation"] / "metrics.json"
+    write(metrics, json.loads(metrics.read_text()) | {"model_sha256": sha256_file(files["model"] / "model.onnx")})
+    register.run("fcn", **files, tracking=mlflow_store)
+    root = write_channel_data(tmp_path / "data", [(16, 24)])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    reference = Path("models:/fcn@challenger")
+    predict.run(predict.PredictParams(provider="cpu"), [root / "val" / "images"], reference, tmp_path / "out")
+    assert (tmp_path / "out" / "0.label.png").is_file()
+    params = evaluate.EvaluateParams(provider="cpu")
+    found = evaluate.run(params, reference, dataset="folder", root=root)
+    assert found.model_sha256 == sha256_file(files["model"] / "model.onnx")
 
 
 def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlflow_store):
