@@ -20,7 +20,8 @@ from components.tracking.registry import (
     move_alias,
     read_aliases,
 )
-from components.tracking.runs import has_run, read_run
+from components.tracking.runs import read_run
+from components.tracking.sending import known_run, send_waiting
 from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def run(
     trained = read_run(model / "checkpoint" / "run.json")
     uri = store_uri(tracking)
     client = connect(uri)
+    send_waiting(client, uri)
     with plain_errors(uri):
         version = known = find_version(client, name, onnx_sha256)
         if version is None:
@@ -92,9 +94,9 @@ def graph_hash(model: Path, evaluation: Path) -> str:
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
-    """`run_id` where the store has this run; else None, and the user is told."""
-    if run_id is not None and has_run(client, run_id):
-        return run_id
+    """The id under which the store has the run `run_id`; else None, and the user is told."""
+    if run_id is not None and (known := known_run(client, run_id)):
+        return known
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
     say(f"{reason}; the version is linked to no run")
     return None

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from components.ending import orderly_ending
 from components.errors import PixelwiseError
 from components.params import PARAMS_FILE, Params, parse, read_section
 
@@ -32,7 +31,7 @@ def main(
     `section` names the part of params.yaml that is read by default and may hold `{family}`; None reads none. `params`
     is the class of run's `params` where its annotation only names the base.
     """
-    with plain_errors(), orderly_ending():
+    with plain_errors():
         values = vars(parser(run, section, params).parse_args(argv))
         report = run(**call_arguments(run, values, params))
         if report is not None:
