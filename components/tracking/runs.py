@@ -152,8 +152,8 @@ def start_run(
     """A run that lasts as long as the block, and ends as finished, failed or killed like the block.
 
     `params` may be nested. `resume` is the id of a run to go on with; one that the store does not have is made anew.
-    Without MLflow, or with tracking "none", nothing is recorded; where the store does not answer, what it should be told
-    is kept in the spool. Raises RegistryError where the store refuses.
+    Without MLflow, or with tracking "none", nothing is recorded. What a store that does not answer should be told goes
+    to the spool. Raises RegistryError where the store refuses.
     """
     # Processes of one training beside the first train along; one run is enough.
     uri = store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF

@@ -116,7 +116,7 @@ def test_three_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_ten_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run(data, tmp_path, seed):
-    kill_at_random(data, tmp_path, epochs=8, kills=10, seed=seed)
+    kill_at_random(data, tmp_path, epochs=4, kills=10, seed=seed)
 
 
 # Per epoch two files are written, the best weights and the state; at the end weights, model, history and run.
