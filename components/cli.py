@@ -19,6 +19,7 @@ VERBS = {
     "reproduce": "make a registered model again in a clean clone and compare",
     "run": "run the whole pipeline as a flow, then register and promote",
     "study": "run a table of the thesis and judge its claim",
+    "sync": "send the runs recorded while MLflow could not be reached",
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }
@@ -42,7 +43,13 @@ def main() -> None:
     elif verb not in VERBS:
         sys.exit(f"error: unknown verb {verb!r}, expected one of: {' '.join(VERBS)}")
     else:
-        importlib.import_module(ELSEWHERE.get(verb, f"components.{verb}")).main(sys.argv[2:])
+        from components.ending import end_in_order
+        from components.step import plain_errors
+
+        # Before the step is imported, which takes seconds.
+        end_in_order()
+        with plain_errors():
+            importlib.import_module(ELSEWHERE.get(verb, f"components.{verb}")).main(sys.argv[2:])
 
 
 if __name__ == "__main__":

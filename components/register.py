@@ -10,7 +10,8 @@ from components import step
 from components.errors import DataError
 from components.tracking.evidence import METRICS, evidence_files, read_json
 from components.tracking.registry import add_version, file_hashes, identity_of, keep_evidence
-from components.tracking.runs import has_run, read_run
+from components.tracking.runs import read_run
+from components.tracking.sending import known_run, send_waiting
 from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
 from components.tracking.versions import (
     CHALLENGER,
@@ -65,6 +66,7 @@ def run(
     trained = read_run(model / "checkpoint" / "run.json")
     uri = store_uri(tracking)
     client = connect(uri)
+    send_waiting(client, uri)
     with plain_errors(uri):
         version = known = find_version(client, name, identity_of(hashes))
         if version is None:
@@ -96,9 +98,9 @@ def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path)
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
-    """`run_id` where the store has this run; else None, and the user is told."""
-    if run_id is not None and has_run(client, run_id):
-        return run_id
+    """The id under which the store has the run `run_id`; else None, and the user is told."""
+    if run_id is not None and (known := known_run(client, run_id)):
+        return known
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
     say(f"{reason}; the version is linked to no run")
     return None

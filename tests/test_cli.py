@@ -56,6 +56,7 @@ BAD = {
     "study: data": ["oracle", "--data", "empty"],
     "study: seeds": ["oracle", "--seeds", "0,x"],
     "study: nothing to draw": ["oracle", "--redraw"],
+    "sync": ["--tracking", "sqlite:///lost/mlflow.db"],
     "use": ["lost.yaml"],
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
     "why": ["train"],

@@ -62,9 +62,10 @@ def test_a_resumed_training_goes_on_in_its_run_and_one_unknown_here_starts_anew(
     assert third.run_id != first.run_id
 
 
-def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store, monkeypatch, capsys):
+def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store, tmp_path, monkeypatch, capsys):
     from mlflow.exceptions import MlflowException
 
+    monkeypatch.chdir(tmp_path)
     with start_run("fcn", "train-fcn", {}, {}, mlflow_store) as recorder:
         send, sent = recorder.client.log_batch, []
         monkeypatch.setattr(recorder.client, "log_batch", lambda _, metrics: sent.append(len(metrics)))
@@ -80,7 +81,9 @@ def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store,
         monkeypatch.setattr(recorder.client, "log_batch", refuse)
         recorder.metrics({"val/mean_iu": 0.5}, 1)
         recorder.flush()
-        assert "1 metrics not sent yet: database is locked" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert f"1 metrics kept in .state/tracking/{recorder.run_id}" in told
+        assert "database is locked" in told
         monkeypatch.setattr(recorder.client, "log_batch", send)
     assert connect(mlflow_store).get_run(recorder.run_id).data.metrics["val/mean_iu"] == 0.5
 

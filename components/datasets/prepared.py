@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from components.datasets.items import Classes
 from components.datasets.pictures import decode_image, decode_map
 from components.errors import DataError
+from components.identity import sha256_file
 
 DATASET_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.parquet"
@@ -53,7 +54,7 @@ class PreparedData:
             palette=tuple((red, green, blue) for red, green, blue in described["palette"]),
         )
         self.layers: tuple[str, ...] = tuple(described["layers"])
-        self.manifest = read_manifest(self.root / MANIFEST_FILE)
+        self.manifest = read_manifest(self.root / MANIFEST_FILE, described["manifest_sha256"])
         for shard in self.manifest["shard"].unique().to_pylist():
             if not (self.root / shard).is_file():
                 raise DataError(f"prepared data {self.root}: no {shard}, expected it from the manifest; ingest again")
@@ -171,7 +172,7 @@ class Shards:
     def _file(self, shard: str) -> pq.ParquetFile:
         opened = self._open.__dict__
         if shard not in opened:
-            opened[shard] = pq.ParquetFile(self.root / shard, memory_map=True)
+            opened[shard] = pq.ParquetFile(self.root / shard, memory_map=True, page_checksum_verification=True)
         return opened[shard]
 
 
@@ -190,8 +191,10 @@ def read_description(root: Path) -> dict[str, Any]:
     return described
 
 
-def read_manifest(file: Path) -> pa.Table:
-    """The manifest, a row an item. Raises DataError where it is damaged."""
+def read_manifest(file: Path, sha256: str | None = None) -> pa.Table:
+    """The manifest, a row an item. Raises DataError where it is damaged, or its hash is not `sha256`."""
+    if sha256 is not None and (found := sha256_file(file)) != sha256:
+        raise DataError(f"{file}: sha256 {found[:12]}…, expected {sha256[:12]}… as dataset.json has it; ingest again")
     try:
         return pq.read_table(file, memory_map=True)
     except (OSError, pa.ArrowException) as error:

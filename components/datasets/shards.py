@@ -84,9 +84,11 @@ class ShardWriter:
         path = self.root / self.name
         path.parent.mkdir(parents=True, exist_ok=True)
         # The cells are compressed pictures: compression, dictionaries and statistics would only cost time.
+        # The checksum finds a flipped bit, which a JPEG would show as other colours.
         self._writer = pq.ParquetWriter(
-            path, self.schema, compression="none", use_dictionary=False, write_statistics=False, store_schema=False
-        )
+            path, self.schema, compression="none", use_dictionary=False, write_statistics=False, store_schema=False,
+            write_page_checksum=True,
+        )  # fmt: skip
 
     def _flush(self) -> None:
         if self._waiting and self._writer is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from components.errors import ModelError, ProviderError
+from components.runtime.sealed import require_recorded, require_sealed
 
 Provider = Literal["auto", "cpu", "cuda"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -102,7 +103,8 @@ def truth(output: str, sample: Labelled) -> np.ndarray:
 def open_model(model: Path, provider: Provider = "auto", threads: int | None = None) -> Segmenter:
     """Open `model`, a folder that holds model.onnx or an .onnx file, on `provider`.
 
-    Raises ModelError where it is missing, unreadable or not one of ours, ProviderError where `provider` cannot be had.
+    Raises ModelError where it is missing, unreadable, changed or not one of ours, ProviderError where `provider` cannot
+    be had.
     """
     session = open_session(graph_file(model), provider, threads)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -131,8 +133,12 @@ def open_session(
 ) -> ort.InferenceSession:
     """A session on the provider asked for, or an error: ONNX Runtime itself falls back to the CPU in silence.
 
+    Raises ModelError where the file is none, has data in other files or is not the one that was written there.
+
     Not alone, its idle threads sleep instead of waiting busily, which would take the cores from others' work.
     """
+    require_sealed(file)
+    require_recorded(file)
     # Loading a provider that the machine lacks prints errors, though the session then says which one it got.
     ort.set_default_logger_severity(4)
     if provider != "cpu" and hasattr(ort, "preload_dlls"):

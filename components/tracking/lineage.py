@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from components.errors import ModelError, RegistryError
 from components.identity import fingerprint
 from components.tracking.models import find_reference, registered_files, resolve_model
-from components.tracking.runs import RUN_FILE, has_run, read_run
+from components.tracking.runs import RUN_FILE, read_run
+from components.tracking.sending import known_run
 from components.tracking.store import connect_existing, plain_errors, store_uri
 from components.tracking.versions import FILES_TAG
 
@@ -55,7 +56,7 @@ def origin_of(reference: str, tracking: str | None = None) -> Origin:
     folder = resolve_model(reference, uri)
     with plain_errors(uri):
         version = find_reference(client, reference)
-        run_id = version.run_id if version.run_id and has_run(client, version.run_id) else None
+        run_id = known_run(client, version.run_id) if version.run_id else None
     checkpoint = folder / CHECKPOINT
     if not (checkpoint / MODEL_FILE).is_file():
         raise RegistryError(f"{reference}: registered without {CHECKPOINT}/{MODEL_FILE}, expected it to say the origin")

@@ -6,12 +6,15 @@ MLflow is imported inside functions: it takes seconds, and training works withou
 import importlib.util
 import logging
 import os
+import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from components.errors import RegistryError
 
@@ -29,6 +32,15 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 
+ANSWER_SECONDS = 5.0
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+# MLflow's codes for a store that fails by itself, and not because of what it was asked.
+FAILING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+
+
+class UnreachableError(RegistryError):
+    """The store does not answer now; it may later."""
+
 
 def store_uri(tracking: str | None) -> str:
     """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, where `mlflow ui` looks too."""
@@ -43,7 +55,8 @@ def is_installed() -> bool:
 def connect(uri: str) -> "MlflowClient":
     """A client of the store at `uri`; an SQLite store is made on first use, which takes some seconds.
 
-    Raises RegistryError where MLflow is not installed, tracking is off or the store cannot be opened.
+    Raises RegistryError where MLflow is not installed, tracking is off or the store cannot be opened, UnreachableError
+    where it does not answer.
     """
     if uri == OFF or not is_installed():
         raise RegistryError(f"tracking {uri}: {'switched off' if uri == OFF else 'mlflow is not installed'}")
@@ -53,6 +66,7 @@ def connect(uri: str) -> "MlflowClient":
         say(f"making {database}, once, some seconds")
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    require_answer(uri)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -65,6 +79,44 @@ def connect_existing(uri: str) -> "MlflowClient":
     if (database := sqlite_file(uri)) is not None and not database.exists():
         raise RegistryError(f"{uri}: no such store, expected one that training or registering made")
     return connect(uri)
+
+
+def require_answer(uri: str) -> None:
+    """Raise UnreachableError where nobody listens at `uri`, or its database cannot be opened, in seconds.
+
+    MLflow itself would try an unreachable database for a minute and a server for a quarter of one, each time.
+    """
+    if (database := sqlite_file(uri)) is not None:
+        require_database(database, uri)
+        return
+    server = urlsplit(uri)
+    port = server.port or PORTS.get(server.scheme.partition("+")[0])
+    if not server.hostname or not port:
+        return
+    try:
+        socket.create_connection((server.hostname, port), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise UnreachableError(f"{shown(uri)}: {error.strerror or error}") from None
+
+
+def require_database(file: Path, uri: str) -> None:
+    """Raise UnreachableError where an SQLite file that is there cannot be opened, RegistryError where it is none."""
+    if not file.exists():
+        return
+    try:
+        with sqlite3.connect(file, timeout=ANSWER_SECONDS) as database:
+            database.execute("PRAGMA schema_version")
+        database.close()
+    except sqlite3.OperationalError as error:
+        raise UnreachableError(f"{uri}: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise RegistryError(f"{uri}: {error}, expected a database of MLflow") from None
+
+
+def shown(uri: str) -> str:
+    """`uri` without the user and password that it may hold."""
+    server = urlsplit(uri)
+    return uri.replace(f"{server.netloc.rpartition('@')[0]}@", "") if "@" in server.netloc else uri
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
@@ -105,14 +157,17 @@ def as_default(uri: str) -> Iterator[None]:
 
 @contextmanager
 def plain_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database raise into one line."""
+    """Turn what MLflow and its database raise into one line: UnreachableError where the store itself fails."""
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
+    from requests import RequestException
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
-        raise RegistryError(f"{uri}: {str(error).partition(chr(10))[0]}") from error
+    except (MlflowException, SQLAlchemyError, RequestException) as error:
+        fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
+        kind = UnreachableError if fails else RegistryError
+        raise kind(f"{shown(uri)}: {str(error).partition(chr(10))[0]}") from error
 
 
 def git_commit(folder: Path | None = None) -> str:

@@ -166,3 +166,24 @@ def test_the_description_says_what_the_data_is(root):
     assert described["void"] == 255
     assert described["splits"] == {"train": 10, "val": 10}
     assert len(described["manifest_sha256"]) == 64
+
+
+@pytest.mark.parametrize("part", [0.05, 0.3, 0.6])
+def test_a_flipped_bit_in_a_shard_is_one_line_that_names_the_file(root, tmp_path, part):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    file = copy / "shards" / "val-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[int(len(content) * part)] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"val-00000\.parquet: row \d: .*; ingest again") as raised:
+        [sample for name in ("train", "val") for sample in PreparedData(copy).split(name)]
+    assert "\n" not in str(raised.value)
+
+
+def test_a_flipped_bit_in_the_manifest_is_one_line_that_names_it(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    content = bytearray((copy / "manifest.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "manifest.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"manifest\.parquet: sha256 .* as dataset\.json has it; ingest again"):
+        PreparedData(copy)

