@@ -38,6 +38,8 @@ BAD = {
     "evaluate: neither data nor dataset": ["--model", "empty"],
     "evaluate: dataset": ["--model", "empty", "--dataset", "imagenet", "--root", "empty"],
     "benchmark": EMPTY,
+    "calibrate": ["--model", "empty", "--speed", "3", "clip.mp4"],
+    "calibrate: nothing wanted": ["--model", "empty", "clip.mp4"],
     "predict": ["--model", "empty", "--output", "out", "picture.png"],
     "predict: schedule": ["--model", "empty", "--output", "out", "--schedule", "motion", "clip.mp4"],
     "guide": ["--model", "empty", "--output", "out", "picture.png"],
