@@ -155,7 +155,7 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
 
 
 @pytest.mark.parametrize(
-    "step", ["calibrate", "evaluate", "predict", "quantize", "ingest", "validate", "register", "promote"]
+    "step", ["calibrate", "stages", "evaluate", "predict", "quantize", "ingest", "validate", "register", "promote"]
 )
 def test_steps_that_do_not_learn_reach_no_torch(step):
     reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in closure(step)}

@@ -40,6 +40,7 @@ BAD = {
     "benchmark": EMPTY,
     "calibrate": ["--model", "empty", "--speed", "3", "clip.mp4"],
     "calibrate: nothing wanted": ["--model", "empty", "clip.mp4"],
+    "stages": ["--model", "empty"],
     "predict": ["--model", "empty", "--output", "out", "picture.png"],
     "predict: schedule": ["--model", "empty", "--output", "out", "--schedule", "motion", "clip.mp4"],
     "guide": ["--model", "empty", "--output", "out", "picture.png"],
