@@ -21,7 +21,7 @@ class StagesParams(Params):
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     width: PositiveInt = Field(480, description="of the picture that is labelled")
     height: PositiveInt = Field(360, description="of the picture that is labelled")
-    rounds: PositiveInt = Field(30, description="times that each stage runs; the median counts")
+    rounds: PositiveInt = Field(30, description="times that each stage runs; the least time counts")
 
 
 @dataclass(frozen=True)
