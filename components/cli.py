@@ -11,6 +11,8 @@ VERBS = {
     "quantize": "write an int8 graph, offered where its loss is small",
     "evaluate": "score an exported model on a split or any data set",
     "benchmark": "measure ONNX Runtime against torch in one process",
+    "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
+    "stages": "measure what each stage of a clockwork costs, and where to cut the net",
     "predict": "write label maps and overlays for pictures, folders and videos",
     "guide": "make a guidance file from pictures and clicks or masks",
     "register": "put the exported model in the registry as challenger",

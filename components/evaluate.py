@@ -25,6 +25,7 @@ from components.progress import progress
 from components.reporting.evaluation import Evaluation, percent
 from components.reporting.grid import GridRow
 from components.runtime.clockwork import Staged, open_staged
+from components.runtime.engines import with_value
 from components.runtime.session import (
     GEOMETRY,
     PREDICTION,
@@ -162,7 +163,7 @@ def measure_schedule(
     staged: Staged, split: Split, schedule: str
 ) -> tuple[tuple[str, ...], dict[str, Counts], Mapping[str, Any]]:
     """As `measure`, for a clockwork on a schedule, and how fast it was."""
-    (ran,) = run_schedules(staged, split.samples, [schedule], rounds=1)
+    (ran,) = run_schedules(staged, split.samples, [with_value(staged, schedule)], rounds=1)
     return tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed()
 
 

@@ -22,7 +22,7 @@ from components.progress import progress
 from components.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
 from components.reporting.strip import Strip
 from components.runtime.clockwork import Frame, open_staged
-from components.runtime.engines import Engine, open_engine
+from components.runtime.engines import Engine, open_engine, with_value
 from components.runtime.session import Provider, Segmenter, open_model
 from components.tracking.models import model_folder
 
@@ -109,7 +109,8 @@ def run(
     if schedule and guidance:
         raise ParamsError("predict: found --schedule and --guidance, expected one of them")
     model = model_folder(model)
-    scheduled = Scheduled(schedule, open_engine(open_staged(model, params.provider), schedule)) if schedule else None
+    staged = open_staged(model, params.provider) if schedule else None
+    scheduled = Scheduled(with_value(staged, schedule), open_engine(staged, schedule)) if staged and schedule else None
     segmenter: Segmenter | GuidedSegmenter
     if scheduled:
         segmenter = scheduled.engine.model.plain

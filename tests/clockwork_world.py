@@ -1,8 +1,10 @@
 """A small clockwork of random weights, exported: its labels mean nothing, and every identity holds for them."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 
@@ -55,3 +57,18 @@ def moving(frames: int, step: int = 3, seed: int = 7, size: tuple[int, int] = (9
     height, width = size
     scene = picture(seed, (height, width + step * frames))
     return [np.ascontiguousarray(scene[:, step * frame : step * frame + width]) for frame in range(frames)]
+
+
+def encode(path: Path, pictures: list[np.ndarray], rate: int = 12, lost: tuple[int, ...] = ()) -> Path:
+    """A video of `pictures`; those of the numbers `lost` leave a gap in time."""
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for number, picture in enumerate(pictures):
+            if number not in lost:
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, rate)
+                writer.mux(stream.encode(frame))
+        writer.mux(stream.encode())
+    return path

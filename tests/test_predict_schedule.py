@@ -3,12 +3,10 @@
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import av
-import numpy as np
 import pytest
-from clockwork_world import moving
+from clockwork_world import encode, moving
 from PIL import Image
 
 from components import predict
@@ -16,21 +14,6 @@ from components.predict import PredictParams
 from components.reporting import video
 
 PARAMS = PredictParams(provider="cpu")
-
-
-def encode(path: Path, pictures: list[np.ndarray], rate: int = 12, lost: tuple[int, ...] = ()) -> Path:
-    """A video of `pictures`; those of the numbers `lost` leave a gap in time."""
-    with av.open(str(path), "w") as writer:
-        stream = writer.add_stream("mpeg4", rate=rate)
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for number, picture in enumerate(pictures):
-            if number not in lost:
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame.pts, frame.time_base = number, Fraction(1, rate)
-                writer.mux(stream.encode(frame))
-        writer.mux(stream.encode())
-    return path
 
 
 def test_a_schedule_labels_a_video_and_shows_which_stages_ran(clockwork_model, tmp_path):

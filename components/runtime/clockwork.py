@@ -1,8 +1,8 @@
 """The clockwork engine: stages, their state, and a clock each (thesis §3.3). Frames in, labels out, one at a time."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from components.runtime import equations
 from components.runtime.clocks import Clock, Off, Seen, make_clock
 from components.runtime.schedules import Schedule
 from components.runtime.session import Provider, Segmenter, open_model, open_session
+from components.runtime.values import read_values
 
 # Share of a new key frame's scores that comes from those carried to it: two looks at a scene err less than one.
 REMEMBERED = 0.25
@@ -25,13 +26,17 @@ FEATURES = "features"
 
 @dataclass(frozen=True)
 class Staged:
-    """A net in stages: the plain one, the stages, what fuses their streams and labels scores, and the learned clock."""
+    """A net in stages: the plain one, the stages, what fuses their streams and labels scores, and the learned clock.
+
+    values: what was picked for schedules on this net, by name; used where none is given.
+    """
 
     plain: Segmenter
     stages: tuple[ort.InferenceSession, ...]
     fuse: ort.InferenceSession
     decode: ort.InferenceSession
     change: ort.InferenceSession
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> list[str]:
@@ -71,7 +76,7 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
     for name, session in zip(names, (*stages, fuse, decode, change), strict=True):
         if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
             raise ModelError(f"{model / name}.onnx: from another export than model.onnx, expected the same fingerprint")
-    return Staged(plain, tuple(stages), fuse, decode, change)
+    return Staged(plain, tuple(stages), fuse, decode, change, read_values(model, plain.metadata.get("fingerprint")))
 
 
 class Clockwork:

@@ -42,5 +42,10 @@ def open_engine(model: Staged, words: str) -> Engine:
     """The engine of a schedule. Raises ParamsError where there is none such."""
     if words == "oracle":
         return Plain(model)
-    schedule = parse_schedule(words, len(model.stages))
+    schedule = parse_schedule(with_value(model, words), len(model.stages))
     return Pipeline(model, schedule) if schedule.overlapped else Clockwork(model, schedule)
+
+
+def with_value(model: Staged, words: str) -> str:
+    """A schedule with the value that was picked for it on this net, where it has none of its own."""
+    return f"{words}:{model.values[words]}" if words in model.values else words
