@@ -19,7 +19,6 @@ from worlds import mask, noise, png
 from components.datasets.archives import Limits, unpack
 from components.datasets.decoding import LEAST_SIDE, decode, usable_image, values_of_picture
 from components.errors import PixelwiseError
-from components.families import find
 from components.params import parse, read_section
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -103,6 +102,9 @@ def try_archive(rng, folder):
 
 
 def try_parameters(rng, folder):
+    # Torch comes with it, which the other kinds do not need.
+    from components.families import find
+
     text = (PROJECT / "params.yaml").read_text()
     file = folder / "params.yaml"
     if rng.random() < 0.3:
