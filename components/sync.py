@@ -34,7 +34,8 @@ def run(
     Raises RegistryError where the store cannot be reached, refuses one, or those that wait are another store's.
     """
     uri = store_uri(tracking)
-    if not parcels():
+    # A store that was named is tried even so: a wrong name shows at once.
+    if tracking is None and not parcels():
         return Synced(shown(uri), ())
     sent = send_waiting(connect(uri), uri, is_asked=tracking is not None)
     if left := parcels():
