@@ -144,9 +144,16 @@ def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
             stays = f"version {aliases[CHAMPION]} stays champion" if CHAMPION in aliases else "there is no champion"
             raise RegistryError(f"{name}: no previous version, nothing further to roll back to; {stays}")
         resolve_model(f"models:/{name}@{PREVIOUS}", uri)
-        entry = commit(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION])
+        checks = checks_of(read_ledger(ledger), name, aliases[PREVIOUS])
+        entry = commit(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
         carry_out(client, entry, ledger)
     return f"{name}: version {entry['version']} is the champion again, version {entry['previous']} is rolled back"
+
+
+def checks_of(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
+    """The evidence on which a version was promoted: what it rests on again after a rollback."""
+    mine = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
+    return list(mine[-1].get("checks", ())) if mine else []
 
 
 def find(

@@ -25,7 +25,7 @@ from components.tracking.store import connect
 PROJECT = Path(__file__).resolve().parent.parent
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
 CROP = {"crop_width": 64, "crop_height": 64}
-TINY = {"epochs": 1, "batch_size": 2, "warmup_steps": 1, "device": "cpu", "augment": CROP}
+TINY = {"epochs": 1, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "device": "cpu", "augment": CROP}
 
 
 class World:
