@@ -15,6 +15,7 @@ VERBS = {
     "guide": "make a guidance file from pictures and clicks or masks",
     "register": "put the exported model in the registry as challenger",
     "promote": "make the challenger champion where the gate allows it",
+    "serve": "answer requests over HTTP with a model, and follow the champion",
     "run": "run the whole pipeline as a flow, then register and promote",
     "study": "run a table of the thesis and judge its claim",
     "use": "point params.yaml at a recipe and your data",
