@@ -159,7 +159,9 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
         assert packages_of(path) <= allowed | flow, f"components/runtime reaches {path}: {packages_of(path) - allowed}"
 
 
-@pytest.mark.parametrize("step", ["evaluate", "predict", "quantize", "ingest", "validate", "register", "promote", "serve"])
+@pytest.mark.parametrize(
+    "step", ["evaluate", "predict", "quantize", "ingest", "validate", "register", "promote", "serve"]
+)
 def test_steps_that_do_not_learn_reach_no_torch(step):
     reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in closure(step)}
     assert {path: found for path, found in reached.items() if found} == {}

@@ -21,9 +21,9 @@ class Labelled:
     served: Served
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """A picture (H, W, 3) that waits, who waits for it, and since when on the loop's clock."""
+    """A picture (H, W, 3) that waits, who waits for it, and since when on the loop's clock. Equal to itself alone."""
 
     image: np.ndarray
     done: asyncio.Future[Labelled]

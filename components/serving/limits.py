@@ -79,7 +79,7 @@ async def read_picture(request: Request, max_bytes: int) -> bytes:
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """The body, read no further than `max_bytes`."""
-    too_large = RefusalError(413, f"body: more than {max_bytes:,} bytes", {"Connection": "close"})
+    too_large = RefusalError(413, f"body: more than {max_bytes:,} bytes")
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise too_large
     body = bytearray()
