@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -114,8 +116,9 @@ def create_app(service: Service) -> FastAPI:
         counts: Annotated[Counts, Query(description="of rle")] = "uncompressed",
     ) -> Response:
         """Label a picture: the body, or the field `file` of a form."""
-        with service.admission():
-            return await service.predict(request, output_of(output, request.headers.get("accept", "")), counts)
+        wanted = output_of(output, request.headers.get("accept", ""))
+        with service.admission(), plain_faults():
+            return await service.predict(request, wanted, counts)
 
     @app.get("/health")
     async def health() -> JSONResponse:
@@ -129,8 +132,22 @@ def create_app(service: Service) -> FastAPI:
 
     app.add_exception_handler(RefusalError, refused)
     app.add_exception_handler(RequestValidationError, misasked)
-    app.add_exception_handler(Exception, failed)
     return app
+
+
+@contextmanager
+def plain_faults() -> Iterator[None]:
+    """Turn a fault of ours into one line to the client, and write it in full to the log.
+
+    Raised further, it would make the server close the connection under the client's next request.
+    """
+    try:
+        yield
+    except RefusalError:
+        raise
+    except Exception as error:
+        traceback.print_exception(error, file=sys.stderr)
+        raise RefusalError(500, "failed: the server's log says why") from None
 
 
 async def refused(_: Request, error: Any) -> Response:
@@ -142,8 +159,3 @@ async def misasked(_: Request, error: Any) -> Response:
     """An option in the query that there is not."""
     first = error.errors()[0]
     return JSONResponse({"detail": f"{first['loc'][-1]}: found {first['input']!r}: {first['msg']}"}, 422)
-
-
-async def failed(request: Request, _: Exception) -> Response:
-    """A fault of ours: in one line to the client. Starlette raises it anew, so that the server logs it in full."""
-    return JSONResponse({"detail": f"{request.url.path}: failed, the server's log says why"}, 500)

@@ -108,7 +108,7 @@ def run(
 ) -> LoadReport:
     """Measure the capacity of `pixelwise serve`, offer a multiple of it, and change the champion halfway.
 
-    Raises ModelError where the server does not start.
+    Raises ModelError where the server does not start or answers nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
         releases = release_twice(model, Path(folder))
@@ -164,7 +164,10 @@ async def measure(params: LoadParams, address: str, releases: Releases) -> dict[
 
 
 async def closed_loop(params: LoadParams, client: httpx.AsyncClient, contents: Sequence[bytes]) -> float:
-    """Answered requests a second while some clients ask, each again as soon as it was answered."""
+    """Answered requests a second while some clients ask, each again as soon as it was answered.
+
+    Raises ModelError where none was.
+    """
     tally = Tally()
     until = time.perf_counter() + params.capacity_seconds
 
@@ -174,7 +177,9 @@ async def closed_loop(params: LoadParams, client: httpx.AsyncClient, contents: S
 
     began = time.perf_counter()
     await asyncio.gather(*(ask_on(number) for number in range(params.clients)))
-    return len(tally.seconds.get(200, [])) / (time.perf_counter() - began)
+    if 200 not in tally.seconds:
+        raise ModelError(f"server: answered nothing in {params.capacity_seconds:g} seconds: {tally.summary()}")
+    return len(tally.seconds[200]) / (time.perf_counter() - began)
 
 
 async def open_loop(params: LoadParams, client: httpx.AsyncClient, contents: Sequence[bytes], rate: float) -> Tally:
