@@ -148,7 +148,7 @@ def test_an_unknown_alias_is_named_with_those_there_are(registry):
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_status_0(tmp_path):
     model = write_channel_model(tmp_path / "model")
-    command = [sys.executable, "-m", "components.serve", str(model), "--port", "0", "--wait-milliseconds", "1500"]
+    command = [sys.executable, "-m", "components.serve", str(model), "--port", "0", "--wait-milliseconds", "4000"]
     server = subprocess.Popen(
         [*command, "--device", "cpu"], cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
