@@ -19,6 +19,7 @@ VERBS = {
     "promote": "make the challenger champion where the gate allows it",
     "release": "show what was in production on a day, roll back, find what was made of something",
     "reproduce": "make a registered model again in a clean clone and compare",
+    "serve": "answer requests over HTTP with a model, and follow the champion",
     "run": "run the whole pipeline as a flow, then register and promote",
     "study": "run a table of the thesis and judge its claim",
     "sync": "send the runs recorded while MLflow could not be reached",

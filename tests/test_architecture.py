@@ -33,6 +33,11 @@ HOMES = {
     "torchvision": ("components/networks/",),
     "cv2": ("components/learning/caffe.py", "components/runtime/motion.py"),
     "datasets": ("components/datasets/huggingface.py",),
+    "fastapi": ("components/serving/",),
+    "starlette": ("components/serving/",),
+    "uvicorn": ("components/serving/",),
+    "prometheus_client": ("components/serving/",),
+    "httpx": ("components/serving/load.py",),
 }
 SERVING = {"numpy", "PIL", "onnxruntime"}
 SERVED = """
@@ -155,7 +160,8 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
 
 
 @pytest.mark.parametrize(
-    "step", ["calibrate", "stages", "evaluate", "predict", "quantize", "ingest", "validate", "register", "promote"]
+    "step",
+    ["calibrate", "stages", "evaluate", "predict", "quantize", "ingest", "validate", "register", "promote", "serve"],
 )
 def test_steps_that_do_not_learn_reach_no_torch(step):
     reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in closure(step)}

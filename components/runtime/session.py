@@ -100,13 +100,15 @@ def truth(output: str, sample: Labelled) -> np.ndarray:
     return sample.label if output == PREDICTION else sample.layers[output]
 
 
-def open_model(model: Path, provider: Provider = "auto", threads: int | None = None) -> Segmenter:
-    """Open `model`, a folder that holds model.onnx or an .onnx file, on `provider`.
+def open_model(
+    model: Path, provider: Provider = "auto", threads: int | None = None, is_alone: bool = True
+) -> Segmenter:
+    """Open `model`, a folder that holds model.onnx or an .onnx file, on `provider`. `is_alone`: as for a session.
 
     Raises ModelError where it is missing, unreadable, changed or not one of ours, ProviderError where `provider` cannot
     be had.
     """
-    session = open_session(graph_file(model), provider, threads)
+    session = open_session(graph_file(model), provider, threads, is_alone)
     metadata = session.get_modelmeta().custom_metadata_map
     if (given := [output.name for output in session.get_outputs()])[0] not in (PREDICTION, "geometry"):
         raise ModelError(f"{model}: gives {' and '.join(given)}, expected prediction or geometry")

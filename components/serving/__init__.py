@@ -1,0 +1,1 @@
+"""A model behind HTTP: requests, batches, bounds, metrics, and a champion that is followed."""

@@ -1,0 +1,64 @@
+"""What the service counts, for Prometheus."""
+
+import time
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COUNTED = "/predict"
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# What a request is counted as that ended before it got an answer: its client went away.
+UNANSWERED = "499"
+
+
+class Metrics:
+    """The counters of one service, in a registry of its own so that two services in a process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        kept: Any = {"registry": self.registry}
+        self.requests = Counter("pixelwise_requests", "Requests to /predict by HTTP status", ["status"], **kept)
+        self.seconds = Histogram("pixelwise_request_seconds", "Time a request took", buckets=SECONDS, **kept)
+        self.admitted = Gauge("pixelwise_requests_in_progress", "Requests accepted and not answered yet", **kept)
+        self.waiting = Gauge("pixelwise_queue_length", "Pictures that wait for the model", **kept)
+        self.batches = Histogram(
+            "pixelwise_batch_size", "Pictures labelled at once", buckets=(1, 2, 4, 8, 16, 32, 64), **kept
+        )
+        self.reloads = Counter("pixelwise_model_reloads", "New champions by what came of them", ["outcome"], **kept)
+        self.model = Gauge(
+            "pixelwise_model", "1 for the model served", ["name", "version", "sha256", "provider"], **kept
+        )
+        for outcome in ("loaded", "failed"):
+            self.reloads.labels(outcome)
+
+    def text(self) -> bytes:
+        """All of them in Prometheus' own format."""
+        return generate_latest(self.registry)
+
+
+class Counted:
+    """ASGI middleware that counts and times every request to /predict, whoever answers it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as `app` does."""
+        if scope["type"] != "http" or scope["path"] != COUNTED:
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), UNANSWERED
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note_status)
+        finally:
+            self.metrics.requests.labels(status).inc()
+            self.metrics.seconds.observe(time.perf_counter() - began)
