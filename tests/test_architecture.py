@@ -25,7 +25,13 @@ ENGINES = {"prefect", "dvc", "mlflow", "great_expectations"}
 HOMES = {
     "prefect": ("flows/",),
     "dvc": ("flows/",),
-    "mlflow": ("components/tracking/", "components/register.py", "components/promote.py", "components/release.py"),
+    "mlflow": (
+        "components/tracking/",
+        "components/register.py",
+        "components/promote.py",
+        "components/release.py",
+        "components/serving/",
+    ),
     "great_expectations": ("components/validation/",),
     "onnxruntime": ("components/runtime/", "components/quantize.py"),
     "lightning": ("components/learning/",),
