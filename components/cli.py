@@ -13,6 +13,7 @@ VERBS = {
     "benchmark": "measure ONNX Runtime against torch in one process",
     "predict": "write label maps and overlays for pictures, folders and videos",
     "guide": "make a guidance file from pictures and clicks or masks",
+    "studio": "open a page on which clicks become masks",
     "register": "put the exported model in the registry as challenger",
     "promote": "make the challenger champion where the gate allows it",
     "run": "run the whole pipeline as a flow, then register and promote",
