@@ -1,6 +1,5 @@
 """The desk of one person: pictures, clicks on them, and the masks that these give everywhere."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -71,29 +70,28 @@ class Desk:
         self.session.add_class(name.strip())
 
     def see(self, picture: int) -> Seen:
-        """The picture with its clicks and its mask."""
-        features = self.encoded(picture)
-        clicks: Sequence[tuple[int, int, int]] = ()
-        if member := self.support(picture):
-            (height, width), (rows, columns) = self.pictures[picture].size, features.size
-            clicks = member.clicks
-            clicks = [(x * width // columns, y * height // rows, way) for x, y, way in clicks]
-        return Seen(picture, list(clicks), self.label(picture))
+        """The picture with its clicks and its mask. Raises DataError where there is none of this number."""
+        return Seen(picture, self.clicks(picture), self.label(picture))
+
+    def clicks(self, picture: int) -> list[tuple[int, int, int]]:
+        """The clicks (x, y, class) on a picture, in its own pixels."""
+        if not (member := self.support(picture)):
+            return []
+        (height, width), (rows, columns) = self.picture(picture).size, member.features.size
+        return [(x * width // columns, y * height // rows, way) for x, y, way in member.clicks]
 
     def click(self, picture: int, x: int, y: int, way: int) -> Seen:
         """Say that pixel (x, y) of the picture is of class `way`. Raises DataError as the session does."""
         features = self.encoded(picture)
-        (height, width), (rows, columns) = self.pictures[picture].size, features.size
+        (height, width), (rows, columns) = self.picture(picture).size, features.size
         if not (0 <= x < width and 0 <= y < height):
             raise DataError(f"click ({x}, {y}): outside the picture, expected x in 0–{width - 1}, y in 0–{height - 1}")
-        is_new = picture not in self.members
-        if is_new:
+        if picture not in self.members:
             self.session.supports.append(Support(features))
             self.members[picture] = len(self.session.supports) - 1
         # The middle of the pixel, so that a click comes back to where it was made.
-        self.session.click(
-            self.members[picture], (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height), way
-        )
+        column, row = (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height)
+        self.session.click(self.members[picture], column, row, way)
         self.changes.append(picture)
         return self.see(picture)
 
@@ -125,34 +123,33 @@ class Desk:
 
     def encoded(self, picture: int) -> Features:
         """The features of a picture; the encoder runs where they are not kept. Raises DataError at no such picture."""
-        self.require(picture)
         if member := self.support(picture):
             return member.features
         if picture not in self.features:
+            image = self.picture(picture).image()
             while len(self.features) >= KEPT:
                 del self.features[next(iter(self.features))]
-            self.features[picture] = self.session.model.encode(fitted(self.pictures[picture].image()))
+            self.features[picture] = self.session.model.encode(fitted(image))
         return self.features[picture]
 
-    def require(self, picture: int) -> None:
-        """Raise DataError where there is no picture of this number."""
-        if not 0 <= picture < len(self.pictures):
-            raise DataError(f"picture {picture}: unknown, expected one of {len(self.pictures)}")
+    def picture(self, number: int) -> Picture:
+        """The picture of this number. Raises DataError where there is none."""
+        if not 0 <= number < len(self.pictures):
+            raise DataError(f"picture {number}: unknown, expected one of {len(self.pictures)}")
+        return self.pictures[number]
 
     def save_mask(self, picture: int, folder: Path) -> Path:
         """Write the picture's label and overlay as `pixelwise predict` does, frames of a clip into its folder."""
-        label, image, palette = self.label(picture), self.pictures[picture].image(), COLOURS[: len(self.session.names)]
+        label, found, palette = self.label(picture), self.picture(picture), COLOURS[: len(self.session.names)]
         if label is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
+        image, stem = found.image(), Path(found.name).stem
         whole = np.asarray(Image.fromarray(label).resize(image.shape[1::-1], Image.Resampling.NEAREST))
-        stem = Path(self.pictures[picture].name).stem
-        if self.pictures[picture].frame is not None:
-            clip, _, frame = stem.rpartition(".")
-            file = folder / f"{clip}.label" / f"{frame}.png"
-        else:
-            file = folder / f"{stem}.label.png"
-            write_bytes(folder / f"{stem}.overlay.png", encode_picture(overlay(image, whole, palette)))
+        clip, _, frame = stem.rpartition(".")
+        file = folder / f"{stem}.label.png" if found.frame is None else folder / f"{clip}.label" / f"{frame}.png"
         write_bytes(file, encode_label(whole, palette))
+        if found.frame is None:
+            write_bytes(folder / f"{stem}.overlay.png", encode_picture(overlay(image, whole, palette)))
         return file
 
     def save_guidance(self, folder: Path) -> Path:
@@ -160,11 +157,11 @@ class Desk:
         self.session.save(folder / "guidance.npz")
         clicks = {}
         for picture in self.members:
-            if found := self.see(picture).clicks:
-                name = self.pictures[picture].name
-                clicks[name] = [[x, y, self.session.names[way]] for x, y, way in found]
-                if self.pictures[picture].frame is not None:
-                    write_bytes(folder / name, self.pictures[picture].content)
+            found = self.picture(picture)
+            if said := self.clicks(picture):
+                clicks[found.name] = [[x, y, self.session.names[way]] for x, y, way in said]
+                if found.frame is not None:
+                    write_bytes(folder / found.name, found.content)
         write_json(folder / "clicks.json", clicks)
         return folder / "guidance.npz"
 

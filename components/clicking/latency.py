@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 # A browser without a profile that asks nobody anything.
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WARM_UP = 5
 
 
@@ -35,7 +40,6 @@ class LatencyParams(Params):
 
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     clicks: PositiveInt = Field(40, description="clicks that count")
-    between: int = Field(8, ge=1, description="clicks after which all are taken back")
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,19 @@ def run(
     ):
         page.set_input_files("#files", picture)
         page.wait_for_selector("#stage:not([hidden])")
-        box, rng = page.locator("#stage").bounding_box(), random.Random(0)  # noqa: S311
-        assert box
+        rng = random.Random(0)  # noqa: S311
         for number in range(WARM_UP + params.clicks):
-            x, y = box["x"] + rng.uniform(0.1, 0.9) * box["width"], box["y"] + rng.uniform(0.1, 0.9) * box["height"]
-            page.mouse.click(x, y, button="right" if number % 2 else "left")
-            page.wait_for_function("count => window.clickTimes.length > count", arg=number)
+            click(page, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), is_negative=number % 2 == 1)
         return Latency(page.evaluate("window.clickTimes")[WARM_UP:], picture.name)
+
+
+def click(page: "Page", x: float, y: float, is_negative: bool = False) -> None:
+    """Click at (x, y) of the picture, each 0–1, with the real mouse, and wait for the mask."""
+    box, before = page.locator("#stage").bounding_box(), page.evaluate("window.clickTimes.length")
+    assert box
+    place = box["x"] + x * box["width"], box["y"] + y * box["height"]
+    page.mouse.click(*place, button="right" if is_negative else "left")
+    page.wait_for_function("count => window.clickTimes.length > count", arg=before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -14,7 +15,7 @@ from components.datasets.video import SUFFIXES as VIDEO_SUFFIXES
 from components.errors import DataError
 from components.guiding.files import picture_of
 
-# Longer clips would fill the memory; nobody clicks through more.
+# Of a clip, so many frames are taken: more would fill the memory, and nobody steps through them.
 MOST_FRAMES = 300
 # Most pixels of the longer side of what the page shows.
 SHOWN = 2048
@@ -42,18 +43,17 @@ class Picture:
 
 
 def read_dropped(name: str, content: bytes) -> list[Picture]:
-    """The picture in a dropped file, or all frames of a clip. Raises DataError where it is neither."""
+    """The picture in a dropped file, or the first MOST_FRAMES of a clip. Raises DataError where it is neither."""
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
         return [Picture(name, content, picture_of(content, name).shape[:2])]
-    frames = [
+    return [
         Picture(f"{Path(name).stem}.frame_{number:05d}.png", encode_map(image), image.shape[:2], number)
         for number, image in enumerate(frames_of(name, content))
     ]
-    return frames
 
 
 def frames_of(name: str, content: bytes) -> Iterator[np.ndarray]:
-    """The frames of the clip in `content`. Raises DataError where it is no video, breaks off or is too long."""
+    """The first frames of the clip in `content`. Raises DataError where it is no video, or breaks off."""
     # PyAV is large, and pictures do without it.
     from components.reporting.video import open_video
 
@@ -61,9 +61,7 @@ def frames_of(name: str, content: bytes) -> Iterator[np.ndarray]:
         file.write(content)
         file.flush()
         try:
-            for number, frame in enumerate(open_video(Path(file.name)).frames):
-                if number == MOST_FRAMES:
-                    raise DataError(f"{name}: more than {MOST_FRAMES} frames, expected a shorter clip; cut it")
-                yield frame.image
+            frames = islice(open_video(Path(file.name)).frames, MOST_FRAMES)
+            yield from (frame.image for frame in frames)
         except DataError as error:
             raise DataError(str(error).replace(file.name, name)) from None

@@ -16,6 +16,8 @@ from components.files import write_bytes
 # A pixel that nobody said anything about.
 UNKNOWN = 255
 VERSION = 1
+# Share of a picture that is taken for background where nobody said what is; so many of its cells are matched.
+SUPPOSED, SOME = 0.25, 32
 
 
 class Shot(NamedTuple):
@@ -110,6 +112,21 @@ def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None
     for shot in shots:
         start = start.add(shot)
     return start
+
+
+def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
+    """`guidance` that says nothing of the first class, with what in a picture is least like all others as that class.
+
+    So one click on an object gives a mask. embedding: (1, D, h, w) of the picture.
+    """
+    cells = embedding[0].reshape(embedding.shape[1], -1)
+    likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells).max(axis=0)
+    unlike = cells[:, np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]].T
+    ways = len(guidance.counts)
+    some = unlike[:: max(1, len(unlike) // SOME)]
+    present = np.arange(ways) == 0
+    values = np.repeat(present[:, None], len(some), axis=1).astype(np.float32)
+    return guidance.add(Shot(present[:, None] * unlike.mean(axis=0), present, some, values))
 
 
 def widen(values: np.ndarray, ways: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from components.errors import DataError, ModelError
 from components.runtime.clicks import nearness
-from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge
+from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from components.runtime.session import Provider, open_session
 
 GRAPHS = ("encode", "guide", "segment")
@@ -86,6 +86,8 @@ class GuidedModel:
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
         """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
+        if guidance.present[1:].any() and not guidance.present[0]:
+            guidance = suppose_background(guidance, features.embedding)
         ways, cells = len(guidance.present), features.embedding.shape[2:]
         (logits,) = self.graphs["segment"].run(
             None,
@@ -120,7 +122,7 @@ class GuidedSession:
         return len(self.supports) - 1
 
     def add_class(self, name: str) -> None:
-        """One class more, of which nothing is said yet; no graph runs. Raises DataError where there is one so called."""
+        """One class more, of which nothing is said yet. Raises DataError where there is one so called."""
         if name in self.names:
             raise DataError(f"class {name}: there is one already, expected a new name")
         self.names = (*self.names, name)
