@@ -43,6 +43,10 @@ class Guidance:
         """(K,) bool: the classes that any shot has."""
         return np.asarray(self.counts > 0)
 
+    def widened(self, ways: int) -> "Guidance":
+        """This with classes added up to `ways`, of which it says nothing."""
+        return Guidance(widen(self.mean, ways), widen(self.counts, ways), self.keys, widen(self.values, ways))
+
     def add(self, shot: Shot) -> "Guidance":
         """This and one shot more: a running mean of each class that the shot has, the others left as they are.
 
@@ -57,10 +61,6 @@ class Guidance:
             keys=np.concatenate([self.keys, shot.keys]),
             values=np.concatenate([self.values, values], axis=1),
         )
-
-    def widened(self, ways: int) -> "Guidance":
-        """This with classes added up to `ways`, of which it says nothing."""
-        return Guidance(widen(self.mean, ways), widen(self.counts, ways), self.keys, widen(self.values, ways))
 
     def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
         """Write to `file`, marked with the model's `fingerprint`: guidance means nothing to another model."""
