@@ -71,6 +71,7 @@ async function step(number) {
   state.current = number;
   drawStrip();
   at("strip").children[number].scrollIntoView({ block: "nearest", inline: "nearest" });
+  at("time").textContent = "";
   at("name").textContent = `${picture.name} · ${picture.width} × ${picture.height}`;
   await show(await server.see(number));
 }
