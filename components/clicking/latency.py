@@ -33,6 +33,8 @@ FLAGS = [
     "--disable-sync",
 ]
 WARM_UP = 5
+# Milliseconds that a browser on a busy machine may need for anything.
+PATIENCE = 180_000
 
 
 class LatencyParams(Params):
@@ -103,6 +105,7 @@ def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Pa
             profile, executable_path=program, headless=True, args=FLAGS, viewport={"width": width, "height": height}
         )
         try:
+            context.set_default_timeout(PATIENCE)
             page = context.pages[0]
             page.goto(address)
             page.wait_for_load_state("networkidle")

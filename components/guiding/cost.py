@@ -104,9 +104,10 @@ def run(
         early = early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
         found: dict[str, list[float]] = {"update": [], "click to mask": [], "full pass": []}
         for turn in progress(range(params.warmup + params.repeats), "clicks"):
-            update = timed(lambda: (session.click(0, *last), session.guidance()))
-            times = (update, update + timed(lambda: session.segment(0)))
-            times = (*times, timed(early))
+            click = timed(lambda: session.click(0, *last))
+            merge = timed(session.guidance)
+            # A mask merges the shots itself.
+            times = (click + merge, click + timed(lambda: session.segment(0)), timed(early))
             session.undo()
             for name, time in zip(found, times, strict=True):
                 found[name] += [time] if turn >= params.warmup else []
