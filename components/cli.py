@@ -15,6 +15,7 @@ VERBS = {
     "stages": "measure what each stage of a clockwork costs, and where to cut the net",
     "predict": "write label maps and overlays for pictures, folders and videos",
     "guide": "make a guidance file from pictures and clicks or masks",
+    "studio": "open a page on which clicks become masks",
     "register": "put the exported model in the registry as challenger",
     "promote": "make the challenger champion where the gate allows it",
     "release": "show what was in production on a day, roll back, find what was made of something",

@@ -2,29 +2,43 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from components.datasets.prepared import PreparedData
+from components.errors import ParamsError
 from components.families import Graph
 from components.learning.episodes import EpisodeParams, Episodes
 from components.learning.loop import History, Recorder
 from components.learning.loop import fit as fit_loop
 from components.networks.backbones import Backbone
+from components.networks.early_fusion import EarlyFusion, MaskedGuide, StackedGuide, Together
 from components.networks.guided import FINE, STRIDE, GuidedNet
 from components.networks.guided_graphs import Encode, Guide, Segment
+from components.networks.late_fusion import LateGlobal, LateLocal
 from components.networks.probes import pictures
 from components.params import Params
 
 STRIDES = (FINE, STRIDE, 16, 32)
 WAYS = 2
+GUIDES = {
+    "late": GuidedNet,
+    "late-global": LateGlobal,
+    "late-local": LateLocal,
+    "early": StackedGuide,
+    "masking": MaskedGuide,
+}
 
 
 class NetworkParams(Params):
     """The net."""
 
+    guide: Literal["late", "late-global", "late-local", "early", "masking"] = Field(
+        "late", description="how pictures and annotations fuse; late is global and local together"
+    )
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
     weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
     frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
@@ -38,10 +52,18 @@ class TrainParams(EpisodeParams):
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001
-    """The untrained net; the task, not the data set, says how many classes it tells apart."""
-    backbone = Backbone(network.backbone, STRIDES, network.weights if pretrained else "none")
+    """The untrained net; the task, not the data set, says how many classes it tells apart.
+
+    Raises ParamsError where annotations would enter a backbone that cannot learn of them.
+    """
+    extra = WAYS if network.guide == "early" else 0
+    if extra and network.frozen_stride:
+        raise ParamsError(f"frozen_stride: found {network.frozen_stride}, expected 0 where guide is early")
+    weights = network.weights if pretrained else "none"
+    backbone = Backbone(network.backbone, STRIDES, weights, extra_channels=extra)
     backbone.freeze(network.frozen_stride)
-    return GuidedNet(backbone, network.hidden)
+    net: nn.Module = GUIDES[network.guide](backbone, network.hidden)
+    return net
 
 
 def task_of(data: PreparedData, params: TrainParams) -> Episodes:
@@ -61,6 +83,8 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
     """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask."""
+    if isinstance(net, EarlyFusion):
+        return [fused(net)]
     assert isinstance(net, GuidedNet)
     length, hidden = sum(net.backbone.channels[1:]), network.hidden
     traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
@@ -106,6 +130,21 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
         Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
     ]
+
+
+def fused(net: EarlyFusion) -> Graph:
+    """The one graph of early fusion, `fused`: a full pass for every change of the annotation."""
+
+    def annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        generator = torch.Generator().manual_seed(height)
+        said = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
+        return {"image": pictures(batch, height, width), "annotation": said}
+
+    axes = {
+        "image": {0: "batch", 1: "height", 2: "width"},
+        "annotation": {0: "batch", 2: "height", 3: "width"},
+    }
+    return Graph("fused", Together(net), annotated, ("logits",), axes, (2, 192, 256), [(1, 97, 131), (3, 201, 143)])
 
 
 def units(*shape: int) -> Tensor:

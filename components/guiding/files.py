@@ -13,11 +13,20 @@ from components.errors import DataError
 def read_picture(path: Path) -> np.ndarray:
     """The picture (H, W, 3) uint8, upright as its EXIF orientation says. Raises DataError where it cannot be used."""
     try:
-        return rgb(ImageOps.exif_transpose(usable_image(path.read_bytes(), MAX_PIXELS)))
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or type(error).__name__}") from None
+    return picture_of(content, str(path))
+
+
+def picture_of(content: bytes, name: str) -> np.ndarray:
+    """The picture in `content`, as `read_picture` gives that of a file; `name` is what errors call it."""
+    try:
+        return rgb(ImageOps.exif_transpose(usable_image(content, MAX_PIXELS)))
     except Exception as error:
         # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: {reason}") from None
+        raise DataError(f"{name}: {reason}") from None
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -92,8 +92,8 @@ class GuidedNet(nn.Module):
         batch, _, height, width = embedding.shape
         query = embedding.flatten(2).transpose(1, 2)
         sharpness = self.log_sharpness.clamp(max=5).exp()
-        kernel = (sharpness * (query @ guidance.keys.transpose(1, 2) - 1) + LIFT).exp()
-        votes = (kernel @ guidance.values.transpose(1, 2)).transpose(1, 2)
+        kernel = (sharpness * (guidance.keys @ embedding.flatten(2) - 1) + LIFT).exp()
+        votes = guidance.values @ kernel
         likeness = ((votes + FLOOR).log() - LIFT) / 20
         cosine = F.normalize(guidance.mean, dim=2) @ query.transpose(1, 2)
         share = (votes + FLOOR) / (votes + FLOOR).sum(dim=1, keepdim=True)
@@ -135,9 +135,11 @@ class Scorer(nn.Module):
     def forward(self, embedding: Tensor, fine: Tensor, mean: Tensor, found: Tensor) -> Tensor:
         """Scores (N, K, h4, w4). `found` (N, K, C, h, w): what was matched."""
         batch, ways = found.shape[:2]
-        product = mean[..., None, None] * embedding[:, None]
-        fused = self.query(embedding)[:, None] + self.tiled(mean)[..., None, None]
-        fused = fused.flatten(0, 1) + self.product(product.flatten(0, 1)) + self.found(found.flatten(0, 1))
+        # Query and product are linear in the embedding, and so one layer whose weights the mean makes.
+        weight = self.query.weight.flatten(1) + self.product.weight.flatten(1) * mean[:, :, None]
+        fused = (weight.flatten(1, 2) @ embedding.flatten(2)).view(batch * ways, -1, *embedding.shape[-2:])
+        offset = self.tiled(mean) + self.query.bias
+        fused = fused + offset.flatten(0, 1)[..., None, None] + self.found(found.flatten(0, 1))
         look = fine[:, None].expand(-1, ways, -1, -1, -1).flatten(0, 1)
         coarse = upsample(self.coarse(fused), STRIDE // FINE, look.shape[-2:])
         scores = self.score(self.fine(torch.cat([coarse, look], dim=1)))

@@ -16,6 +16,8 @@ from components.files import write_bytes
 # A pixel that nobody said anything about.
 UNKNOWN = 255
 VERSION = 1
+# Share of a picture that is taken for background where nobody said what is; so many of its cells are matched.
+SUPPOSED, SOME = 0.25, 32
 
 
 class Shot(NamedTuple):
@@ -41,15 +43,23 @@ class Guidance:
         """(K,) bool: the classes that any shot has."""
         return np.asarray(self.counts > 0)
 
+    def widened(self, ways: int) -> "Guidance":
+        """This with classes added up to `ways`, of which it says nothing."""
+        return Guidance(widen(self.mean, ways), widen(self.counts, ways), self.keys, widen(self.values, ways))
+
     def add(self, shot: Shot) -> "Guidance":
-        """This and one shot more: a running mean of each class that the shot has, the others left as they are."""
-        counts = self.counts + shot.present
-        step = (shot.present / np.maximum(counts, 1))[:, None]
+        """This and one shot more: a running mean of each class that the shot has, the others left as they are.
+
+        The shot may be from before a class was added.
+        """
+        mean, present, values = (widen(x, len(self.counts)) for x in (shot.mean, shot.present, shot.values))
+        counts = self.counts + present
+        step = (present / np.maximum(counts, 1))[:, None]
         return Guidance(
-            mean=(self.mean + step * (shot.mean - self.mean)).astype(np.float32),
+            mean=(self.mean + step * (mean - self.mean)).astype(np.float32),
             counts=counts,
             keys=np.concatenate([self.keys, shot.keys]),
-            values=np.concatenate([self.values, shot.values], axis=1),
+            values=np.concatenate([self.values, values], axis=1),
         )
 
     def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
@@ -85,16 +95,40 @@ class Guidance:
         return Guidance(mean, counts, keys, values), names
 
 
-def merge(shots: Sequence[Shot], start: Guidance | None = None) -> Guidance:
-    """All `shots` on top of `start`: equal in any order, and to adding them as they come."""
+def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None = None) -> Guidance:
+    """All `shots` on top of `start`: equal in any order, and to adding them as they come.
+
+    `ways` is the number of classes where it has grown since the first of them.
+    """
     if start is None:
-        ways, length = shots[0].mean.shape
+        known, length = shots[0].mean.shape
         start = Guidance(
-            np.zeros((ways, length), np.float32),
-            np.zeros(ways, np.int64),
+            np.zeros((known, length), np.float32),
+            np.zeros(known, np.int64),
             np.zeros((0, length), np.float32),
-            np.zeros((ways, 0), np.float32),
+            np.zeros((known, 0), np.float32),
         )
+    start = start.widened(ways or len(start.counts))
     for shot in shots:
         start = start.add(shot)
     return start
+
+
+def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
+    """`guidance` that says nothing of the first class, with what in a picture is least like all others as that class.
+
+    So one click on an object gives a mask. embedding: (1, D, h, w) of the picture.
+    """
+    cells = embedding[0].reshape(embedding.shape[1], -1)
+    likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells).max(axis=0)
+    unlike = cells[:, np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]].T
+    ways = len(guidance.counts)
+    some = unlike[:: max(1, len(unlike) // SOME)]
+    present = np.arange(ways) == 0
+    values = np.repeat(present[:, None], len(some), axis=1).astype(np.float32)
+    return guidance.add(Shot(present[:, None] * unlike.mean(axis=0), present, some, values))
+
+
+def widen(values: np.ndarray, ways: int) -> np.ndarray:
+    """`values` (K, …) with zeros for further classes up to `ways`."""
+    return np.pad(values, ((0, ways - len(values)), *[(0, 0)] * (values.ndim - 1)))

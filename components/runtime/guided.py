@@ -13,7 +13,7 @@ from PIL import Image
 
 from components.errors import DataError, ModelError
 from components.runtime.clicks import nearness
-from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge
+from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from components.runtime.session import Provider, open_session
 
 GRAPHS = ("encode", "guide", "segment")
@@ -86,6 +86,8 @@ class GuidedModel:
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
         """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
+        if guidance.present[1:].any() and not guidance.present[0]:
+            guidance = suppose_background(guidance, features.embedding)
         ways, cells = len(guidance.present), features.embedding.shape[2:]
         (logits,) = self.graphs["segment"].run(
             None,
@@ -118,6 +120,12 @@ class GuidedSession:
         """Encode a picture and return its number. Saying nothing yet, it changes no guidance."""
         self.supports.append(Support(self.model.encode(image)))
         return len(self.supports) - 1
+
+    def add_class(self, name: str) -> None:
+        """One class more, of which nothing is said yet. Raises DataError where there is one so called."""
+        if name in self.names:
+            raise DataError(f"class {name}: there is one already, expected a new name")
+        self.names = (*self.names, name)
 
     def click(self, picture: int, x: int, y: int, way: int = 1) -> None:
         """Say that pixel (x, y) is of class `way`.
@@ -168,7 +176,7 @@ class GuidedSession:
         shots = [support.shot for support in self.supports if support.shot]
         if not shots and self.loaded is None:
             raise DataError("guidance: found no annotation, expected a click or a mask")
-        return merge(shots, self.loaded)
+        return merge(shots, self.loaded, len(self.names))
 
     def segment(self, picture: int) -> np.ndarray:
         """The label (H, W) uint8 of a picture of the session; its own clicks count by their place too."""
@@ -178,11 +186,18 @@ class GuidedSession:
         for way in range(len(self.names)):
             points = [click[:2] for click in support.clicks if click.way == way]
             hint[way, 1] = nearness(points, height, width, STRIDE)
-        return label(self.model.segment(support.features, self.guidance(), hint))
+        return self.label(support.features, hint)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """The label (H, W) uint8 of any other picture (H, W, 3)."""
-        return label(self.model.segment(self.model.encode(image), self.guidance()))
+        return self.label(self.model.encode(image))
+
+    def label(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
+        """The label (H, W) uint8 of an encoded picture. A class of which nothing is said, but the first, is nowhere."""
+        guidance = self.guidance()
+        logits = self.model.segment(features, guidance, hint)
+        logits[1:][~guidance.present[1:]] = -np.inf
+        return label(logits)
 
     def save(self, file: Path) -> None:
         """Write the guidance to a small `file`."""

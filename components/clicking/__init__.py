@@ -1,0 +1,1 @@
+"""The studio: a page on which clicks become masks. Torch-free; what it knows of models it has of the runtime."""

@@ -1,0 +1,108 @@
+"""The guides beside the default one: early fusion, masking, and the thesis's late ones alone (thesis §4.3.1)."""
+
+import pytest
+import torch
+
+from components.errors import ParamsError
+from components.families.guided import GUIDES, NetworkParams, build, graphs
+from components.networks.backbones import Backbone
+from components.networks.early_fusion import EarlyFusion, dilated
+from components.networks.guided import MATCHES, Guidance, Scorer
+
+
+def net_of(guide: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build(NetworkParams(guide=guide, weights="none", frozen_stride=0, hidden=8), 2).eval()
+
+
+@pytest.fixture(scope="module")
+def nets() -> dict[str, torch.nn.Module]:
+    return {guide: net_of(guide) for guide in GUIDES}
+
+
+def picture(seed: int, height: int = 97, width: int = 131) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (1, height, width, 3), dtype=torch.uint8, generator=generator)
+
+
+def dots(seed: int = 0) -> torch.Tensor:
+    return (torch.rand(1, 2, 97, 131, generator=torch.Generator().manual_seed(seed)) < 0.002).float()
+
+
+def hint() -> torch.Tensor:
+    return torch.rand(1, 2, 2, 13, 17, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+@torch.inference_mode()
+def test_every_guide_takes_an_episode_of_any_size_and_gives_both_classes_a_score_a_pixel(nets, guide):
+    assert nets[guide](picture(0), dots(), picture(1), hint()).shape == (1, 2, 97, 131)
+
+
+@torch.inference_mode()
+def test_stacked_annotations_reach_the_mask_of_their_own_picture_by_one_pass(nets, monkeypatch):
+    net, passes = nets["early"], []
+    expected = net(picture(0), dots(), picture(0), hint())
+    forward = net.backbone.forward
+    monkeypatch.setattr(net.backbone, "forward", lambda image: passes.append(image.shape) or forward(image))
+    together = net.together(picture(0), dots())
+    assert passes == [(1, 5, 97, 131)]
+    torch.testing.assert_close(together, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(net.together(picture(0), dots(1)), together)
+
+
+@torch.inference_mode()
+def test_of_a_masked_picture_only_its_positives_count(nets):
+    net, said = nets["masking"], dots()
+    elsewhere = torch.where(dilated(said[:, 1:])[0, 0, :, :, None] > 0, picture(0), picture(5))
+    expected = net(picture(0), said, picture(1), hint())
+    torch.testing.assert_close(net(elsewhere, said, picture(1), hint()), expected, rtol=1e-4, atol=1e-5)
+    negatives = torch.stack([dots(3)[:, 0], said[:, 1]], dim=1)
+    torch.testing.assert_close(net(picture(0), negatives, picture(1), hint()), expected)
+
+
+@torch.inference_mode()
+def test_the_late_global_guide_forgets_places_and_the_late_local_one_looks(nets):
+    net = nets["late-global"]
+    (embedding, fine), guidance = net.encode(torch.rand(1, 3, 97, 131) * 255), None
+    guidance = net.guide(embedding, dots())
+    moved = Guidance(guidance.mean, guidance.present, guidance.keys.flip(1), guidance.values)
+    expected = net.segment(embedding, fine, guidance, hint())
+    torch.testing.assert_close(net.segment(embedding, fine, moved, hint().flip(4)), expected)
+    local = nets["late-local"]
+    other = guidance._replace(mean=guidance.mean.flip(1), keys=guidance.keys.flip(1))
+    expected = local.segment(embedding, fine, guidance, hint())
+    torch.testing.assert_close(local.segment(embedding, fine, other, hint()), expected)
+    assert not torch.allclose(local.segment(embedding, fine, guidance, hint().flip(4)), expected)
+
+
+def test_early_fusion_ships_as_one_graph_of_picture_and_annotation(nets):
+    for guide in ("early", "masking"):
+        assert isinstance(nets[guide], EarlyFusion)
+        (graph,) = graphs(nets[guide], NetworkParams(guide=guide, frozen_stride=0), 2)
+        assert (graph.name, [*graph.example(1, 97, 131)]) == ("fused", ["image", "annotation"])
+
+
+def test_annotations_that_would_enter_a_frozen_encoder_are_refused():
+    with pytest.raises(ParamsError, match="frozen_stride: found 32, expected 0 where guide is early"):
+        build(NetworkParams(guide="early", weights="none"), 2)
+
+
+def test_a_backbone_widened_for_annotations_starts_as_it_was_on_colours():
+    torch.manual_seed(0)
+    plain = Backbone("efficientnet_lite0", (4, 8, 16, 32))
+    widened = Backbone("efficientnet_lite0", (4, 8, 16, 32), extra_channels=2)
+    assert torch.equal(plain.features.conv_stem.weight, widened.features.conv_stem.weight[:, :3])
+
+
+@torch.inference_mode()
+def test_the_weights_that_a_mean_makes_equal_the_query_and_product_layers():
+    torch.manual_seed(0)
+    scorer = Scorer(embedding=40, hidden=6).eval()
+    embedding, fine, mean = torch.randn(2, 40, 5, 7), torch.rand(2, 6, 10, 14), torch.randn(2, 3, 40)
+    found, seen = torch.randn(2, 3, MATCHES, 5, 7), []
+    scorer.coarse.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    scorer(embedding, fine, mean, found)
+    product = scorer.product((mean[..., None, None] * embedding[:, None]).flatten(0, 1))
+    query = scorer.query(embedding)[:, None] + scorer.tiled(mean)[..., None, None]
+    torch.testing.assert_close(seen[0], query.flatten(0, 1) + product + scorer.found(found.flatten(0, 1)))
