@@ -39,11 +39,12 @@ HOMES = {
     "torchvision": ("components/networks/",),
     "cv2": ("components/learning/caffe.py", "components/runtime/motion.py"),
     "datasets": ("components/datasets/huggingface.py",),
-    "fastapi": ("components/serving/",),
+    "fastapi": ("components/serving/", "components/clicking/"),
     "starlette": ("components/serving/",),
-    "uvicorn": ("components/serving/",),
+    "uvicorn": ("components/serving/", "components/clicking/"),
     "prometheus_client": ("components/serving/",),
     "httpx": ("components/serving/load.py",),
+    "playwright": ("components/clicking/latency.py",),
 }
 SERVING = {"numpy", "PIL", "onnxruntime"}
 SERVED = """

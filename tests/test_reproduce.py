@@ -47,7 +47,7 @@ class World:
         params = self.folder / "params.yaml"
         params.write_text(yaml.safe_dump({"fcn": {"train": fcn.TrainParams(**TINY).model_dump(mode="json")}}))
         command = [sys.executable, "-m", "components.train", "--params", str(params), "--data", str(self.data)]
-        command += ["--out", str(self.model / "checkpoint"), "--state", str(self.folder / "state")]
+        command += ["--family", "fcn", "--out", str(self.model / "checkpoint"), "--state", str(self.folder / "state")]
         environment = os.environ | {"PYTHONPATH": str(self.repository)}
         subprocess.run([*command, "--tracking", self.store], cwd=self.repository, env=environment, check=True)
         export.run(export.ExportParams(), self.model / "checkpoint", self.model)
