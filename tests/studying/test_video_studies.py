@@ -15,6 +15,7 @@ from components.errors import DataError, ModelError, ParamsError
 from components.identity import PROJECT
 from components.params import parse
 from components.runtime.clockwork import open_staged
+from components.scheduling.running import run_schedules
 from components.studying.bench import Bench
 from components.studying.needs import require_sound
 from components.studying.outcome import read_measured
@@ -131,6 +132,13 @@ def test_layers_of_what_stands_still_do_not_change_and_pixels_of_what_moves_do(d
         assert row.means["temporal_spread"] > 0
     assert "mean_iu" not in found.rows[0].means
     assert (tmp_path / "out" / "small.png").exists()
+
+
+def test_schedules_are_scored_in_the_classes_of_the_data(data, clockwork_model):
+    model, split = open_staged(clockwork_model), PreparedData(data).split("val")
+    (own,) = run_schedules(model, split, ["skip:2"], rounds=1)
+    (swapped,) = run_schedules(model, split, ["skip:2"], rounds=1, table=np.array([0, 2, 1], np.uint8))
+    assert (np.stack(swapped.counts) == np.stack(own.counts)[:, :, [0, 2, 1]]).all()
 
 
 @pytest.mark.parametrize(
