@@ -19,7 +19,7 @@ from components.scheduling.running import run_schedules
 from components.studying.bench import Bench
 from components.studying.needs import require_sound
 from components.studying.outcome import read_measured
-from components.studying.scheduled import ScheduleParams, tuned
+from components.studying.scheduled import ScheduleParams, full_frames, tuned
 from components.studying.study import Study
 
 PARAMS = PROJECT / "params.yaml"
@@ -115,6 +115,8 @@ def test_a_sought_threshold_runs_the_whole_net_on_no_more_than_the_wanted_share(
     name, _, value = words.partition(":")
     assert name == "adaptive-deep"
     assert 0 < float(value) < 1
+    (ran,) = run_schedules(model, split, [words], rounds=1)
+    assert full_frames(ran) <= 0.5
     assert tuned(ScheduleParams(schedule="skip:2"), model, split) == "skip:2"
 
 
@@ -126,7 +128,7 @@ def test_layers_of_what_stands_still_do_not_change_and_pixels_of_what_moves_do(d
     for row in found.rows:
         moved, still = row.runs[0].frames
         assert (len(moved), still) == (7, (0.0,) * 3)
-        assert min(moved) > 0
+        assert max(moved) > 0
         # The mean over shots, the still one among them.
         assert row.means["temporal_difference"] == pytest.approx(100 * np.mean(moved) / 2)
         assert row.means["temporal_spread"] > 0
@@ -179,6 +181,7 @@ def test_a_model_of_other_classes_or_not_in_stages_is_refused(clockwork_model, d
         require_sound(one, bench(other, tmp_path, clockwork_model))
 
 
+@pytest.mark.slow
 def test_a_quick_study_trains_cuts_and_exports_its_own_net_once(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "TINY", {**study.TINY, "train_clips": 1, "frames": 3})
     options = {"out": tmp_path, "models": tmp_path / "models", "params_file": PARAMS, "tracking": "none"}
