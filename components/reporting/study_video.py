@@ -89,6 +89,7 @@ def differences_chart(outcome: Outcome) -> bytes:
             name = "clip" if len(clips) == 1 else "most motion" if clip == clips[0] else "least motion"
             axes.set(title=name, xlabel="frame", ylabel="% changed since the frame before")
             axes.grid()
-        panels[-1].legend(frameon=False, fontsize=9, labelcolor=FAINT)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(rows), frameon=False, fontsize=9)
         figure.suptitle(outcome.study.title)
         return figure_png(figure)
