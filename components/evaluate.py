@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from components import step
+from components.datasets.correspondence import lookup, renamed
 from components.datasets.items import Classes
 from components.datasets.prepared import Sample
 from components.datasets.readers import READERS
@@ -76,15 +77,16 @@ def run(
     segmenter = staged.plain if staged else open_model(model, params.provider)
     split = open_split(params.split, data, dataset, root, segmenter.layers)
     classes = classes_of(segmenter, split)
+    table = lookup(segmenter.names, classes.names)
     file = graph_file(model)
     if staged and schedule == "frontier":
-        return measured_frontier(params, model, staged, split, out, json)
+        return measured_frontier(params, model, staged, split, table, out, json)
     started = time.perf_counter()
     speed: Mapping[str, Any] = {}
     if staged and schedule:
-        ids, counts, speed = measure_schedule(staged, split, schedule)
+        ids, counts, speed = measure_schedule(staged, split, schedule, table)
     else:
-        ids, counts = measure(segmenter, split.samples, params.batch_size)
+        ids, counts = measure(segmenter, split.samples, params.batch_size, table)
     total = {name: each.sum(axis=0) for name, each in counts.items()}
     found = Evaluation(
         model=file,
@@ -97,7 +99,7 @@ def run(
         classes=classes,
         ids=ids,
         counts=counts[segmenter.outputs[0]],
-        scores=scores_of(total[segmenter.outputs[0]], params.absent, chosen(segmenter.names, params.classes)),
+        scores=scores_of(total[segmenter.outputs[0]], params.absent, chosen(classes.names, params.classes)),
         further=further_scores(total),
         speed=speed,
         out=out,
@@ -105,7 +107,7 @@ def run(
     if json:
         write_json(json, found.metrics())
     if out:
-        rows = grid_rows(found, segmenter, split.samples, params.pictures)
+        rows = grid_rows(found, segmenter, split.samples, params.pictures, table)
         write_and_record(out, found, rows, segmenter.metadata)
     return found
 
@@ -133,26 +135,32 @@ def further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
 
 
 def classes_of(segmenter: Segmenter, split: Split) -> Classes:
-    """The classes of the map that is scored. Raises DataError where they are the data's and not the model's."""
+    """The classes of the map that is scored. Raises DataError where the data's are neither the model's nor fewer."""
     if segmenter.outputs[0] != PREDICTION:
         return Classes(segmenter.names, segmenter.palette)
     if not len(split.classes):
         raise DataError(f"data set {split.dataset}: no labels, expected some to score")
-    require_same_classes(model=segmenter.names, data=split.classes.names)
+    if lookup(segmenter.names, split.classes.names) is None:
+        require_same_classes(model=segmenter.names, data=split.classes.names)
     return split.classes
 
 
 def measure(
-    segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
+    segmenter: Segmenter, samples: Sequence[Sample], batch_size: int, table: np.ndarray | None = None
 ) -> tuple[tuple[str, ...], dict[str, Counts]]:
-    """The ids, and the (M, K, K) pixel counts of each image for every map that the model gives."""
+    """The ids, and the (M, K, K) pixel counts of each image for every map that the model gives.
+
+    table: the data's class for each of the model's, where the two differ.
+    """
+    known = len(segmenter.names) if table is None else int(table.max()) + 1
     ids: list[str] = []
     counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
     for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
         try:
             for name, prediction in maps.items():
-                classes = len(segmenter.names if name == PREDICTION else GEOMETRY)
-                counts[name].append(count_pixels(truth(name, sample), prediction, classes))
+                found = renamed(prediction, table) if name == PREDICTION else prediction
+                classes = known if name == PREDICTION else len(GEOMETRY)
+                counts[name].append(count_pixels(truth(name, sample), found, classes))
         except DataError as error:
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)
@@ -160,19 +168,25 @@ def measure(
 
 
 def measure_schedule(
-    staged: Staged, split: Split, schedule: str
+    staged: Staged, split: Split, schedule: str, table: np.ndarray | None
 ) -> tuple[tuple[str, ...], dict[str, Counts], Mapping[str, Any]]:
     """As `measure`, for a clockwork on a schedule, and how fast it was."""
-    (ran,) = run_schedules(staged, split.samples, [with_value(staged, schedule)], rounds=1)
+    (ran,) = run_schedules(staged, split.samples, [with_value(staged, schedule)], rounds=1, table=table)
     return tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed()
 
 
 def measured_frontier(
-    params: EvaluateParams, model: Path, staged: Staged, split: Split, out: Path | None, json: Path | None
+    params: EvaluateParams,
+    model: Path,
+    staged: Staged,
+    split: Split,
+    table: np.ndarray | None,
+    out: Path | None,
+    json: Path | None,
 ) -> Frontier:
     """Every schedule's score and speed, paired with the frame oracle's."""
-    mean_over = chosen(staged.plain.names, params.classes)
-    frames, points = measure_frontier(staged, split.samples, params.absent, mean_over)
+    mean_over = chosen(split.classes.names, params.classes)
+    frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, table)
     found = Frontier(model, split.dataset, params.split, staged.plain.provider, frames, points, out)
     if json:
         write_json(json, found.metrics())
@@ -195,7 +209,9 @@ def predict_all(
                 yield sample, {name: values[index] for name, values in maps.items()}
 
 
-def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample], pictures: int) -> list[GridRow]:
+def grid_rows(
+    found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample], pictures: int, table: np.ndarray | None
+) -> list[GridRow]:
     """The worst image and others spread evenly over the split, predicted once more: predictions are not kept."""
     mean_ius, output = found.image_mean_ius(), segmenter.outputs[0]
     worst = int(np.nanargmin(mean_ius))
@@ -206,7 +222,7 @@ def grid_rows(found: Evaluation, segmenter: Segmenter, samples: Sequence[Sample]
         sample = samples[index]
         note = "   worst of the split" if index == worst and len(samples) > 1 else ""
         caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
-        prediction = segmenter.label(stacked([sample]))[output][0]
+        prediction = renamed(segmenter.label(stacked([sample]))[output][0], table)
         rows.append(GridRow(caption, sample.image, truth(output, sample), prediction))
     return rows
 

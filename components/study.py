@@ -1,14 +1,18 @@
 """Run studies of the thesis: train what a table compares, judge its claim, write a page with both sides' numbers."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
+
 from components import step
-from components.datasets.prepared import DATASET_FILE, PreparedData
+from components.datasets.items import Classes
+from components.datasets.prepared import DATASET_FILE, PreparedData, Sample
 from components.errors import ParamsError
 from components.identity import sha256_file
 from components.params import PARAMS_FILE, parse
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 PREPARED = Path("data/prepared")
 # A town that is rendered in seconds, for a study that only has to run through.
-TINY = {"train_clips": 4, "val_clips": 1, "test_clips": 1, "frames": 3, "width": 96, "height": 64}
+TINY = {"train_clips": 4, "val_clips": 1, "test_clips": 1, "frames": 3, "width": 224, "height": 96}
 
 
 def run(
@@ -33,6 +37,7 @@ def run(
         "reports/studies"
     ),
     models: Annotated[Path, "folder for trained nets, which studies share"] = Path("models/studies"),
+    model: Annotated[Path | None, "an exported clockwork for studies of video (default: one trained for them)"] = None,
     seeds: Annotated[str | None, "such as 0,1,2 (default: the study's)"] = None,
     quick: Annotated[bool, "one seed and next to no training: only to see that a study runs through"] = False,
     redraw: Annotated[bool, "train nothing: draw the page again from the figures in --out"] = False,
@@ -50,29 +55,33 @@ def run(
 
     studies, out = [load(one) for one in name], out / "quick" if quick else out
     require_own_index(out)
-    following = spelled(data or PREPARED, params_file)
+    following = spelled(data or PREPARED, params_file, model)
     if redraw:
         return StudyReport(out, tuple(draw_again(study, out) for study in studies), following)
     wanted = whole_numbers(seeds) if seeds is not None else None
     with prepared(data, quick) as folder:
         # These load torch, which a list of the studies does not need.
-        from components import train
+        from components import export, train
         from components.studying.bench import Bench
         from components.studying.needs import require_sound
 
-        bench = Bench(PreparedData(folder), models, params_file, tracking, quick, train.learn, train.origin)
+        shipped = partial(export.run, export.ExportParams())
+        steps = (train.learn, train.origin, shipped)
+        bench = Bench(PreparedData(folder), models, params_file, tracking, quick, *steps, model)
         for study in studies:
             require_sound(study, bench)
         given = None if quick and data is None else relative(data or PREPARED)
-        command = f"{'--quick ' if quick else ''}{spelled(given, relative(params_file))}".strip()
+        named = relative(model) if model else None
+        command = f"{'--quick ' if quick else ''}{spelled(given, relative(params_file), named)}".strip()
         found = [carry_out(study, wanted or study.seeds, bench, out, command) for study in studies]
     return StudyReport(out, tuple(found), following)
 
 
-def spelled(data: Path | None, params_file: Path) -> str:
+def spelled(data: Path | None, params_file: Path, model: Path | None) -> str:
     """The options of a study as one types them, those of the default parameters left out."""
     words = [] if data is None else ["--data", str(data)]
     words += [] if params_file == PARAMS_FILE else ["--params-file", str(params_file)]
+    words += [] if model is None else ["--model", str(model)]
     return shlex.join(words)
 
 
@@ -105,17 +114,18 @@ def relative(path: Path) -> Path:
 
 def carry_out(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, options: str) -> Outcome:
     """Every variant with every seed, then the page and its words. options: those of the command, for the page."""
-    from components.studying.kinds import MEASURES
-    from components.studying.needs import named
+    from components.studying.kinds import TOGETHER
 
     # Chance has no part in what is not trained.
-    seeds = seeds[:1] if bench.is_quick or study.kind == "oracle" else seeds
-    runs: dict[str, list[Run]] = {variant.name: [] for variant in study.variants}
-    bar = progress([(variant, seed) for seed in seeds for variant in study.variants], study.name)
-    for variant, seed in bar:
-        bar.set_description(f"{study.name}: {variant.name}, seed {seed}")
-        with named(study, variant):
-            runs[variant.name].append(MEASURES[study.kind](study, variant, seed, bench))
+    seeds = seeds[:1] if bench.is_quick or not study.is_trained else seeds
+    sheet: bytes | None = None
+    if study.kind in TOGETHER:
+        found = TOGETHER[study.kind](study, bench)
+        runs = {name: [run] for name, run in found.runs.items()}
+        sheet = drawn(found.pictures, found.predictions, bench.data.classes) if found.pictures else None
+    else:
+        runs = one_by_one(study, seeds, bench)
+        sheet = pictures(study, seeds[0], bench) if study.kind == "train" else None
     measured = Measured(
         dataset=bench.data.name,
         data_sha256=sha256_file(bench.data.root / DATASET_FILE),
@@ -126,7 +136,21 @@ def carry_out(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, opt
         parameters=shared(study, bench.params_file),
         rows=tuple(Figures(name=name, runs=tuple(found)) for name, found in runs.items()),
     )
-    return told(outcome_of(study, measured), out, pictures(study, seeds[0], bench) if study.kind == "train" else None)
+    return told(outcome_of(study, measured), out, sheet)
+
+
+def one_by_one(study: Study, seeds: Sequence[int], bench: "Bench") -> dict[str, list[Run]]:
+    """The runs of every variant, one a seed."""
+    from components.studying.kinds import MEASURES
+    from components.studying.needs import named
+
+    runs: dict[str, list[Run]] = {variant.name: [] for variant in study.variants}
+    bar = progress([(variant, seed) for seed in seeds for variant in study.variants], study.name)
+    for variant, seed in bar:
+        bar.set_description(f"{study.name}: {variant.name}, seed {seed}")
+        with named(study, variant):
+            runs[variant.name].append(MEASURES[study.kind](study, variant, seed, bench))
+    return runs
 
 
 def told(outcome: Outcome, out: Path, pictures: bytes | None) -> Outcome:
@@ -140,7 +164,6 @@ def told(outcome: Outcome, out: Path, pictures: bytes | None) -> Outcome:
 
 def pictures(study: Study, seed: int, bench: "Bench") -> bytes:
     """A PNG of a few validation images with the prediction of every variant that labels their classes."""
-    from components.reporting.study import pictures_sheet
     from components.studying.needs import named
     from components.studying.predictions import shown
     from components.studying.trainings import predicted
@@ -151,8 +174,14 @@ def pictures(study: Study, seed: int, bench: "Bench") -> bytes:
             with named(study, variant):
                 found[variant.name] = predicted(study, variant, seed, bench)
     split = bench.data.split(bench.val_split(study))
-    samples = [split[index] for index in shown(len(split))]
-    return pictures_sheet([(one.id, one.image, one.label) for one in samples], found, split.classes)
+    return drawn([split[index] for index in shown(len(split))], found, split.classes)
+
+
+def drawn(samples: Sequence[Sample], predictions: Mapping[str, Sequence[np.ndarray]], classes: Classes) -> bytes:
+    """A PNG of each sample's image and label, and what every variant predicts."""
+    from components.reporting.study import pictures_sheet
+
+    return pictures_sheet([(one.id, one.image, one.label) for one in samples], predictions, classes)
 
 
 def draw_again(study: Study, out: Path) -> Outcome:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from channel_world import NAMES, write_channel_data, write_channel_model
+from channel_world import NAMES, channel_picture, write_channel_data, write_channel_model
 from PIL import Image
 from worlds import save, write_camvid
 
@@ -147,6 +147,19 @@ def test_an_absent_class_is_null_or_zero_as_the_policy_says(model, tmp_path):
     assert excluded["mean_iu"] == excluded["per_class"]["red"]
     assert zero["per_class"]["green"] == 0
     assert zero["mean_iu"] == pytest.approx(zero["per_class"]["red"] / 3)
+
+
+def test_on_data_of_fewer_classes_what_the_net_knows_beyond_them_is_background(tmp_path):
+    net = write_channel_model(tmp_path / "model", names=("background", "sofa", "cat"))
+    image, seen = channel_picture(0, (32, 48))
+    save(Image.fromarray(image), tmp_path / "data" / "val" / "images" / "0.png")
+    save(Image.fromarray((seen == 2).astype(np.uint8)), tmp_path / "data" / "val" / "masks" / "0.png")
+    (tmp_path / "data" / "classes.yaml").write_text("names: [background, cat]\n")
+    found = evaluate.run(EvaluateParams(), net, dataset="folder", root=tmp_path / "data", out=tmp_path / "out")
+    assert found.scores.per_class == (1.0, 1.0)
+    (tmp_path / "data" / "classes.yaml").write_text("names: [background, dog]\n")
+    with pytest.raises(DataError, match="the data has 2, the model has 3"):
+        evaluate.run(EvaluateParams(), net, dataset="folder", root=tmp_path / "data")
 
 
 def test_the_means_are_over_the_chosen_classes(model, root):

@@ -66,7 +66,7 @@ def never(*arguments):
 
 
 def bench(data, models, learn=train.learn, tracking="none", is_quick=False) -> Bench:
-    return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, train.origin)
+    return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, train.origin, never)
 
 
 @pytest.fixture(scope="module")

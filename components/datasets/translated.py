@@ -21,15 +21,15 @@ class TranslatedScenes(Sequence[Sample]):
     """Six frames of each of `stills`, whose window moves by `shift` pixels a frame along the longer side.
 
     The window is as long as fits, longer side − 5·shift, and as wide as the picture; of a square one it moves down.
-    The labels of frames 0 and 1 are void, so that only frames 2 to 5 are scored.
+    The labels of frames 0 and 1 are void, so that only frames 2 to 5 are scored. A shift of 0 makes still video.
 
     `rows` says clip and frame of each, without decoding: a clip is called by its still's place. Reading raises
     DataError where a picture is too small.
     """
 
     def __init__(self, stills: Sequence[Sample], shift: int) -> None:
-        if shift < 1:
-            raise DataError(f"shift {shift}: expected 1 pixel a frame or more")
+        if shift < 0:
+            raise DataError(f"shift {shift}: expected 0 pixels a frame or more")
         self.stills, self.shift = stills, shift
         self.rows = [{"clip": str(place), "frame": frame} for place in range(len(stills)) for frame in range(FRAMES)]
         self._last: tuple[int, Sample] | None = None

@@ -22,8 +22,6 @@ FRAME = re.compile(r"frame(\d+)")
 # The thesis's: PASCAL's pictures have this longer side. JPEG leaves small values around a mask's black.
 LONGER_SIDE = 500
 THRESHOLD = 15
-# Class of a PASCAL net -> class here; the ten that do not occur are background.
-FROM_VOC = np.array([NAMES.index(name) if name in NAMES else 0 for name in voc.NAMES], np.uint8)
 
 
 def read(root: Path) -> RawData:
@@ -92,8 +90,3 @@ def fitted(size: tuple[int, int]) -> tuple[int, int]:
     """`size` (width, height) scaled to a longer side of 500, the other rounded down."""
     width, height = (max(1, side * LONGER_SIDE // max(size)) for side in size)
     return width, height
-
-
-def from_voc(prediction: np.ndarray) -> np.ndarray:
-    """`prediction` (H, W) uint8 of a PASCAL net in the classes here: what is none of the ten is background."""
-    return FROM_VOC[prediction]

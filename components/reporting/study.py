@@ -21,6 +21,11 @@ from components.studying.report import cells
 from components.studying.study import Variant, load, names
 from components.tracking.runs import flatten
 
+VIDEO = (
+    "One net. All schedules take turns in one process; times leave out the decoding of pictures and are, on clips, "
+    "medians of three rounds. Near boundaries: within 5 pixels of the outline of all foreground, or of two classes "
+    "where the data has no background."
+)
 INDEX_FILE, INDEX_TITLE = "README.md", "# Studies"
 
 
@@ -67,7 +72,7 @@ def study_page(outcome: Outcome, drawn: bytes, pictures: bytes | None) -> str:
         with Image.open(io.BytesIO(pictures)) as sheet:
             parts.append(page.section("Pictures", page.picture(encode(sheet, "WEBP", quality=88), "pictures", "webp")))
     if study.kind != "oracle":
-        parts.append(page.section("Trainings", runs_table(outcome)))
+        parts.append(page.section("Trainings" if study.is_trained else "Net", runs_table(outcome)))
     parts.append(page.section("Made by", page.facts(origin(outcome))))
     return page.page(study.title, lead, parts)
 
@@ -105,6 +110,10 @@ def seeds_note(outcome: Outcome) -> str:
     """What the numbers are means of."""
     if outcome.study.kind == "oracle":
         return "Computed from the labels alone: chance has no part in it."
+    if outcome.study.kind == "velocity":
+        return "One net. The share of cells whose label changes, averaged over neighbouring frames and then over shots."
+    if outcome.study.kind == "schedule":
+        return VIDEO
     seeds = sorted({run.seed for row in outcome.rows for run in row.runs})
     if len(seeds) > 1:
         return f"Mean ± standard deviation over n = {len(seeds)} seeds: {', '.join(map(str, seeds))}."

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from components.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, figure_png
+from components.reporting.study_video import along_chart, over_time_chart
 from components.studying.columns import COLUMNS
 from components.studying.outcome import Outcome, Point
 
@@ -13,7 +14,11 @@ BAR = 0.38
 
 
 def chart(outcome: Outcome) -> bytes:
-    """A PNG: loss curves where the study asks for them, else a bar a variant beside the thesis's."""
+    """A PNG: loss curves, lines over other columns or over time as the study asks, else a bar a variant."""
+    if outcome.study.along:
+        return along_chart(outcome)
+    if outcome.study.over_time:
+        return over_time_chart(outcome)
     return curves_chart(outcome) if outcome.study.curves else bars_chart(outcome)
 
 

@@ -100,10 +100,17 @@ class Frontier:
 
 
 def measure_frontier(
-    model: Staged, samples: Sequence[Sample], absent: Absent, classes: np.ndarray | None = None
+    model: Staged,
+    samples: Sequence[Sample],
+    absent: Absent,
+    classes: np.ndarray | None = None,
+    table: np.ndarray | None = None,
 ) -> tuple[int, tuple[Point, ...]]:
-    """The number of frames, and a point a schedule, the oracle first. classes (K,) bool: what the mean is over."""
-    found = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS)
+    """The number of frames, and a point a schedule, the oracle first. classes (K,) bool: what the mean is over.
+
+    table: as for `run_schedules`.
+    """
+    found = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
     scores = [scores_of(np.sum(ran.counts, axis=0), absent, classes).mean_iu for ran in found]
     points = [point_of(ran, score, scores[0], found[0]) for ran, score in zip(found, scores, strict=True)]
     return len(found[0].ids), tuple(points)

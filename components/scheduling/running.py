@@ -1,6 +1,6 @@
 """Run schedules over clips, paired: all of them on the same frames, decoded before the clock starts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -19,6 +19,8 @@ from components.scheduling.clips import clips_of
 CHUNK = 64
 # Frames that every engine labels before it is timed.
 WARM_UP = 3
+# Takes down what else is wanted of a scored frame: the schedule, the frame as it came, and its prediction.
+Note = Callable[[str, Sample, np.ndarray], None]
 
 
 @dataclass
@@ -56,13 +58,22 @@ class Ran:
         return [sum(theirs) / sum(ours) for theirs, ours in zip(oracle.seconds, self.seconds, strict=True)]
 
 
-def run_schedules(model: Staged, samples: Sequence[Sample], schedules: Sequence[str], rounds: int) -> list[Ran]:
+def run_schedules(
+    model: Staged,
+    samples: Sequence[Sample],
+    schedules: Sequence[str],
+    rounds: int,
+    note: Note | None = None,
+    table: np.ndarray | None = None,
+) -> list[Ran]:
     """Every schedule over every clip of a split, `rounds` times; scores are those of the first round.
 
+    table: the data's class for each of the model's, where the two differ.
     All schedules take turns on each stretch of frames, so that whatever else the machine does slows them alike.
     """
     engines = [open_engine(model, words) for words in schedules]
     found = [Ran(words) for words in schedules]
+    table = np.arange(len(model.plain.names), dtype=np.uint8) if table is None else table
     clips = clips_of(samples)
     warm_up(engines, samples[clips[0][0]].image)
     bar = progress(range(rounds * sum(map(len, clips))), "schedules")
@@ -74,7 +85,7 @@ def run_schedules(model: Staged, samples: Sequence[Sample], schedules: Sequence[
                 engine.reset()
             for frames in chunks(samples, clip):
                 for engine, ran in zip(engines, found, strict=True):
-                    label_frames(engine, frames, ran, is_scored=round_ == 0, classes=len(model.plain.names))
+                    label_frames(engine, frames, ran, round_ == 0, table, note)
                 bar.update(len(frames))
     return found
 
@@ -93,15 +104,20 @@ def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Samp
         yield [samples[place] for place in part]
 
 
-def label_frames(engine: Engine, frames: Sequence[Sample], ran: Ran, is_scored: bool, classes: int) -> None:
+def label_frames(
+    engine: Engine, frames: Sequence[Sample], ran: Ran, is_scored: bool, table: np.ndarray, note: Note | None
+) -> None:
     """Label the next frames of a clip, and note what it took and how well it went. Raises DataError naming a frame."""
     for sample in frames:
         frame = engine.step(sample.image)
         ran.seconds[-1].append(frame.seconds)
         if is_scored:
+            prediction = table[frame.prediction]
             ran.fired.append(frame.fired)
             ran.ids.append(sample.id)
             try:
-                ran.counts.append(count_pixels(sample.label, frame.prediction, classes))
+                ran.counts.append(count_pixels(sample.label, prediction, int(table.max()) + 1))
             except DataError as error:
                 raise DataError(f"{sample.id}: {error}") from None
+            if note:
+                note(ran.schedule, sample, prediction)

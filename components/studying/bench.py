@@ -15,7 +15,8 @@ from components.studying.study import Study, Variant, shared, training
 class Bench:
     """The data, where trained nets are kept, how trainings are set and recorded.
 
-    train, origin: the step's `learn`, and its `origin` of a training.
+    train, origin: the step's `learn`, and its `origin` of a training. export: from the folder of a training to that of
+    its graphs. model: a net in stages that is given, so that studies of video train none.
     """
 
     data: PreparedData
@@ -25,6 +26,8 @@ class Bench:
     is_quick: bool
     train: Callable[..., Any]
     origin: Callable[..., Any]
+    export: Callable[..., Any]
+    model: Path | None = None
 
     def params(self, study: Study, variant: Variant, seed: int) -> Any:
         """The training parameters of one run."""

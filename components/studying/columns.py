@@ -41,5 +41,13 @@ COLUMNS = {
     "conv_layers": Column("conv. layers", "", 1.0, 0),
     "receptive_field": Column("rf size", "px", 1.0, 0),
     "max_stride": Column("max stride", "px", 1.0, 0, is_lower_better=True),
+    "boundary_mean_iu": Column("mean IU near boundaries"),
+    "boundary_frequency_weighted_iu": Column("f.w. IU near boundaries"),
+    "full_frames": Column("full frames", digits=0, is_lower_better=True),
+    "time_share": Column("time, of the oracle's", digits=0, is_lower_better=True),
+    "milliseconds": Column("time a frame", "ms", 1.0, 1, is_lower_better=True),
+    "speed_up": Column("speed", "×", 1.0, 2),
+    "temporal_difference": Column("temporal difference", is_lower_better=True),
+    "temporal_spread": Column("its std. over shots", is_lower_better=True),
     "gaussian_pixels": Column("learned size", "px", 1.0, 1),
 }

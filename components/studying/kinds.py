@@ -8,8 +8,10 @@ from components.params import parse
 from components.studying.bench import Bench
 from components.studying.measuring import OracleParams, oracle_scores, structure
 from components.studying.outcome import Run
+from components.studying.scheduled import Together, scheduled
 from components.studying.study import Study, Variant
 from components.studying.trainings import trained
+from components.studying.velocity import velocities
 
 
 def made_coarse(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
@@ -38,3 +40,5 @@ MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
     "oracle": made_coarse,
     "structure": described,
 }
+# Kinds whose variants are measured in one go, in turns.
+TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {"schedule": scheduled, "velocity": velocities}

@@ -3,24 +3,51 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from components.datasets.correspondence import lookup
 from components.datasets.prepared import PreparedData, PreparedSplit
 from components.errors import DataError, PixelwiseError
 from components.families import find
-from components.params import parse
+from components.params import Params, parse
+from components.runtime.clockwork import open_staged
 from components.studying.bench import Bench
 from components.studying.measuring import OracleParams
+from components.studying.scheduled import require_schedule
+from components.studying.staging import NET
 from components.studying.study import Study, Variant, scoring
+from components.studying.velocity import VelocityParams
 
 
 def require_sound(study: Study, bench: Bench) -> None:
     """Raise ParamsError at the first variant whose parameters are bad, DataError where the data lacks what it needs."""
     for variant in study.variants:
         with named(study, variant):
-            if study.kind == "oracle":
-                parse(OracleParams, variant.overrides, f"study {study.name}: {variant.name}")
-                bench.data.split(bench.val_split(study))
-            else:
+            if study.is_trained:
                 require_trainable(study, variant, bench)
+            else:
+                require_own(study, variant)
+                bench.data.split(bench.val_split(study))
+    if study.kind in ("schedule", "velocity"):
+        require_net(study, bench)
+
+
+def require_own(study: Study, variant: Variant) -> None:
+    """Raise ParamsError where the overrides of a variant that trains nothing are none of its kind."""
+    if study.kind == "schedule":
+        require_schedule(study, variant)
+    else:
+        own: type[Params] = OracleParams if study.kind == "oracle" else VelocityParams
+        parse(own, variant.overrides, f"study {study.name}: {variant.name}")
+
+
+def require_net(study: Study, bench: Bench) -> None:
+    """Raise an error where the net in stages that is given cannot be had, or the study's own cannot be trained."""
+    if not bench.model:
+        require_trainable(study, NET, bench)
+        return
+    names = open_staged(bench.model).plain.names
+    if names != bench.data.classes.names and lookup(names, bench.data.classes.names) is None:
+        found, wanted = ", ".join(names), ", ".join(bench.data.classes.names)
+        raise DataError(f"{bench.model}: found a net of the classes {found}, expected the data's: {wanted}")
 
 
 def require_trainable(study: Study, variant: Variant, bench: Bench) -> None:

@@ -36,7 +36,10 @@ class Point(Kept):
 
 
 class Run(Kept):
-    """One variant with one seed: what it scored, as measured, and which training that was."""
+    """One variant with one seed: what it scored, as measured, and which training that was.
+
+    frames: of a study over time, what every frame gave, by clip.
+    """
 
     seed: int
     scores: dict[str, float]
@@ -44,6 +47,7 @@ class Run(Kept):
     run_id: str | None = None
     experiment: str | None = None
     curve: tuple[Point, ...] = ()
+    frames: tuple[tuple[float, ...], ...] = ()
     remark: str = ""
 
     @field_validator("scores")

@@ -20,7 +20,7 @@ class Variant(Params):
     """A row of the table: what differs from the study's base."""
 
     name: str
-    overrides: dict[str, Any] = Field({}, description="train: training parameters; oracle: factor")
+    overrides: dict[str, Any] = Field({}, description="training parameters; of a kind that trains nothing, its own")
     evaluate: dict[str, Any] = Field({}, description="training parameters that differ as the trained net is scored")
     columns: tuple[str, ...] = Field((), description="the columns that it has; none: all")
     thesis: dict[str, float] = Field({}, description="the thesis's figures by column, in the column's unit")
@@ -40,13 +40,17 @@ class Expectation(Params):
 
 
 class Study(Params):
-    """A claim and the runs that test it. kind: trainings, ground truth made coarse, or the make-up of nets."""
+    """A claim and the runs that test it.
+
+    kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, or how fast
+    its layers change.
+    """
 
     name: str
     title: str
     thesis: str = Field(description="where in the thesis")
     claim: str
-    kind: Literal["train", "oracle", "structure"] = "train"
+    kind: Literal["train", "oracle", "structure", "schedule", "velocity"] = "train"
     family: str = "fcn"
     data: str = Field(description="the data that it is meant for, and how to prepare it")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
@@ -56,6 +60,8 @@ class Study(Params):
     columns: tuple[str, ...] = Field(min_length=1)
     chart: str = Field("mean_iu", description="the column that the chart shows")
     curves: bool = Field(False, description="draw the training loss over iterations and over seconds")
+    along: tuple[str, ...] = Field((), description="draw the chart's column over each of these, a line a schedule")
+    over_time: bool = Field(False, description="draw what every frame of a clip gave")
     variants: tuple[Variant, ...] = Field(min_length=1)
     trend: tuple[Expectation, ...] = ()
     remarks: dict[str, str] = Field({}, description="by data set: what explains our figures")
@@ -66,7 +72,8 @@ class Study(Params):
         names = [variant.name for variant in self.variants]
         self.require(names, within=set(names), what="variant named once")
         self.require(self.columns, within=set(COLUMNS), what="column")
-        used = [self.chart, *(key for variant in self.variants for key in (*variant.columns, *variant.thesis))]
+        used = [key for variant in self.variants for key in (*variant.columns, *variant.thesis)]
+        used += [self.chart, *self.along]
         self.require(dict.fromkeys(used), within=set(self.columns), what="column of the study")
         columns = {variant.name: set(variant.columns or self.columns) for variant in self.variants}
         for hope in self.trend:
@@ -78,6 +85,11 @@ class Study(Params):
                 both = f"{hope.better} and {hope.worse}"
                 raise ParamsError(f"study {self.name}: {both}: found several of by, within and at_most, expected one")
         return self
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether every variant is a training, so that chance has a part in its figures."""
+        return self.kind in ("train", "structure")
 
     def require(self, names: Collection[str], within: set[str], what: str) -> None:
         """Raise ParamsError naming the first of `names` that is not `within`, or comes twice."""

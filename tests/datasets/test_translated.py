@@ -86,8 +86,8 @@ def test_a_picture_is_too_small_where_less_than_8_pixels_would_be_seen():
         DataError, match=r"2007_000032: size 167×40, expected a longer side of at least 168 for 6 frames"
     ):
         small[0]
-    with pytest.raises(DataError, match="shift 0: expected 1 pixel a frame or more"):
-        TranslatedScenes([], 0)
+    with pytest.raises(DataError, match="shift -1: expected 0 pixels a frame or more"):
+        TranslatedScenes([], -1)
 
 
 def test_a_data_set_as_it_comes_becomes_video(tmp_path):

@@ -7,6 +7,7 @@ from video_worlds import write_youtube_objects
 from worlds import save
 
 from components.datasets import voc, youtube_objects
+from components.datasets.correspondence import lookup, renamed
 from components.datasets.examine import Rejected, examine, read_pair
 from components.errors import DataError
 
@@ -55,12 +56,12 @@ def test_youtube_objects_a_mask_is_what_is_above_15(tmp_path):
 
 def test_youtube_objects_classes_have_pascals_names_and_colours():
     for index, name in enumerate(youtube_objects.NAMES):
-        assert youtube_objects.FROM_VOC[voc.NAMES.index(name)] == index
+        assert lookup(voc.NAMES, youtube_objects.NAMES)[voc.NAMES.index(name)] == index
 
 
 def test_a_pascal_nets_prediction_maps_to_the_ten_classes_and_all_others_to_background():
     prediction = np.arange(21, dtype=np.uint8).reshape(3, 7)
-    mapped = youtube_objects.from_voc(prediction)
+    mapped = renamed(prediction, lookup(voc.NAMES, youtube_objects.NAMES))
     assert mapped.dtype == np.uint8
     for ours, theirs in zip(mapped.ravel(), prediction.ravel(), strict=True):
         name = voc.NAMES[theirs]

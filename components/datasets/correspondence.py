@@ -1,0 +1,20 @@
+"""Score a net on data of fewer classes than it knows: what the data has no class for is background (thesis §3.4)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def lookup(model: Sequence[str], data: Sequence[str]) -> np.ndarray | None:
+    """The data's class for each class of the model, (K,) uint8, as of a PASCAL net on YouTube-Objects.
+
+    None where the data has no background, as many classes as the model, or one that the model does not know.
+    """
+    if not data or data[0] != "background" or not set(data) < set(model):
+        return None
+    return np.array([data.index(name) if name in data else 0 for name in model], np.uint8)
+
+
+def renamed(prediction: np.ndarray, table: np.ndarray | None) -> np.ndarray:
+    """A `prediction` of the model's classes in those of the data, by the `table` that `lookup` gave."""
+    return prediction if table is None else table[prediction]
