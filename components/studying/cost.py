@@ -14,7 +14,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from components.networks.composing import Composition, composed
-from components.networks.composition import PACE, GaussianParams
+from components.networks.composition import PACE, GaussianParams, fold
 from components.networks.covariance import Kind, root
 from components.networks.dynamic import DynamicGaussian, Scales, local_filter
 from components.networks.gaussian import apply, blur, kernel_2d, kernels_of
@@ -48,7 +48,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
     gaussian = GaussianParams(params.covariance)
     free = composed(conv, Composition((), "free-form", gaussian)).eval()
-    own = composed(conv, Composition((), params.filter, gaussian)).eval()
+    own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
         # Offsets and sizes that differ from cell to cell, as learned ones do; what sees 3×3 cells is divided by PACE.
