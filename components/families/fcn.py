@@ -32,7 +32,9 @@ GEOMETRIC_CLASSES = 3
 class NetworkParams(Params):
     """The net."""
 
-    backbone: str = Field("efficientnet_lite0", description="timm model, or alexnet, vgg16, googlenet of the thesis")
+    backbone: str = Field(
+        "efficientnet_lite0", description="timm model; NAME@8 is dilated; or alexnet, vgg16, googlenet"
+    )
     weights: str = Field("imagenet", description="what it starts from: imagenet, none, a file, or for rgb-hha two by +")
     reference: bool = Field(False, description="the thesis's own net to the letter: pad 100, crops, its own dropout")
     learned_upsampling: bool = Field(False, description="a reference net learns its upsampling between skips")

@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
         self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        normalise_by(self, scaling_of(name), extra_channels)
+        normalise_by(self, scaling_of(parted(name)[0]), extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -180,22 +180,33 @@ def widen(net: nn.Module, extra_channels: int) -> None:
     first.in_channels += extra_channels
 
 
+def parted(name: str) -> tuple[str, dict[str, int]]:
+    """The timm net in `name` and its options: `resnet34@8` keeps stride 8 and dilates what would reduce further, as
+    the thesis's DRN-A does. Raises ModelError where the stride is none that timm dilates for.
+    """
+    plain, _, kept = name.partition("@")
+    if kept not in ("", "8", "16"):
+        raise ModelError(f"backbone {name}: found stride {kept} to keep, expected 8 or 16")
+    return plain, {"output_stride": int(kept)} if kept else {}
+
+
 def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
-    """The timm net `name` with outputs at `strides`."""
+    """The timm net `name`, perhaps dilated, with outputs at `strides`: of several at one stride, the last."""
+    name, options = parted(name)
     if not timm.is_model(name):
         raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
     # All that it has: those that timm gives unless it is asked for others may start later.
-    reductions = [row["reduction"] for row in timm.create_model(name, features_only=True).feature_info.info]
+    reductions = [row["reduction"] for row in timm.create_model(name, features_only=True, **options).feature_info.info]
     missing = sorted(set(strides) - set(reductions))
     if missing:
         raise ModelError(f"backbone {name}: has strides {reductions}, expected {missing} among them")
-    indices = [reductions.index(stride) for stride in strides]
+    indices = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
     shipped = name in SHIPPED
     file = {"file": weights} if weights not in ("imagenet", "none") else None
     fetched = weights != "none" and not (shipped and file is None)
     try:
         net: nn.Module = timm.create_model(
-            name, features_only=True, out_indices=indices, pretrained=fetched, pretrained_cfg_overlay=file
+            name, features_only=True, out_indices=indices, pretrained=fetched, pretrained_cfg_overlay=file, **options
         )
     except Exception as error:
         # Whatever the hub client or the file's reader raises; one line instead of its traceback.

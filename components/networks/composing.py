@@ -99,7 +99,7 @@ def composed(conv: nn.Conv2d, composition: Composition) -> nn.Module:
     channels = conv.in_channels
     made: dict[str, Callable[[], nn.Module]] = {
         "conv": lambda: conv,
-        "dynamic": lambda: DynamicGaussian(conv, gaussian.covariance, gaussian.size),
+        "dynamic": lambda: DynamicGaussian(conv, gaussian),
         "scales": lambda: Scales(conv, gaussian.size),
         "free-form": lambda: FreeForm(conv),
         "static-free-form": lambda: StaticPoints(conv, is_free=True),
@@ -134,6 +134,8 @@ def learn_structure_alone(net: nn.Module) -> None:
         elif isinstance(module, DynamicGaussian | Scales):
             module.infer.requires_grad_(True)
             found = True
+        if isinstance(module, Scales):
+            module.size.requires_grad_(True)
     if not found:
         raise ModelError("compose.structure_only: found no Gaussian in the net, expected a filter with one")
     net.register_forward_pre_hook(hold_still)

@@ -30,13 +30,21 @@ class GaussianParams(NamedTuple):
 
 
 class Fixed(nn.Module):
-    """Kernels (1 or C, h, w) that no longer learn, for export."""
+    """A Gaussian that does not learn: that of log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
 
-    def __init__(self, kernels: list[Tensor], is_dark: bool) -> None:
+    given: Tensor
+
+    def __init__(self, numbers: Tensor, params: GaussianParams) -> None:
         super().__init__()
-        self.count, self.is_dark = len(kernels), is_dark
+        kernels = kernels_of(numbers.detach(), params.std_devs, params.is_sampled)
+        self.count, self.is_dark = len(kernels), params.is_dark
+        self.register_buffer("given", numbers.detach().float(), persistent=False)
         for index, kernel in enumerate(kernels):
-            self.register_buffer(f"kernel_{index}", kernel.detach().float())
+            self.register_buffer(f"kernel_{index}", kernel.float(), persistent=False)
+
+    def numbers(self) -> Tensor:
+        """The log-Cholesky numbers, (1 or C, 1, 2 or 3)."""
+        return self.given
 
     def forward(self, x: Tensor) -> Tensor:
         """X (N, C, H, W) filtered."""
@@ -66,9 +74,8 @@ class Blur(nn.Module):
         return float(size_of(self.numbers().detach()).mean())
 
     def folded(self) -> Fixed:
-        """The same with fixed kernels."""
-        kernels = kernels_of(self.numbers(), self.params.std_devs, self.params.is_sampled)
-        return Fixed(kernels, self.params.is_dark)
+        """The same with fixed kernels, for export."""
+        return Fixed(self.numbers(), self.params)
 
 
 class DifferenceOfGaussians(nn.Module):

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from components.networks.composition import Fixed
+from components.networks.composition import Fixed, GaussianParams
+from components.networks.covariance import of_size
 from components.networks.fusion import conv_norm_relu
-from components.networks.gaussian import kernel_1d
 
 # Of maps at stride 8 to 32; the published heads have 6, 12, 18 and 5 on maps twice as wide.
 RATES = (2, 4, 6)
@@ -23,9 +23,8 @@ class Dilated(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, rate: int, is_blurred: bool) -> None:
         super().__init__()
-        kernel = kernel_1d(torch.tensor([BLUR_SHARE * rate]))
-        sides = [kernel.unsqueeze(-1), kernel.unsqueeze(-2)]
-        self.smooth = Fixed(sides, is_dark=False) if is_blurred else nn.Identity()
+        blur = Fixed(of_size("spherical", BLUR_SHARE * rate)[None], GaussianParams())
+        self.smooth = blur if is_blurred else nn.Identity()
         self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=rate, dilation=rate, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,42 +10,48 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from components.networks.composition import GaussianParams, require
-from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, Kind, of_size, root, size_of
+from components.networks.composition import PACE, Blur, GaussianParams, require
+from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, root, size_of
 from components.networks.gaussian import kernel_2d
 from components.networks.sampling import dynamic_samples, gaussian_offsets
 from components.networks.upsampling import upsample
 
 
 def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
-    """The convolution that infers `numbers` at every cell; it starts as zero, so as a constant."""
-    conv = nn.Conv2d(channels, numbers, side, padding=side // 2)
+    """The convolution that infers `numbers` at every cell; it starts as zero.
+
+    AdamW moves each weight by about its rate a step. Of 3×3 cells there are so many that in a few steps they move a
+    size by octaves, before the filter can follow: most cells ended at the smallest size or the largest. What infers
+    from so many is divided by PACE.
+    """
+    conv = nn.Conv2d(channels, numbers, side, padding=side // 2, bias=False)
     nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
 
 
 class DynamicGaussian(nn.Module):
-    """A 3×3 convolution whose points move by the ring of a covariance inferred at every cell: 1, 2 or 3 numbers.
+    """Blur and resample, with a covariance inferred at every cell: 1, 2 or 3 numbers that are added to learned ones.
 
-    x: (N, C, H, W). At constant covariance it samples as blur-and-resample does, without its blur.
+    The convolution's 3×3 points move by the ring of each cell's own covariance; the blur before it is that of the
+    learned one, since exact local filtering is slow. Where nothing is inferred it is `Composed`. x: (N, C, H, W).
     """
 
-    def __init__(self, conv: nn.Conv2d, covariance: Kind = "spherical", size: float = 0.5) -> None:
+    def __init__(self, conv: nn.Conv2d, params: GaussianParams) -> None:
         super().__init__()
         require(conv, is_3x3=True)
         self.conv = conv
-        self.infer = regressor(conv.in_channels, NUMBERS[covariance])
-        self.infer.bias.data.copy_(of_size(covariance, size))  # type: ignore[union-attr]
+        self.gaussian = Blur(conv.in_channels, params._replace(per_channel=False))
+        self.infer = regressor(conv.in_channels, NUMBERS[params.covariance])
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution at the points of each cell."""
-        return dynamic_samples(x, self.conv.weight, self.conv.bias, gaussian_offsets(root(self.numbers(x))))
+        offsets = gaussian_offsets(root(self.numbers(x)))
+        return dynamic_samples(self.gaussian(x), self.conv.weight, self.conv.bias, offsets)
 
     def numbers(self, x: Tensor) -> Tensor:
         """The log-Cholesky numbers of every cell, (N, H, W, 1, 2 or 3)."""
         found: Tensor = self.infer(x)
-        return found.permute(0, 2, 3, 1)
+        return self.gaussian.numbers() + found.permute(0, 2, 3, 1) / PACE
 
     def scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells (figure 5.8)."""
@@ -63,7 +69,7 @@ class FreeForm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution at the points of each cell."""
-        offsets: Tensor = self.infer(x)
+        offsets: Tensor = self.infer(x) / PACE
         return dynamic_samples(x, self.conv.weight, self.conv.bias, offsets.unflatten(1, (9, 2)))
 
 
@@ -82,9 +88,10 @@ class Scales(nn.Module):
         super().__init__()
         require(conv, is_3x3=True)
         self.conv = conv
+        # The size that what is inferred multiplies.
+        self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
         # On one cell each: on nine, the regressor alone costs as much as all else.
         self.infer = regressor(conv.in_channels, 1, side=1)
-        self.infer.bias.data.fill_(math.log(size))  # type: ignore[union-attr]
         # Binomial: the Gaussian of σ² = 1/2 on three cells.
         row = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 3, 3), persistent=False)
@@ -106,8 +113,8 @@ class Scales(nn.Module):
 
     def scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells."""
-        sizes: Tensor = self.infer(x)[:, 0].clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
-        return sizes
+        logs: Tensor = PACE * self.size + self.infer(x)[:, 0]
+        return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
 
 
 def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:

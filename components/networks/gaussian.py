@@ -17,6 +17,8 @@ from components.networks.covariance import deviations, require_numbers, root
 STD_DEVS = 2.0
 # Points in a row of cells at which a slanted Gaussian is integrated along y; along x it is exact.
 POINTS = 8
+# Taps a side up to which one square filter takes no longer than a column and a row.
+DENSE = 5
 
 
 def half_size(sigma: float, std_devs: float = STD_DEVS) -> int:
@@ -117,7 +119,7 @@ def integrated_slant(numbers: Tensor, half_y: int, half_x: int, std_devs: float)
 def kernels_of(
     numbers: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, shape: tuple[int, int] | None = None
 ) -> list[Tensor]:
-    """The kernels that filter one after the other, (G, h, w) each: a column and a row where that is the same as one.
+    """The kernels that filter one after the other, (G, h, w) each: a column and a row where that is faster than one.
 
     numbers: (G, 1, 2 or 3), one Gaussian for all channels or one each. Of a map of `shape`, taps that only ever lie
     outside are left out. Raises ModelError where a number is NaN.
@@ -128,7 +130,8 @@ def kernels_of(
         return [kernel_2d(numbers, std_devs, is_sampled, most)]
     spread = deviations(numbers.double())
     column, row = (kernel_1d(spread[..., axis], std_devs, is_sampled, most[axis]) for axis in (0, 1))
-    return [column.unsqueeze(-1), row.unsqueeze(-2)]
+    sides = [column.unsqueeze(-1), row.unsqueeze(-2)]
+    return sides if max(column.shape[-1], row.shape[-1]) > DENSE else [sides[0] * sides[1]]
 
 
 def apply(x: Tensor, kernels: list[Tensor], is_dark: bool = False) -> Tensor:
@@ -138,13 +141,16 @@ def apply(x: Tensor, kernels: list[Tensor], is_dark: bool = False) -> Tensor:
     Gaussian is the global average. With `is_dark` there are zeros, as in the thesis, and borders darken.
     """
     channels = x.shape[1]
+    # Filters of one channel each run two to three times as fast on channels-last memory.
+    x = x.contiguous(memory_format=torch.channels_last)
     for kernel in kernels:
         weights = kernel.to(x.dtype).unsqueeze(1).expand(channels, 1, -1, -1)
         padding = (kernel.shape[-2] // 2, kernel.shape[-1] // 2)
         filtered = F.conv2d(x, weights, padding=padding, groups=channels)
         if not is_dark:
-            # Of one channel, for all where they share a Gaussian.
-            ones = torch.ones_like(x[:1, : kernel.shape[0]])
+            # Of one channel, for all where they share a Gaussian; of one row or column, where the kernel is one.
+            groups, height, width = kernel.shape
+            ones = torch.ones_like(x[:1, :groups, : 1 if height == 1 else None, : 1 if width == 1 else None])
             own = kernel.to(x.dtype).unsqueeze(1)
             filtered = filtered / F.conv2d(ones, own, padding=padding, groups=kernel.shape[0])
         x = filtered

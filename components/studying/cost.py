@@ -1,5 +1,6 @@
 """What dynamic layers add to a convolution in time, beside free-form deformation, and how exact they are (§5.3.2)."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,10 +14,10 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from components.networks.composing import Composition, composed
-from components.networks.composition import GaussianParams
+from components.networks.composition import PACE, GaussianParams, fold
 from components.networks.covariance import Kind, root
 from components.networks.dynamic import DynamicGaussian, Scales, local_filter
-from components.networks.gaussian import blur
+from components.networks.gaussian import apply, blur, kernel_2d, kernels_of
 from components.networks.sampling import dynamic_samples, gaussian_offsets, ring
 from components.params import Params
 from components.runtime.session import open_session
@@ -47,12 +48,13 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
     gaussian = GaussianParams(params.covariance)
     free = composed(conv, Composition((), "free-form", gaussian)).eval()
-    own = composed(conv, Composition((), params.filter, gaussian)).eval()
+    own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
-        # Offsets and sizes that differ from cell to cell, as learned ones do.
+        # Offsets and sizes that differ from cell to cell, as learned ones do; what sees 3×3 cells is divided by PACE.
         weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
-        nn.init.normal_(weight, std=0.5 / weight[0].numel() ** 0.5)
+        pace = PACE if weight.shape[-1] == 3 else 1.0
+        nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
     layers: dict[str, nn.Module] = {"plain": conv.eval(), "free-form": free, "own": own}
     found = {"dynamic_numbers": float(own.infer.out_channels)}  # type: ignore[union-attr, arg-type]
     found["added_time_torch"] = added({name: partial(net, x) for name, net in layers.items()}, params.trials)
@@ -66,8 +68,23 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     return found
 
 
+@torch.inference_mode()
+def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, float]:
+    """What a blur of standard deviation `sigma` in cells takes in torch, as made, and as one dense filter."""
+    x, numbers = torch.randn(1, 40, 45, 60), torch.full((1, 1), math.log(sigma))
+    dense, made = [kernel_2d(numbers)], kernels_of(numbers)
+    times = least({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials)
+    return {name: 1000 * seconds for name, seconds in times.items()}
+
+
 def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
     """What `own` adds to `plain`, in parts of what `free-form` adds."""
+    times = least(calls, trials)
+    return (times["own"] - times["plain"]) / (times["free-form"] - times["plain"])
+
+
+def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
+    """The least seconds of each call, all in turns."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for trial in range(trials + 3):
         for name, call in calls.items():
@@ -75,8 +92,7 @@ def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
             call()
             # The first turns make what the others find ready.
             seconds[name] += [perf_counter() - started] if trial >= 3 else []
-    least = {name: min(values) for name, values in seconds.items()}
-    return (least["own"] - least["plain"]) / (least["free-form"] - least["plain"])
+    return {name: min(values) for name, values in seconds.items()}
 
 
 def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
@@ -111,8 +127,13 @@ LAYERS = {
 
 
 def main() -> None:
-    """Print every layer's costs: `python -m components.studying.cost`."""
+    """Print the costs of blurs and of every layer: `python -m components.studying.cost`."""
     torch.set_num_threads(1)
+    for sigma in (1.0, 2.0, 4.0, 8.0):
+        found = blur_milliseconds(sigma)
+        print(
+            f"blur, sigma {sigma:g}: " + ", ".join(f"{key} {value:.2f} ms" for key, value in found.items()), flush=True
+        )
     for name, layer in LAYERS.items():
         for kind in ("scales", "dynamic"):
             found = cost(CostParams.model_validate({"filter": kind, **layer}), seed=0)

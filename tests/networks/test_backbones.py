@@ -176,3 +176,18 @@ def test_a_further_channel_leaves_the_first_layer_of_its_kind(name):
     assert type(first) is type(widened)
     assert widened.in_channels == widened.weight.shape[1] == first.in_channels + 1
     torch.testing.assert_close(widened.weight[:, 3:], widened.weight[:, :3].mean(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize(("name", "channels"), [("resnet34@8", 512), ("efficientnet_lite0@16", 320), ("dla34", 128)])
+def test_a_dilated_net_keeps_its_stride_and_gives_its_last_map_there(name, channels):
+    stride = 16 if name.endswith("16") else 8
+    backbone = Backbone(name, (stride,), weights="none").eval()
+    assert backbone.channels == [channels]
+    with torch.inference_mode():
+        (found,) = backbone(torch.zeros(1, 3, 49, 65))
+    assert found.shape[-2:] == (-(-49 // stride), -(-65 // stride))
+
+
+def test_a_stride_that_cannot_be_kept_is_named():
+    with pytest.raises(ModelError, match="resnet34@4: found stride 4 to keep, expected 8 or 16"):
+        Backbone("resnet34@4", (8,), "none")

@@ -13,6 +13,7 @@ from components.families import composition as family
 from components.networks.composing import Composition, compose, composed, learn_structure_alone
 from components.networks.composition import Blur, Composed, DifferenceOfGaussians, GaussianParams, StaticPoints, fold
 from components.networks.context import Dilated
+from components.networks.covariance import root
 from components.networks.dynamic import DynamicGaussian, FreeForm, Scales, local_filter
 from components.networks.gaussian import blur, kernel_2d
 from components.networks.sampling import dynamic_samples, gaussian_offsets, grid, ring
@@ -76,13 +77,11 @@ def test_the_difference_of_gaussians_is_nothing_on_a_constant_and_its_surround_i
 
 
 @pytest.mark.parametrize(("covariance", "numbers"), [("spherical", 1), ("diagonal", 2), ("full", 3)])
-def test_a_dynamic_gaussian_infers_so_many_numbers_and_constant_ones_sample_as_static_ones(covariance, numbers):
-    plain, x = conv(), torch.randn(2, 4, 9, 11)
-    dynamic = DynamicGaussian(plain, covariance, size=1.3)
+def test_a_dynamic_gaussian_infers_so_many_numbers_and_without_them_is_blur_and_resample(covariance, numbers):
+    plain, x, gaussian = conv(), torch.randn(2, 4, 9, 11), GAUSSIAN._replace(covariance=covariance)
+    dynamic = DynamicGaussian(plain, gaussian)
     assert dynamic.infer.out_channels == numbers
-    static = StaticPoints(plain, is_free=True)
-    static.change.data = (ring() * 1.3 / 10).flatten()
-    assert torch.allclose(dynamic(x), static(x), atol=1e-5)
+    assert torch.allclose(dynamic(x), Composed(plain, "resample", gaussian)(x), atol=1e-5)
 
 
 def test_full_covariance_warps_each_cell_by_its_own_root():
@@ -91,9 +90,9 @@ def test_full_covariance_warps_each_cell_by_its_own_root():
     assert torch.allclose(offsets[1, 3, :, 2, 1], ring()[3] @ roots[1, 2, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [DynamicGaussian, Scales, FreeForm])
-def test_what_is_inferred_learns_from_the_loss(make):
-    layer = make(conv())
+@pytest.mark.parametrize("kind", ["dynamic", "scales", "free-form"])
+def test_what_is_inferred_learns_from_the_loss(kind):
+    layer = composed(conv(), Composition((), kind, GAUSSIAN))
     layer(torch.randn(1, 4, 8, 8)).square().sum().backward()
     assert layer.infer.weight.grad.abs().sum() > 0
 
@@ -105,16 +104,32 @@ def test_free_form_deformation_starts_as_the_plain_convolution_and_scales_withou
 
 
 def test_dynamic_gradients_are_those_of_differences():
-    layer = DynamicGaussian(conv(2, 2), "full", size=0.7).double()
-    x = torch.randn(1, 2, 4, 5, dtype=torch.float64)
+    weight, x = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.randn(1, 2, 4, 5, dtype=torch.float64)
     numbers = (0.1 * torch.randn(1, 4, 5, 3, dtype=torch.float64)).requires_grad_()
-
-    def sampled(values):
-        from components.networks.covariance import root
-
-        return dynamic_samples(x, layer.conv.weight, None, gaussian_offsets(root(values)))
-
+    sampled = lambda values: dynamic_samples(x, weight, None, gaussian_offsets(root(values)))  # noqa: E731
     assert torch.autograd.gradcheck(sampled, numbers)
+
+
+@pytest.mark.parametrize("covariance", ["spherical", "diagonal", "full"])
+@pytest.mark.parametrize("kind", ["blur", "resample", "dog", "dog-resample", "dynamic", "scales", "static-affine"])
+def test_every_layer_has_the_gradients_of_differences(kind, covariance):
+    gaussian = GaussianParams(covariance, size=0.83)
+    layer = composed(nn.Conv2d(2, 1, 3, padding=1), Composition((), kind, gaussian)).double()
+    names = [name for name, _ in layer.named_parameters()]
+    # Away from zero, where points lie on cells and bilinear sampling has a kink.
+    values = [(value.detach() + 0.011 * torch.randn_like(value)).requires_grad_() for value in layer.parameters()]
+    x = torch.randn(1, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+
+    def computed(x, *values):
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(computed, (x, *values))
+
+
+def test_local_filtering_has_the_gradients_of_differences():
+    x = torch.randn(1, 2, 4, 5, dtype=torch.float64, requires_grad=True)
+    numbers = (0.1 * torch.randn(1, 4, 5, 3, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, numbers: local_filter(x, numbers, GAUSSIAN), (x, numbers))
 
 
 @pytest.mark.parametrize("numbers", [[0.3], [0.3, 0.5], [0.3, 0.4, 0.1]])
@@ -134,8 +149,8 @@ def test_local_filters_of_mixed_scales_are_each_their_own_blur():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_offsets_that_are_no_numbers_read_no_foreign_memory(bad):
-    layer = DynamicGaussian(conv(), "full")
-    layer.infer.bias.data.fill_(bad)
+    layer = DynamicGaussian(conv(), GAUSSIAN._replace(covariance="full"))
+    layer.infer.weight.data.fill_(bad)
     assert layer(torch.randn(1, 4, 6, 6)).isfinite().all()
 
 
@@ -154,7 +169,7 @@ def test_a_convolution_that_cannot_be_composed_is_named():
     with pytest.raises(ModelError, match="stride \\(2, 2\\)"):
         Composed(nn.Conv2d(3, 3, 3, stride=2, padding=1), "blur", GAUSSIAN)
     with pytest.raises(ModelError, match="1×1, expected 3×3"):
-        DynamicGaussian(nn.Conv2d(3, 3, 1))
+        DynamicGaussian(nn.Conv2d(3, 3, 1), GAUSSIAN)
 
 
 def test_any_convolution_is_composed_by_its_name_and_structure_alone_can_learn():
@@ -174,7 +189,9 @@ def test_any_convolution_is_composed_by_its_name_and_structure_alone_can_learn()
         compose(plain, Composition(("missing",), "blur", TINY))
 
 
-@pytest.mark.parametrize("kind", ["blur", "resample", "dog", "dog-resample", "static-free-form", "static-affine"])
+@pytest.mark.parametrize(
+    "kind", ["blur", "resample", "dog", "dog-resample", "dynamic", "static-free-form", "static-affine"]
+)
 def test_folded_kernels_compute_the_same(kind):
     layer, x = composed(conv(), Composition((), kind, GAUSSIAN)), torch.randn(2, 4, 9, 11)
     expected = layer(x)
@@ -193,3 +210,33 @@ def test_a_composed_decoder_keeps_the_grid():
     network = family.NetworkParams.model_validate({"weights": "none", "strides": [16, 8], "width": 8})
     net = family.build(network, 4).eval()
     assert net(torch.zeros(1, 3, 65, 97)).shape == (1, 4, 65, 97)
+
+
+@pytest.mark.parametrize("kind", ["resample", "dog-resample", "dynamic", "scales", "ccl-blur", "aspp-blur"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3)])
+def test_a_picture_smaller_than_the_kernel_keeps_its_shape(kind, shape):
+    layer = composed(conv(4, 4), Composition((), kind, GaussianParams(size=6.0))).eval()
+    found = layer(torch.randn(1, 4, *shape))
+    assert found.shape == (1, 4, *shape)
+    assert found.isfinite().all()
+
+
+@pytest.mark.parametrize(("kind", "pace"), [("dynamic", 10.0), ("scales", 1.0)])
+def test_the_sizes_inferred_follow_those_of_the_objects_that_a_picture_was_blurred_by(kind, pace):
+    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(48.0), indexing="ij")
+    sizes = torch.full((16, 48), 0.4)
+    for place, radius in enumerate((2.0, 4.0, 7.0)):
+        sizes[(y - 8).square() + (x - 8 - 16 * place).square() < radius**2] = radius / 3
+    seen = torch.stack([torch.randn(16, 48), sizes.log()])[None]
+    layer = composed(nn.Conv2d(2, 3, 3, padding=1), Composition((), kind, GaussianParams(size=1.0)))
+    layer.conv.weight.data[:, 1] = 0.0
+    truth = copy.deepcopy(layer)
+    truth.infer.weight.data[:, 1, truth.infer.kernel_size[0] // 2, truth.infer.kernel_size[0] // 2] = pace
+    target = truth(seen).detach()
+    optimiser = torch.optim.Adam(layer.infer.parameters(), lr=0.05 * pace)
+    for _ in range(60):
+        optimiser.zero_grad()
+        (layer(seen) - target).square().mean().backward()
+        optimiser.step()
+    found = layer.scale_map(seen)[0].detach().log().flatten()
+    assert torch.corrcoef(torch.stack([found, sizes.log().flatten()]))[0, 1] > 0.8

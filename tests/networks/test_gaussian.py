@@ -155,3 +155,20 @@ def test_an_unknown_blur_is_found_to_a_hundredth(truth):
     optimiser.step(loss)
     sigma = covariance(target[0])
     assert torch.allclose(covariance(learned[0].detach()), sigma, atol=0.01 * float(sigma.max()))
+
+
+@pytest.mark.parametrize(("sigma", "std_devs"), [(0.7, 4.0), (1.5, 4.0), (2.5, 3.0)])
+def test_the_thesis_kernel_filters_as_scipy_does(sigma, std_devs):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    x, numbers = noise(1, 1, 17, 23), torch.tensor([[math.log(sigma)]], dtype=torch.float64)
+    found = blur(x, numbers, std_devs, is_sampled=True, is_dark=True)[0, 0]
+    expected = ndimage.gaussian_filter(x[0, 0].numpy(), sigma, mode="constant", radius=half_size(sigma, std_devs))
+    assert torch.allclose(found, torch.from_numpy(expected), atol=1e-12)
+
+
+@pytest.mark.parametrize("numbers", [[0.9], [0.2, 0.9], [0.2, 0.6, 0.5]])
+def test_what_is_shifted_is_blurred_to_the_same_shifted(numbers):
+    x, learned = noise(1, 2, 40, 40), torch.tensor([numbers], dtype=torch.float64)
+    moved = blur(x.roll((3, 5), dims=(2, 3)), learned)
+    inside = (..., slice(14, -14), slice(14, -14))
+    assert torch.allclose(moved[inside], blur(x, learned).roll((3, 5), dims=(2, 3))[inside], atol=1e-12)
