@@ -1,8 +1,9 @@
 """Few pictures of a category: guided masks against foreground–background, which sees no guidance (thesis §4.4.1)."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,12 @@ from components.datasets.prepared import Sample
 from components.errors import DataError
 from components.measures.positive import positive_iu
 from components.progress import progress
-from components.runtime.guidance import Guidance, Shot, merge
-from components.runtime.guided import GuidedModel, label
+from components.runtime.guidance import Shot, merge
+from components.runtime.guided import Features, GuidedModel, label
+from components.runtime.session import Provider, open_session
+
+# From features to a label without guidance.
+Floor = Callable[[Features], np.ndarray]
 
 
 class Support(NamedTuple):
@@ -60,6 +65,7 @@ class CategoryScores:
 
 def score_categories(
     model: GuidedModel,
+    floor: Floor,
     samples: Sequence[Sample],
     names: Sequence[str],
     chosen: Sequence[str],
@@ -68,7 +74,8 @@ def score_categories(
     """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
 
     Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
-    so that only the guidance tells which of the two is meant. Raises DataError where a category is too small.
+    so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance.
+    Raises DataError where a category is too small.
     """
     shots, points = support.shots, support.points
     members = pictures_of(samples, names, chosen)
@@ -95,7 +102,7 @@ def score_categories(
         prediction = label(model.segment(features, guidance))
         guided[names[value]].append(positive_iu(prediction, truth, 1))
         negatives.append(positive_iu(prediction, truth, 0))
-        unguided.append(positive_iu(label(model.segment(features, nothing(guidance))), truth, 1))
+        unguided.append(positive_iu(floor(features), truth, 1))
     every = [score for scores in guided.values() for score in scores]
     return CategoryScores(
         positive_iu=float(np.mean(every)),
@@ -143,11 +150,16 @@ def shot_of(
     return model.guide(model.encode(image), annotate_points(draw_points(said, points, rng), *said.shape))
 
 
-def nothing(guidance: Guidance) -> Guidance:
-    """Guidance that says nothing: what the net then segments is foreground–background."""
-    return Guidance(
-        mean=np.zeros_like(guidance.mean),
-        counts=np.zeros_like(guidance.counts),
-        keys=guidance.keys,
-        values=np.zeros_like(guidance.values),
-    )
+def open_floor(model: Path, provider: Provider) -> Floor:
+    """Foreground–background of the exported guided `model`: it segments any object, learnt from the same episodes.
+
+    Raises ModelError where it is missing.
+    """
+    graph = open_session(model / "foreground.onnx", provider)
+
+    def segment(features: Features) -> np.ndarray:
+        size = np.zeros(features.size, np.uint8)
+        (logits,) = graph.run(None, {"embedding": features.embedding, "fine": features.fine, "size": size})
+        return label(logits[0])
+
+    return segment
