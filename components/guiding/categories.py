@@ -15,8 +15,9 @@ from components.errors import DataError
 from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.guidance import Shot, merge
-from components.runtime.guided import Features, GuidedModel, label
+from components.runtime.guided import MOST_CELLS, Features, GuidedModel, label
 from components.runtime.session import Provider, open_session
+from components.runtime.settling import settle
 
 # From features to a label without guidance.
 Floor = Callable[[Features], np.ndarray]
@@ -97,9 +98,9 @@ def score_categories(
             beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
             for other in rng.choice(others, shots, replace=False)
         ]
-        guidance = merge([shot_of(model, image, said, points, rng) for image, said in supports])
+        guidance = merge([shot_of(model, image, said, points, rng) for image, said in supports]).thinned(MOST_CELLS)
         features = model.encode(query)
-        prediction = label(model.segment(features, guidance))
+        prediction = label(model.segment(features, settle(model, features, guidance)))
         guided[names[value]].append(positive_iu(prediction, truth, 1))
         negatives.append(positive_iu(prediction, truth, 0))
         unguided.append(positive_iu(floor(features), truth, 1))
