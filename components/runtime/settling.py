@@ -23,7 +23,7 @@ def settle(model: GuidedModel, features: Features, guidance: Guidance) -> Guidan
     least = np.full((len(odds), 1, 1), SURE)
     least[0] = SURE_OF_NEGATIVE
     is_sure = np.asarray(odds >= least)
-    if not is_sure.any(axis=(1, 2))[guidance.present].all():
+    if not np.asarray(is_sure.any(axis=(1, 2)))[guidance.present].all():
         return guidance
     return guidance.add(model.guide(features, is_sure.astype(np.float32)))
 
