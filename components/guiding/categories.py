@@ -17,7 +17,7 @@ from components.progress import progress
 from components.runtime.guidance import Shot, merge
 from components.runtime.guided import MOST_CELLS, Features, GuidedModel, label
 from components.runtime.session import Provider, open_session
-from components.runtime.settling import settle
+from components.runtime.settling import settle, surest
 
 # From features to a label without guidance.
 Floor = Callable[[Features], np.ndarray]
@@ -78,7 +78,7 @@ def score_categories(
     so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance.
     Raises DataError where a category is too small.
     """
-    shots, points = support.shots, support.points
+    points = support.points
     members = pictures_of(samples, names, chosen)
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
@@ -90,15 +90,18 @@ def score_categories(
     for value, index in progress(tasks, "evaluate"):
         rng = np.random.default_rng((support.seed, value, index))
         others = [other for other in members[value] if other != index]
-        if len(others) < shots:
-            raise DataError(f"{names[value]}: found {len(others)} other pictures, expected {shots} for the support")
+        if len(others) < support.shots:
+            raise DataError(
+                f"{names[value]}: found {len(others)} other pictures, expected {support.shots} for the support"
+            )
         rival = int(rng.choice([other for other in members if other != value]))
         query, truth = beside(samples[index], samples[int(rng.choice(members[rival]))], value, rng)
         supports = [
             beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
-            for other in rng.choice(others, shots, replace=False)
+            for other in rng.choice(others, support.shots, replace=False)
         ]
-        guidance = merge([shot_of(model, image, said, points, rng) for image, said in supports]).thinned(MOST_CELLS)
+        shots = [shot for image, said in supports for shot in shots_of(model, image, said, points, rng)]
+        guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
         prediction = label(model.segment(features, settle(model, features, guidance)))
         guided[names[value]].append(positive_iu(prediction, truth, 1))
@@ -111,7 +114,7 @@ def score_categories(
         mean_iu=float(np.mean([*every, *negatives])),
         per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
         tasks=len(every),
-        shots=shots,
+        shots=support.shots,
         points=points,
     )
 
@@ -142,13 +145,16 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def shot_of(
+def shots_of(
     model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
-) -> Shot:
-    """One shot, annotated densely or by `points` of each class."""
+) -> list[Shot]:
+    """What a picture says, annotated densely or by `points` of each class, and then what those find of it too."""
+    features = model.encode(image)
     if points is None:
-        return model.guide(model.encode(image), annotate(said))
-    return model.guide(model.encode(image), annotate_points(draw_points(said, points, rng), *said.shape))
+        return [model.guide(features, annotate(said))]
+    shot = model.guide(features, annotate_points(draw_points(said, points, rng), *said.shape))
+    found = surest(model, features, merge([shot]))
+    return [shot, found] if found else [shot]
 
 
 def open_floor(model: Path, provider: Provider) -> Floor:

@@ -6,7 +6,7 @@ another, and of which dots show a few points.
 
 import numpy as np
 
-from components.runtime.guidance import Guidance
+from components.runtime.guidance import Guidance, Shot
 from components.runtime.guided import Features, GuidedModel
 
 # Least probability of the negative class, the first, that counts as sure, and of any other. A class that the support
@@ -15,17 +15,20 @@ SURE_OF_NEGATIVE, SURE = 0.9, 0.5
 
 
 def settle(model: GuidedModel, features: Features, guidance: Guidance) -> Guidance:
-    """`guidance` and one shot more: what it makes of the picture itself, where it is sure. No encoder runs.
+    """`guidance` and one shot more: what it makes of the picture itself, where it is sure. No encoder runs."""
+    found = surest(model, features, guidance)
+    return guidance.add(found) if found else guidance
 
-    Where it is sure of no pixel of some class, `guidance` as it is: a shot of the others alone would drown that class.
-    """
+
+def surest(model: GuidedModel, features: Features, guidance: Guidance) -> Shot | None:
+    """A picture's surest pixels as a shot; None where some class has none, as the others alone would drown it."""
     odds = softmax(model.segment(features, guidance))
     least = np.full((len(odds), 1, 1), SURE)
     least[0] = SURE_OF_NEGATIVE
     is_sure = np.asarray(odds >= least)
     if not np.asarray(is_sure.any(axis=(1, 2)))[guidance.present].all():
-        return guidance
-    return guidance.add(model.guide(features, is_sure.astype(np.float32)))
+        return None
+    return model.guide(features, is_sure.astype(np.float32))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
