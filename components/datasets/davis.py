@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from components.datasets.archives import locate, read_text
-from components.datasets.items import Classes, Item, RawData
+from components.datasets.items import Classes, Item, MapFile, RawData
 from components.errors import DataError
 
 LISTS, IMAGES, MASKS = Path("ImageSets"), Path("JPEGImages"), Path("Annotations")
@@ -43,7 +45,14 @@ def frames_of(folder: Path, split: str, sequence: str) -> list[Item]:
     kept = [image for image in images if image.parent.parent.name == resolution]
     masks = folder / MASKS / resolution / sequence
     return [
-        Item(f"{sequence}/{image.stem}", split, image, mask, sequence, frame, {"instance": mask})
+        Item(
+            f"{sequence}/{image.stem}", split, image, mask, sequence, frame, {"instance": MapFile(mask, convert=as_ids)}
+        )
         for frame, image in enumerate(kept)
         if (mask := masks / f"{image.stem}.png").is_file()
     ]
+
+
+def as_ids(mask: np.ndarray) -> np.ndarray:
+    """The ids of a mask as a layer `instance` has them."""
+    return mask.astype(np.uint16)

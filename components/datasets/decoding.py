@@ -99,6 +99,9 @@ def values_of(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixe
         return values_of_rows(stored)
     if file and file.field:
         return read_field(stored, file.field)
+    if kind == "instance" and file and file.convert:
+        # Ids that are yet to be converted come as labels do.
+        kind = "label"
     return values_of_picture(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
 
 

@@ -17,7 +17,7 @@ from components.learning.loop import fit as fit_loop
 from components.networks.backbones import Backbone
 from components.networks.early_fusion import EarlyFusion, MaskedGuide, StackedGuide, Together
 from components.networks.guided import FINE, STRIDE, GuidedNet
-from components.networks.guided_graphs import Encode, Guide, Segment
+from components.networks.guided_graphs import Encode, Foreground, Guide, Segment
 from components.networks.late_fusion import LateGlobal, LateLocal
 from components.networks.probes import pictures
 from components.params import Params
@@ -82,7 +82,10 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
-    """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask."""
+    """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask.
+
+    Beside them `foreground`, the same net without guidance, which evaluation compares with. Of early fusion one graph.
+    """
     if isinstance(net, EarlyFusion):
         return [fused(net)]
     assert isinstance(net, GuidedNet)
@@ -113,6 +116,10 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
             "size": torch.zeros(height, width, dtype=torch.uint8),
         }
 
+    def alone(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        known = query(batch, height, width)
+        return {name: known[name] for name in ("embedding", "fine", "size")}
+
     image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
     shot_axes = {"embedding": {2: "rows", 3: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
     query_axes = {
@@ -125,10 +132,12 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         "hint": {1: "ways", 3: "rows", 4: "columns"},
         "size": {0: "height", 1: "width"},
     }
+    alone_axes = {name: query_axes[name] for name in ("embedding", "fine", "size")}
     return [
         Graph("encode", Encode(net), picture, ("embedding", "fine"), image_axes, traced, probes),
         Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
         Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
+        Graph("foreground", Foreground(net), alone, ("logits",), alone_axes, traced, probes),
     ]
 
 

@@ -1,8 +1,9 @@
 """Few pictures of a category: guided masks against foreground–background, which sees no guidance (thesis §4.4.1)."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,13 @@ from components.datasets.prepared import Sample
 from components.errors import DataError
 from components.measures.positive import positive_iu
 from components.progress import progress
-from components.runtime.guidance import Guidance, Shot, merge
-from components.runtime.guided import GuidedModel, label
+from components.runtime.guidance import Shot, merge
+from components.runtime.guided import MOST_CELLS, Features, GuidedModel, label
+from components.runtime.session import Provider, open_session
+from components.runtime.settling import settle, surest
+
+# From features to a label without guidance.
+Floor = Callable[[Features], np.ndarray]
 
 
 class Support(NamedTuple):
@@ -60,6 +66,7 @@ class CategoryScores:
 
 def score_categories(
     model: GuidedModel,
+    floor: Floor,
     samples: Sequence[Sample],
     names: Sequence[str],
     chosen: Sequence[str],
@@ -68,9 +75,10 @@ def score_categories(
     """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
 
     Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
-    so that only the guidance tells which of the two is meant. Raises DataError where a category is too small.
+    so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance.
+    Raises DataError where a category is too small.
     """
-    shots, points = support.shots, support.points
+    points = support.points
     members = pictures_of(samples, names, chosen)
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
@@ -82,20 +90,23 @@ def score_categories(
     for value, index in progress(tasks, "evaluate"):
         rng = np.random.default_rng((support.seed, value, index))
         others = [other for other in members[value] if other != index]
-        if len(others) < shots:
-            raise DataError(f"{names[value]}: found {len(others)} other pictures, expected {shots} for the support")
+        if len(others) < support.shots:
+            raise DataError(
+                f"{names[value]}: found {len(others)} other pictures, expected {support.shots} for the support"
+            )
         rival = int(rng.choice([other for other in members if other != value]))
         query, truth = beside(samples[index], samples[int(rng.choice(members[rival]))], value, rng)
         supports = [
             beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
-            for other in rng.choice(others, shots, replace=False)
+            for other in rng.choice(others, support.shots, replace=False)
         ]
-        guidance = merge([shot_of(model, image, said, points, rng) for image, said in supports])
+        shots = [shot for image, said in supports for shot in shots_of(model, image, said, points, rng)]
+        guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
-        prediction = label(model.segment(features, guidance))
+        prediction = label(model.segment(features, settle(model, features, guidance)))
         guided[names[value]].append(positive_iu(prediction, truth, 1))
         negatives.append(positive_iu(prediction, truth, 0))
-        unguided.append(positive_iu(label(model.segment(features, nothing(guidance))), truth, 1))
+        unguided.append(positive_iu(floor(features), truth, 1))
     every = [score for scores in guided.values() for score in scores]
     return CategoryScores(
         positive_iu=float(np.mean(every)),
@@ -103,7 +114,7 @@ def score_categories(
         mean_iu=float(np.mean([*every, *negatives])),
         per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
         tasks=len(every),
-        shots=shots,
+        shots=support.shots,
         points=points,
     )
 
@@ -134,20 +145,28 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def shot_of(
+def shots_of(
     model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
-) -> Shot:
-    """One shot, annotated densely or by `points` of each class."""
+) -> list[Shot]:
+    """What a picture says, annotated densely or by `points` of each class, and then what those find of it too."""
+    features = model.encode(image)
     if points is None:
-        return model.guide(model.encode(image), annotate(said))
-    return model.guide(model.encode(image), annotate_points(draw_points(said, points, rng), *said.shape))
+        return [model.guide(features, annotate(said))]
+    shot = model.guide(features, annotate_points(draw_points(said, points, rng), *said.shape))
+    found = surest(model, features, merge([shot]))
+    return [shot, found] if found else [shot]
 
 
-def nothing(guidance: Guidance) -> Guidance:
-    """Guidance that says nothing: what the net then segments is foreground–background."""
-    return Guidance(
-        mean=np.zeros_like(guidance.mean),
-        counts=np.zeros_like(guidance.counts),
-        keys=guidance.keys,
-        values=np.zeros_like(guidance.values),
-    )
+def open_floor(model: Path, provider: Provider) -> Floor:
+    """Foreground–background of the exported guided `model`: it segments any object, learnt from the same episodes.
+
+    Raises ModelError where it is missing.
+    """
+    graph = open_session(model / "foreground.onnx", provider)
+
+    def segment(features: Features) -> np.ndarray:
+        size = np.zeros(features.size, np.uint8)
+        (logits,) = graph.run(None, {"embedding": features.embedding, "fine": features.fine, "size": size})
+        return label(logits[0])
+
+    return segment

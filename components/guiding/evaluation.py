@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from components.datasets.splits import clip_and_frame, open_split
 from components.files import write_json
-from components.guiding.categories import CategoryScores, Support, score_categories
+from components.guiding.categories import CategoryScores, Support, open_floor, score_categories
 from components.guiding.video import VideoScores, score_sequences
 from components.params import Params
 from components.runtime.guided import GuidedModel
@@ -53,7 +53,8 @@ def run(
         found = score_sequences(guided, split.samples, clips, points, params.seed)
     else:
         wanted = Support(params.shots, points, params.tasks, params.seed)
-        found = score_categories(guided, split.samples, split.classes.names, params.classes, wanted)
+        floor = open_floor(model, params.provider)
+        found = score_categories(guided, floor, split.samples, split.classes.names, params.classes, wanted)
     for file in [json, out / "metrics.json" if out else None]:
         if file:
             write_json(file, found.metrics())

@@ -9,6 +9,7 @@ import numpy as np
 from components.runtime.guidance import Guidance
 from components.runtime.guided import GuidedModel, Tracker, label
 from components.runtime.session import Provider
+from components.runtime.settling import settle
 
 # Background is black; classes after that as easy to tell apart as can be.
 COLOURS = ((0, 0, 0), (220, 60, 50), (50, 110, 220), (60, 170, 80), (240, 180, 40), (150, 80, 190), (60, 190, 200))
@@ -35,7 +36,12 @@ class GuidedSegmenter:
 
     def predict(self, images: np.ndarray, **_: Mapping[str, np.ndarray]) -> np.ndarray:
         """Labels (N, H, W) uint8 of images (N, H, W, 3), each on its own."""
-        return np.stack([label(self.model.segment(self.model.encode(image), self.guidance)) for image in images])
+        return np.stack([self.segment(image) for image in images])
+
+    def segment(self, image: np.ndarray) -> np.ndarray:
+        """The label (H, W) uint8 of one picture (H, W, 3), guided by what is sure of itself too."""
+        features = self.model.encode(image)
+        return label(self.model.segment(features, settle(self.model, features, self.guidance)))
 
     def tracker(self) -> Tracker:
         """What labels the frames of one video."""

@@ -16,6 +16,7 @@ from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.guidance import UNKNOWN, merge
 from components.runtime.guided import GuidedModel, Tracker, enlarge
+from components.runtime.settling import settle
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def start(model: GuidedModel, first: Sample, points: int | None, rng: np.random.
                 said[y, x] = way
     image, said = enlarge(first.image), enlarge_points(said) if points is not None else enlarge(said)
     annotation = (said == np.arange(2)[:, None, None]).astype(np.float32)
-    return Tracker(model, merge([model.guide(model.encode(image), annotation)]))
+    features = model.encode(image)
+    guidance = merge([model.guide(features, annotation)])
+    # Dots show a few points of an object; what they find of it in their own frame shows it whole.
+    return Tracker(model, guidance if points is None else settle(model, features, guidance))
 
 
 def enlarge_points(said: np.ndarray) -> np.ndarray:

@@ -31,9 +31,8 @@ class EpisodeParams(LoopParams):
     points: PositiveInt = Field(100, description="most points of a class in a sparse support")
     dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
     same: float = Field(0.2, ge=0, le=1, description="share of episodes whose support is the query, with points")
-    across: float = Field(0.35, ge=0, le=1, description="share whose support is another picture of the class")
+    across: float = Field(0.45, ge=0, le=1, description="share whose support is another picture of the class")
     two_tasks: float = Field(0.3, ge=0, le=1, description="share in which another picture shares support and query")
-    unguided: float = Field(0.05, ge=0, le=1, description="share without any annotation: foreground–background")
     previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
     val_episodes: PositiveInt = Field(80, description="episodes that choose the weights")
     augment: AugmentParams = AugmentParams(crop_width=192, crop_height=144, scale_min=0.5, scale_max=1.2)
@@ -58,34 +57,44 @@ class Episodes:
         return draw_episode(self.train, masks[index], self.params, rng)
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy of the query's pixels, and one minus the soft IU of the positives."""
-        logits = net(*(batch[name] for name in INPUTS))
-        label = batch["target"].long()
-        known = label != VOID
-        loss = F.cross_entropy(logits, label, ignore_index=VOID)
-        positive, truth = logits.softmax(dim=1)[:, 1] * known, ((label == 1) & known).float()
-        both = (positive * truth).sum(dim=(1, 2))
-        either = (positive + truth - positive * truth).sum(dim=(1, 2))
-        return loss + 0.5 * (1 - (both + 1) / (either + 1)).mean()
+        """The loss of the guided logits, and that of those without guidance, which learn from the same queries."""
+        guided, unguided = net(*(batch[name] for name in INPUTS))
+        return episode_loss(guided, batch["target"].long()) + episode_loss(unguided, batch["target"].long())
 
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
         """Positive IU over the same episodes each time, as many of every kind as training has; the mean over tasks."""
-        device, scores, negatives = next(net.parameters()).device, [], []
+        device, scores, negatives, floor = next(net.parameters()).device, [], [], []
         for place in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
             rng = np.random.default_rng((self.params.seed, int(place)))
-            params = self.params.model_copy(update={"unguided": 0.0})
-            arrays = draw_episode(self.val, self.val[int(place)], params, rng)
+            arrays = draw_episode(self.val, self.val[int(place)], self.params, rng)
             batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
-            found = net(*(batch[name] for name in INPUTS)).argmax(dim=1)[0].cpu().numpy()
+            found, unguided = (
+                logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
+            )
             truth = arrays["target"]
+            floor.append(positive_iu(unguided, truth))
             scores.append(positive_iu(found, truth))
             negatives.append(positive_iu(found, truth, way=0))
         positive, negative = float(np.mean(scores)), float(np.mean(negatives))
-        return {"val/positive_iu": positive, "val/mean_iu": (positive + negative) / 2}
+        return {
+            "val/positive_iu": positive,
+            "val/mean_iu": (positive + negative) / 2,
+            "val/foreground_background": float(np.mean(floor)),
+        }
 
 
 INPUTS = ("support", "annotation", "query", "hint")
+
+
+def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy of the pixels of logits (N, 2, H, W), and half of one minus the soft IU of the positives."""
+    known = label != VOID
+    positive, truth = logits.softmax(dim=1)[:, 1] * known, ((label == 1) & known).float()
+    both = (positive * truth).sum(dim=(1, 2))
+    either = (positive + truth - positive * truth).sum(dim=(1, 2))
+    soft = (1 - (both + 1) / (either + 1)).mean()
+    return F.cross_entropy(logits, label, ignore_index=VOID) + 0.5 * soft
 
 
 def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -95,22 +104,21 @@ def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random
     """
     draw = rng.random()
     kind = "same" if draw < params.same else "class" if draw < params.same + params.across else "clip"
-    query, truth = view(masks, mask, params, rng)
+    other = masks[int(rng.integers(len(masks)))] if kind != "same" and rng.random() < params.two_tasks else mask
+    is_two = other.value != mask.value
+    augment = halved(params.augment) if is_two else params.augment
+    query, truth = view(masks, mask, augment, rng)
     support, said = (query, truth)
     if kind != "same":
-        support, said = view(masks, partner(masks, mask, kind, rng), params, rng, mask.value)
-        if rng.random() < params.two_tasks:
-            other = masks[int(rng.integers(len(masks)))]
-            if other.value != mask.value:
-                query, truth = beside(query, truth, *view(masks, other, params, rng), rng)
-                support, said = beside(support, said, *view(masks, other, params, rng), rng)
+        support, said = view(masks, partner(masks, mask, kind, rng), augment, rng, mask.value)
+    if is_two:
+        query, truth = beside(query, truth, *view(masks, other, augment, rng), rng)
+        support, said = beside(support, said, *view(masks, other, augment, rng), rng)
     height, width = truth.shape
     hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
     if kind == "clip" and rng.random() < params.previous:
         hint[:, 0] = mask_before(truth, rng, (hint.shape[2], hint.shape[3]))
-    if rng.random() < params.unguided:
-        annotation, hint = np.zeros((2, height, width), np.float32), np.zeros_like(hint)
-    elif kind != "same" and rng.random() < params.dense:
+    if kind != "same" and rng.random() < params.dense:
         annotation = annotate(said)
     else:
         points = draw_points(said, draw_count(params.points, rng), rng)
@@ -125,13 +133,18 @@ def draw_count(most: int, rng: np.random.Generator) -> int:
     return int(rng.integers(1, most if rng.random() < 0.5 else min(8, most), endpoint=True))
 
 
+def halved(augment: AugmentParams) -> AugmentParams:
+    """Views of half the width, two of which make a picture."""
+    return augment.model_copy(update={"crop_width": augment.crop_width // 2})
+
+
 def view(
-    masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator, value: int | None = None
+    masks: Masks, mask: Mask, augment: AugmentParams, rng: np.random.Generator, value: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random view of the picture of `mask`, most of them on the object, and the binary target of its class."""
     image, label = masks.read(mask)
     value = mask.value if value is None else value
-    augment = params.augment.model_copy(update={"rare_share": 0.9})
+    augment = augment.model_copy(update={"rare_share": 0.9})
     found = random_view({"image": image, "label": label}, rng, augment, np.array([value]))
     return found["image"], target(found["label"], value)
 
@@ -139,21 +152,11 @@ def view(
 def beside(
     image: np.ndarray, truth: np.ndarray, other: np.ndarray, theirs: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both pictures, each at half width, side by side in random order; what the other shows is negative."""
-    width = truth.shape[1] // 2
-    size = (width, truth.shape[0])
-    ours = (shrink(image, size), shrink(truth, size))
-    unlike = np.where(theirs == VOID, VOID, 0).astype(np.uint8)
-    pair = [ours, (shrink(other, size), shrink(unlike, size))]
+    """Both pictures side by side in random order; what the other shows is negative."""
+    pair = [(image, truth), (other, np.where(theirs == VOID, VOID, 0).astype(np.uint8))]
     if rng.random() < 0.5:
         pair.reverse()
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
-
-
-def shrink(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture or a label at `size` (width, height)."""
-    resampling = Image.Resampling.BILINEAR if values.ndim == 3 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(values).resize(size, resampling))
 
 
 def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:

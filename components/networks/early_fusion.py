@@ -15,6 +15,8 @@ from components.networks.upsampling import upsample
 
 # Pixels by which annotations are dilated on all sides, as DIOS has it: a dot must outlive the first strides.
 DILATION = 5
+# Logits of an episode, and those without guidance.
+Episode = tuple[Tensor, Tensor]
 
 
 class EarlyFusion(nn.Module):
@@ -56,7 +58,8 @@ class EarlyFusion(nn.Module):
 
         picture: (N, H, W, 3) uint8; annotation: (N, 2, H, W) in 0–1, negative first.
         """
-        return self(picture, annotation, picture, annotation)
+        logits: Tensor = self(picture, annotation, picture, annotation)[0]
+        return logits
 
 
 class StackedGuide(EarlyFusion):
@@ -66,12 +69,14 @@ class StackedGuide(EarlyFusion):
     both; a picture that is its own support then costs one pass, as in DIOS.
     """
 
-    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Tensor:  # noqa: ARG002
-        """Logits (N, 2, H, W) of an episode; clicks come with the annotation, so that no hint is needed."""
+    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
+        """Logits (N, 2, H, W) of an episode, and without guidance; clicks come with the annotation, no hint is needed."""
         own = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
         told, _ = self.encode(stacked(support, annotation))
         seen, fine = self.encode(stacked(query, annotation * own))
-        return self.segment(seen, fine, told, *annotation.shape[-2:])
+        size = annotation.shape[-2:]
+        bare, details = self.encode(stacked(query, torch.zeros_like(annotation)))
+        return self.segment(seen, fine, told, *size), self.segment(bare, details, torch.zeros_like(told), *size)
 
     def together(self, picture: Tensor, annotation: Tensor) -> Tensor:
         """As in EarlyFusion, by a single pass."""
@@ -85,13 +90,14 @@ class MaskedGuide(EarlyFusion):
     What is unknown counts as negative: the guide knows no third value.
     """
 
-    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Tensor:  # noqa: ARG002
-        """Logits (N, 2, H, W) of an episode."""
+    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
+        """Logits (N, 2, H, W) of an episode, and without guidance."""
         kept, picture = dilated(annotation[:, 1:]), planes(support)
         # The mean colour, which the encoder's normalisation makes zero.
         told, _ = self.encode(kept * picture + (1 - kept) * self.backbone.mean)
         seen, fine = self.encode(planes(query))
-        return self.segment(seen, fine, told, *annotation.shape[-2:])
+        size = annotation.shape[-2:]
+        return self.segment(seen, fine, told, *size), self.segment(seen, fine, torch.zeros_like(told), *size)
 
 
 def planes(picture: Tensor) -> Tensor:

@@ -53,15 +53,22 @@ class GuidedNet(nn.Module):
         )
         self.look = conv_norm_relu(backbone.channels[0], hidden)
         self.scorer = Scorer(sum(channels), hidden)
+        self.objects = Scorer(sum(channels), hidden)
+        self.parts = tuple(channels)
         # Sharpness of matching; larger is nearer to one nearest neighbour.
         self.log_sharpness = nn.Parameter(torch.tensor(40.0).log())
 
-    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Tensor:
-        """An episode of one shot: logits (N, K, H, W) of the query. Pictures are (N, H, W, 3) uint8 of equal size."""
+    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+        """An episode of one shot: logits (N, K, H, W) of the query, and those (N, 2, H, W) without any guidance.
+
+        Pictures are (N, H, W, 3) uint8 of equal size.
+        """
         both = torch.cat([support, query]).permute(0, 3, 1, 2).float()
         (embedding, seen), (_, fine) = (part.chunk(2) for part in self.encode(both))
         scores = self.segment(seen, fine, self.guide(embedding, annotation), hint)
-        return upsample(scores, FINE, annotation.shape[-2:])
+        # Learning what any object looks like must not bend what is matched.
+        unguided = self.foreground(seen.detach(), fine)
+        return upsample(scores, FINE, annotation.shape[-2:]), upsample(unguided, FINE, annotation.shape[-2:])
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """image: (N, 3, H, W) float, 0–255. Returns unit vectors (N, D, h, w) at stride 8, details at stride 4."""
@@ -87,6 +94,16 @@ class GuidedNet(nn.Module):
         found = self.match(embedding, guidance, hint)
         return self.scorer(embedding, fine, guidance.mean, found)
 
+    def foreground(self, embedding: Tensor, fine: Tensor) -> Tensor:
+        """Scores (N, 2, h4, w4) of background and any object: a scorer of its own that is told nothing (thesis §4.4).
+
+        It is the floor that guidance must beat.
+        """
+        batch, length, height, width = embedding.shape
+        nobody = embedding.new_zeros(batch, 1, length)
+        score = self.objects(embedding, fine, nobody, embedding.new_zeros(batch, 1, MATCHES, height, width))
+        return torch.cat([torch.zeros_like(score), score], dim=1)
+
     def match(self, embedding: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
         """How well each cell fits each class and its best rival, (N, K, C, h, w): ways are batched, in any order."""
         batch, _, height, width = embedding.shape
@@ -95,10 +112,18 @@ class GuidedNet(nn.Module):
         kernel = (sharpness * (guidance.keys @ embedding.flatten(2) - 1) + LIFT).exp()
         votes = guidance.values @ kernel
         likeness = ((votes + FLOOR).log() - LIFT) / 20
-        cosine = F.normalize(guidance.mean, dim=2) @ query.transpose(1, 2)
+        # Each stride by itself too: fine ones know the object, coarse ones its class.
+        cosines = [
+            F.normalize(mean, dim=2) @ F.normalize(part, dim=1)
+            for mean, part in zip(
+                guidance.mean.split(self.parts, dim=2), embedding.flatten(2).split(self.parts, dim=1), strict=True
+            )
+        ]
         share = (votes + FLOOR) / (votes + FLOOR).sum(dim=1, keepdim=True)
-        present = guidance.present.to(query)[..., None].expand_as(cosine)
-        own = torch.stack([likeness, cosine, present], dim=2)
+        present = guidance.present.to(query)[..., None].expand_as(likeness)
+        found = torch.stack([likeness, *cosines], dim=2)
+        # What fits best in this picture is the object, however unlike the support it looks.
+        own = torch.cat([found, found - found.amax(dim=3, keepdim=True), present[:, :, None]], dim=2)
         maps = torch.cat([own, rival(own), share[:, :, None]], dim=2)
         ways = maps.shape[1]
         return torch.cat([maps.reshape(batch, ways, -1, height, width), hint, rival(hint)], dim=2)
@@ -146,5 +171,6 @@ class Scorer(nn.Module):
         return scores.view(batch, ways, *scores.shape[-2:])
 
 
-# likeness, cosine and presence of the class and of its rival, its share, both hints and the rival's.
-MATCHES = 11
+# Likeness and three cosines, each again relative to the best in the picture, and presence, of the class and of its
+# rival; its share, both hints and the rival's.
+MATCHES = 23

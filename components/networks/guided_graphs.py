@@ -1,4 +1,4 @@
-"""The three parts of a guided net as they ship: `encode`, `guide` and `segment`, with their processing inside."""
+"""The parts of a guided net as they ship, processing inside: `encode`, `guide`, `segment` and `foreground`."""
 
 from torch import Tensor, nn
 
@@ -52,3 +52,15 @@ class Segment(nn.Module):
         """The scores of every class at every pixel."""
         scores = self.net.segment(embedding, fine, Guidance(mean, present, keys, values), hint)
         return upsample(scores, FINE, size.shape[-2:])
+
+
+class Foreground(nn.Module):
+    """Features of a picture, and no guidance, to logits (1, 2, H, W) of background and any object."""
+
+    def __init__(self, net: GuidedNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, embedding: Tensor, fine: Tensor, size: Tensor) -> Tensor:
+        """The scores of both at every pixel of the grid of `size`, an (H, W) array."""
+        return upsample(self.net.foreground(embedding, fine), FINE, size.shape[-2:])

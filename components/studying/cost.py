@@ -51,7 +51,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
-        # Offsets and sizes that differ from cell to cell, as learned ones do; what sees 3 by 3 cells is divided by PACE.
+        # Offsets and sizes that differ from cell to cell, as learned ones do; of 3 by 3 cells divided by PACE.
         weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
         pace = PACE if weight.shape[-1] == 3 else 1.0
         nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
