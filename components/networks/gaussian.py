@@ -141,8 +141,9 @@ def apply(x: Tensor, kernels: list[Tensor], is_dark: bool = False) -> Tensor:
     Gaussian is the global average. With `is_dark` there are zeros, as in the thesis, and borders darken.
     """
     channels = x.shape[1]
-    # Filters of one channel each run two to three times as fast on channels-last memory.
-    x = x.contiguous(memory_format=torch.channels_last)
+    if not torch.compiler.is_exporting():
+        # Filters of one channel each run two to three times as fast on channels-last memory.
+        x = x.contiguous(memory_format=torch.channels_last)
     for kernel in kernels:
         weights = kernel.to(x.dtype).unsqueeze(1).expand(channels, 1, -1, -1)
         padding = (kernel.shape[-2] // 2, kernel.shape[-1] // 2)
