@@ -70,7 +70,7 @@ class StackedGuide(EarlyFusion):
     """
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
-        """Logits (N, 2, H, W) of an episode, and without guidance; clicks come with the annotation, no hint is needed."""
+        """Logits (N, 2, H, W) of an episode, and without guidance; clicks come with the annotation, not as a hint."""
         own = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
         told, _ = self.encode(stacked(support, annotation))
         seen, fine = self.encode(stacked(query, annotation * own))

@@ -15,6 +15,7 @@ from components.serving.app import Service, create_app
 
 # Beyond these uvicorn itself refuses with 503: each holds a file descriptor.
 MOST_CONNECTIONS = 1024
+KEPT_SECONDS = 75
 STOP = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,6 +30,8 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 limit_concurrency=MOST_CONNECTIONS,
+                # Longer than clients keep a connection: closed under a request on its way, it would lose that request.
+                timeout_keep_alive=KEPT_SECONDS,
                 # Every request has a time limit; what is left then is a client that does not take its answer.
                 timeout_graceful_shutdown=max(1, round(service.params.timeout_seconds)),
             )
