@@ -1,5 +1,6 @@
 """Writing files so that a half-written one never stands under its final name."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it is synced and takes the final name when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -21,6 +23,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_over(path: Path) -> None:
+    """Remove what processes that were killed as they wrote `path` left beside it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = left.name.split(".")[-2]
+        if process.isdecimal() and not is_running(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        # Signal 0 is none: only whether it could be sent is told.
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:

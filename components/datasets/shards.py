@@ -5,6 +5,7 @@ The same items give the same bytes, so that DVC sees no change where there is no
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -113,8 +114,11 @@ class PreparedWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # After an error the shards are lost; closing them on a full disk would fail again and hide what failed first.
+        passed_over = (OSError, pa.ArrowException) if kind else ()
         for writer in self._splits.values():
-            writer.close()
+            with suppress(*passed_over):
+                writer.close()
 
     def add(self, item: Accepted) -> None:
         """Write one item. The first one says which layers the data set has."""
