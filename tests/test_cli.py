@@ -58,6 +58,7 @@ BAD = {
     "serve: registry": ["models:/fcn@champion", "--tracking", "sqlite:///lost/mlflow.db"],
     "serve: reference": ["models:/fcn"],
     "run": [],
+    "studio": ["--model", "empty"],
     "study": ["table-9.9"],
     "study: data": ["oracle", "--data", "empty"],
     "study: seeds": ["oracle", "--seeds", "0,x"],

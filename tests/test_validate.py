@@ -298,7 +298,7 @@ def test_a_manifest_that_is_not_the_described_one_is_refused(prepared, tmp_path)
     data = shutil.copytree(prepared, tmp_path / "data")
     manifest = pq.read_table(data / "manifest.parquet")
     pq.write_table(manifest.slice(1), data / "manifest.parquet")
-    with pytest.raises(DataError, match=r"manifest.parquet: sha256 .* of dataset.json; ingest again"):
+    with pytest.raises(DataError, match=r"manifest.parquet: sha256 .* as dataset.json has it; ingest again"):
         validate.run(ValidateParams(), data, tmp_path / "out")
 
 
