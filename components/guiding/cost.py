@@ -132,6 +132,7 @@ def early_pass(
             dynamo=True,
             opset_version=OPSET,
             input_names=["image", "annotation"],
+            external_data=False,
             verbose=False,
         )
     session = open_session(file, "cpu", threads)

@@ -98,7 +98,9 @@ def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, f
 def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
     """A call of `net` on `x` in ONNX Runtime."""
     with warnings.catch_warnings(action="ignore"):
-        program = torch.onnx.export(net, (x,), file, dynamo=True, opset_version=OPSET, input_names=["x"], verbose=False)
+        program = torch.onnx.export(
+            net, (x,), file, dynamo=True, opset_version=OPSET, input_names=["x"], external_data=False, verbose=False
+        )
     assert program is not None
     session, feeds = open_session(file, "cpu", torch.get_num_threads()), {"x": x.numpy()}
     return lambda: session.run(None, feeds)
