@@ -121,7 +121,12 @@ def test_ten_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run(d
 
 # Per epoch two files are written, the best weights and the state; at the end weights, model, history and run.
 @pytest.mark.parametrize(
-    ("write", "count"), [("fsync", 2), ("replace", 2), ("replace", -1), ("replace", 4), ("replace", -5)]
+    ("write", "count"),
+    [
+        ("replace", 2),
+        ("replace", 4),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("fsync", 2), ("replace", -1), ("replace", -5))),
+    ],
 )
 def test_a_training_that_dies_as_it_writes_leaves_nothing_that_looks_finished_and_goes_on(data, tmp_path, write, count):
     assert run(data, tmp_path, 1, write, count) == 9
