@@ -44,7 +44,8 @@ def run(
 
     Raises DataError where the split is empty or too small, ModelError where the model cannot run.
     """
-    guided = GuidedModel(model_folder(model), params.provider)
+    model = model_folder(model)
+    guided = GuidedModel(model, params.provider)
     split = open_split(params.split, data, dataset, root, ())
     points = params.points or None
     found: VideoScores | CategoryScores
