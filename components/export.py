@@ -140,7 +140,7 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
         raise ModelError(f"{graph.name}: the exporter gave no graph")
     proto = program.model_proto
     forget_traces(proto.graph)
-    onnx.helper.set_model_props(proto, {**facts, "inputs": json.dumps(contract(graph))})
+    onnx.helper.set_model_props(proto, {**facts, **graph.facts, "inputs": json.dumps(contract(graph))})
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, file)
 

@@ -14,6 +14,7 @@ from components.measures.confusion import count_pixels, scores_of
 from components.predict import PredictParams
 from components.runtime.clockwork import open_staged
 from components.runtime.engines import open_engine
+from components.runtime.grids import Grid
 from components.runtime.values import VALUES_FILE
 from components.scheduling import calibration
 from components.scheduling.calibration import Trial, Wanted, between, crossing
@@ -44,7 +45,7 @@ def test_odds_that_are_sure_give_the_loss_that_their_labels_give():
     oracle[8:], worse[16:] = label[8:], label[16:]
     cells = label[::8, ::8]
     odds = np.eye(3, dtype=np.float32)[cells].transpose(2, 0, 1)
-    counts = [expected_counts(odds, prediction, stride=8) for prediction in (oracle, worse)]
+    counts = [expected_counts(odds, prediction, Grid(8, 0)) for prediction in (oracle, worse)]
     known = [count_pixels(cells, prediction[::8, ::8].copy(), 3) for prediction in (oracle, worse)]
     assert np.array_equal(counts, known)
     assert expected_loss(counts[0], counts[0]) == 0

@@ -13,7 +13,7 @@ started  only of a family that needs a trained net: the parameters with that net
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Graph:
     example: makes the inputs for a picture size (N, H, W): name -> tensor, states of a stage included. dynamic: input
     name -> {axis: symbol} for the axes that vary; the symbol is None where the length follows from the picture's.
     traced: the size at which the graph is exported. probes: sizes at which it is compared with torch, all different
-    from that one, since a wrong export is right there.
+    from that one, since a wrong export is right there. facts: what the file's metadata says beyond the model's own.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Graph:
     dynamic: Mapping[str, Mapping[int, str | None]]
     traced: Size
     probes: Sequence[Size]
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Family(Protocol):

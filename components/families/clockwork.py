@@ -1,5 +1,6 @@
 """The clockwork family: a trained FCN cut into stages that run by clocks of their own (thesis chapter 3)."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,12 @@ from components.learning.frame_pairs import frame_pairs
 from components.learning.loop import History, Recorder
 from components.learning.still_images import StillImages, StillParams
 from components.networks.change import Change
-from components.networks.fcn import FCN
 from components.networks.labels import PixelLabels, as_input
 from components.networks.probes import pictures
-from components.networks.stages import Decode, Fuse, Stage, cut
+from components.networks.stages import Decode, Fuse, Skips, Stage, cut
 from components.params import Params, parse
 from components.progress import progress
+from components.runtime.grids import GRIDS, SCORES
 
 TRACED = (2, 96, 128)
 # A map (N, C, h, w) inside the net: its size follows from the picture's.
@@ -60,13 +61,13 @@ class TrainParams(Params):
 
 
 class Clockwork(nn.Module):
-    """An FCN, the strides of its stages and its learned clock. image as for the FCN; returns the FCN's logits."""
+    """A net with skips, the strides of its stages and its learned clock. image as for the net; returns its logits."""
 
-    def __init__(self, net: FCN, borders: Sequence[int]) -> None:
+    def __init__(self, net: Skips, borders: Sequence[int]) -> None:
         super().__init__()
         self.net = net
-        self.strides = cut(net.backbone.strides, borders)
-        self.change = Change(net.backbone.channels[net.backbone.strides.index(self.strides[0][-1])])
+        self.strides = cut(net.strides, borders)
+        self.change = Change(net.channels[net.strides.index(self.strides[0][-1])])
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of a single frame."""
@@ -95,7 +96,7 @@ def build(network: StagesParams, classes: int, pretrained: bool = True) -> Clock
     if not isinstance(network, NetworkParams):
         raise ParamsError("clockwork: found no net to cut, expected --start with the folder of a trained FCN")
     net = fcn.build(network.fcn, classes, pretrained)
-    if not isinstance(net, FCN) or network.fcn.inputs != "rgb" or network.fcn.heads != "semantic":
+    if not isinstance(net, Skips) or network.fcn.inputs != "rgb" or network.fcn.heads != "semantic":
         raise ParamsError("clockwork: found a net of several parts, inputs or heads, expected a plain FCN of pictures")
     return Clockwork(net, network.borders)
 
@@ -177,7 +178,8 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
             x, streams = out[0], [*(out if stage.is_last else out[1:]), *streams]
         return x, streams
 
-    names = [f"stream_{stride}" for stride in sorted(net.net.backbone.strides, reverse=True)]
+    names = [f"stream_{stride}" for stride in sorted(net.net.strides, reverse=True)]
+    grids = dict(zip([*names, SCORES], net.net.places, strict=True))
     found = [graph("model", PixelLabels(net.net).eval(), shown, ["prediction"], {"image": image})]
     for place, (stage, strides) in enumerate(zip(stages, net.strides, strict=True)):
         outputs = [f"stream_{stride}" for stride in reversed(strides)]
@@ -193,6 +195,7 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
             lambda *size: dict(zip(names, run(len(stages), *size)[1], strict=True)),
             ["scores"],
             dict.fromkeys(names, MAP),
+            {GRIDS: json.dumps(grids)},
         ),
         graph(
             "decode",
@@ -218,6 +221,7 @@ def graph(
     example: Callable[[int, int, int], Mapping[str, Tensor]],
     outputs: Sequence[str],
     dynamic: Mapping[str, Mapping[int, str | None]],
+    facts: Mapping[str, str] | None = None,
 ) -> Graph:
     """A graph of any batch and size."""
-    return Graph(name, module, example, outputs, dynamic, TRACED, PROBES)
+    return Graph(name, module, example, outputs, dynamic, TRACED, PROBES, facts or {})

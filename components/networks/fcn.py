@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from components.networks.backbones import Backbone
 from components.networks.classifiers import Classifier
 from components.networks.fusion import SkipFusion, TopDown
+from components.networks.geometry import Place
 from components.networks.upsampling import Step, steps, upsample
 
 
@@ -49,6 +50,31 @@ class FCN(nn.Module):
         features = self.backbone(self.seen(image))[::-1]
         scores = self.fuse([self.stream(place, x) for place, x in enumerate(features)])
         return self.to_pixels(scores, image.shape[-2:])
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides that are scored, fine to coarse."""
+        return self.backbone.strides
+
+    @property
+    def channels(self) -> list[int]:
+        """The channels of the features at each stride, fine to coarse."""
+        return self.backbone.channels
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the cells of each stream lie, coarse to fine, and then those of the fused scores."""
+        # Resizing puts pixel 0 of the image where it keeps the picture's edges, not its first pixels, together.
+        streams = [Place(stride / self.scale, (offset + 0.5) / self.scale - 0.5) for stride, offset in self.last]
+        return [*streams, streams[-1]]
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers between strides, fine to coarse, to be run one after the other on the prepared picture."""
+        return self.backbone.pieces()
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """The picture as the first piece takes it."""
+        return self.backbone.normalised(self.seen(image))
 
     def seen(self, image: Tensor) -> Tensor:
         """The picture as the backbone sees it: resized by `scale`."""

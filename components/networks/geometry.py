@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d, Inception
@@ -35,6 +36,17 @@ class Field:
             stride=self.stride * top.stride,
             offset=self.offset + self.stride * top.offset,
         )
+
+
+class Place(NamedTuple):
+    """Where a map's cells lie, cell i at pixel start + i·step, as an exported clockwork says it (`runtime.grids`).
+
+    trimmed: cells that it has less than the next finer map makes, since layers without padding took them off.
+    """
+
+    step: float
+    start: float
+    trimmed: int = 0
 
 
 def field_of(module: nn.Module) -> Field:

@@ -1,6 +1,7 @@
 """The thesis's own FCNs to the letter: pad 100, crops, bilinear upsampling (thesis §2.3)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from components.errors import ModelError
 from components.networks.backbones import IMAGENET
 from components.networks.classifiers import stages_of
-from components.networks.geometry import Field, crop_offset, field_of
+from components.networks.geometry import Field, Place, crop_offset, extent, field_of
 from components.networks.trunks import TRUNKS, Trunk
 
 # What the published nets subtract, in the order of their channels: BGR.
@@ -51,9 +52,12 @@ class ReferenceFCN(nn.Module):
         self.skips = skips_of(name, trunk, strides)
         self.scales = [SKIPS[stride][1] if at_once else 1.0 for stride in sorted(strides, reverse=True)[1:]]
         self.trunk = nn.Sequential(trunk.layers)
+        self.strides = tuple(sorted(strides))
+        self.channels = [trunk.channels[layer] for layer in (*reversed(self.skips), trunk.top)]
         self.score = nn.ModuleDict({"score_fr": score_layer(trunk.channels[trunk.top], classes)})
         self.score.update({f"score_{skip}": score_layer(trunk.channels[skip], classes) for skip in self.skips})
         self.upscore, self.crops = upsampling(trunk, self.skips, classes)
+        self.places = places([trunk.field(layer) for layer in (trunk.top, *self.skips)], self.pieces(), self.crops[:-1])
         # The last one stays fixed in both (thesis §2.3.4).
         self.upscore[:-1].requires_grad_(learned_upsampling)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -65,17 +69,42 @@ class ReferenceFCN(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the image's own grid."""
-        x = image.flip(1) - self.mean
-        maps = {}
-        for name, layer in self.trunk.named_children():
-            x = layer(x)
-            if name in self.skips:
-                maps[name] = x
-        fused = self.score["score_fr"](x)
-        for up, crop, name, scale in zip(self.upscore, self.crops, self.skips, self.scales, strict=False):
+        x, features = self.prepared(image), list[Tensor]()
+        for piece in self.pieces():
+            x = piece(x)
+            features.insert(0, x)
+        scores = self.fuse([self.stream(place, each) for place, each in enumerate(features)])
+        return self.to_pixels(scores, image.shape[-2:])
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """The picture as the first layer takes it."""
+        # Of channels-last memory the exporter takes 2·⌊x/32⌋ for ⌊x/16⌋: its crops are right at the traced size alone.
+        return image.contiguous().flip(1) - self.mean
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers up to each one that is scored, fine to coarse, to be run one after the other."""
+        names = [name for name, _ in self.trunk.named_children()]
+        ends = [*(names.index(skip) + 1 for skip in reversed(self.skips)), len(names)]
+        layers = list(self.trunk)
+        return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
+
+    def stream(self, place: int, features: Tensor) -> Tensor:
+        """The scores of one layer, `place` from the coarsest."""
+        name, scale = ["fr", *self.skips][place], [1.0, *self.scales][place]
+        scores: Tensor = self.score[f"score_{name}"](features * scale)
+        return scores
+
+    def fuse(self, streams: Sequence[Tensor]) -> Tensor:
+        """The scores of all layers, coarse to fine, as one on the finest grid, where the coarsest reaches."""
+        fused, *finer = streams
+        for own, up, crop in zip(finer, self.upscore, self.crops, strict=False):
             fused = up(fused)
-            fused = fused + cropped(self.score[f"score_{name}"](maps[name] * scale), crop, fused)
-        return cropped(self.upscore[-1](fused), self.crops[-1], image)
+            fused = fused + cropped(own, crop, fused.shape[-2:])
+        return fused
+
+    def to_pixels(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """Fused scores as logits for every pixel of an image of `size` (H, W)."""
+        return cropped(self.upscore[-1](scores), self.crops[-1], size)
 
     def start_from(self, state: Mapping[str, Tensor], source: str) -> None:
         """Go on from the weights of the stage before; skips that it lacks keep their zeros (thesis §2.3.3).
@@ -148,9 +177,25 @@ def bilinear_kernel(factor: int, size: int) -> Tensor:
     return line[:, None] * line
 
 
-def cropped(x: Tensor, start: int, like: Tensor) -> Tensor:
-    """The part of `x` from row and column `start` that is as large as `like`."""
-    return x[..., start : start + like.shape[-2], start : start + like.shape[-1]]
+def cropped(x: Tensor, start: int, size: Sequence[int]) -> Tensor:
+    """The part of `x` from row and column `start` that has the `size` (H, W)."""
+    return x[..., start : start + size[0], start : start + size[1]]
+
+
+def places(fields: Sequence[Field], pieces: Sequence[nn.Module], crops: Sequence[int]) -> list[Place]:
+    """Where the cells of the scored layers lie, coarse to fine, and then those of the fused scores.
+
+    fields: of the layers, coarse to fine. pieces: their layers, fine to coarse. crops: of the skips.
+    """
+    taken = [*(trimmed(piece) for piece in reversed(pieces[1:])), 0]
+    layers = [Place(float(field.stride), float(field.offset), less) for field, less in zip(fields, taken, strict=True)]
+    finest = layers[-1]
+    return [*layers, finest._replace(start=finest.start + (crops[-1] if crops else 0) * finest.step)]
+
+
+def trimmed(piece: nn.Module) -> int:
+    """Cells that the convolutions of `piece`, which follow its pool, take off a map for want of padding."""
+    return sum(extent(layer) - 1 - 2 * int(layer.padding[0]) for layer in convolutions(piece))
 
 
 def convolutions(net: nn.Module) -> list[nn.Conv2d]:

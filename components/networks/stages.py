@@ -8,22 +8,26 @@ from torch import Tensor, nn
 from components.errors import ParamsError
 from components.networks.fcn import FCN
 from components.networks.labels import as_input
+from components.networks.reference import ReferenceFCN
+
+# Nets that can be cut: both offer their layers in pieces, and their fusion apart.
+Skips = FCN | ReferenceFCN
 
 
 class Stage(nn.Module):
-    """One stage of an FCN: from the features of the stage before, or the picture, to its own (thesis §3.3.1).
+    """One stage of a net: from the features of the stage before, or the picture, to its own (thesis §3.3.1).
 
     strides: those of the net that it computes, fine to coarse. x: image (N, H, W, 3) uint8 RGB for the first stage,
     else features (N, C, h, w). Returns its last features, which the next stage takes and the last one leaves out, and
     its streams, coarse to fine: what the fusion takes of it (for a net without top-down path, class scores).
     """
 
-    def __init__(self, net: FCN, strides: Sequence[int]) -> None:
+    def __init__(self, net: Skips, strides: Sequence[int]) -> None:
         super().__init__()
-        known = list(net.backbone.strides)
+        known = list(net.strides)
         places = [known.index(stride) for stride in strides]
         self.net = net
-        pieces = net.backbone.pieces()
+        pieces = net.pieces()
         self.pieces = nn.ModuleList(pieces[place] for place in places)
         # In the fusion the coarsest comes first.
         self.streams = [len(known) - 1 - place for place in places]
@@ -32,7 +36,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features, where a stage follows, and streams."""
         if self.is_first:
-            x = self.net.backbone.normalised(self.net.seen(as_input({"image": x})))
+            x = self.net.prepared(as_input({"image": x}))
         streams: list[Tensor] = []
         for piece, place in zip(self.pieces, self.streams, strict=True):
             x = piece(x)
@@ -43,7 +47,7 @@ class Stage(nn.Module):
 class Fuse(nn.Module):
     """The streams of all stages, coarse to fine, as scores (N, K, h, w) on the finest grid."""
 
-    def __init__(self, net: FCN) -> None:
+    def __init__(self, net: Skips) -> None:
         super().__init__()
         self.net = net
 
@@ -58,7 +62,7 @@ class Decode(nn.Module):
     image: (N, H, W, 3), for its size alone.
     """
 
-    def __init__(self, net: FCN) -> None:
+    def __init__(self, net: Skips) -> None:
         super().__init__()
         self.net = net
 

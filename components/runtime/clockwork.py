@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import onnxruntime as ort
 from components.errors import ModelError
 from components.runtime import equations
 from components.runtime.clocks import Clock, Off, Seen, make_clock
+from components.runtime.grids import SCORES, Grid, read_grids
 from components.runtime.schedules import Schedule
 from components.runtime.session import Provider, Segmenter, open_model, open_session
 from components.runtime.values import read_values
@@ -28,7 +30,8 @@ FEATURES = "features"
 class Staged:
     """A net in stages: the plain one, the stages, what fuses their streams and labels scores, and the learned clock.
 
-    values: what was picked for schedules on this net, by name; used where none is given.
+    grids: where the cells of every stream lie, and those of the fused scores. values: what was picked for schedules on
+    this net, by name; used where none is given.
     """
 
     plain: Segmenter
@@ -36,17 +39,13 @@ class Staged:
     fuse: ort.InferenceSession
     decode: ort.InferenceSession
     change: ort.InferenceSession
+    grids: Mapping[str, Grid]
     values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> list[str]:
         """The names of the streams, coarse to fine."""
         return [given.name for given in self.fuse.get_inputs()]
-
-    @property
-    def stride(self) -> int:
-        """The stride of the fused scores."""
-        return stride_of(self.streams[-1])
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
     for name, session in zip(names, (*stages, fuse, decode, change), strict=True):
         if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
             raise ModelError(f"{model / name}.onnx: from another export than model.onnx, expected the same fingerprint")
-    return Staged(plain, tuple(stages), fuse, decode, change, read_values(model, plain.metadata.get("fingerprint")))
+    grids = read_grids(fuse.get_modelmeta().custom_metadata_map, str(model / "fuse.onnx"))
+    values = read_values(model, plain.metadata.get("fingerprint"))
+    return Staged(plain, tuple(stages), fuse, decode, change, grids, values)
 
 
 class Clockwork:
@@ -171,7 +172,8 @@ class Clockwork:
         scores = fused(self.model, [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)])
         if is_key and self.moves:
             if self.scores is not None:
-                scores = (1 - REMEMBERED) * scores + REMEMBERED * self.motion.maps(self.scores, self.model.stride)
+                carried = self.motion.maps(self.scores, self.model.grids[SCORES])
+                scores = (1 - REMEMBERED) * scores + REMEMBERED * carried
             self.scores = scores
             self.motion.start()
         prediction = decoded(self.model, scores, image)
@@ -188,7 +190,8 @@ class Clockwork:
         """The streams of a stage for this frame."""
         if is_fresh or not self.moves:
             return state
-        return {name: self.motion.maps(maps, stride_of(name)) for name, maps in state.items() if name != FEATURES}
+        streams = ((name, maps) for name, maps in state.items() if name != FEATURES)
+        return {name: self.motion.maps(maps, self.model.grids[name]) for name, maps in streams}
 
 
 def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
@@ -200,13 +203,12 @@ def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
 def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
     """The scores (1, K, h, w) of all streams; where a stage never ran its streams are zero: the net ends before."""
     streams = {name: maps for state in states for name, maps in state.items() if name != FEATURES}
-    for given in model.fuse.get_inputs()[::-1]:
-        # Fine to coarse, so that a missing one finds the size of the next finer.
-        if given.name in streams:
-            finer, stride = streams[given.name], stride_of(given.name)
-        else:
-            sides = [-(-side // (stride_of(given.name) // stride)) for side in finer.shape[2:]]
-            streams[given.name] = np.zeros((1, given.shape[1], *sides), np.float32)
+    # Fine to coarse, so that a missing one finds the size of the next finer.
+    for finer, missing in pairwise(model.fuse.get_inputs()[::-1]):
+        if missing.name not in streams:
+            where, above = model.grids[missing.name], model.grids[finer.name]
+            sides = [where.below(above, side) for side in streams[finer.name].shape[2:]]
+            streams[missing.name] = np.zeros((1, missing.shape[1], *sides), np.float32)
     scores: np.ndarray = model.fuse.run(["scores"], streams)[0]
     return scores
 

@@ -10,6 +10,8 @@ import math
 import cv2
 import numpy as np
 
+from components.runtime.grids import Grid
+
 # The flow is estimated on a picture whose longer side is at most this: finer costs more than it gains.
 SIDE = 320
 # Grey levels by which a pixel differs from where it came from that motion fails to explain: above a camera's noise.
@@ -64,13 +66,13 @@ class Motion:
         flow = cv2.resize(self.flow * self.ratio, self.pixels.shape[1::-1])
         return cv2.remap(labels, self.pixels + flow, None, cv2.INTER_NEAREST, borderMode=EDGE)
 
-    def maps(self, maps: np.ndarray, stride: int) -> np.ndarray:
-        """Maps (1, C, h, w) of the key frame as the current frame has them; cell i looks at pixel i·stride."""
+    def maps(self, maps: np.ndarray, where: Grid) -> np.ndarray:
+        """Maps (1, C, h, w) of the key frame, whose cells lie as `where` says, as the current frame has them."""
         if self.flow is None:
             return maps
         cells = grid(*maps.shape[2:])
-        moved = look(self.flow, (stride * cells + 0.5) / self.ratio - 0.5)
-        came_from = cells + moved * self.ratio / stride
+        moved = look(self.flow, (where.pixels(cells) + 0.5) / self.ratio - 0.5)
+        came_from = cells + moved * self.ratio / np.float32(where.step)
         planes = maps[0].transpose(1, 2, 0)
         # OpenCV takes at most four channels at once.
         parts = [look(planes[..., start : start + 4], came_from) for start in range(0, planes.shape[2], 4)]

@@ -10,6 +10,7 @@ import numpy as np
 from components.errors import ParamsError
 from components.runtime.clockwork import Staged
 from components.runtime.engines import Engine, open_engine
+from components.runtime.grids import SCORES
 from components.runtime.schedules import SCHEDULES
 from components.scheduling.expected import Watched, expected_counts, expected_loss
 from components.scheduling.running import warm_up
@@ -164,7 +165,7 @@ def add_frame(tally: Tally, image: np.ndarray, odds: np.ndarray) -> None:
     """Label the next frame and add what it took, and how well it can be expected to have gone."""
     frame = tally.engine.step(image)
     tally.seconds += frame.seconds
-    tally.counts = tally.counts + expected_counts(odds, frame.prediction, tally.engine.model.stride)
+    tally.counts = tally.counts + expected_counts(odds, frame.prediction, tally.engine.model.grids[SCORES])
     tally.fired.append(frame.fired)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.runtime.clockwork import FEATURES, Maps, Staged, fused, run_stage
+from components.runtime.grids import SCORES, Grid
 from components.runtime.motion import Motion
 
 # Share of the odds that comes from the frames before, along the motion. Odds of one frame alone call wrong whatever
@@ -31,7 +32,7 @@ class Watched:
             self.motion, self.odds = Motion(image), odds
             return odds
         self.motion.follow(image)
-        before = self.motion.maps(self.odds[None], self.model.stride)[0]
+        before = self.motion.maps(self.odds[None], self.model.grids[SCORES])[0]
         self.motion.start()
         self.odds = REMEMBERED * before + (1 - REMEMBERED) * odds
         return self.odds
@@ -49,13 +50,16 @@ def odds_of(model: Staged, image: np.ndarray) -> Odds:
     return odds / odds.sum(axis=0)
 
 
-def expected_counts(odds: Odds, prediction: np.ndarray, stride: int) -> NDArray[np.float64]:
-    """The (K, K) confusion to expect of a prediction (H, W): row = class of the odds, column = class predicted."""
-    classes, height, width = odds.shape
-    # Cell i looks at pixel i·stride.
-    seen = prediction[::stride, ::stride][:height, :width].ravel()
-    columns = odds.reshape(classes, -1)
-    return np.stack([columns @ (seen == label) for label in range(classes)], axis=1).astype(np.float64)
+def expected_counts(odds: Odds, prediction: np.ndarray, where: Grid) -> NDArray[np.float64]:
+    """The (K, K) confusion to expect of a prediction (H, W): row = class of the odds, column = class predicted.
+
+    odds: (K, h, w) of cells that lie as `where` says. Cells that look beyond the picture are left out.
+    """
+    pixels = [np.rint(where.pixels(np.arange(cells))).astype(int) for cells in odds.shape[1:]]
+    inside = [(places >= 0) & (places < side) for places, side in zip(pixels, prediction.shape, strict=True)]
+    seen = prediction[np.ix_(*(places[within] for places, within in zip(pixels, inside, strict=True)))].ravel()
+    cells = odds[:, *np.ix_(*inside)].reshape(len(odds), -1)
+    return np.stack([cells @ (seen == label) for label in range(len(odds))], axis=1).astype(np.float64)
 
 
 def expected_loss(oracle: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
