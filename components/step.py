@@ -185,6 +185,7 @@ def without_none(kind: Any) -> Any:
         kind = get_args(kind)[0]
     if get_origin(kind) in (UnionType, typing.Union):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
+        return without_none(kind)
     return kind
 
 

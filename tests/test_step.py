@@ -7,7 +7,7 @@ from textwrap import indent
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from components import step
 from components.errors import DataError
@@ -34,7 +34,7 @@ class ToyParams(Params):
 
     count: PositiveInt = Field(description="how many there are")
     mode: Literal["fast", "slow"]
-    limit: float | None
+    limit: PositiveFloat | None
     inner: Inner
     weights: dict[str, float]
 
@@ -86,7 +86,7 @@ def test_the_help_has_the_docstring_the_notes_and_the_descriptions(capsys):
     with pytest.raises(SystemExit, match="0"):
         step.main(run, "toy", ["--help"])
     shown = capsys.readouterr().out
-    for words in ("Do a toy's work.", "where to write", "--count", "how many there are", "--mode {fast,slow}", "toy)"):
+    for words in ("Do a toy's work.", "where to write", "how many there are", "--mode {fast,slow}", "--limit FLOAT"):
         assert words in shown
 
 
