@@ -32,7 +32,7 @@ pipeline: setup
 	@pixelwise run
 
 test: setup
-	@python -m pytest -m "not slow and not gpu"
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 test-slow: setup
 	@python -m pytest -m "slow and not gpu"
