@@ -1,11 +1,14 @@
 """Clockwork on its exported graphs: every schedule does what it says, and costs what it says (thesis §3.3)."""
 
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
 from clockwork_world import moving, picture
 
 from components.errors import ModelError, ParamsError
+from components.runtime import pipeline
 from components.runtime.clockwork import Clockwork, open_staged
 from components.runtime.engines import open_engine
 from components.runtime.schedules import SCHEDULES, parse_schedule
@@ -91,6 +94,21 @@ def test_a_pipeline_equals_the_net_fed_with_stage_inputs_of_the_right_ages(model
         streams = [net.stream(2 - stage, features[max(t - age, 0)][stage]) for stage, age in enumerate(ages)]
         expected = net.to_pixels(net.fuse(streams[::-1]), (96, 128)).argmax(dim=1)[0].numpy()
         assert np.mean(frame.prediction == expected) > 0.999
+
+
+def test_the_parts_of_a_pipeline_are_at_work_at_once(model, monkeypatch):
+    """Each part waits for the others before it begins: one after the other they would wait for ever."""
+    run_part, together = pipeline.run_part, Barrier(3, timeout=20)
+
+    def met(stages, given):
+        together.wait()
+        return run_part(stages, given)
+
+    engine = open_engine(model, "pipeline:3")
+    first, *frames = moving(4)
+    engine.step(first)
+    monkeypatch.setattr(pipeline, "run_part", met)
+    assert [engine.step(frame).fired for frame in frames] == [(True, True, True)] * 3
 
 
 @torch.inference_mode()
