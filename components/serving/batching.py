@@ -51,20 +51,18 @@ class Batcher:
     async def work(self) -> None:
         """Label what waits, for ever; the oldest first."""
         while True:
-            batch = await self.next_batch()
-            served = self.served
-            images = np.stack([job.image for job in batch])
-            self.metrics.batches.observe(len(batch))
-            try:
-                predictions = await asyncio.get_running_loop().run_in_executor(
-                    self.thread, served.segmenter.predict, images
-                )
-            except Exception as error:
-                settle(batch, [error] * len(batch))
-            else:
-                settle(batch, [Labelled(prediction, served) for prediction in predictions])
-            # Else they would stay in memory until the next request.
-            del batch, images, served
+            await self.label_batch(await self.next_batch())
+
+    async def label_batch(self, batch: Sequence[Job]) -> None:
+        """Label a batch and tell those who wait for it, also that it failed."""
+        images = [job.image for job in batch]
+        self.metrics.batches.observe(len(batch))
+        results: Sequence[Labelled | Exception]
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self.thread, labelled, self.served, images)
+        except Exception as error:
+            results = [error] * len(batch)
+        settle(batch, results)
 
     async def next_batch(self) -> list[Job]:
         """The oldest picture and those of its size, once they are enough or it has waited long enough."""
@@ -95,6 +93,12 @@ class Batcher:
         """How many pictures of the size of `job` are labelled at once: a batch of huge ones would fill the memory."""
         height, width, _ = job.image.shape
         return min(self.params.max_batch, max(1, math.floor(self.params.max_pixels / (height * width))))
+
+
+def labelled(served: Served, images: Sequence[np.ndarray]) -> list[Labelled]:
+    """Pictures (H, W, 3) of equal size, labelled by `served`. Raises what the model raises, and where memory is out."""
+    predictions = served.segmenter.predict(np.stack(images))
+    return [Labelled(prediction, served) for _, prediction in zip(images, predictions, strict=True)]
 
 
 def settle(batch: Sequence[Job], results: Sequence[Labelled | Exception]) -> None:
