@@ -142,7 +142,7 @@ def open_session(
     Raises ModelError where the file is none, has data in other files or is not the one that was written there.
 
     Not alone, its idle threads sleep instead of waiting busily, which would take the cores from others' work. Keeping
-    memory saves up to a quarter of the time of a large batch on a CPU, and holds what the largest one took for ever.
+    memory saves about a tenth of the time of a large batch on a CPU, and holds what the largest one took for ever.
     """
     require_sealed(file)
     require_recorded(file)
