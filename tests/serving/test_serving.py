@@ -200,6 +200,17 @@ def test_pictures_of_one_size_share_a_batch_and_each_gets_its_own_labels(model):
     assert "pixelwise_batch_size_count 2.0" in text
 
 
+@pytest.mark.parametrize(("provider", "batches"), [("CPUExecutionProvider", 4), ("CUDAExecutionProvider", 1)])
+def test_a_cpu_takes_pictures_one_by_one_and_a_gpu_together_unless_told(model, provider, batches):
+    service = service_of(model, wait_milliseconds=500)
+    object.__setattr__(service.batcher.served.segmenter, "provider", provider)
+    with serving(service) as client, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post("/predict", content=PICTURE), range(4)))
+        text = client.get("/metrics").text
+    assert {answer.status_code for answer in answers} == {200}
+    assert f"pixelwise_batch_size_count {batches}.0" in text
+
+
 def test_a_full_house_refuses_and_says_when_to_come_back(held):
     service, entered, go = held
     with serving(service) as client, ThreadPoolExecutor(4) as pool:
@@ -258,7 +269,7 @@ def test_a_model_that_gives_fewer_labels_than_pictures_is_told_and_the_next_is_l
     service = service_of(model)
     segmenter = service.batcher.served.segmenter
     with serving(service) as client:
-        none = SimpleNamespace(predict=lambda images: segmenter.predict(images)[:0])
+        none = SimpleNamespace(provider=segmenter.provider, predict=lambda images: segmenter.predict(images)[:0])
         object.__setattr__(service.batcher.served, "segmenter", none)
         require_refusal(client.post("/predict", content=PICTURE), 500)
         object.__setattr__(service.batcher.served, "segmenter", segmenter)
