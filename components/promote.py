@@ -14,7 +14,7 @@ from components.errors import RegistryError
 from components.measures.gate import Check, Decision, ReleaseParams, decide
 from components.tracking.changes import ROLLED_BACK_TAG, carry_out, commit, finish_cut_change
 from components.tracking.registry import evidence_of
-from components.tracking.store import connect, plain_errors, store_uri
+from components.tracking.store import connect, plain_errors, shown, store_uri
 from components.tracking.versions import CHALLENGER, CHAMPION, read_aliases
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def run(
         aliases = read_aliases(client, name)
         champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
         if challenger is None and champion is None:
-            raise RegistryError(f"{name}: {uri} has neither challenger nor champion; run pixelwise register first")
+            there = f"{shown(uri)} has neither challenger nor champion"
+            raise RegistryError(f"{name}: {there}; run pixelwise register first")
         if challenger is None or challenger == champion:
             return Promotion(name, str(champion), "unchanged", Decision(()))
         decision = judge(client, name, challenger, champion, params)

@@ -14,7 +14,7 @@ from components.tracking.changes import carry_out, commit, finish_cut_change
 from components.tracking.ledger import Reign, read_ledger, reigns
 from components.tracking.lineage import marks
 from components.tracking.models import resolve_model
-from components.tracking.store import connect_existing, plain_errors, store_uri
+from components.tracking.store import connect_existing, plain_errors, shown, store_uri
 from components.tracking.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, read_aliases, read_names
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def show(
     with plain_errors(uri):
         known = read_names(client)
         if unknown := [name for name in names if name not in known]:
-            raise RegistryError(f"{unknown[0]}: {uri} has no such model, expected one of: {', '.join(known)}")
+            raise RegistryError(f"{unknown[0]}: {shown(uri)} has no such model, expected one of: {', '.join(known)}")
         return Lines(tuple(line for name in names or known for line in now(client, name, reigns(entries, name))))
 
 
@@ -177,7 +177,7 @@ def find(
         if any(value.startswith(given) for given in hashes)
     ]
     if not found:
-        raise RegistryError(f"{uri}: no version was made of {' or '.join(hashes)}")
+        raise RegistryError(f"{shown(uri)}: no version was made of {' or '.join(hashes)}")
     return Lines(tuple(found))
 
 

@@ -14,6 +14,7 @@ from components import step
 from components.errors import PixelwiseError
 from components.identity import sha256_file, training_code
 from components.params import PARAMS_FILE
+from components.rwlock import remove_cut_list
 from components.tracking.lineage import Origin, origin_of
 from components.tracking.models import PREFIX
 from components.use import shown
@@ -141,6 +142,7 @@ def comparison(recorded: str, here: str | None) -> str:
 
 def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
     """What DVC finds changed in the `stages` and all that they need, as its --json has it."""
+    remove_cut_list(project)
     command = [sys.executable, "-m", "dvc", "status", "--json", "--with-deps", *stages]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     if done.returncode:

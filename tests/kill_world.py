@@ -17,6 +17,7 @@ import yaml
 from components import ingest
 from components.datasets.town import TownParams
 from components.identity import sha256_file
+from components.rwlock import remove_cut_list
 
 PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = "model/checkpoint/weights.safetensors"
@@ -41,7 +42,8 @@ def make_repository(folder: Path, epochs: int) -> Path:
 
 
 def start(folder: Path, tracking: str = "none") -> subprocess.Popen:
-    """`dvc repro` of the training, in a process group of its own."""
+    """`dvc repro` of the training as `pixelwise run` begins it, in a process group of its own."""
+    remove_cut_list(folder)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": tracking, MARK: str(folder)}
     # Not from DVC's run cache, which would give the finished training back.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-run-cache", "train-fcn"]

@@ -43,7 +43,7 @@ HOMES = {
     "starlette": ("components/serving/",),
     "uvicorn": ("components/serving/", "components/clicking/"),
     "prometheus_client": ("components/serving/",),
-    "httpx": ("components/serving/load.py",),
+    "httpx": ("components/serving/asking.py",),
     "playwright": ("components/clicking/latency.py",),
 }
 SERVING = {"numpy", "PIL", "onnxruntime"}

@@ -17,10 +17,14 @@ WEIGHTS_FILE = "weights.safetensors"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
-    """Write `tensors` and JSON-able `facts` to one file, wholly or not at all."""
+    """Write `tensors` and JSON-able `facts` to one file, wholly or not at all. Raises OSError on a full disk."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"facts": json.dumps(facts or {})})
+        try:
+            save_file(plain, temporary, metadata={"facts": json.dumps(facts or {})})
+        except SafetensorError as error:
+            # The system's words, which its own kind of error hides from whoever expects them.
+            raise OSError(f"{path}: {error}") from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -32,7 +32,9 @@ class ServeParams(Params):
     host: str = Field("127.0.0.1", description="address to listen on; any other than loopback is open to the network")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     device: Provider = Field("auto", description="where ONNX Runtime computes")
-    max_batch: PositiveInt = Field(8, description="most pictures of equal size that are labelled at once")
+    max_batch: PositiveInt | None = Field(
+        None, description="most pictures of equal size that are labelled at once; default: 8, and 1 on a CPU"
+    )
     wait_milliseconds: float = Field(3.0, ge=0, description="how long a picture waits for others of its size")
     queue: PositiveInt = Field(32, description="most requests at a time; further ones are refused with 503")
     max_mebibytes: PositiveFloat = Field(16.0, description="largest body of a request")

@@ -11,32 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from io import BytesIO
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
-import numpy as np
-from PIL import Image
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from components import step
 from components.errors import ModelError
 from components.files import write_json
 from components.params import Params
+from components.serving.asking import Tally, client_of, closed_loop, open_loop, pictures
 from components.serving.two_releases import Releases, release_twice
 
 # Far more than it takes, except where others have the cores.
 READY_SECONDS = 900.0
-# The server's own limits on a request; a client that waits less would call slow what is refused in time.
-CLIENT_SECONDS = 30.0
-# Memory is compared after the first tenth, when every batch size has been seen.
+# Memory is compared from here on: every batch size has been seen by then.
 WARM_SHARE = 0.1
-MEMORY = "process_resident_memory_bytes"
 
 
 class LoadParams(Params):
@@ -51,38 +43,6 @@ class LoadParams(Params):
     seed: int = Field(0, description="of the pictures and of the times between requests")
 
 
-@dataclass
-class Tally:
-    """What became of requests. seconds: from when each was due to its end, by status; failures: by error."""
-
-    seconds: dict[int, list[float]] = field(default_factory=dict)
-    failures: Counter[str] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
-
-    async def ask(self, client: httpx.AsyncClient, content: bytes, due: float) -> None:
-        """Send one picture and note what came of it."""
-        try:
-            answer = await client.post("/predict", content=content, headers={"Content-Type": "image/jpeg"})
-        except httpx.HTTPError as error:
-            self.failures[type(error).__name__] += 1
-            return
-        self.seconds.setdefault(answer.status_code, []).append(time.perf_counter() - due)
-        if answer.status_code == 200:
-            self.versions[answer.headers["X-Pixelwise-Version"]] += 1
-
-    def summary(self) -> dict[str, Any]:
-        """Counts by status, and milliseconds of those that were answered and of all."""
-        everything = [second for seconds in self.seconds.values() for second in seconds]
-        return {
-            "requests": len(everything) + self.failures.total(),
-            "by_status": {str(status): len(seconds) for status, seconds in sorted(self.seconds.items())},
-            "failures": dict(self.failures),
-            "answered_by_version": dict(sorted(self.versions.items())),
-            "milliseconds_of_200": percentiles(self.seconds.get(200, [])),
-            "milliseconds_of_all": percentiles(everything),
-        }
-
-
 @dataclass(frozen=True)
 class LoadReport:
     """What was measured, and where it stands."""
@@ -91,14 +51,14 @@ class LoadReport:
     result: dict[str, Any]
 
     def __str__(self) -> str:
-        load, memory = self.result["load"], self.result["memory_mebibytes"]
+        load, seconds = self.result["load"], self.result["params"]["seconds"]
         return (
             f"capacity {self.result['capacity_per_second']:.1f} requests a second; "
-            f"held {self.result['offered_per_second']:.1f} for {self.result['seconds']:.0f} s\n"
-            f"by status {load['by_status']}, failures {load['failures'] or 'none'}, "
-            f"by version {load['answered_by_version']}\n"
-            f"200: p50 {load['milliseconds_of_200']['p50']:.0f} ms, p99 {load['milliseconds_of_200']['p99']:.0f} ms; "
-            f"memory {memory['warm']:.0f} MiB warm, {memory['end']:.0f} at the end\n{self.out}"
+            f"held {load['requests'] / seconds:.1f} for {seconds:g} s\n"
+            f"by status {load['by_status']}, by version {load['answered_by_version']}\n"
+            f"failed {load['failed'] or 'none'}, cut by this client {load['cut'] or 'none'}\n"
+            f"milliseconds of 200 {load['milliseconds_of_200']}, of all {load['milliseconds_of_all']}\n"
+            f"resident MiB {self.result['memory_mebibytes']}\n{self.out}"
         )
 
 
@@ -107,19 +67,20 @@ def run(
     model: Annotated[Path, "folder of an exported model of one graph"],
     out: Annotated[Path, "JSON file to write"],
 ) -> LoadReport:
-    """Measure the capacity of `pixelwise serve`, offer a multiple of it, and change the champion halfway.
+    """Measure the capacity of `pixelwise serve`, offer a multiple of it, and change the champion halfway. Linux alone.
 
     Raises ModelError where the server does not start or answers nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
-        releases = release_twice(model, Path(folder))
-        server, address = start_server(releases, Path(folder) / "server.log")
+        releases, log = release_twice(model, Path(folder)), Path(folder) / "server.log"
+        server, address = start_server(releases, log)
         try:
-            result = asyncio.run(measure(params, address, releases))
+            result = asyncio.run(measure(params, address, server.pid, releases))
         finally:
             server.terminate()
             status = server.wait(READY_SECONDS)
-    result = {"params": params.model_dump(), **result, "exit_status_after_sigterm": status}
+        said = {"exit_status_after_sigterm": status, "server_said": log.read_text().splitlines()}
+    result = {"params": params.model_dump(), **result, **said}
     write_json(out, result)
     return LoadReport(out, result)
 
@@ -129,7 +90,7 @@ def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes]
     command = [sys.executable, "-m", "components.serve", releases.reference, "--tracking", releases.store]
     options = ["--port", "0", "--device", "cpu", "--poll-seconds", "1"]
     with log.open("wb") as file:
-        server = subprocess.Popen([*command, *options], stderr=file, stdout=file, env=os.environ)
+        server = subprocess.Popen([*command, *options], stderr=file, stdout=file)
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until and server.poll() is None:
         if "serving " in (said := log.read_text()):
@@ -139,61 +100,24 @@ def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes]
     raise ModelError(f"server: did not start: {' '.join(log.read_text().split())}")
 
 
-async def measure(params: LoadParams, address: str, releases: Releases) -> dict[str, Any]:
-    """The capacity, then the load."""
-    contents = pictures(params)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=address, timeout=CLIENT_SECONDS, limits=limits) as client:
-        while (await client.get("/health")).status_code != 200:
-            await asyncio.sleep(0.1)
-        capacity = await closed_loop(params, client, contents)
-        async with memory_of(client) as memory:
-            change = asyncio.create_task(change_champion(releases, params.seconds / 2))
-            tally = await open_loop(params, client, contents, params.times * capacity)
-            await change
+async def measure(params: LoadParams, address: str, server: int, releases: Releases) -> dict[str, Any]:
+    """The capacity, then the load on the process `server`."""
+    contents, tally = pictures(params.seed, params.height, params.width), Tally()
+    async with client_of(address) as client:
+        capacity = await closed_loop(client, contents, params.clients, params.capacity_seconds)
+        watching = asyncio.create_task(watch_memory(server, params.seconds))
+        changing = asyncio.create_task(change_champion(releases, params.seconds / 2))
+        await open_loop(client, contents, params.times * capacity, params.seconds, params.seed, tally)
+        await changing
+        memory = await watching
         health = (await client.get("/health")).json()
-    warm = memory[int(WARM_SHARE * len(memory))]
     return {
         "capacity_per_second": capacity,
-        "offered_per_second": params.times * capacity,
-        "seconds": params.seconds,
         "load": tally.summary(),
-        "memory_mebibytes": {"start": memory[0], "warm": warm, "end": memory[-1], "most": max(memory)},
+        "memory_mebibytes": summarised(memory),
         "health_at_the_end": health,
         "load_average": os.getloadavg()[0],
     }
-
-
-async def closed_loop(params: LoadParams, client: httpx.AsyncClient, contents: Sequence[bytes]) -> float:
-    """Answered requests a second while some clients ask, each again as soon as it was answered.
-
-    Raises ModelError where none was.
-    """
-    tally = Tally()
-    until = time.perf_counter() + params.capacity_seconds
-
-    async def ask_on(number: int) -> None:
-        while (now := time.perf_counter()) < until:
-            await tally.ask(client, contents[number % len(contents)], now)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(ask_on(number) for number in range(params.clients)))
-    if 200 not in tally.seconds:
-        raise ModelError(f"server: answered nothing in {params.capacity_seconds:g} seconds: {tally.summary()}")
-    return len(tally.seconds[200]) / (time.perf_counter() - began)
-
-
-async def open_loop(params: LoadParams, client: httpx.AsyncClient, contents: Sequence[bytes], rate: float) -> Tally:
-    """Requests that leave at random, `rate` a second on average, for as long as asked."""
-    tally, rng = Tally(), np.random.default_rng(params.seed)
-    asked: list[asyncio.Task[None]] = []
-    due = began = time.perf_counter()
-    while due < began + params.seconds:
-        await asyncio.sleep(due - time.perf_counter())
-        asked.append(asyncio.create_task(tally.ask(client, contents[len(asked) % len(contents)], due)))
-        due += rng.exponential(1 / rate)
-    await asyncio.gather(*asked)
-    return tally
 
 
 async def change_champion(releases: Releases, after: float) -> None:
@@ -202,50 +126,22 @@ async def change_champion(releases: Releases, after: float) -> None:
     await asyncio.to_thread(releases.promote)
 
 
-@asynccontextmanager
-async def memory_of(client: httpx.AsyncClient) -> AsyncIterator[list[float]]:
-    """The server's resident MiB once a second while the block runs, and once after it."""
-    found: list[float] = []
-
-    async def look() -> None:
-        lines = (await client.get("/metrics")).text.splitlines()
-        found.extend(float(line.split()[1]) / 2**20 for line in lines if line.startswith(f"{MEMORY} "))
-
-    async def look_on() -> None:
-        while True:
-            await look()
-            await asyncio.sleep(1)
-
-    await look()
-    task = asyncio.create_task(look_on())
-    try:
-        yield found
-    finally:
-        task.cancel()
-    await look()
+async def watch_memory(process: int, seconds: float) -> list[float]:
+    """The resident MiB of a process, a hundred times over `seconds`."""
+    found = []
+    for _ in range(100):
+        await asyncio.sleep(seconds / 100)
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        found.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    return found
 
 
-def pictures(params: LoadParams) -> list[bytes]:
-    """Eight pictures of seeded blocks, as JPEG."""
-    rng = np.random.default_rng(params.seed)
-    shape = (8, params.height // 16 + 1, params.width // 16 + 1, 3)
-    blocks = rng.integers(0, 256, shape, dtype=np.uint8).repeat(16, axis=1).repeat(16, axis=2)
-    return [jpeg(image) for image in blocks[:, : params.height, : params.width]]
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    """The picture (H, W, 3) as JPEG."""
-    file = BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=90)
-    return file.getvalue()
-
-
-def percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
-    """Milliseconds that half and 99 % of the requests took at most; None where there were none."""
-    if not seconds:
-        return {"p50": None, "p99": None}
-    p50, p99 = np.percentile(np.array(seconds) * 1000, [50, 99]).tolist()
-    return {"p50": p50, "p99": p99}
+def summarised(memory: Sequence[float]) -> dict[str, int]:
+    """Memory when warm, at half time, before the champion changes, and at the end; each as the mean of a tenth."""
+    tenth = int(WARM_SHARE * len(memory))
+    half = len(memory) // 2
+    parts = {"warm": memory[tenth : 2 * tenth], "half": memory[half - tenth : half], "end": memory[-tenth:]}
+    return {name: round(sum(part) / tenth) for name, part in parts.items()} | {"most": round(max(memory))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -65,7 +65,8 @@ def open_graph(model: Path, source: str, name: str, version: str | None, device:
             raise several(source, family)
     file = graph_file(model)
     try:
-        segmenter = open_model(file, device, is_alone=False)
+        # One huge picture would else cost the service its memory until its end.
+        segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
     except ModelError as error:
         raise type(error)(str(error).replace(str(file), source)) from None
     if (family := segmenter.metadata.get("family", "")) in INSTEAD:

@@ -13,8 +13,6 @@ import uvicorn
 from components.errors import ParamsError
 from components.serving.app import Service, create_app
 
-# Beyond these uvicorn itself refuses with 503: each holds a file descriptor.
-MOST_CONNECTIONS = 1024
 KEPT_SECONDS = 75
 STOP = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,7 +27,8 @@ class Server(uvicorn.Server):
                 create_app(service),
                 log_level="warning",
                 access_log=False,
-                limit_concurrency=MOST_CONNECTIONS,
+                # No limit_concurrency: beyond it uvicorn closes connections under bodies that are on their way, and
+                # clients see a reset instead of a refusal. The house has its own limit.
                 # Longer than clients keep a connection: closed under a request on its way, it would lose that request.
                 timeout_keep_alive=KEPT_SECONDS,
                 # Every request has a time limit; what is left then is a client that does not take its answer.

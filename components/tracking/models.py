@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlparse
 
 from components.errors import ModelError, RegistryError
 from components.identity import sha256_file
-from components.tracking.store import connect_existing, plain_errors, store_uri
+from components.tracking.store import connect_existing, plain_errors, shown, store_uri
 from components.tracking.versions import FILES_TAG, GRAPH, ONNX_TAG, logged_model_of, read_aliases
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def find_reference(client: "MlflowClient", reference: str) -> "ModelVersion":
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
     known = ", ".join(f"{name}@{alias} = version {number}" for alias, number in read_aliases(client, name).items())
-    raise RegistryError(f"{reference}: no such version in {client.tracking_uri}, which has {known or f'no {name}'}")
+    store = shown(client.tracking_uri)
+    raise RegistryError(f"{reference}: no such version in {store}, which has {known or f'no {name}'}")
 
 
 def registered_files(version: "ModelVersion") -> dict[str, str]:

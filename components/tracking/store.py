@@ -114,9 +114,17 @@ def require_database(file: Path, uri: str) -> None:
 
 
 def shown(uri: str) -> str:
-    """`uri` without the user and password that it may hold."""
+    """`uri` without the user, password and options that it may hold."""
+    return without_secrets(uri, uri)
+
+
+def without_secrets(text: str, uri: str) -> str:
+    """`text`, which may name the store at `uri`, without the user, password and options of that."""
     server = urlsplit(uri)
-    return uri.replace(f"{server.netloc.rpartition('@')[0]}@", "") if "@" in server.netloc else uri
+    for secret in (f"{server.netloc.rpartition('@')[0]}@", f"?{server.query}"):
+        if len(secret) > 1:
+            text = text.replace(secret, "")
+    return text
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
@@ -167,7 +175,9 @@ def plain_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, RequestException) as error:
         fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
         kind = UnreachableError if fails else RegistryError
-        raise kind(f"{shown(uri)}: {str(error).partition(chr(10))[0]}") from error
+        # MLflow names the whole address in it.
+        reason = without_secrets(str(error).partition("\n")[0], uri)
+        raise kind(f"{shown(uri)}: {reason}") from error
 
 
 def git_commit(folder: Path | None = None) -> str:

@@ -9,6 +9,7 @@ import tarfile
 import time
 import zipfile
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,6 @@ def try_archive(rng, folder):
 
 
 def try_parameters(rng, folder):
-    # Torch comes with it, which the other kinds do not need.
     from components.families import find
 
     text = (PROJECT / "params.yaml").read_text()
@@ -127,6 +127,9 @@ KINDS = {"images": try_image, "masks": try_mask, "archives": try_archive, "param
 def put_through(kind, seed, count, folder):
     """`count` inputs of a `kind`; how many were taken and how many refused. Fails on whatever else happens."""
     found = Counter()
+    if kind == "parameters":
+        # Torch comes with it, which the other kinds do not need, and whose time is no input's.
+        import_module("components.families.fcn")
     for number in range(count):
         place = folder / str(number)
         place.mkdir()

@@ -1,65 +1,28 @@
 """A run whose MLflow server does not answer is kept, and sent once when it does. The server is a real one."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from types import SimpleNamespace
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow_world import server_down
 
 from components import sync
 from components.errors import RegistryError
 from components.tracking import sending, spool
 from components.tracking.runs import record, start_run
 from components.tracking.sending import known_run
-from components.tracking.store import UnreachableError, connect, require_answer, shown
+from components.tracking.store import UnreachableError, connect, plain_errors, shown
 from flows.server import free_port
-
-
-class Server:
-    """An MLflow server on loopback that can be started and killed again and again."""
-
-    def __init__(self, folder, template):
-        self.folder, self.port, self.process = folder, free_port(), None
-        shutil.copy(template, folder / "server.db")
-        self.uri = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db", "--artifacts-destination", "kept"]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=self.folder, env=environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            try:
-                require_answer(self.uri)
-                return connect(self.uri)
-            except UnreachableError:
-                assert self.process.poll() is None, (self.folder / "server.log").read_text()
-                time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def kill(self):
-        if self.process:
-            os.killpg(self.process.pid, 9)
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture
 def server(tmp_path, mlflow_template, monkeypatch):
     """A server that is down, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    server = Server(tmp_path, mlflow_template)
-    yield server
-    server.kill()
+    with server_down(tmp_path, mlflow_template) as server:
+        yield server
 
 
 @pytest.fixture
@@ -269,6 +232,13 @@ def test_a_parcel_that_the_store_refuses_stays_and_stops_no_other(store, page, c
     assert waiting() == [refused]
     assert f"{refused} stays: " in capsys.readouterr().err
     assert_whole(connect(store.uri), known_run(connect(store.uri), good))
+
+
+def test_what_mlflow_says_of_a_store_is_told_without_its_password():
+    uri = "http://ann:secret@host:5000?token=secret"
+    told = "http://host:5000: API request to http://host:5000/api failed$"
+    with pytest.raises(RegistryError, match=told), plain_errors(uri):
+        raise MlflowException(f"API request to {uri}/api failed")
 
 
 def test_passwords_of_a_store_are_neither_shown_nor_kept(page, tmp_path, monkeypatch, capsys):

@@ -1,9 +1,13 @@
 import gzip
 import json
+import os
+import sys
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,12 +200,24 @@ def test_pictures_of_one_size_share_a_batch_and_each_gets_its_own_labels(model):
     assert "pixelwise_batch_size_count 2.0" in text
 
 
+@pytest.mark.parametrize(("provider", "batches"), [("CPUExecutionProvider", 4), ("CUDAExecutionProvider", 1)])
+def test_a_cpu_takes_pictures_one_by_one_and_a_gpu_together_unless_told(model, provider, batches):
+    service = service_of(model, wait_milliseconds=500)
+    object.__setattr__(service.batcher.served.segmenter, "provider", provider)
+    with serving(service) as client, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post("/predict", content=PICTURE), range(4)))
+        text = client.get("/metrics").text
+    assert {answer.status_code for answer in answers} == {200}
+    assert f"pixelwise_batch_size_count {batches}.0" in text
+
+
 def test_a_full_house_refuses_and_says_when_to_come_back(held):
     service, entered, go = held
     with serving(service) as client, ThreadPoolExecutor(4) as pool:
         inside = [pool.submit(client.post, "/predict", content=PICTURE) for _ in range(3)]
         wait_until(lambda: service.admitted == 3 and entered.is_set())
-        refused = client.post("/predict", content=PICTURE)
+        # Its body is longer than what the connection holds, and nobody in the house reads it.
+        refused = client.post("/predict", content=PICTURE + bytes(8_000_000))
         assert "full" in require_refusal(refused, 503)
         assert refused.headers["retry-after"] == "1"
         go.set()
@@ -236,6 +252,42 @@ def test_a_fault_of_the_model_is_one_line_to_the_client_and_all_to_the_log(model
         assert "log" in require_refusal(client.post("/predict", content=PICTURE), 500)
         assert client.get("/health").status_code == 200
     assert "AttributeError" in capfd.readouterr().err
+
+
+def test_a_batch_that_there_is_no_memory_for_is_told_and_the_next_is_labelled(model, monkeypatch):
+    def out_of_memory(_):
+        raise MemoryError
+
+    with serving(service_of(model)) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("components.serving.batching.np.stack", out_of_memory)
+            require_refusal(client.post("/predict", content=PICTURE), 500)
+        assert client.post("/predict", content=PICTURE).status_code == 200
+
+
+def test_a_model_that_gives_fewer_labels_than_pictures_is_told_and_the_next_is_labelled(model):
+    service = service_of(model)
+    segmenter = service.batcher.served.segmenter
+    with serving(service) as client:
+        none = SimpleNamespace(provider=segmenter.provider, predict=lambda images: segmenter.predict(images)[:0])
+        object.__setattr__(service.batcher.served, "segmenter", none)
+        require_refusal(client.post("/predict", content=PICTURE), 500)
+        object.__setattr__(service.batcher.served, "segmenter", segmenter)
+        assert client.post("/predict", content=PICTURE).status_code == 200
+
+
+def resident():
+    """The MiB that this process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_huge_picture_leaves_no_memory_taken(model):
+    segmenter = service_of(model).batcher.served.segmenter
+    before = resident()
+    # As numbers of the graph it takes 137 MiB.
+    segmenter.predict(np.zeros((1, 3000, 4000, 3), np.uint8))
+    assert resident() - before < 40
 
 
 def test_draining_answers_what_is_inside_and_refuses_what_is_new(held):

@@ -136,10 +136,11 @@ def test_an_unknown_alias_is_named_with_those_there_are(registry):
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_status_0(tmp_path):
     model = write_channel_model(tmp_path / "model")
-    command = [sys.executable, "-m", "components.serve", str(model), "--port", "0", "--wait-milliseconds", "4000"]
+    command = [sys.executable, "-m", "components.serve", str(model), "--port", "0", "--device", "cpu"]
     server = subprocess.Popen(
-        [*command, "--device", "cpu"], cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [*command, "--max-batch", "8", "--wait-milliseconds", "4000"],
+        cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         line = server.stderr.readline()
         assert "only this machine can ask" in line

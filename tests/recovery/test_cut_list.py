@@ -1,0 +1,32 @@
+"""A DVC that was killed as it wrote its list of who works on what: no work is possible until the list is gone."""
+
+import json
+import subprocess
+
+import pytest
+from dvc_world import make_repository, repro
+
+from components.rwlock import LIST, remove_cut_list
+from components.why import run
+
+
+def write_list(project, text):
+    file = project / LIST
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_a_list_that_a_killed_dvc_left_cut_stops_no_work(tmp_path):
+    repository = make_repository(tmp_path / "repository")
+    write_list(repository, "")
+    with pytest.raises(subprocess.CalledProcessError):
+        repro(repository)
+    assert "never ran" in str(run(["d"], repository))
+    repro(repository)
+
+
+def test_a_list_that_is_whole_stays(tmp_path):
+    file = write_list(tmp_path, json.dumps({"write": {"a.txt": {"pid": 1, "cmd": "dvc repro"}}}))
+    remove_cut_list(tmp_path)
+    assert file.exists()
