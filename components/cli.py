@@ -24,6 +24,7 @@ VERBS = {
     "run": "run the whole pipeline as a flow, then register and promote",
     "study": "run a table of the thesis and judge its claim",
     "sync": "send the runs recorded while MLflow could not be reached",
+    "verify": "compare data, DVC's cache and registered models with their hashes",
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }

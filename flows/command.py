@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import CancelScope
+
 GUARD = Path(__file__).with_name("guard.py")
 CHUNK_BYTES = 65536
 Listen = Callable[[str], None]
@@ -47,7 +49,9 @@ async def run_command(
         return Outcome(await process.wait(), output, errors)
     finally:
         process.stdin.close()
-        await asyncio.shield(process.wait())
+        # Prefect's time limit cancels again at every await: without the shield, a retry would begin beside the old try.
+        with CancelScope(shield=True):
+            await process.wait()
 
 
 def child_environment() -> dict[str, str]:

@@ -4,8 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.errors import PixelwiseError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
 
 
 class DagError(PixelwiseError):
@@ -17,12 +22,13 @@ class Stage:
     """One stage of dvc.yaml.
 
     needs: names of the stages whose outputs it reads. is_alone: nothing may run beside it, since it measures time;
-    written `meta: {alone: true}` in dvc.yaml.
+    written `meta: {alone: true}` in dvc.yaml. is_changed: whether DVC would do anything about it now.
     """
 
     name: str
     needs: tuple[str, ...] = ()
     is_alone: bool = False
+    is_changed: bool = True
 
 
 def read_dag(project: Path) -> list[Stage]:
@@ -38,11 +44,13 @@ def read_dag(project: Path) -> list[Stage]:
             graph = repo.index.graph
             # A data set imported with `dvc import` is a node of the graph too; it has no command, so nothing to run.
             found = [node for node in graph.nodes if node.cmd]
+            changed = find_changed(repo, found)
             stages = [
                 Stage(
                     name=stage.name,
                     needs=tuple(sorted(needed.name for needed in graph.successors(stage) if needed.cmd)),
                     is_alone=bool((stage.meta or {}).get("alone", False)),
+                    is_changed=stage.name in changed,
                 )
                 for stage in found
             ]
@@ -51,6 +59,21 @@ def read_dag(project: Path) -> list[Stage]:
     if not stages:
         raise DagError(f"{project / 'dvc.yaml'}: no stages, expected the pipeline")
     return in_order(stages)
+
+
+def find_changed(repo: "Repo", stages: Iterable["PipelineStage"]) -> set[str]:
+    """Names of the `stages` that DVC would run or restore as things stand.
+
+    Asked of all in one process, since a command of DVC for each would take most of a night without changes. Where
+    another command holds DVC's lock it is every stage: each then waits for its turn, and can be stopped as it does.
+    """
+    from dvc.lock import LockError
+
+    try:
+        with repo.lock:
+            return {stage.name for stage in stages if stage.changed()}
+    except LockError:
+        return {stage.name for stage in stages}
 
 
 def in_order(stages: Iterable[Stage]) -> list[Stage]:

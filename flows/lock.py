@@ -1,4 +1,4 @@
-"""One run of the pipeline at a time."""
+"""One run at a time of what must not run twice."""
 
 import fcntl
 import os
@@ -10,20 +10,26 @@ PIPELINE_LOCK = Path(".state/pipeline.lock")
 
 
 @contextmanager
-def pipeline_lock(project: Path) -> Iterator[bool]:
-    """True where the lock of `project` is ours until the block ends, False where another run holds it.
+def run_lock(path: Path) -> Iterator[bool]:
+    """True where the lock in the file `path` is ours until the block ends, False where another run holds it.
 
     The kernel frees it when its holder dies, so a killed run leaves nothing to clean up.
     """
-    path = project / PIPELINE_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not is_locked(file.fileno()):
             yield False
             return
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield True
+
+
+def is_locked(file: int) -> bool:
+    """Whether the lock of an open file is ours now; another holder is not waited for."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -14,25 +15,28 @@ from prefect.states import Completed, Failed
 
 from components.errors import PixelwiseError
 from flows.dag import Stage, read_dag, select, stages_of
-from flows.lock import PIPELINE_LOCK, pipeline_lock
+from flows.lock import PIPELINE_LOCK, run_lock
 from flows.release import release
 from flows.settings import prepare_dvc
-from flows.slots import Slots, default_slots
+from flows.slots import Slots, default_slots, gpus
 from flows.stage import StageResult, reproduce, result_of
 from flows.summary import count_states, markdown, read_scores
+from flows.telling import tell_and_log, told
+from flows.tries import ONCE, Tries
 
 
 @flow(name="pipeline", persist_result=False)
 async def pipeline(
-    families: list[str] | None = None, targets: list[str] | None = None, promote: bool = True
+    families: list[str] | None = None, targets: list[str] | None = None, promote: bool = True, tries: Tries = ONCE
 ) -> State[None]:
     """Bring every stage up to date, then register and promote each family's model.
 
     families: only these, with what they need; default all. targets: only these stages, with what they need, and no
-    registration. promote: False leaves the registry alone. Works in the current directory, as DVC does.
+    registration. promote: False leaves the registry alone. tries: of each stage and action. Works in the current
+    directory, as DVC does.
     """
     project = Path.cwd()
-    with pipeline_lock(project) as is_ours:
+    with run_lock(project / PIPELINE_LOCK) as is_ours:
         if not is_ours:
             return told("Skipped", f"skipped: busy, another run of the pipeline holds {PIPELINE_LOCK}")
         try:
@@ -40,20 +44,14 @@ async def pipeline(
             stages = chosen(await asyncio.to_thread(read_dag, project), families, targets)
         except PixelwiseError as error:
             return Failed(message=str(error))
-        results = await walk(stages, project)
+        results = await walk(stages, project, tries)
         actions: list[StageResult] = []
         if promote and not targets and not first_error(results):
-            actions = await release(families, project)
+            actions = await release(families, project, tries)
         await acreate_markdown_artifact(markdown(results, actions, read_scores(project)), key="pipeline")
         if failure := first_error([*results, *actions]):
             return Failed(message=failure)
         return told("Completed", count_states([*results, *actions]))
-
-
-def told(name: str, message: str) -> State[None]:
-    """A completed state whose message is also on the terminal."""
-    print(message)
-    return Completed(name=name, message=message)
 
 
 def chosen(stages: Sequence[Stage], families: list[str] | None, targets: list[str] | None) -> list[Stage]:
@@ -64,7 +62,7 @@ def chosen(stages: Sequence[Stage], families: list[str] | None, targets: list[st
     return select(stages, named) if named else list(stages)
 
 
-async def walk(stages: Sequence[Stage], project: Path) -> list[StageResult]:
+async def walk(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
     """Run the `stages`, branches side by side; a stage starts when all it needs is there."""
     slots = Slots(default_slots())
     running: dict[str, asyncio.Task[tuple[StageResult, State]]] = {}
@@ -72,30 +70,51 @@ async def walk(stages: Sequence[Stage], project: Path) -> list[StageResult]:
         for number, stage in enumerate(stages, start=1):
             label = f"[{number}/{len(stages)}] {stage.name}"
             upstream = [running[name] for name in stage.needs]
-            running[stage.name] = group.create_task(run_after(upstream, stage, label, project, slots))
+            running[stage.name] = group.create_task(run_after(upstream, stage, label, project, slots, tries))
     return [running[stage.name].result()[0] for stage in stages]
 
 
 async def run_after(
-    upstream: Sequence[asyncio.Task[tuple[StageResult, State]]], stage: Stage, label: str, project: Path, slots: Slots
+    upstream: Sequence[asyncio.Task[tuple[StageResult, State]]],
+    stage: Stage,
+    label: str,
+    project: Path,
+    slots: Slots,
+    tries: Tries,
 ) -> tuple[StageResult, State]:
-    """Wait for the `upstream` stages and a slot, then run the stage as a task; not where one of them failed."""
+    """Wait for the `upstream` stages, then run the stage as a task, in a slot; not where one of them failed.
+
+    Where it is unchanged, and all that it needs was, the task only says so.
+    """
     needed = [await each for each in upstream]
-    if any(result.state in ("failed", "not run") for result, _ in needed):
+    before = {result.state for result, _ in needed}
+    if before & {"failed", "not run"}:
         result, state = StageResult(stage.name, "not run"), Failed()
     else:
-        async with slots.take(stage.is_alone):
+        step = run_stage.with_options(task_run_name=stage.name, **tries.options())
+        has_work = stage.is_changed or bool(before - {"unchanged"})
+        async with in_slot(slots, stage.is_alone) if has_work else nullcontext():
             started = time.monotonic()
-            step = run_stage.with_options(task_run_name=stage.name)
-            state = await step(stage.name, label, str(project), wait_for=[s for _, s in needed], return_state=True)
+            state = await step(
+                stage.name, label, str(project), has_work, wait_for=[s for _, s in needed], return_state=True
+            )
             result = result_of(stage.name, state, time.monotonic() - started)
     print(f"{label} … {result}", flush=True)
     return result, state
 
 
+@asynccontextmanager
+async def in_slot(slots: Slots, is_alone: bool) -> AsyncIterator[None]:
+    """Hold what a stage needs of this machine."""
+    async with slots.take(is_alone), gpus():
+        yield
+
+
 @task(name="stage", cache_policy=NO_CACHE, persist_result=False)
-async def run_stage(name: str, label: str, project: str) -> State[None]:
+async def run_stage(name: str, label: str, project: str, has_work: bool) -> State[None]:
     """One stage through DVC; its state is named after what DVC did, and its output is in the run's log."""
+    if not has_work:
+        return Completed(name="Unchanged", message=f"{name}: unchanged")
     result = await reproduce(
         name, Path(project), run_environment(), on_start=lambda: print(f"{label} …", flush=True), on_line=tell_and_log()
     )
@@ -107,17 +126,6 @@ async def run_stage(name: str, label: str, project: str) -> State[None]:
 def run_environment() -> dict[str, str]:
     """Tells what a stage starts which flow run it belongs to, under Prefect's own name for it."""
     return {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}
-
-
-def tell_and_log() -> Callable[[str], None]:
-    """Sends a line of output to the terminal and to the log of the current run."""
-    logger = get_run_logger()
-
-    def tell(line: str) -> None:
-        print(line, flush=True)
-        logger.info("%s", line)
-
-    return tell
 
 
 def first_error(results: Sequence[StageResult]) -> str | None:

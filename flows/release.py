@@ -13,11 +13,12 @@ from prefect.states import Completed, Failed
 from components.errors import PixelwiseError
 from components.params import PARAMS_FILE, parse, read_section
 from flows.stage import StageResult, StageState, result_of
+from flows.tries import Tries
 
 Acted = tuple[StageState, str]
 
 
-async def release(families: Sequence[str] | None, project: Path) -> list[StageResult]:
+async def release(families: Sequence[str] | None, project: Path, tries: Tries) -> list[StageResult]:
     """Register and promote the model of each family that has one and limits for it in `FAMILY.release` of params.yaml.
 
     families: only these; all where it is None. Ends at a failure.
@@ -29,7 +30,7 @@ async def release(families: Sequence[str] | None, project: Path) -> list[StageRe
         for verb in ACTIONS:
             started = time.monotonic()
             name = f"{verb}-{model.name}"
-            step = run_action.with_options(task_run_name=name)
+            step = run_action.with_options(task_run_name=name, **tries.options())
             state = await step(verb, model.name, str(project), return_state=True)
             results.append(result_of(name, state, time.monotonic() - started))
             print(f"{name} … {results[-1]}", flush=True)

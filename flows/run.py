@@ -1,6 +1,7 @@
 """`pixelwise run`: the pipeline as a flow, here and now; its runs stay visible in the Prefect UI."""
 
 import asyncio
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from components import step
+from components.tracking.store import import_mlflow, is_installed
 from flows.server import TemporaryServer
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
 
@@ -32,6 +34,7 @@ def run(
     from flows.pipeline import pipeline
     from flows.summary import read_scores, score_table, where_to_look
 
+    import_early(promote=not no_promote)
     if server:
         server.wait()
     state = asyncio.run(pipeline(families=list(families) or None, promote=not no_promote, return_state=True))
@@ -39,6 +42,13 @@ def run(
         raise PipelineError(state.message or f"the flow ended as {state.name}")
     scores = read_scores(project)
     return "\n\n".join([*([score_table(scores)] if scores else []), where_to_look(project)])
+
+
+def import_early(promote: bool) -> None:
+    """Import what the run needs later: while the server starts it takes no time of its own on two cores."""
+    importlib.import_module("dvc.repo")
+    if promote and is_installed():
+        import_mlflow()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

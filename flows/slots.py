@@ -3,16 +3,52 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-GPU_DEVICE = Path("/dev/nvidia0")
+from flows.lock import is_locked
+
+DEVICES = Path("/dev")
+POLL_SECONDS = 0.5
 
 
 def default_slots() -> int:
     """One on a GPU, whose memory one training fills; two on a CPU, so that reading and computing overlap."""
-    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
-    return 1 if GPU_DEVICE.exists() and not is_hidden else 2
+    return 1 if visible_gpus() else 2
+
+
+def visible_gpus() -> list[Path]:
+    """The device files of the GPUs that what we start may use: all, or those that CUDA_VISIBLE_DEVICES numbers."""
+    found = sorted(DEVICES.glob("nvidia[0-9]*"))
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "all").split(",")
+    if named == [""]:
+        return []
+    # A GPU may be named by its UUID too, which does not say which file is its.
+    if not all(name.strip().isdigit() for name in named):
+        return found
+    return [device for device in found if device.name.removeprefix("nvidia") in map(str.strip, named)]
+
+
+@asynccontextmanager
+async def gpus() -> AsyncIterator[None]:
+    """Hold every GPU that we may use; waits while another run on this machine, of whichever checkout, holds one.
+
+    The lock is on the device's own file, so the kernel frees it when its holder dies.
+    """
+    async with AsyncExitStack() as held:
+        # In the order of their names, so that two that want several never wait for each other.
+        for device in visible_gpus():
+            await held.enter_async_context(gpu(device))
+        yield
+
+
+@asynccontextmanager
+async def gpu(device: Path) -> AsyncIterator[None]:
+    """Hold one GPU."""
+    with device.open("rb") as file:
+        while not is_locked(file.fileno()):
+            await asyncio.sleep(POLL_SECONDS)
+        yield
 
 
 class Slots:

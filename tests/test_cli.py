@@ -66,6 +66,8 @@ BAD = {
     "sync": ["--tracking", "sqlite:///lost/mlflow.db"],
     "use": ["lost.yaml"],
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
+    "verify": [],
+    "verify: registry": ["--tracking", "sqlite:///lost/mlflow.db"],
     "why": ["train"],
     "why: model": ["models:/fcn@champion"],
     "predict: registered": ["--model", "models:/fcn@champion", "--output", "out", "picture.png"],

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,14 +65,20 @@ def connect(uri: str) -> "MlflowClient":
         if not database.parent.is_dir():
             raise RegistryError(f"{uri}: no folder {database.parent}")
         say(f"making {database}, once, some seconds")
+    require_answer(uri)
+    mlflow = import_mlflow()
+    with plain_errors(uri):
+        return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+def import_mlflow() -> ModuleType:
+    """MLflow as we set it: silent, and telling nobody anything. The first time takes seconds."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    require_answer(uri)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    with plain_errors(uri):
-        return mlflow.MlflowClient(uri, registry_uri=uri)
+    return mlflow
 
 
 def connect_existing(uri: str) -> "MlflowClient":

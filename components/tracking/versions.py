@@ -39,6 +39,12 @@ def read_names(client: "MlflowClient") -> list[str]:
     return sorted(model.name for model in client.search_registered_models())
 
 
+def read_tagged(client: "MlflowClient", name: str) -> list[str]:
+    """The versions of `name` that `pixelwise register` made, the oldest first: those tagged with their graph's hash."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return sorted((str(version.version) for version in found if ONNX_TAG in version.tags), key=int)
+
+
 def move_alias(client: "MlflowClient", name: str, alias: str, version: str | None) -> None:
     """Let `alias` name `version`, or nothing."""
     if version is None:

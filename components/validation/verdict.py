@@ -28,7 +28,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """For verdict.json: at most NAMED_ITEMS ids, and how many there are."""
-        fields = {key: getattr(self, key) for key in ("name", "severity", "passed", "found", "expected")}
+        fields = {key: getattr(self, key) for key in ("name", "table", "severity", "passed", "found", "expected")}
         return {**fields, "items": list(self.items[:NAMED_ITEMS]), "items_total": len(self.items)}
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from anyio import CancelScope
 
 from flows.command import run_command
 
@@ -76,6 +77,25 @@ def test_what_a_command_started_ends_with_a_cancelled_flow(tmp_path):
         return pid
 
     assert ends(asyncio.run(cancel()))
+
+
+def test_over_its_time_limit_a_command_is_gone_before_it_can_be_tried_again(tmp_path):
+    slow_to_end = ["sh", "-c", "trap 'sleep 0.5; exit' TERM; echo $$; while :; do sleep 0.05; done"]
+    pids = []
+
+    async def run_until_it_is_up():
+        # What Prefect's limit is: once cancelled, it cancels every await in it.
+        with CancelScope() as limit:
+
+            def note(line):
+                pids.append(int(line))
+                limit.cancel()
+
+            await run_command(slow_to_end, tmp_path, {}, note, print)
+
+    asyncio.run(run_until_it_is_up())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

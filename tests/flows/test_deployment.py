@@ -4,9 +4,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from dvc_world import PROJECT, make_repository, replace
+
+from flows.lock import PIPELINE_LOCK, run_lock
 
 pytestmark = pytest.mark.slow
 
@@ -65,21 +68,47 @@ def test_pixelwise_run_works_outside_git(checkout):
     assert "pipeline: 4 ran" in run(checkout).stdout
 
 
-def test_the_nightly_deployment_runs_on_a_worker(checkout, prefect_server):
+@contextmanager
+def running(checkout, url, *module):
+    """A process of `python -m MODULE …` in the checkout, and its output, until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", *module],
+        cwd=checkout, env=environment(PREFECT_API_URL=url), start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        yield process.stdout
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def run_deployment(checkout, url, name):
+    """Run a deployment to its end; the name and message of its state."""
+    prefect(checkout, url, "deployment", "run", name, "--watch", "--watch-timeout", "200")
+    (newest, *_) = json.loads(prefect(checkout, url, "flow-run", "ls", "--limit", "1", "--output", "json"))
+    return newest["state"]["name"], newest["state"]["message"]
+
+
+def test_the_deployments_run_on_a_worker(checkout, prefect_server):
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
     prefect(checkout, url, "work-pool", "create", "local", "--type", "process")
     prefect(checkout, url, "deploy", "--all")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local"],
-        cwd=checkout, env=environment(PREFECT_API_URL=url), start_new_session=True,
-    )  # fmt: skip
-    try:
-        prefect(checkout, url, "deployment", "run", "pipeline/nightly", "--watch", "--watch-timeout", "200")
-    finally:
-        os.killpg(worker.pid, signal.SIGTERM)
-        worker.wait(60)
+    with running(checkout, url, "prefect", "worker", "start", "--pool", "local"):
+        assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")
+        name, message = run_deployment(checkout, url, "verify/weekly")
+        assert (name, message.partition(":")[0]) == ("Completed", "as they were kept")
+        with run_lock(checkout / PIPELINE_LOCK):
+            assert run_deployment(checkout, url, "verify/weekly")[0] == "Skipped"
     assert (checkout / "d.txt").is_file()
-    runs = json.loads(prefect(checkout, url, "flow-run", "ls", "--output", "json"))
-    assert "Completed" in {each["state_name"] for each in runs}
+
+
+def test_the_deployments_are_served_by_one_process(checkout, prefect_server):
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    with running(checkout, url, "flows.serve") as output:
+        assert any("weekly" in line for line in output)
+        assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from dvc_world import make_repository, replace, repro
 
-from flows.lock import pipeline_lock
+from flows.lock import PIPELINE_LOCK, run_lock
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 # Waits for the other branch to begin: 20 s, then fails.
@@ -62,7 +62,7 @@ def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys
 
 
 def test_branches_run_side_by_side(repository, monkeypatch):
-    monkeypatch.setattr("flows.slots.GPU_DEVICE", repository / "none")
+    monkeypatch.setattr("flows.slots.DEVICES", repository / "none")
     replace(repository / "dvc.yaml", "cat a.txt > b.txt", f"touch .b; {MEET.format(other='.c')}; cat a.txt > b.txt")
     replace(repository / "dvc.yaml", "cat a.txt code", f"touch .c; {MEET.format(other='.b')}; cat a.txt code")
     assert run(targets=["b-toy", "c-toy"]).message == "pipeline: 3 ran"
@@ -79,7 +79,7 @@ def test_a_failed_stage_fails_the_flow_in_one_line_and_stops_what_needs_it(repos
 
 
 def test_a_second_run_ends_as_skipped_busy(repository, capsys):
-    with pipeline_lock(repository):
+    with run_lock(repository / PIPELINE_LOCK):
         state = run()
     assert (state.is_completed(), state.name) == (True, "Skipped")
     assert "skipped: busy" in capsys.readouterr().out

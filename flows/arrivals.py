@@ -1,0 +1,119 @@
+"""The drop folder: take in what arrived, judge it, and start a retraining where it may be learned from."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Failed
+from pydantic import NonNegativeFloat
+
+from components.datasets.prepared import read_description
+from components.errors import PixelwiseError
+from components.files import write_bytes
+from components.params import PARAMS_FILE, read_section
+from flows.pipeline import pipeline
+from flows.telling import told
+from flows.tries import ONCE, Tries
+
+PREPARED = Path("data/prepared")
+ACCEPTED = Path("data/accepted.json")
+VERDICT, STATISTICS = Path("reports/validate/verdict.json"), Path("reports/validate/statistics.json")
+# Tables of components/validation/tables.py on which a failed check is drift.
+MOVED = ("image_drift", "class_drift")
+
+
+@flow(name="ingest", persist_result=False)
+async def ingest(
+    retrain: str = "pipeline/nightly",
+    on_drift: Literal["retrain", "stop"] = "retrain",
+    settle_seconds: NonNegativeFloat = 60.0,
+    tries: Tries = ONCE,
+) -> State[None]:
+    """Bring the prepared data up to date with the drop folder, `ingest.root` of params.yaml, and judge it.
+
+    retrain: deployment that is started once for every state of the data that passes. on_drift: `retrain` accepts data
+    whose only fault is that it moved; `stop` leaves that to a person. settle_seconds: a file that changed so recently
+    may not be whole, so that everything waits for the next time. tries: of reading; a verdict is not tried again.
+    """
+    project = Path.cwd()
+    try:
+        if name := still_arriving(drop_folder(project), settle_seconds):
+            return told("Skipped", f"skipped: {name} changed less than {settle_seconds:g} s ago")
+    except PixelwiseError as error:
+        return Failed(message=str(error))
+    state = await pipeline(targets=["ingest"], tries=tries, return_state=True)
+    if state.is_completed() and state.name != "Skipped":
+        state = await judge(on_drift, project)
+    if not state.is_completed():
+        return Failed(message=state.message)
+    if state.name == "Skipped":
+        return told("Skipped", str(state.message))
+    return await start(retrain, project)
+
+
+def drop_folder(project: Path) -> Path:
+    """The folder or archive that ingest reads."""
+    return project / read_section(project / PARAMS_FILE, "ingest")["root"]
+
+
+def still_arriving(root: Path, seconds: float) -> Path | None:
+    """A file under `root` that was written or moved there less than `seconds` ago, or is gone as we look.
+
+    By the time of the inode's change, since copying and moving may keep the time of the content's.
+    """
+    oldest = time.time() - seconds
+    return next((path for path in (root, *root.rglob("*")) if not is_settled(path, oldest)), None)
+
+
+def is_settled(path: Path, time: float) -> bool:
+    """Whether a file or folder is there and unchanged since `time`, in seconds of the epoch."""
+    try:
+        return path.stat().st_ctime <= time
+    except FileNotFoundError:
+        return False
+
+
+async def judge(on_drift: str, project: Path) -> State[None]:
+    """Validate the prepared data; where it only drifted and may, accept it as it is now and validate again."""
+    state = await pipeline(targets=["validate"], return_state=True)
+    if state.is_failed() and on_drift == "retrain" and is_only_drifted(project):
+        print(f"drift: {state.message}", flush=True)
+        write_bytes(project / ACCEPTED, (project / STATISTICS).read_bytes())
+        state = await pipeline(targets=["validate"], return_state=True)
+    return state
+
+
+def is_only_drifted(project: Path) -> bool:
+    """Whether the verdict is on the data that is there, and finds no other fault than that pictures or shares moved.
+
+    Classes that are others than before are for a person to accept.
+    """
+    file = project / VERDICT
+    verdict: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"data": None}
+    if verdict["data"] != data_hash(project):
+        return False
+    failed = [check for check in verdict["checks"] if check["severity"] == "error" and not check["passed"]]
+    return bool(failed) and all(check["table"] in MOVED for check in failed)
+
+
+def data_hash(project: Path) -> str:
+    """The hash of the prepared data's manifest."""
+    return str(read_description(project / PREPARED)["manifest_sha256"])
+
+
+async def start(deployment: str, project: Path) -> State[None]:
+    """Start `deployment` for the data that is there, and for the same data only once.
+
+    Prefect keeps the key: a run that was killed just before this is made up for by the next one.
+    """
+    data = data_hash(project)
+    try:
+        run = await arun_deployment(deployment, timeout=0, as_subflow=False, idempotency_key=f"data {data}")
+    except ObjectNotFound:
+        return Failed(message=f"deployment {deployment}: not found, expected one of `prefect deployment ls`")
+    return told("Completed", f"data {data[:12]} is good; {deployment} for it: run {run.name}")

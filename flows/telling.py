@@ -1,0 +1,24 @@
+"""What a run says: on the terminal, in its log and by the name of its state."""
+
+from collections.abc import Callable
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+
+def told(name: str, message: str) -> State[None]:
+    """A completed state whose message is also on the terminal."""
+    print(message, flush=True)
+    return Completed(name=name, message=message)
+
+
+def tell_and_log() -> Callable[[str], None]:
+    """Sends a line of output to the terminal and to the log of the current run."""
+    logger = get_run_logger()
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        logger.info("%s", line)
+
+    return tell
