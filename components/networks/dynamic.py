@@ -14,7 +14,6 @@ from components.networks.composition import PACE, Blur, GaussianParams, require
 from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, root, size_of
 from components.networks.gaussian import kernel_2d
 from components.networks.sampling import dynamic_samples, gaussian_offsets
-from components.networks.upsampling import upsample
 
 
 def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
@@ -77,9 +76,10 @@ class Scales(nn.Module):
     """The cheap dynamic Gaussian: each cell blends three static scales of one 3×3 convolution by its inferred size.
 
     The thesis notes that blurring and resampling equals to reduce with a Gaussian, filter, and enlarge again. So the
-    scales are the convolution on the map, on the map blurred and halved, and on that blurred and halved once more: taps
-    1, 2 and 4 cells apart, for sizes 0, 1 and 3 as the ring adds them to the grid. Between two sizes the blend is
-    linear, beyond the last it stays there. x: (N, C, H, W).
+    scales are the convolution on the map, on the map blurred and halved, and on that blurred once more, for sizes 0, 1
+    and 3; between two the blend is linear, beyond the last it stays there. A convolution is linear, so that the latter
+    two are blended before it and filtered once; of the taps, 1 and 2 cells apart, only what they see grows beyond size
+    1. Sizes are inferred at every other cell. x: (N, C, H, W).
     """
 
     kernel: Tensor
@@ -92,29 +92,46 @@ class Scales(nn.Module):
         self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
         # On one cell each: on nine, the regressor alone costs as much as all else.
         self.infer = regressor(conv.in_channels, 1, side=1)
-        # Binomial: the Gaussian of σ² = 1/2 on three cells.
-        row = torch.tensor([0.25, 0.5, 0.25])
-        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 3, 3), persistent=False)
+        # Binomial: the Gaussian of σ² = 3/4 on four cells.
+        row = torch.tensor([0.125, 0.375, 0.375, 0.125])
+        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 4, 4), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The blend, from coarse to fine."""
+        """The blend of both convolutions."""
         half = self.halved(x)
-        size = self.scale_map(x).unsqueeze(1)
-        middle, far = self.conv(half), self.conv(self.halved(half))
-        # Where the coarser scales meet it is enough to know the size at every other cell.
-        coarse = middle + ((size[..., ::2, ::2] - 1) / 2).clamp(0, 1) * (upsample(far, 2, middle.shape[-2:]) - middle)
+        size = self.sizes(half)
+        blurred = enlarged(self.halved(half), half)
+        coarse = self.conv(blend(half, blurred, (size - 1) / 2))
         near: Tensor = self.conv(x)
-        return near + size.clamp(0, 1) * (upsample(coarse, 2, near.shape[-2:]) - near)
+        return blend(near, enlarged(coarse, near), enlarged(size, near))
 
     def halved(self, x: Tensor) -> Tensor:
-        """Every other cell of x, blurred; cell i looks at cell 2i."""
+        """Half as many cells a side and one more, blurred; cell i looks between the cells 2i − 1 and 2i of x.
+
+        Past the border there are zeros, as in the convolution: to repeat what is there costs a copy of the map.
+        """
         channels = x.shape[1]
-        return F.conv2d(x, self.kernel.expand(channels, 1, 3, 3), stride=2, padding=1, groups=channels)
+        return F.conv2d(x, self.kernel.expand(channels, 1, 4, 4), stride=2, padding=2, groups=channels)
+
+    def sizes(self, half: Tensor) -> Tensor:
+        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one."""
+        logs: Tensor = PACE * self.size + self.infer(half)
+        return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
 
     def scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells."""
-        logs: Tensor = PACE * self.size + self.infer(x)[:, 0]
-        return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
+        return enlarged(self.sizes(self.halved(x)), x)[:, 0]
+
+
+def enlarged(half: Tensor, whole: Tensor) -> Tensor:
+    """`half` (N, C, h, w) bilinearly on the grid of `whole` (N, C, H, W), which `Scales.halved` made it from."""
+    fine = F.interpolate(half, scale_factor=2.0, mode="bilinear")
+    return fine[..., 1 : whole.shape[-2] + 1, 1 : whole.shape[-1] + 1]
+
+
+def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """From `first` where the `share` is 0 or less to `second` where it is 1 or more."""
+    return first + share.clamp(0, 1) * (second - first)
 
 
 def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:

@@ -42,7 +42,8 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     """The time that a layer adds to its plain convolution, as a share of what free-form deformation adds to it.
 
     In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
-    least of the turns counts. `local_error_…`: how far it is from exact local filtering.
+    least of the turns counts. `local_error_…`: how far it is from exact local filtering, where sizes vary from cell
+    to cell and where one size is everywhere.
     """
     torch.manual_seed(seed)
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
@@ -64,7 +65,11 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     if isinstance(own, DynamicGaussian | Scales):
         # White noise, which no sampling can follow, and noise as smooth as features are.
         found["local_error_white"] = local_error(own, x)
-        found["local_error_smooth"] = local_error(own, blur(x, torch.zeros(1, 1)))
+        smooth = blur(x, torch.zeros(1, 1))
+        found["local_error_smooth"] = local_error(own, smooth)
+        for size in (0.5, 1.0, 2.0):
+            layer = composed(conv, Composition((), params.filter, gaussian._replace(size=size)))
+            found[f"local_error_size_{size:g}"] = local_error(layer.eval(), smooth)  # type: ignore[arg-type]
     return found
 
 
