@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from components.datasets.prepared import PreparedData
@@ -42,7 +42,7 @@ class NetworkParams(Params):
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
     weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
     frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
-    hidden: PositiveInt = Field(24, description="channels of the scorer")
+    hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
 
 
 class TrainParams(EpisodeParams):
@@ -99,18 +99,19 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         generator = torch.Generator().manual_seed(height)
         said = (torch.rand(WAYS, height, width, generator=generator) < 0.02).float()
-        return {"embedding": units(1, length, rows, columns), "annotation": said[None]}
+        return {"embedding": units(1, rows, columns, length), "annotation": said[None]}
 
     def query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         cells = 37 + batch
         generator = torch.Generator().manual_seed(width)
         return {
-            "embedding": units(1, length, rows, columns),
-            "fine": torch.rand(1, hidden, -(-height // FINE), -(-width // FINE), generator=generator),
+            "embedding": units(1, rows, columns, length),
+            "seen": torch.randn(1, 2 * hidden, rows, columns, generator=generator),
+            "fine": torch.rand(1, hidden // 2, -(-height // FINE), -(-width // FINE), generator=generator),
             "mean": torch.randn(1, WAYS, length, generator=generator),
             "present": torch.tensor([[True, True]]),
-            "keys": units(1, length, 1, cells)[:, :, 0].transpose(1, 2).contiguous(),
+            "keys": units(1, cells, length),
             "values": torch.rand(1, WAYS, cells, generator=generator),
             "hint": torch.rand(1, WAYS, 2, rows, columns, generator=generator),
             "size": torch.zeros(height, width, dtype=torch.uint8),
@@ -121,9 +122,10 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         return {name: known[name] for name in ("embedding", "fine", "size")}
 
     image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
-    shot_axes = {"embedding": {2: "rows", 3: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
+    shot_axes = {"embedding": {1: "rows", 2: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
     query_axes = {
-        "embedding": {2: "rows", 3: "columns"},
+        "embedding": {1: "rows", 2: "columns"},
+        "seen": {2: "rows", 3: "columns"},
         "fine": {2: "fine_rows", 3: "fine_columns"},
         "mean": {1: "ways"},
         "present": {1: "ways"},
@@ -134,7 +136,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     }
     alone_axes = {name: query_axes[name] for name in ("embedding", "fine", "size")}
     return [
-        Graph("encode", Encode(net), picture, ("embedding", "fine"), image_axes, traced, probes),
+        Graph("encode", Encode(net), picture, ("embedding", "seen", "fine"), image_axes, traced, probes),
         Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
         Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
         Graph("foreground", Foreground(net), alone, ("logits",), alone_axes, traced, probes),
@@ -157,6 +159,6 @@ def fused(net: EarlyFusion) -> Graph:
 
 
 def units(*shape: int) -> Tensor:
-    """Seeded vectors of unit length along axis 1."""
+    """Seeded vectors of unit length along the last axis."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(shape[-1]))
-    return values / values.norm(dim=1, keepdim=True)
+    return values / values.norm(dim=-1, keepdim=True)

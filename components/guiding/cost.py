@@ -99,7 +99,7 @@ def run(
     for number, (x, y) in enumerate(first):
         session.click(0, x, y, number % 2)
     annotation = session.annotation(session.supports[0])[None]
-    hidden = guided.graphs["encode"].get_outputs()[1].shape[1]
+    hidden = guided.graphs["encode"].get_outputs()[1].shape[1] // 2
     with TemporaryDirectory() as folder:
         early = early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
         found: dict[str, list[float]] = {"update": [], "click to mask": [], "full pass": []}

@@ -57,25 +57,26 @@ class Episodes:
         return draw_episode(self.train, masks[index], self.params, rng)
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the guided logits, and that of those without guidance, which learn from the same queries."""
-        guided, unguided = net(*(batch[name] for name in INPUTS))
-        return episode_loss(guided, batch["target"].long()) + episode_loss(unguided, batch["target"].long())
+        """The mean loss of the guided logits, and that of those without guidance, which learn from the same queries."""
+        truth = batch["target"].long()
+        *guided, unguided = (episode_loss(logits, truth) for logits in net(*(batch[name] for name in INPUTS)))
+        return torch.stack(guided).mean() + unguided
 
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
-        """Positive IU over the same episodes each time, as many of every kind as training has; the mean over tasks."""
+        """Positive IU over the same episodes each time, as many of every kind as training has; the mean over masks."""
         device, scores, negatives, floor = next(net.parameters()).device, [], [], []
         for place in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
             rng = np.random.default_rng((self.params.seed, int(place)))
             arrays = draw_episode(self.val, self.val[int(place)], self.params, rng)
             batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
-            found, unguided = (
+            *guided, unguided = (
                 logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
             )
             truth = arrays["target"]
             floor.append(positive_iu(unguided, truth))
-            scores.append(positive_iu(found, truth))
-            negatives.append(positive_iu(found, truth, way=0))
+            scores += [positive_iu(found, truth) for found in guided]
+            negatives += [positive_iu(found, truth, way=0) for found in guided]
         positive, negative = float(np.mean(scores)), float(np.mean(negatives))
         return {
             "val/positive_iu": positive,

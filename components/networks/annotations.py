@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from components.networks.upsampling import interpolation
+
 
 def spread(annotation: Tensor, stride: int) -> Tensor:
     """Bring annotation maps (N, K, H, W) to the grid of features at `stride`, (N, K, ceil(H/s), ceil(W/s)).
@@ -10,27 +12,21 @@ def spread(annotation: Tensor, stride: int) -> Tensor:
     Each pixel gives its value to the cells around it by bilinear weights that sum to one, at borders and corners too,
     so that a lone dot counts as much there as inside. Cell i looks at pixel stride·i.
     """
-    rows = weights(annotation.shape[2], stride).to(annotation)
-    columns = weights(annotation.shape[3], stride).to(annotation)
-    return rows @ annotation @ columns.T
-
-
-def weights(pixels: int, stride: int) -> Tensor:
-    """How much of each pixel of a line goes to each cell, (ceil(pixels/s), pixels): columns sum to one."""
-    cells = (pixels + stride - 1) // stride
-    # Past the last cell there is none to share with.
-    place = (torch.arange(pixels) / stride).clamp(max=cells - 1)
-    return (1 - (place[None] - torch.arange(cells)[:, None]).abs()).clamp(min=0)
+    # Not -(-side // stride): exported, a division rounds towards zero.
+    rows, columns = (
+        interpolation((side + stride - 1) // stride, stride, side).to(annotation) for side in annotation.shape[2:]
+    )
+    return rows.T @ annotation @ columns
 
 
 def pool(features: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """The mean feature (N, K, D) under each class's cells, and which classes have any, (N, K) bool.
 
-    features: (N, D, h, w); cells: (N, K, h, w) from `spread`. A dense mask gives the mean, over its pixels, of the
+    features: (N, h, w, D); cells: (N, K, h, w) from `spread`. A dense mask gives the mean, over its pixels, of the
     bilinearly upsampled features; a class without an annotation gives zeros.
     """
     mass = cells.flatten(2).sum(dim=2)
-    total = cells.flatten(2) @ features.flatten(2).transpose(1, 2)
+    total = cells.flatten(2) @ features.flatten(1, 2)
     present = mass > 0
     return total / torch.where(present, mass, 1.0)[..., None], present
 

@@ -26,7 +26,8 @@ class EarlyFusion(nn.Module):
         super().__init__()
         self.backbone = backbone
         fine, *channels = backbone.channels
-        self.look = conv_norm_relu(fine, hidden)
+        details = hidden // 2
+        self.look = conv_norm_relu(fine, details)
         self.project = nn.ModuleList(nn.Conv2d(count, hidden, kernel_size=1) for count in channels)
         self.tiled = nn.Linear(hidden, hidden)
         self.coarse = nn.Sequential(
@@ -35,8 +36,8 @@ class EarlyFusion(nn.Module):
             conv_norm_relu(hidden, hidden, 5, groups=hidden),
             conv_norm_relu(hidden, hidden, 3),
         )
-        self.fine = nn.Sequential(conv_norm_relu(2 * hidden, hidden), conv_norm_relu(hidden, hidden, 3))
-        self.score = nn.Conv2d(hidden, 2, kernel_size=1)
+        self.fine = nn.Sequential(conv_norm_relu(hidden + details, details), conv_norm_relu(details, details, 3))
+        self.score = nn.Conv2d(details, 2, kernel_size=1)
 
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Features (N, C, h, w) at stride 8 and details (N, C, h4, w4) at stride 4 of what the backbone takes."""

@@ -2,24 +2,25 @@
 
 from torch import Tensor, nn
 
-from components.networks.guided import FINE, Guidance, GuidedNet
-from components.networks.upsampling import upsample
+from components.networks.guided import FINE, Features, Guidance, GuidedNet
+from components.networks.upsampling import upsample_by_products
 
 
 class Encode(nn.Module):
-    """image (N, H, W, 3) uint8 RGB to embedding (N, D, h, w) and fine (N, C, h4, w4): once a picture."""
+    """image (N, H, W, 3) uint8 RGB to embedding (N, h, w, D), seen (N, 2C, h, w) and fine (N, C/2, h4, w4)."""
 
     def __init__(self, net: GuidedNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The features that guidance and masks are made of."""
-        return self.net.encode(image.permute(0, 3, 1, 2).float())
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The features that guidance and masks are made of, once a picture."""
+        features = self.net.encode(image.permute(0, 3, 1, 2).float())
+        return features.embedding, features.seen, features.fine
 
 
 class Guide(nn.Module):
-    """embedding (1, D, h, w) and annotation (1, K, H, W) to one shot's mean, present and values; no encoder runs."""
+    """embedding (1, h, w, D) and annotation (1, K, H, W) to one shot's mean, present and values; no encoder runs."""
 
     def __init__(self, net: GuidedNet) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class Segment(nn.Module):
     def forward(
         self,
         embedding: Tensor,
+        seen: Tensor,
         fine: Tensor,
         mean: Tensor,
         present: Tensor,
@@ -50,8 +52,8 @@ class Segment(nn.Module):
         size: Tensor,
     ) -> Tensor:
         """The scores of every class at every pixel."""
-        scores = self.net.segment(embedding, fine, Guidance(mean, present, keys, values), hint)
-        return upsample(scores, FINE, size.shape[-2:])
+        scores = self.net.segment(Features(embedding, seen, fine), Guidance(mean, present, keys, values), hint)
+        return upsample_by_products(scores, FINE, size.shape[-2:])
 
 
 class Foreground(nn.Module):
@@ -63,4 +65,4 @@ class Foreground(nn.Module):
 
     def forward(self, embedding: Tensor, fine: Tensor, size: Tensor) -> Tensor:
         """The scores of both at every pixel of the grid of `size`, an (H, W) array."""
-        return upsample(self.net.foreground(embedding, fine), FINE, size.shape[-2:])
+        return upsample_by_products(self.net.foreground(embedding, fine), FINE, size.shape[-2:])

@@ -3,22 +3,22 @@
 import torch
 from torch import Tensor
 
-from components.networks.guided import Guidance, GuidedNet
+from components.networks.guided import Features, Guidance, GuidedNet
 
 
 class LateGlobal(GuidedNet):
     """Guidance is one mean a class, tiled: where an annotation lies in its picture does not matter (thesis §4.3.1)."""
 
-    def segment(self, embedding: Tensor, fine: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
+    def segment(self, features: Features, guidance: Guidance, hint: Tensor) -> Tensor:
         """As in GuidedNet, without the support's cells and without what is known of this very picture."""
         tiled = guidance._replace(values=torch.zeros_like(guidance.values))
-        return super().segment(embedding, fine, tiled, torch.zeros_like(hint))
+        return super().segment(features, tiled, torch.zeros_like(hint))
 
 
 class LateLocal(GuidedNet):
     """Guidance stays where the annotation lies, so that the query is the support or much like it (thesis §4.3.1)."""
 
-    def segment(self, embedding: Tensor, fine: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
+    def segment(self, features: Features, guidance: Guidance, hint: Tensor) -> Tensor:
         """As in GuidedNet, by the annotations' places alone."""
         local = guidance._replace(mean=torch.zeros_like(guidance.mean), values=torch.zeros_like(guidance.values))
-        return super().segment(embedding, fine, local, hint)
+        return super().segment(features, local, hint)

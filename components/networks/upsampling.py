@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,6 +29,21 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
     whole = [factor * side if halves else factor * (side - 1) + 1 for side in padded.shape[-2:]]
     fine = F.interpolate(padded, size=whole, mode="bilinear", align_corners=not halves)
     return fine[..., start : start + size[0], start : start + size[1]]
+
+
+def interpolation(coarse: int, factor: int, fine: int) -> Tensor:
+    """What each of `fine` cells takes of `coarse` ones, (fine, coarse), as `upsample` has it: rows sum to one.
+
+    Its transpose spreads values from the fine line to the coarse one.
+    """
+    place = (torch.arange(fine) / factor).clamp(max=coarse - 1)
+    return (1 - (place[:, None] - torch.arange(coarse)).abs()).clamp(min=0)
+
+
+def upsample_by_products(x: Tensor, factor: int, size: Sequence[int]) -> Tensor:
+    """`upsample` of `x` (N, …, h, w) by two matrix products: several times as fast in ONNX Runtime, on small maps."""
+    rows, columns = (interpolation(*line).to(x) for line in zip(x.shape[-2:], (factor, factor), size, strict=True))
+    return rows @ (x @ columns.T)
 
 
 class Step(NamedTuple):

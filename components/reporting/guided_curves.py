@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.errors import DataError
 from components.files import atomic_path, write_json
 
 Scores = Mapping[str, Any]
+# More points than a picture has clicks.
+MANY = 10**6
 
 
 def draw(found: Sequence[Scores], file: Path) -> None:
@@ -22,15 +25,18 @@ def draw(found: Sequence[Scores], file: Path) -> None:
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     of_points, of_shots = figure.subplots(1, 2, sharey=True)
+    single = sorted((scores for scores in found if scores["shots"] == 1), key=amount)
+    draw_line(of_points, [named(scores["points"]) for scores in single], single, "one picture")
+    shots = sorted({scores["shots"] for scores in found})
+    # Places first, so that a line without the lowest count does not reorder the axis.
+    of_shots.set_xticks(range(len(shots)), [str(count) for count in shots])
+    for points in sorted({scores["points"] for scores in found if scores["shots"] > 1}, key=lambda each: each or MANY):
+        line = sorted((scores for scores in found if scores["points"] == points), key=lambda each: each["shots"])
+        label = "dense masks" if points is None else f"{points} points a class"
+        draw_line(of_shots, [shots.index(scores["shots"]) for scores in line], line, label)
+    of_points.set(xlabel="points of each class in one picture", ylabel="positive IU")
+    of_shots.set(xlabel="annotated pictures")
     floor = sum(scores["foreground_background"]["positive_iu"] for scores in found) / len(found)
-    rows = sorted((scores for scores in found if scores["shots"] == 1), key=lambda scores: scores["points"] or 10**6)
-    of_points.plot([named(scores["points"]) for scores in rows], [scores["positive_iu"] for scores in rows], "o-")
-    of_points.set(xlabel="points of each class, one shot", ylabel="positive IU")
-    for points in dict.fromkeys(scores["points"] for scores in found if scores["shots"] > 1):
-        line = sorted((scores for scores in found if scores["points"] == points), key=lambda scores: scores["shots"])
-        places = [str(scores["shots"]) for scores in line]
-        of_shots.plot(places, [scores["positive_iu"] for scores in line], "o-", label=named(points))
-    of_shots.set(xlabel="shots")
     for axes in (of_points, of_shots):
         axes.axhline(floor, color="grey", linestyle="--", label="foreground–background")
         axes.set_ylim(bottom=0)
@@ -41,11 +47,42 @@ def draw(found: Sequence[Scores], file: Path) -> None:
     write_json(file.with_suffix(".json"), [{name: scores[name] for name in kept} for scores in found])
 
 
+def draw_line(axes: Any, places: Sequence[Any], line: Sequence[Scores], label: str) -> None:
+    """One line of scores at `places` along an axis."""
+    axes.plot(places, [scores["positive_iu"] for scores in line], "o-", label=label)
+
+
+def amount(scores: Scores) -> int:
+    """How much is annotated, to sort by; a dense mask is more than any points."""
+    return int(scores["points"] or MANY)
+
+
 def named(points: int | None) -> str:
     """`5`, or `dense`."""
     return "dense" if points is None else str(points)
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Draw the files of scores, all but the last of `arguments`, to the last. Raises DataError at one that is none."""
+    *sources, target = map(Path, arguments)
+    draw([read(source) for source in sources], target)
+
+
+def read(file: Path) -> Scores:
+    """The scores in `file`. Raises DataError where it is missing or holds others, such as those of clips."""
+    try:
+        found: Scores = json.loads(file.read_text())
+    except (OSError, ValueError):
+        raise DataError(f"{file}: no scores, expected what `pixelwise evaluate … --json` writes") from None
+    if "foreground_background" not in found:
+        raise DataError(f"{file}: found no foreground_background, expected scores of categories")
+    return found
+
+
 if __name__ == "__main__":
-    *sources, target = map(Path, sys.argv[1:])
-    draw([json.loads(source.read_text()) for source in sources], target)
+    if len(sys.argv) < 3:
+        sys.exit("usage: python -m components.reporting.guided_curves SCORES.json … FILE.png")
+    try:
+        main(sys.argv[1:])
+    except DataError as error:
+        sys.exit(str(error))

@@ -137,11 +137,11 @@ def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None
 def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
     """`guidance` that says nothing of the first class, with what in a picture is least like all others as that class.
 
-    So one click on an object gives a mask. embedding: (1, D, h, w) of the picture.
+    So one click on an object gives a mask. embedding: (1, h, w, D) of the picture.
     """
-    cells = embedding[0].reshape(embedding.shape[1], -1)
-    likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells).max(axis=0)
-    unlike = cells[:, np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]].T
+    cells = embedding.reshape(-1, embedding.shape[-1])
+    likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells.T).max(axis=0)
+    unlike = cells[np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]]
     ways = len(guidance.counts)
     some = unlike[:: max(1, len(unlike) // SOME)]
     present = np.arange(ways) == 0

@@ -7,7 +7,8 @@ from components.errors import ParamsError
 from components.families.guided import GUIDES, NetworkParams, build, graphs
 from components.networks.backbones import Backbone
 from components.networks.early_fusion import EarlyFusion, dilated
-from components.networks.guided import MATCHES, Guidance, Scorer
+from components.networks.guided import Guidance
+from components.networks.metric import MATCHES, Scorer
 
 
 def net_of(guide: str) -> torch.nn.Module:
@@ -64,16 +65,16 @@ def test_of_a_masked_picture_only_its_positives_count(nets):
 @torch.inference_mode()
 def test_the_late_global_guide_forgets_places_and_the_late_local_one_looks(nets):
     net = nets["late-global"]
-    (embedding, fine), guidance = net.encode(torch.rand(1, 3, 97, 131) * 255), None
-    guidance = net.guide(embedding, dots())
+    features = net.encode(torch.rand(1, 3, 97, 131) * 255)
+    guidance = net.guide(features.embedding, dots())
     moved = Guidance(guidance.mean, guidance.present, guidance.keys.flip(1), guidance.values)
-    expected = net.segment(embedding, fine, guidance, hint())
-    torch.testing.assert_close(net.segment(embedding, fine, moved, hint().flip(4)), expected)
+    expected = net.segment(features, guidance, hint())
+    torch.testing.assert_close(net.segment(features, moved, hint().flip(4)), expected)
     local = nets["late-local"]
     other = guidance._replace(mean=guidance.mean.flip(1), keys=guidance.keys.flip(1))
-    expected = local.segment(embedding, fine, guidance, hint())
-    torch.testing.assert_close(local.segment(embedding, fine, other, hint()), expected)
-    assert not torch.allclose(local.segment(embedding, fine, guidance, hint().flip(4)), expected)
+    expected = local.segment(features, guidance, hint())
+    torch.testing.assert_close(local.segment(features, other, hint()), expected)
+    assert not torch.allclose(local.segment(features, guidance, hint().flip(4)), expected)
 
 
 def test_early_fusion_ships_as_one_graph_of_picture_and_annotation(nets):
@@ -96,13 +97,17 @@ def test_a_backbone_widened_for_annotations_starts_as_it_was_on_colours():
 
 
 @torch.inference_mode()
-def test_the_weights_that_a_mean_makes_equal_the_query_and_product_layers():
+def test_the_scorer_fuses_by_concatenation_and_by_product():
     torch.manual_seed(0)
     scorer = Scorer(embedding=40, hidden=6).eval()
-    embedding, fine, mean = torch.randn(2, 40, 5, 7), torch.rand(2, 6, 10, 14), torch.randn(2, 3, 40)
-    found, seen = torch.randn(2, 3, MATCHES, 5, 7), []
-    scorer.coarse.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    scorer(embedding, fine, mean, found)
-    product = scorer.product((mean[..., None, None] * embedding[:, None]).flatten(0, 1))
-    query = scorer.query(embedding)[:, None] + scorer.tiled(mean)[..., None, None]
-    torch.testing.assert_close(seen[0], query.flatten(0, 1) + product + scorer.found(found.flatten(0, 1)))
+    embedding, fine, mean = torch.randn(2, 5, 7, 40), torch.rand(2, 3, 10, 14), torch.randn(2, 3, 40)
+    found, fused = torch.randn(2, 3, MATCHES, 5, 7), []
+    scorer.near.register_forward_pre_hook(lambda _, inputs: fused.append(inputs[0]))
+    scorer(scorer.see(embedding), fine, mean, found)
+    tiled = mean[:, :, None, None].expand(-1, -1, 5, 7, -1)
+    both = torch.cat([embedding[:, None].expand(-1, 3, -1, -1, -1), tiled], dim=4)
+    weight = torch.cat([scorer.project.weight[:6], scorer.tiled.weight[:6]], dim=1)
+    concatenated = both @ weight.T + scorer.project.bias[:6] + scorer.tiled.bias[:6]
+    product = scorer.project(embedding)[:, None, ..., 6:] * scorer.tiled(tiled)[..., 6:]
+    expected = (concatenated + product).permute(0, 1, 4, 2, 3).flatten(0, 1) + scorer.found(found.flatten(0, 1))
+    torch.testing.assert_close(fused[0], expected, rtol=1e-4, atol=1e-5)
