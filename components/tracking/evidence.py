@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def read_evidence(folder: Path) -> Evidence:
     try:
         with np.load(folder / IMAGES, allow_pickle=False) as images:
             ids, counts = images["ids"], images["counts"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{folder / IMAGES}: {error}, expected arrays ids (M,) and counts (M, K, K)") from None
     try:
         return Evidence(

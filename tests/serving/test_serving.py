@@ -17,8 +17,9 @@ from serving_world import encoded, service_of, serving, wait_until
 
 from components.errors import ModelError, ParamsError
 from components.reporting.pictures import overlay
+from components.serving.limits import ServeParams
 from components.serving.models import open_file
-from components.serving.server import listen
+from components.serving.server import address_of, listen
 
 IMAGE, LABEL = channel_picture(0, (24, 40))
 PICTURE = encoded(IMAGE)
@@ -308,6 +309,12 @@ def test_a_model_of_several_graphs_is_refused_with_what_takes_it_instead(tmp_pat
     (tmp_path / "model" / mark).touch()
     with pytest.raises(ModelError, match=rf"several graphs \(\w+\), expected one graph; `pixelwise predict {instead}"):
         open_file(tmp_path / "model", "cpu")
+
+
+def test_it_listens_on_this_machine_alone_unless_told_and_says_what_that_means():
+    with listen(ServeParams().host, 0) as alone, listen("0.0.0.0", 0) as everywhere:
+        assert "only this machine can ask" in address_of(alone)
+        assert "whoever reaches this machine can ask, without password or encryption" in address_of(everywhere)
 
 
 def test_a_taken_port_is_named(model):
