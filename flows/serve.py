@@ -40,9 +40,9 @@ def served(deployment: Mapping[str, Any]) -> "RunnerDeployment":
 
     flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
     return flow.to_deployment(
-        **{name: deployment[name] for name in ALIKE},
-        schedules=[Cron(**schedule) for schedule in deployment["schedules"]],
-        concurrency_limit=ConcurrencyLimitConfig(**deployment["concurrency_limit"]),
+        **{name: deployment[name] for name in ALIKE if name in deployment},
+        schedules=[Cron(**schedule) for schedule in deployment.get("schedules", [])],
+        concurrency_limit=ConcurrencyLimitConfig(**{"limit": 1, **deployment.get("concurrency_limit", {})}),
     )
 
 

@@ -17,7 +17,8 @@ from components.errors import PixelwiseError
 from flows.command import GUARD
 
 LOG = Path("server.log")
-START_SECONDS = 120.0
+# A busy machine may take minutes; a server that ends is noticed at once.
+START_SECONDS = 300.0
 POLL_SECONDS = 0.1
 
 

@@ -20,6 +20,8 @@ from components.files import write_json
 
 # One row is read by reading its row group: small groups make that cheap, single rows would bloat the footer.
 ROWS_A_GROUP = 8
+# Rows of the manifest that wait as dictionaries.
+ROWS_A_BATCH = 1024
 # DVC hashes and moves whole files: few and large, yet small enough that a changed split does not move everything.
 BYTES_A_SHARD = 256 * 2**20
 
@@ -99,13 +101,18 @@ class ShardWriter:
 
 
 class PreparedWriter:
-    """Writes a whole prepared data set under `root`: a context manager, finished by `finish`."""
+    """Writes a whole prepared data set under `root`: a context manager, finished by `finish`.
+
+    splits: number of items written of each split.
+    """
 
     def __init__(self, root: Path, raw: RawData) -> None:
         self.root = root
         self.raw = raw
-        self.rows: list[dict[str, Any]] = []
         self.layers: tuple[str, ...] = ()
+        self.splits: dict[str, int] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
         self._splits: dict[str, ShardWriter] = {}
 
     def __enter__(self) -> "PreparedWriter":
@@ -122,24 +129,30 @@ class PreparedWriter:
 
     def add(self, item: Accepted) -> None:
         """Write one item. The first one says which layers the data set has."""
-        if not self.rows:
+        if not self.splits:
             self.layers = tuple(name for name in item.cells if name not in ("image", "label"))
         split = item.row["split"]
         if split not in self._splits:
             self._splits[split] = ShardWriter(self.root, split, self.layers)
-        self.rows.append(self._splits[split].add(item))
+        self._rows.append(self._splits[split].add(item))
+        self.splits[split] = self.splits.get(split, 0) + 1
+        if len(self._rows) == ROWS_A_BATCH:
+            self._pack()
 
-    @property
-    def splits(self) -> dict[str, int]:
-        """Number of items written of each split."""
-        return {name: sum(row["split"] == name for row in self.rows) for name in self._splits}
+    def _pack(self) -> None:
+        """Put the manifest rows that wait into Arrow's memory, a tenth of what they take as dictionaries."""
+        self._batches.append(pa.RecordBatch.from_pylist(self._rows, MANIFEST))
+        self._rows = []
 
     def finish(self) -> None:
         """End the shards and write the manifest and the description."""
         for writer in self._splits.values():
             writer.close()
+        self._pack()
         manifest = self.root / MANIFEST_FILE
-        pq.write_table(pa.Table.from_pylist(self.rows, MANIFEST), manifest, store_schema=False)
+        # Of one piece, so that the file does not show how the rows were packed.
+        table = pa.Table.from_batches(self._batches, MANIFEST).combine_chunks()
+        pq.write_table(table, manifest, store_schema=False)
         description = {
             "name": self.raw.name,
             "classes": list(self.raw.classes.names),

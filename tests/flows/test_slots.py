@@ -1,6 +1,9 @@
 import asyncio
 
-from flows.slots import Slots
+import pytest
+
+from flows.lock import run_lock
+from flows.slots import Slots, default_slots, gpus, visible_gpus
 
 
 def most_beside(work, count):
@@ -35,3 +38,42 @@ def test_what_measures_time_runs_alone_and_two_of_them_do_not_wait_for_ever():
 
 def test_one_slot_is_one_at_a_time():
     assert most_beside([False, True, False], count=1) == [1, 1, 1]
+
+
+@pytest.fixture
+def devices(tmp_path, monkeypatch):
+    """The folder of a machine with two GPUs."""
+    for name in ("nvidia0", "nvidia1", "nvidiactl"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("flows.slots.DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("named", "numbers"), [(None, "01"), ("", ""), ("1", "1"), ("1, 0", "01"), ("GPU-8932f937", "01"), ("7", "")]
+)
+def test_the_gpus_in_use_are_those_that_cuda_may_see(devices, named, numbers, monkeypatch):
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert [device.name for device in visible_gpus()] == [f"nvidia{number}" for number in numbers]
+    assert default_slots() == (1 if numbers else 2)
+
+
+def test_a_gpu_that_another_holds_is_waited_for_and_one_that_is_free_is_not(devices, monkeypatch):
+    async def take(named):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+        async with gpus():
+            taken.append(named)
+
+    async def run():
+        with run_lock(devices / "nvidia0"):
+            waiting = asyncio.create_task(take("0"))
+            await asyncio.sleep(0)
+            await take("1")
+            assert taken == ["1"]
+        await waiting
+
+    taken: list[str] = []
+    asyncio.run(asyncio.wait_for(run(), timeout=60))
+    assert taken == ["1", "0"]

@@ -1,6 +1,8 @@
 import asyncio
 
 import pytest
+from channel_world import write_channel_model
+from worlds import noise, save
 
 from flows.lock import run_lock
 from flows.tries import Tries
@@ -38,3 +40,21 @@ def test_a_second_prediction_is_skipped(folder, capsys):
 def test_each_wait_is_twice_the_one_before():
     options = Tries(retries=3, wait_seconds=10, limit_seconds=60).options()
     assert options == {"retries": 3, "retry_delay_seconds": [10, 20, 40], "timeout_seconds": 60}
+
+
+@pytest.mark.slow
+def test_predictions_are_spread_over_the_workers_of_a_dask_cluster(folder):
+    distributed = pytest.importorskip("distributed")
+    from flows.steps import predict
+
+    write_channel_model(folder / "model")
+    for number, name in enumerate(("a", "b")):
+        save(noise(number), folder / name / "picture.png")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        state = asyncio.run(
+            predict(inputs=["a", "b", "lost"], model="model", dask=cluster.scheduler_address, return_state=True)
+        )
+    assert state.is_failed()
+    assert state.message.startswith("predict lost: ")
+    for name in ("a", "b"):
+        assert (folder / "predictions" / name / "picture.label.png").is_file()
