@@ -24,6 +24,7 @@ def refuse(*_: object) -> None:
 def bench(tmp_path):
     root = write_coco_mval(tmp_path / "raw", ["bowl", "kite"] * 2)
     ingest.run(ingest.IngestParams(dataset="coco_mval", root=root), tmp_path / "prepared")
+    data = PreparedData(tmp_path / "prepared")
     return Bench(
         data,
         tmp_path,
