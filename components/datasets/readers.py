@@ -6,6 +6,7 @@ from pathlib import Path
 from components.datasets import (
     camvid,
     cityscapes,
+    coco,
     context,
     davis,
     folder,
@@ -36,6 +37,7 @@ READERS: dict[str, Callable[[Path], RawData]] = {
     "video": video.read,
     "youtube_objects": youtube_objects.read,
     "davis": davis.read,
+    "coco": coco.read,
     "coco_mval": masks.read_mval,
     "davis_frames": masks.read_frames,
     "guided": masks.read_together,

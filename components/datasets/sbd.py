@@ -8,16 +8,16 @@ from components.datasets.archives import locate
 from components.datasets.items import Item, MapFile, RawData
 from components.errors import DataError
 
-IMAGES, LABELS = Path("img"), Path("cls")
-FIELD = "GTcls.Segmentation"
+IMAGES, LABELS, OBJECTS = Path("img"), Path("cls"), Path("inst")
+FIELD, OBJECT_FIELD = "GTcls.Segmentation", "GTinst.Segmentation"
 
 
 def read(root: Path) -> RawData:
     """SBD under `root`, and the year of VOC that lies beside it, if one does.
 
     train is SBD's own list. val is VOC's val, with VOC's labels, without the pictures of train: VOC 2011 gives
-    seg11valid, the 736 pictures of the thesis. Without VOC, or without a label of it, val is SBD's own. Raises
-    DataError where the lists are missing.
+    seg11valid, the 736 pictures of the thesis. Without VOC, or without a label of it, val is SBD's own. Where the
+    objects of all pictures are there, the layer `instance` numbers them. Raises DataError where the lists are missing.
     """
     folder = locate(root, is_sbd, "SBD's dataset folder, with img, cls, train.txt and val.txt")
     ids = voc.read_ids(folder / "train.txt")
@@ -25,7 +25,13 @@ def read(root: Path) -> RawData:
     val = read_voc_val(year, ids) if year else []
     if not val:
         val = list_items(folder, "val", voc.read_ids(folder / "val.txt"))
-    return RawData("sbd", voc.CLASSES, [*list_items(folder, "train", ids), *val], voc.LABEL_VALUES)
+
+    def find(item: Item) -> MapFile:
+        own = MapFile(folder / OBJECTS / f"{item.id}.mat", OBJECT_FIELD, voc.as_ids)
+        return voc.object_file(year, item) if year and isinstance(item.label, Path) else own
+
+    items = voc.with_objects([*list_items(folder, "train", ids), *val], find)
+    return RawData("sbd", voc.CLASSES, items, voc.LABEL_VALUES)
 
 
 def is_sbd(folder: Path) -> bool:

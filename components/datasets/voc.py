@@ -1,9 +1,13 @@
 """PASCAL VOC's segmentation layout: ImageSets/Segmentation, JPEGImages, SegmentationClass (Everingham et al. 2010)."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from components.datasets.archives import locate, read_text
-from components.datasets.items import VOID, Classes, Item, RawData, bit_palette
+from components.datasets.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from components.errors import DataError
 
 NAMES = (
@@ -13,6 +17,7 @@ NAMES = (
 )
 LISTS = Path("ImageSets/Segmentation")
 IMAGES = Path("JPEGImages")
+OBJECTS = Path("SegmentationObject")
 # The second holds SBD's labels as PNG, as most lists of further training pictures expect.
 LABELS = (Path("SegmentationClass"), Path("SegmentationClassAug"))
 CLASSES = Classes(NAMES, bit_palette(len(NAMES)))
@@ -23,13 +28,32 @@ def read(root: Path) -> RawData:
     """VOC under `root`: the VOCdevkit folder, the folder of one year, or what holds them.
 
     Every list is a split, under its own name. A picture belongs to the shortest list that names it, so that trainval is
-    left with nothing and vanishes; so does a list without a single label, as VOC's own test. Raises DataError where
-    there are no lists.
+    left with nothing and vanishes; so does a list without a single label, as VOC's own test. Where SegmentationObject
+    is there, the layer `instance` numbers the objects of a picture. Raises DataError where there are no lists.
     """
     folder = find_year(root)
     splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
     items = [item for split, ids in disjoint(splits).items() for item in labelled(folder, split, ids)]
+    items = with_objects(items, lambda item: object_file(folder, item))
     return RawData(name="voc", classes=CLASSES, items=items, label_values=LABEL_VALUES)
+
+
+def object_file(folder: Path, item: Item) -> MapFile:
+    """Where a picture's objects are numbered."""
+    return MapFile(folder / OBJECTS / f"{item.id}.png", convert=as_ids)
+
+
+def with_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list[Item]:
+    """`items` with what `find` gives as the layer `instance`; as they are where one has no such file."""
+    files = [find(item) for item in items]
+    if not all(file.path.is_file() for file in files):
+        return list(items)
+    return [replace(item, layers={"instance": file}) for item, file in zip(items, files, strict=True)]
+
+
+def as_ids(objects: np.ndarray) -> np.ndarray:
+    """The numbers of a map of objects, as the layer `instance` has them; its void belongs to none."""
+    return np.where(objects == VOID, 0, objects).astype(np.uint16)
 
 
 def find_year(root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Few pictures of a category: guided masks against foreground–background, which sees no guidance (thesis §4.4.1)."""
+"""Few pictures of a category: guided masks against baselines without guidance, or tuned to it (thesis §4.4.1)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +21,9 @@ from components.runtime.settling import settle, surest
 
 # From features to a label without guidance.
 Floor = Callable[[Features], np.ndarray]
+# A picture of the support, and (2, H, W) what is said of it.
+Told = tuple[Features, np.ndarray]
+Tuner = Callable[[Sequence[Told]], Floor]
 
 
 class Support(NamedTuple):
@@ -34,7 +37,7 @@ class Support(NamedTuple):
 
 @dataclass(frozen=True)
 class CategoryScores:
-    """Positive IU averaged over masks, guided and not, and the same of each category."""
+    """Positive IU averaged over masks, guided and not, and of each category; fine_tuned where that was asked."""
 
     positive_iu: float
     foreground_background: float
@@ -43,12 +46,14 @@ class CategoryScores:
     tasks: int
     shots: int
     points: int | None
+    fine_tuned: float | None = None
 
     def metrics(self) -> dict[str, Any]:
         """The scores as JSON."""
         return {
             "positive_iu": self.positive_iu,
             "foreground_background": {"positive_iu": self.foreground_background},
+            **({} if self.fine_tuned is None else {"fine_tuned": {"positive_iu": self.fine_tuned}}),
             "mean_iu": self.mean_iu,
             "per_category": dict(self.per_category),
             "tasks": self.tasks,
@@ -58,9 +63,10 @@ class CategoryScores:
 
     def __str__(self) -> str:
         said = "dense" if self.points is None else f"{self.points} points a class"
+        tuned = "" if self.fine_tuned is None else f"fine-tuned {self.fine_tuned:.3f} "
         return (
             f"positive IU {self.positive_iu:.3f}, foreground–background {self.foreground_background:.3f} "
-            f"({self.tasks} tasks, {self.shots} shots, {said}; mean IU {self.mean_iu:.3f})"
+            f"{tuned}({self.tasks} tasks, {self.shots} shots, {said}; mean IU {self.mean_iu:.3f})"
         )
 
 
@@ -71,23 +77,20 @@ def score_categories(
     names: Sequence[str],
     chosen: Sequence[str],
     support: Support,
+    tune: Tuner | None = None,
 ) -> CategoryScores:
     """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
 
     Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
-    so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance.
-    Raises DataError where a category is too small.
+    so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance;
+    what `tune` gives was optimised on the support. Raises DataError where a category is too small.
     """
-    points = support.points
     members = pictures_of(samples, names, chosen)
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
     guided: dict[str, list[float]] = defaultdict(list)
-    unguided, negatives = [], []
-    tasks = [(value, index) for value, indices in members.items() for index in indices]
-    # Spread over the categories, which lie one after the other.
-    tasks = [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(support.tasks, len(tasks))).astype(int)]
-    for value, index in progress(tasks, "evaluate"):
+    unguided, negatives, tuned = [], [], []
+    for value, index in progress(tasks_of(members, support.tasks), "evaluate"):
         rng = np.random.default_rng((support.seed, value, index))
         others = [other for other in members[value] if other != index]
         if len(others) < support.shots:
@@ -100,13 +103,16 @@ def score_categories(
             beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
             for other in rng.choice(others, support.shots, replace=False)
         ]
-        shots = [shot for image, said in supports for shot in shots_of(model, image, said, points, rng)]
+        told = [annotated(model, image, said, support.points, rng) for image, said in supports]
+        shots = [shot for each in told for shot in shots_of(model, each, support.points)]
         guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
         prediction = label(model.segment(features, settle(model, features, guidance)))
         guided[names[value]].append(positive_iu(prediction, truth, 1))
         negatives.append(positive_iu(prediction, truth, 0))
         unguided.append(positive_iu(floor(features), truth, 1))
+        if tune:
+            tuned.append(positive_iu(tune(told)(features), truth, 1))
     every = [score for scores in guided.values() for score in scores]
     return CategoryScores(
         positive_iu=float(np.mean(every)),
@@ -115,8 +121,15 @@ def score_categories(
         per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
         tasks=len(every),
         shots=support.shots,
-        points=points,
+        points=support.points,
+        fine_tuned=float(np.mean(tuned)) if tuned else None,
     )
+
+
+def tasks_of(members: Mapping[int, Sequence[int]], most: int) -> list[tuple[int, int]]:
+    """At most `most` tasks (class, picture), spread over the categories."""
+    tasks = [(value, index) for value, indices in members.items() for index in indices]
+    return [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(most, len(tasks))).astype(int)]
 
 
 def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequence[str]) -> dict[int, list[int]]:
@@ -145,15 +158,18 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def shots_of(
+def annotated(
     model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
-) -> list[Shot]:
-    """What a picture says, annotated densely or by `points` of each class, and then what those find of it too."""
-    features = model.encode(image)
-    if points is None:
-        return [model.guide(features, annotate(said))]
-    shot = model.guide(features, annotate_points(draw_points(said, points, rng), *said.shape))
-    found = surest(model, features, merge([shot]))
+) -> Told:
+    """A picture encoded, and annotated as `said` (H, W), densely or by `points` of each class."""
+    annotation = annotate(said) if points is None else annotate_points(draw_points(said, points, rng), *said.shape)
+    return model.encode(image), annotation
+
+
+def shots_of(model: GuidedModel, told: Told, points: int | None) -> list[Shot]:
+    """What an annotated picture says, and where that are a few points, what those find of it too."""
+    shot = model.guide(*told)
+    found = None if points is None else surest(model, told[0], merge([shot]))
     return [shot, found] if found else [shot]
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from components.datasets.splits import clip_and_frame, open_split
+from components.datasets.splits import Split, clip_and_frame, open_split
+from components.errors import ParamsError
 from components.files import write_json
-from components.guiding.categories import CategoryScores, Support, open_floor, score_categories
+from components.guiding.categories import CategoryScores, Support, Tuner, open_floor, score_categories
+from components.guiding.interactive import score_interactive
 from components.guiding.video import VideoScores, score_sequences
 from components.params import Params
 from components.runtime.guided import GuidedModel
@@ -19,15 +21,34 @@ VIDEO = ("davis",)
 
 
 class GuidedEvaluateParams(Params):
-    """Section `guided.evaluate`."""
+    """Section `guided.evaluate`.
+
+    Interactive segmentation has points and one picture, as its support is the query.
+    """
 
     split: str = Field("val", min_length=1, description="split of the data to score")
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
-    shots: PositiveInt = Field(1, description="pictures of a support; clips have their first frame")
+    shots: PositiveInt = Field(1, description="pictures of a support, or frames of a clip from its first on")
+    interactive: bool = Field(False, description="whether the points lie in the very picture that is segmented")
+    apart: bool = Field(False, description="whether the objects of a clip are told apart, as DAVIS 2017 counts them")
+    finetune: NonNegativeInt = Field(0, description="steps of fine-tuning on the support to compare with; 0: none")
     classes: tuple[str, ...] = Field((), description="categories that are scored, joined by commas; none: all")
     tasks: PositiveInt = Field(2000, description="most tasks that are scored, spread over the categories")
     seed: NonNegativeInt = Field(0, description="seed of supports and points")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What of the data is needed beside images and labels."""
+        return ("instance",) if self.apart else ()
+
+    @model_validator(mode="after")
+    def require_one_kind(self) -> "GuidedEvaluateParams":
+        """Interactive segmentation has points, one picture and no fine-tuning."""
+        if self.interactive and (not self.points or self.shots > 1 or self.finetune):
+            found = f"points {self.points}, shots {self.shots}, finetune {self.finetune}"
+            raise ParamsError(f"interactive: found {found}, expected points, one shot and no fine-tuning")
+        return self
 
 
 def run(
@@ -44,19 +65,30 @@ def run(
 
     Raises DataError where the split is empty or too small, ModelError where the model cannot run.
     """
-    model = model_folder(model)
-    guided = GuidedModel(model, params.provider)
-    split = open_split(params.split, data, dataset, root, ())
-    points = params.points or None
-    found: VideoScores | CategoryScores
-    if dataset in VIDEO:
-        clips = [clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
-        found = score_sequences(guided, split.samples, clips, points, params.seed)
-    else:
-        wanted = Support(params.shots, points, params.tasks, params.seed)
-        floor = open_floor(model, params.provider)
-        found = score_categories(guided, floor, split.samples, split.classes.names, params.classes, wanted)
+    found = score(params, model_folder(model), open_split(params.split, data, dataset, root, params.layers))
     for file in [json, out / "metrics.json" if out else None]:
         if file:
             write_json(file, found.metrics())
     return found
+
+
+def score(params: GuidedEvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores:
+    """The scores of the exported `model` on a split: clips of davis are followed, of all else categories segmented."""
+    guided, points = GuidedModel(model, params.provider), params.points or None
+    if split.dataset in VIDEO:
+        clips = [clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
+        return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.apart)
+    wanted = Support(params.shots, points, params.tasks, params.seed)
+    given = (guided, open_floor(model, params.provider), split.samples, split.classes.names, params.classes, wanted)
+    return score_interactive(*given) if params.interactive else score_categories(*given, tuner(model, params.finetune))
+
+
+def tuner(model: Path, steps: int) -> Tuner | None:
+    """Fine-tuning of the training beside the exported `model`, or with it; none of no steps."""
+    if not steps:
+        return None
+    # Torch takes a second to import, and nothing else here needs it.
+    from components.guiding.finetuning import FineTuning
+
+    checkpoint = model / "checkpoint"
+    return FineTuning(checkpoint if checkpoint.is_dir() else model, steps)

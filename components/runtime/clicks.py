@@ -8,6 +8,15 @@ import numpy as np
 REACH = 4.0
 
 
+def hint_of(points: Sequence[Sequence[tuple[int, int]]], cells: tuple[int, int], stride: int) -> np.ndarray:
+    """What clicks on a picture say of its `cells` (h, w) by their place: (K, 2, h, w), the mask before being unknown.
+
+    points: those (x, y) of each class.
+    """
+    near = np.stack([nearness(of_class, *cells, stride) for of_class in points])
+    return np.stack([np.zeros_like(near), near], axis=1)
+
+
 def nearness(points: Sequence[tuple[int, int]], height: int, width: int, stride: int) -> np.ndarray:
     """How near each cell of a (height, width) grid lies to the nearest of `points` (x, y) in pixels, float32 0–1."""
     if not len(points):

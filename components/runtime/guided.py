@@ -12,7 +12,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from components.errors import DataError, ModelError
-from components.runtime.clicks import nearness
+from components.runtime.clicks import hint_of
 from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from components.runtime.session import Provider, open_session
 
@@ -185,12 +185,8 @@ class GuidedSession:
     def segment(self, picture: int) -> np.ndarray:
         """The label (H, W) uint8 of a picture of the session; its own clicks count by their place too."""
         support = self.support(picture)
-        height, width = support.features.embedding.shape[1:3]
-        hint = np.zeros((len(self.names), 2, height, width), np.float32)
-        for way in range(len(self.names)):
-            points = [click[:2] for click in support.clicks if click.way == way]
-            hint[way, 1] = nearness(points, height, width, STRIDE)
-        return self.label(support.features, hint)
+        points = [[click[:2] for click in support.clicks if click.way == way] for way in range(len(self.names))]
+        return self.label(support.features, hint_of(points, support.features.embedding.shape[1:3], STRIDE))
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """The label (H, W) uint8 of any other picture (H, W, 3)."""

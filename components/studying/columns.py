@@ -50,4 +50,9 @@ COLUMNS = {
     "temporal_difference": Column("temporal difference", is_lower_better=True),
     "temporal_spread": Column("its std. over shots", is_lower_better=True),
     "gaussian_pixels": Column("learned size", "px", 1.0, 1),
+    "positive_iu": Column("positive IU"),
+    "foreground_background": Column("foreground–background"),
+    "fine_tuned": Column("fine-tuned on the support"),
+    "mean_j": Column("J"),
+    "frames_per_second": Column("frames a second", "", 1.0, 1),
 }

@@ -6,6 +6,7 @@ from components.errors import ModelError
 from components.families import find
 from components.params import parse
 from components.studying.bench import Bench
+from components.studying.guiding import guided
 from components.studying.measuring import OracleParams, oracle_scores, structure
 from components.studying.outcome import Run
 from components.studying.scheduled import Together, scheduled
@@ -39,6 +40,7 @@ MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
     "train": trained,
     "oracle": made_coarse,
     "structure": described,
+    "guide": guided,
 }
 # Kinds whose variants are measured in one go, in turns.
 TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {"schedule": scheduled, "velocity": velocities}

@@ -1,12 +1,13 @@
 """What a study needs of its parameters and its data, checked before the first training and not hours later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from components.datasets.correspondence import lookup
 from components.datasets.prepared import PreparedData, PreparedSplit
 from components.errors import DataError, PixelwiseError
 from components.families import find
+from components.guiding.evaluation import GuidedEvaluateParams
 from components.params import Params, parse
 from components.runtime.clockwork import open_staged
 from components.studying.bench import Bench
@@ -15,6 +16,9 @@ from components.studying.scheduled import require_schedule
 from components.studying.staging import NET
 from components.studying.study import Study, Variant, scoring
 from components.studying.velocity import VelocityParams
+
+# What a variant that trains nothing may override, by the kind of its study.
+OWN: Mapping[str, type[Params]] = {"oracle": OracleParams, "velocity": VelocityParams, "guide": GuidedEvaluateParams}
 
 
 def require_sound(study: Study, bench: Bench) -> None:
@@ -28,6 +32,8 @@ def require_sound(study: Study, bench: Bench) -> None:
                 bench.data.split(bench.val_split(study))
     if study.kind in ("schedule", "velocity"):
         require_net(study, bench)
+    elif study.kind == "guide" and not bench.model:
+        require_trainable(study, NET, bench)
 
 
 def require_own(study: Study, variant: Variant) -> None:
@@ -35,8 +41,7 @@ def require_own(study: Study, variant: Variant) -> None:
     if study.kind == "schedule":
         require_schedule(study, variant)
     else:
-        own: type[Params] = OracleParams if study.kind == "oracle" else VelocityParams
-        parse(own, variant.overrides, f"study {study.name}: {variant.name}")
+        parse(OWN[study.kind], variant.overrides, f"study {study.name}: {variant.name}")
 
 
 def require_net(study: Study, bench: Bench) -> None:

@@ -42,15 +42,15 @@ class Expectation(Params):
 class Study(Params):
     """A claim and the runs that test it.
 
-    kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, or how fast
-    its layers change.
+    kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, how fast
+    its layers change, or tasks that annotations define.
     """
 
     name: str
     title: str
     thesis: str = Field(description="where in the thesis")
     claim: str
-    kind: Literal["train", "oracle", "structure", "schedule", "velocity"] = "train"
+    kind: Literal["train", "oracle", "structure", "schedule", "velocity", "guide"] = "train"
     family: str = "fcn"
     data: str = Field(description="the data that it is meant for, and how to prepare it")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)

@@ -1,13 +1,13 @@
 """SBD in its own layout, alone and beside VOC."""
 
 import numpy as np
-from mat_worlds import values, write_sbd
+from mat_worlds import save_mat, values, write_sbd
 from PIL import Image
-from worlds import write_voc
+from worlds import save, write_voc
 
 from components import ingest
 from components.datasets import sbd, voc
-from components.datasets.examine import read_pair
+from components.datasets.examine import read_layer, read_pair
 from components.datasets.prepared import PreparedData
 from components.ingest import IngestParams
 
@@ -65,3 +65,20 @@ def test_the_same_map_in_a_matlab_file_and_in_a_png_has_one_hash(tmp_path):
         rows.append((split.rows[0]["label_sha256"], split.rows[0]["image_sha256"], split.label(0).tobytes()))
     assert rows[0] == rows[1]
     assert np.frombuffer(rows[0][2], np.uint8).max() <= 20
+
+
+def test_the_objects_of_sbd_and_of_voc_beside_it_are_the_layer_instance(tmp_path):
+    folder = write_sbd(tmp_path, LISTS) / "benchmark_RELEASE/dataset/inst"
+    year = write_voc(tmp_path / "VOCdevkit", {"val": ["2008_000009"]}) / "VOC2012"
+    for seed, id_ in enumerate(["2008_000002", "2008_000003"]):
+        save_mat(folder / f"{id_}.mat", GTinst={"Segmentation": values(seed, 0, 3), "Categories": [[1], [2], [2]]})
+    assert not sbd.read(tmp_path).items[0].layers
+    objects = values(5, 0, 2)
+    objects[:2] = 255
+    save(Image.fromarray(objects), year / "SegmentationObject/2008_000009.png")
+    items = {item.id: item for item in sbd.read(tmp_path).items}
+    found = read_layer("instance", items["2008_000003"], (32, 24), MANY)
+    assert (found == values(1, 0, 3)).all()
+    found = read_layer("instance", items["2008_000009"], (32, 24), MANY)
+    assert (found == np.where(objects == 255, 0, objects)).all()
+    assert voc.read(tmp_path / "VOCdevkit").items[0].layers

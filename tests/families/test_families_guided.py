@@ -5,15 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
-from object_worlds import write_coco_mval, write_davis, write_together
+from object_worlds import scene, square, write_coco_mval, write_davis, write_together
+from PIL import Image
 
 from components import export, ingest, train
+from components.datasets.episodes import annotate
 from components.datasets.prepared import PreparedData
-from components.errors import DataError
+from components.errors import DataError, ModelError, ParamsError
 from components.families import guided
-from components.guiding import evaluation
+from components.guiding import evaluation, finetuning, video
 from components.guiding.evaluation import GuidedEvaluateParams
+from components.measures.positive import positive_iu
 from components.networks.guided import GuidedNet
+from components.params import parse
+from components.runtime.guided import GuidedModel
 
 SMALL = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
 CROP = {"crop_width": 64, "crop_height": 48}
@@ -103,3 +108,63 @@ def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, p
     assert set(found["per_sequence"]) == {"dog", "swan"}
     assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
     assert found["frames_per_second"] > 0
+
+
+def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, tmp_path):
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
+    wanted = GuidedEvaluateParams(provider="cpu", tasks=2, finetune=1)
+    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    assert 0 <= found["fine_tuned"]["positive_iu"] <= 1
+    image, truth = np.asarray(scene(3)), (np.asarray(square(1)) > 0).astype(np.uint8)
+    guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 40)
+    told = (guided.encode(image), annotate(truth))
+    before = {name: value.clone() for name, value in tuning.net.state_dict().items()}
+    untuned = finetuning.FineTuning(model / "checkpoint", 0)([told])(told[0])
+    assert positive_iu(tuning([told])(told[0]), truth) > max(0.5, positive_iu(untuned, truth))
+    assert all(torch.equal(value, before[name]) for name, value in tuning.net.state_dict().items())
+
+
+def test_fine_tuning_of_a_model_without_its_training_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"model\.json: not readable, expected what `pixelwise train` wrote"):
+        finetuning.FineTuning(tmp_path, 1)
+
+
+def test_points_in_the_very_picture_are_interactive_segmentation(model, tmp_path):
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
+    wanted = GuidedEvaluateParams(provider="cpu", interactive=True, points=3, tasks=4)
+    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    assert (found["tasks"], found["shots"], found["points"]) == (4, 1, 3)
+    assert set(found["per_category"]) == {"bowl", "kite"}
+
+
+@pytest.mark.parametrize("wrong", [{"points": 0}, {"points": 3, "shots": 2}, {"points": 3, "finetune": 1}])
+def test_interactive_segmentation_has_points_and_one_picture(wrong):
+    with pytest.raises(ParamsError, match="interactive: found points"):
+        parse(GuidedEvaluateParams, {"interactive": True, **wrong}, "guided.evaluate")
+
+
+def test_frames_that_are_annotated_are_spread_over_the_clip_from_its_first():
+    assert [video.spread(10, shots) for shots in (1, 2, 5, 20)] == [[0], [0, 5], [0, 2, 4, 6, 8], list(range(10))]
+
+
+def test_dots_on_several_frames_guide_a_clip(model, tmp_path, monkeypatch):
+    root, told = write_davis(tmp_path / "davis", {"val": {"dog": 4}}), []
+    annotated = video.annotated
+    monkeypatch.setattr(video, "annotated", lambda *given: told.append(annotated(*given)) or told[-1])
+    evaluation.run(GuidedEvaluateParams(provider="cpu", points=3, shots=2), model, dataset="davis", root=root)
+    assert [annotation.sum(axis=(1, 2)).tolist() for _, annotation in told] == [[3, 3]] * 2
+
+
+def test_objects_of_davis_2017_are_told_apart_each_with_a_score(model, tmp_path):
+    root = write_davis(tmp_path, {"val": {"dogs": 3, "swan": 4}}, year="2017", objects=2)
+    wanted = GuidedEvaluateParams(provider="cpu", apart=True)
+    found = evaluation.run(wanted, model, dataset="davis", root=root).metrics()
+    assert set(found["per_sequence"]) == {"dogs/1", "dogs/2", "swan/1", "swan/2"}
+    assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
+
+
+def test_a_clip_whose_first_frame_has_no_object_is_named(model, tmp_path):
+    root = write_davis(tmp_path, {"val": {"dog": 3}})
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(root / "Annotations/240p/dog/00000.png")
+    with pytest.raises(DataError, match="dog/00000: found no object"):
+        evaluation.run(GuidedEvaluateParams(provider="cpu"), model, dataset="davis", root=root)
