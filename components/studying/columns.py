@@ -50,4 +50,8 @@ COLUMNS = {
     "temporal_difference": Column("temporal difference", is_lower_better=True),
     "temporal_spread": Column("its std. over shots", is_lower_better=True),
     "gaussian_pixels": Column("learned size", "px", 1.0, 1),
+    "covariance_error": Column("error of the covariance", digits=2, is_lower_better=True),
+    "steps": Column("steps to 1 %", "", 1.0, 0, is_lower_better=True),
+    "scale_octaves": Column("inferred scales span", "octaves", 1.0, 1),
+    "scale_by_class": Column("their variance between classes"),
 }

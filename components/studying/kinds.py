@@ -8,6 +8,8 @@ from components.params import parse
 from components.studying.bench import Bench
 from components.studying.measuring import OracleParams, oracle_scores, structure
 from components.studying.outcome import Run
+from components.studying.recovery import recoveries
+from components.studying.scales import scaled
 from components.studying.scheduled import Together, scheduled
 from components.studying.study import Study, Variant
 from components.studying.trainings import trained
@@ -39,6 +41,11 @@ MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
     "train": trained,
     "oracle": made_coarse,
     "structure": described,
+    "scale": scaled,
 }
 # Kinds whose variants are measured in one go, in turns.
-TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {"schedule": scheduled, "velocity": velocities}
+TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {
+    "schedule": scheduled,
+    "velocity": velocities,
+    "recovery": recoveries,
+}

@@ -11,6 +11,7 @@ from components.params import Params, parse
 from components.runtime.clockwork import open_staged
 from components.studying.bench import Bench
 from components.studying.measuring import OracleParams
+from components.studying.recovery import RecoveryParams
 from components.studying.scheduled import require_schedule
 from components.studying.staging import NET
 from components.studying.study import Study, Variant, scoring
@@ -35,8 +36,8 @@ def require_own(study: Study, variant: Variant) -> None:
     if study.kind == "schedule":
         require_schedule(study, variant)
     else:
-        own: type[Params] = OracleParams if study.kind == "oracle" else VelocityParams
-        parse(own, variant.overrides, f"study {study.name}: {variant.name}")
+        own: dict[str, type[Params]] = {"oracle": OracleParams, "velocity": VelocityParams, "recovery": RecoveryParams}
+        parse(own[study.kind], variant.overrides, f"study {study.name}: {variant.name}")
 
 
 def require_net(study: Study, bench: Bench) -> None:
