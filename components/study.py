@@ -22,6 +22,7 @@ from components.studying.report import Listing, StudyReport, text_of
 from components.studying.study import Study, load, names, shared
 
 if TYPE_CHECKING:
+    from components.reporting.pictures import Picture
     from components.studying.bench import Bench
 
 PREPARED = Path("data/prepared")
@@ -122,10 +123,11 @@ def carry_out(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, opt
     if study.kind in TOGETHER:
         found = TOGETHER[study.kind](study, bench)
         runs = {name: [run] for name, run in found.runs.items()}
-        sheet = drawn(found.pictures, found.predictions, bench.data.classes) if found.pictures else None
+        own = drawn(found.pictures, found.predictions, {}, bench.data.classes) if found.pictures else None
+        sheet = found.sheet or own
     else:
         runs = one_by_one(study, seeds, bench)
-        sheet = pictures(study, seeds[0], bench) if study.kind == "train" else None
+        sheet = pictures(study, seeds[0], bench) if study.kind in ("train", "scale") else None
     measured = Measured(
         dataset=bench.data.name,
         data_sha256=sha256_file(bench.data.root / DATASET_FILE),
@@ -166,22 +168,30 @@ def pictures(study: Study, seed: int, bench: "Bench") -> bytes:
     """A PNG of a few validation images with the prediction of every variant that labels their classes."""
     from components.studying.needs import named
     from components.studying.predictions import shown
+    from components.studying.scales import maps
     from components.studying.trainings import predicted
 
-    found = {}
+    found, scales = {}, {}
     for variant in study.variants:
         if study.chart in (variant.columns or study.columns):
             with named(study, variant):
                 found[variant.name] = predicted(study, variant, seed, bench)
+                if study.kind == "scale":
+                    scales[f"{variant.name}: scale"] = maps(study, variant, seed, bench)
     split = bench.data.split(bench.val_split(study))
-    return drawn([split[index] for index in shown(len(split))], found, split.classes)
+    return drawn([split[index] for index in shown(len(split))], found, scales, split.classes)
 
 
-def drawn(samples: Sequence[Sample], predictions: Mapping[str, Sequence[np.ndarray]], classes: Classes) -> bytes:
-    """A PNG of each sample's image and label, and what every variant predicts."""
+def drawn(
+    samples: Sequence[Sample],
+    predictions: Mapping[str, Sequence[np.ndarray]],
+    maps: "Mapping[str, Sequence[Picture]]",
+    classes: Classes,
+) -> bytes:
+    """A PNG of each sample's image and label, what every variant predicts, and what else is mapped."""
     from components.reporting.study import pictures_sheet
 
-    return pictures_sheet([(one.id, one.image, one.label) for one in samples], predictions, classes)
+    return pictures_sheet([(one.id, one.image, one.label) for one in samples], predictions, maps, classes)
 
 
 def draw_again(study: Study, out: Path) -> Outcome:

@@ -130,7 +130,7 @@ def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history:
     found = {}
     if layers := covariances(params.network.compose.covariance, history):
         found["covariances.png"] = ellipses(layers)
-    dynamic = [module for module in net.modules() if isinstance(module, DynamicGaussian | Scales)]
+    dynamic = dynamic_layers(net)
     if dynamic and params.network.inputs == "rgb":
         split = data.split(params.val_split)
         images = [split[index].image for index in range(0, len(split), math.ceil(len(split) / SHOWN))]
@@ -147,6 +147,11 @@ def covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
             sigma = covariance(torch.tensor(numbers, dtype=torch.float64)).numpy()
             layers.setdefault(name.removeprefix("covariance/"), []).append(sigma)
     return layers
+
+
+def dynamic_layers(net: nn.Module) -> list[DynamicGaussian | Scales]:
+    """The layers of `net` that infer a scale at every cell."""
+    return [module for module in net.modules() if isinstance(module, DynamicGaussian | Scales)]
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from components.networks.composition import PACE, Blur, GaussianParams, require
-from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, root, size_of
+from components.networks.covariance import LARGEST, NUMBERS, SMALLEST, require_numbers, root, size_of
 from components.networks.gaussian import kernel_2d
 from components.networks.sampling import dynamic_samples, gaussian_offsets
 
@@ -114,7 +114,12 @@ class Scales(nn.Module):
         return F.conv2d(x, self.kernel.expand(channels, 1, 4, 4), stride=2, padding=2, groups=channels)
 
     def sizes(self, half: Tensor) -> Tensor:
-        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one."""
+        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one.
+
+        Raises ModelError where the learned one is NaN.
+        """
+        if not torch.compiler.is_exporting():
+            require_numbers(self.size)
         logs: Tensor = PACE * self.size + self.infer(half)
         return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
 

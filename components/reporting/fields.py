@@ -50,18 +50,29 @@ def scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> bytes:
 
     The colours span the scales of all pictures, from the 2nd to the 98th percentile.
     """
-    values = np.concatenate([scale.ravel() for scale in scales])
-    low, high = np.percentile(values, 2), np.percentile(values, 98)
     columns = []
-    for image, scale in zip(images, scales, strict=True):
+    for image, colours in zip(images, coloured(scales), strict=True):
         height, width = image.shape[:2]
-        colours = Image.fromarray(ramp((scale - low) / max(high - low, 1e-6)))
-        columns.append(np.concatenate([image, np.asarray(colours.resize((width, height), Image.Resampling.NEAREST))]))
+        large = Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
+        columns.append(np.concatenate([image, np.asarray(large)]))
     tallest = max(len(column) for column in columns)
     padded = [np.pad(column, ((0, tallest - len(column)), (0, 0), (0, 0))) for column in columns]
     sheet = Image.fromarray(np.concatenate(padded, axis=1))
+    low, high = span(scales)
     ImageDraw.Draw(sheet).text((6, tallest - 16), f"{low:.2f} to {high:.2f} cells", fill=PAPER)
     return png(sheet)
+
+
+def coloured(scales: Sequence[np.ndarray]) -> list[Picture]:
+    """Inferred scales (h, w) in colours, small dark and large bright, that span those of all pictures."""
+    low, high = span(scales)
+    return [ramp((scale - low) / max(high - low, 1e-6)) for scale in scales]
+
+
+def span(scales: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The 2nd and the 98th percentile of the scales of all pictures."""
+    low, high = np.percentile(np.concatenate([scale.ravel() for scale in scales]), [2, 98])
+    return float(low), float(high)
 
 
 def png(sheet: Image.Image) -> bytes:

@@ -71,7 +71,7 @@ def study_page(outcome: Outcome, drawn: bytes, pictures: bytes | None) -> str:
         # WebP as on the evaluation's page: a sixth of the bytes.
         with Image.open(io.BytesIO(pictures)) as sheet:
             parts.append(page.section("Pictures", page.picture(encode(sheet, "WEBP", quality=88), "pictures", "webp")))
-    if study.kind != "oracle":
+    if not study.is_computed:
         parts.append(page.section("Trainings" if study.is_trained else "Net", runs_table(outcome)))
     parts.append(page.section("Made by", page.facts(origin(outcome))))
     return page.page(study.title, lead, parts)
@@ -110,6 +110,8 @@ def seeds_note(outcome: Outcome) -> str:
     """What the numbers are means of."""
     if outcome.study.kind == "oracle":
         return "Computed from the labels alone: chance has no part in it."
+    if outcome.study.kind == "recovery":
+        return "Computed from one picture: chance has no part in it."
     if outcome.study.kind == "velocity":
         return "One net. The share of cells whose label changes, averaged over neighbouring frames and then over shots."
     if outcome.study.kind == "schedule":
@@ -159,7 +161,7 @@ def origin(outcome: Outcome) -> Mapping[str, str]:
         "meant for": study.data,
         "command": measured.command,
     }
-    if study.kind == "oracle":
+    if study.is_computed:
         return facts
     base = f"{study.family}.train of the parameters file and the study's own over it, in all variants:"
     return {**facts, "parameters": base, **dict(flatten(measured.parameters))}
@@ -168,9 +170,10 @@ def origin(outcome: Outcome) -> Mapping[str, str]:
 def pictures_sheet(
     images: Sequence[tuple[str, Picture, np.ndarray]],
     predictions: Mapping[str, Sequence[np.ndarray]],
+    maps: Mapping[str, Sequence[Picture]],
     classes: Classes,
 ) -> bytes:
-    """A PNG: of each (id, image, label) the image, the truth and what every variant predicts."""
+    """A PNG: of each (id, image, label) the image, the truth, what every variant predicts, and what else is mapped."""
     rows = [
         SheetRow(
             id_,
@@ -178,6 +181,7 @@ def pictures_sheet(
                 ("image", image),
                 ("truth", colourise(label, classes.palette)),
                 *((name, colourise(found[place], classes.palette)) for name, found in predictions.items()),
+                *((name, found[place]) for name, found in maps.items()),
             ],
         )
         for place, (id_, image, label) in enumerate(images)

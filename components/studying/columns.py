@@ -55,4 +55,8 @@ COLUMNS = {
     "fine_tuned": Column("fine-tuned on the support"),
     "mean_j": Column("J"),
     "frames_per_second": Column("frames a second", "", 1.0, 1),
+    "covariance_error": Column("error of the covariance", digits=2, is_lower_better=True),
+    "steps": Column("steps to 1 %", "", 1.0, 0, is_lower_better=True),
+    "scale_octaves": Column("inferred scales span", "octaves", 1.0, 1),
+    "scale_by_class": Column("their variance between classes"),
 }

@@ -9,6 +9,8 @@ from components.studying.bench import Bench
 from components.studying.guiding import guided
 from components.studying.measuring import OracleParams, oracle_scores, structure
 from components.studying.outcome import Run
+from components.studying.recovery import recoveries
+from components.studying.scales import scaled
 from components.studying.scheduled import Together, scheduled
 from components.studying.study import Study, Variant
 from components.studying.trainings import trained
@@ -41,6 +43,11 @@ MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
     "oracle": made_coarse,
     "structure": described,
     "guide": guided,
+    "scale": scaled,
 }
 # Kinds whose variants are measured in one go, in turns.
-TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {"schedule": scheduled, "velocity": velocities}
+TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {
+    "schedule": scheduled,
+    "velocity": velocities,
+    "recovery": recoveries,
+}

@@ -12,13 +12,19 @@ from components.params import Params, parse
 from components.runtime.clockwork import open_staged
 from components.studying.bench import Bench
 from components.studying.measuring import OracleParams
+from components.studying.recovery import RecoveryParams
 from components.studying.scheduled import require_schedule
 from components.studying.staging import NET
 from components.studying.study import Study, Variant, scoring
 from components.studying.velocity import VelocityParams
 
 # What a variant that trains nothing may override, by the kind of its study.
-OWN: Mapping[str, type[Params]] = {"oracle": OracleParams, "velocity": VelocityParams, "guide": GuidedEvaluateParams}
+OWN: Mapping[str, type[Params]] = {
+    "oracle": OracleParams,
+    "velocity": VelocityParams,
+    "guide": GuidedEvaluateParams,
+    "recovery": RecoveryParams,
+}
 
 
 def require_sound(study: Study, bench: Bench) -> None:

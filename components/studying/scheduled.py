@@ -41,11 +41,12 @@ class ScheduleParams(Params):
 
 @dataclass(frozen=True)
 class Together:
-    """What variants that ran together found: a run each, and what they predict for a few pictures."""
+    """What variants that ran together found: a run each, and what they predict for a few pictures, or another PNG."""
 
     runs: dict[str, Run]
     pictures: Sequence[Sample] = ()
     predictions: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    sheet: bytes | None = None
 
 
 def overrides_of(study: Study, variant: Variant) -> ScheduleParams:

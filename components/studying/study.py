@@ -43,14 +43,14 @@ class Study(Params):
     """A claim and the runs that test it.
 
     kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, how fast
-    its layers change, or tasks that annotations define.
+    its layers change, tasks that annotations define, blurs that are to be found, or the scales that trained nets infer.
     """
 
     name: str
     title: str
     thesis: str = Field(description="where in the thesis")
     claim: str
-    kind: Literal["train", "oracle", "structure", "schedule", "velocity", "guide"] = "train"
+    kind: Literal["train", "oracle", "structure", "schedule", "velocity", "guide", "recovery", "scale"] = "train"
     family: str = "fcn"
     data: str = Field(description="the data that it is meant for, and how to prepare it")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
@@ -89,7 +89,12 @@ class Study(Params):
     @property
     def is_trained(self) -> bool:
         """Whether every variant is a training, so that chance has a part in its figures."""
-        return self.kind in ("train", "structure")
+        return self.kind in ("train", "structure", "scale")
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether no net has a part in it."""
+        return self.kind in ("oracle", "recovery")
 
     def require(self, names: Collection[str], within: set[str], what: str) -> None:
         """Raise ParamsError naming the first of `names` that is not `within`, or comes twice."""

@@ -62,6 +62,13 @@ def test_a_composition_trains_draws_and_ships_the_same_at_odd_sizes(data, tmp_pa
     assert export.run(ExportParams(), tmp_path / "checkpoint", tmp_path).parity >= 0.999
 
 
+@pytest.mark.slow
+def test_a_backbone_dilated_by_its_name_ships_the_same_at_odd_sizes(data, tmp_path):
+    dilated = params({"filter": "dynamic"}, backbone="resnet34@8", strides=[8])
+    train.run(dilated, "composition", data, tmp_path / "checkpoint", tmp_path / "state", "none")
+    assert export.run(ExportParams(), tmp_path / "checkpoint", tmp_path).parity >= 0.999
+
+
 def test_the_size_that_is_learned_is_told_in_pixels(data, tmp_path):
     settings = params({"filter": "blur", "first_size": 1.0}, scale=1.0)
     made = train.run(settings, "composition", data, tmp_path / "checkpoint", tmp_path / "state", "none")

@@ -154,6 +154,43 @@ def test_offsets_that_are_no_numbers_read_no_foreign_memory(bad):
     assert layer(torch.randn(1, 4, 6, 6)).isfinite().all()
 
 
+LEARNED = ["blur", "resample", "dog", "dog-resample", "dynamic", "scales"]
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+@pytest.mark.parametrize("driven", [math.inf, -math.inf])
+def test_a_size_driven_to_zero_or_infinity_leaves_numbers_and_their_gradients(kind, driven):
+    layer, x = composed(conv(), Composition((), kind, GAUSSIAN)), torch.randn(1, 4, 6, 7, requires_grad=True)
+    drive(layer, driven)
+    found = layer(x)
+    found.square().sum().backward()
+    assert found.isfinite().all()
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_size_that_is_no_number_is_named(kind):
+    layer = composed(conv(), Composition((), kind, GAUSSIAN))
+    drive(layer, math.nan)
+    with pytest.raises(ModelError, match="covariance: found NaN"):
+        layer(torch.randn(1, 4, 6, 7))
+
+
+def drive(layer, value):
+    """Give all that is learned of the sizes the `value`."""
+    for name, parameter in layer.named_parameters():
+        if name.endswith(("covariance", "size")):
+            parameter.data.fill_(value)
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "scales", "free-form"])
+def test_pictures_of_mixed_scales_in_a_batch_are_each_as_alone(kind):
+    layer = composed(conv(), Composition((), kind, GAUSSIAN))
+    nn.init.normal_(layer.infer.weight, std=2.0)
+    pictures = [scale * torch.randn(1, 4, 7, 9) for scale in (0.1, 1.0, 10.0)]
+    assert torch.allclose(layer(torch.cat(pictures)), torch.cat([layer(one) for one in pictures]), atol=1e-4)
+
+
 def test_dilation_aliases_what_alternates_and_blurred_dilation_does_not():
     stripes = (torch.arange(24) % 2).float().view(1, 1, 1, 24).expand(1, 1, 24, 24) - 0.5
     outputs = {}

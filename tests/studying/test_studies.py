@@ -42,7 +42,7 @@ def test_a_study_that_trains_no_variant_says_what_each_of_them_is():
     for study in (load(name) for name in names() if not load(name).is_trained):
         for variant in study.variants:
             require_own(study, variant)
-        if study.kind != "oracle":
+        if not study.is_computed:
             assert training(study, NET, 3, find(study.family).TrainParams, PARAMS, False).seed == 3
 
 
@@ -164,7 +164,7 @@ def test_what_another_data_sets_recipe_changes_of_params_yaml_changes_no_study(t
     )
     changed["fcn"]["train"]["network"]["stream_scales"] = [1.0, 0.1, 0.01]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
-    for study in (load(name) for name in names() if load(name).kind != "oracle"):
+    for study in (load(name) for name in names() if not load(name).is_computed):
         kind = find(study.family).TrainParams
         for variant in study.variants if study.is_trained else (NET,):
             there = training(study, variant, 0, kind, tmp_path / "params.yaml", False)

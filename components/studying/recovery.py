@@ -1,0 +1,82 @@
+"""Find the covariance of an unknown blur by descent, from near the identity (thesis §5.2.3, figure 5.4)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from components.datasets.prepared import PreparedSplit
+from components.networks.covariance import Kind, covariance, of_size
+from components.networks.gaussian import blur
+from components.params import Params, parse
+from components.reporting.fields import ellipses
+from components.studying.bench import Bench
+from components.studying.outcome import Run
+from components.studying.scheduled import Together
+from components.studying.study import Study, Variant
+
+# The first standard deviation in pixels, the steps of descent, and the pixels a side of the picture that is blurred.
+START, STEPS, SIDE = 0.5, 40, 96
+# An error of the covariance below which it counts as found.
+FOUND = 0.01
+
+
+class RecoveryParams(Params):
+    """What a variant of a study of kind recovery overrides."""
+
+    truth: tuple[float, float, float]
+    covariance: Kind
+
+
+def recoveries(study: Study, bench: Bench) -> Together:
+    """The error of every variant's covariance, and the way to it as ellipses."""
+    picture = grey(bench.data.split(bench.val_split(study)))
+    runs, ways = {}, {}
+    for variant in study.variants:
+        params = overrides_of(study, variant)
+        truth = torch.tensor(params.truth, dtype=torch.float64)
+        ways[variant.name] = recover(picture, truth, params.covariance)
+        runs[variant.name] = Run(seed=study.seeds[0], scores=scores(ways[variant.name], covariance(truth).numpy()))
+    return Together(runs, sheet=ellipses(ways))
+
+
+def overrides_of(study: Study, variant: Variant) -> RecoveryParams:
+    """The blur of a variant. Raises ParamsError naming the study, the variant and the first bad key."""
+    return parse(RecoveryParams, variant.overrides, f"study {study.name}: {variant.name}")
+
+
+def grey(split: PreparedSplit) -> Tensor:
+    """The middle of the split's first picture, (1, 1, h, w) between 0 and 1."""
+    image = split[0].image.mean(axis=2) / 255
+    top, left = (max(0, (side - SIDE) // 2) for side in image.shape)
+    return torch.from_numpy(image[top : top + SIDE, left : left + SIDE])[None, None]
+
+
+def recover(picture: Tensor, truth: Tensor, kind: Kind) -> list[np.ndarray]:
+    """The covariances (2, 2) of every step, the first one's included, of descent in the family `kind`.
+
+    truth: the three log-Cholesky numbers of the blur that is to be found, of which only the blurred `picture` is seen.
+    """
+    seen = blur(picture, truth[None])
+    learned = of_size(kind, START).double()[None].requires_grad_()
+    # Squared differences of pictures are small, and their gradients smaller than where LBFGS would stop by default.
+    few = {"max_iter": 1, "tolerance_grad": 1e-12, "tolerance_change": 1e-15}
+    optimiser = torch.optim.LBFGS([learned], line_search_fn="strong_wolfe", **few)
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = (blur(picture, learned) - seen).square().mean()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    way = [covariance(learned.detach()[0]).numpy()]
+    for _ in range(STEPS):
+        optimiser.step(loss)  # type: ignore[arg-type]
+        way.append(covariance(learned.detach()[0]).numpy())
+    return way
+
+
+def scores(way: list[np.ndarray], truth: np.ndarray) -> dict[str, float]:
+    """The last covariance's error in parts of the truth, and the first step at which it is found, if it is."""
+    errors = [float(np.linalg.norm(found - truth) / np.linalg.norm(truth)) for found in way]
+    steps = [step for step, error in enumerate(errors) if error < FOUND]
+    return {"covariance_error": errors[-1]} | ({"steps": float(steps[0])} if steps else {})
