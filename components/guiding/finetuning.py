@@ -40,7 +40,7 @@ class FineTuning:
         for _ in range(self.steps):
             optimiser.zero_grad()
             for features, annotation in support:
-                (support_loss(logits_of(net, features), annotation) / len(support)).backward()  # type: ignore[no-untyped-call]
+                (support_loss(logits_of(net, features), annotation) / len(support)).backward()
             optimiser.step()
 
         @torch.inference_mode()
