@@ -91,7 +91,7 @@ async def open_loop(
     async with asyncio.TaskGroup() as group:
         while due < began + seconds:
             await asyncio.sleep(due - time.perf_counter())
-            group.create_task(tally.ask(client, contents[rng.integers(len(contents))], due))
+            group.create_task(tally.ask(client, contents[int(rng.integers(len(contents)))], due))
             due += rng.exponential(1 / rate)
 
 
