@@ -6,10 +6,11 @@ digits that end a file's name its frame.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from annotated_types import Len
 from pydantic import Field
@@ -48,7 +49,7 @@ def read(root: Path) -> RawData:
     return RawData(
         name="folder",
         classes=Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names))),
-        items=list(read_items(folder)),
+        items=Pairs(list(find_pairs(folder))),
         label_values=label_values(described, folder / CLASSES_FILE),
     )
 
@@ -76,35 +77,66 @@ def label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
     return {value: indices[name] for value, name in classes.values.items()}
 
 
-def read_items(folder: Path) -> Iterator[Item]:
-    """The items of every split, sorted by path. Raises DataError where there are no pictures."""
+class Pair(NamedTuple):
+    """Where an image and its mask lie: folder/images/stem + image and folder/masks/stem + mask, None where missing."""
+
+    folder: Path
+    split: str
+    prefix: str
+    stem: str
+    image: str | None
+    mask: str | None
+
+    def item(self) -> Item:
+        """The pair as an item; half a pair is left for ingest to name."""
+        clip, digits = clip_of(self.stem), re.search(r"\d+$", self.stem)
+        return Item(
+            id=f"{self.prefix}{self.stem}",
+            split=self.split,
+            image=self.folder / IMAGES / f"{self.stem}{self.image or '.jpg'}",
+            label=self.folder / MASKS / f"{self.stem}{self.mask}" if self.mask else None,
+            clip=clip,
+            frame=frame_number(digits[0]) if clip and digits else 0,
+        )
+
+
+class Pairs:
+    """The items of a folder, each made as it is read: the paths of all would take a kilobyte an item."""
+
+    def __init__(self, pairs: list[Pair]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.pairs[index].item()
+
+    def __iter__(self) -> Iterator[Item]:
+        return (pair.item() for pair in self.pairs)
+
+
+def find_pairs(folder: Path) -> Iterator[Pair]:
+    """The pairs of every split, sorted by path. Raises DataError where there are no pictures."""
     splits = [name for name in subfolders(folder) if (folder / name / IMAGES).is_dir()]
     if splits:
         for split in splits:
-            yield from read_pairs(folder / split, split, prefix=f"{split}/")
+            yield from split_pairs(folder / split, split, prefix=f"{split}/")
     elif (folder / IMAGES).is_dir():
-        yield from read_pairs(folder, split=None, prefix="")
+        yield from split_pairs(folder, split=None, prefix="")
     else:
         raise DataError(f"root {folder}: no {IMAGES} and no <split>/{IMAGES}, expected either")
 
 
-def read_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Item]:
-    """Pairs under `folder`, in the given split or held out by hash; half a pair is left for ingest to name."""
+def split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
+    """Pairs under `folder`, in the given split or held out by hash."""
     images, masks = pictures(folder / IMAGES), pictures(folder / MASKS)
     stems = sorted(images.keys() | masks.keys())
     require_text(folder, [f"{prefix}{stem}" for stem in stems])
-    val = held_out({clip_of(stem) or stem for stem in stems})
+    val = set() if split else held_out({clip_of(stem) or stem for stem in stems})
     for stem in stems:
-        clip = clip_of(stem)
-        digits = re.search(r"\d+$", stem)
-        yield Item(
-            id=f"{prefix}{stem}",
-            split=split or ("val" if (clip or stem) in val else "train"),
-            image=images.get(stem, folder / IMAGES / f"{stem}.jpg"),
-            label=masks.get(stem),
-            clip=clip,
-            frame=frame_number(digits[0]) if clip and digits else 0,
-        )
+        of_split = split or ("val" if (clip_of(stem) or stem) in val else "train")
+        yield Pair(folder, of_split, prefix, stem, images.get(stem), masks.get(stem))
 
 
 def require_text(folder: Path, names: list[str]) -> None:
@@ -121,16 +153,25 @@ def clip_of(stem: str) -> str:
     return stem.rpartition("/")[0]
 
 
-def pictures(folder: Path) -> dict[str, Path]:
-    """Path below `folder`, without suffix -> picture file. Raises DataError where two differ in suffix only."""
-    found: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
-            continue
-        stem = file.relative_to(folder).with_suffix("").as_posix()
-        if stem in found:
-            raise DataError(f"{folder}: found {found[stem].name} and {file.name}, expected one picture {stem}")
-        found[stem] = file
+def pictures(folder: Path) -> dict[str, str]:
+    """Path below `folder` without suffix -> the picture file's suffix.
+
+    Raises DataError where two differ in suffix only.
+    """
+    found: dict[str, str] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        below = Path(place).relative_to(folder)
+        for name in sorted(names):
+            suffix = Path(name).suffix
+            if suffix.lower() not in SUFFIXES or name.startswith("."):
+                continue
+            stem = (below / name.removesuffix(suffix)).as_posix()
+            if stem in found:
+                raise DataError(
+                    f"{folder}: found {Path(stem).name}{found[stem]} and {name}, expected one picture {stem}"
+                )
+            found[stem] = suffix
     return found
 
 

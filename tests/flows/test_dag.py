@@ -1,5 +1,5 @@
 import pytest
-from dvc_world import make_repository
+from dvc_world import make_repository, replace, repro
 
 from flows.dag import DagError, Stage, in_order, read_dag, select, stages_of
 
@@ -11,6 +11,15 @@ def test_the_dag_is_that_of_dvc_yaml(tmp_path):
     assert stages == [
         Stage("a"), Stage("b-toy", ("a",)), Stage("c-toy", ("a",)), Stage("d", ("b-toy", "c-toy"), is_alone=True),
     ]  # fmt: skip
+
+
+def test_a_stage_is_changed_where_dvc_would_run_or_restore_it(tmp_path):
+    repository = make_repository(tmp_path / "repository")
+    repro(repository)
+    assert not any(stage.is_changed for stage in read_dag(repository))
+    replace(repository / "params.yaml", "width: 1", "width: 2")
+    (repository / "d.txt").unlink()
+    assert [stage.name for stage in read_dag(repository) if stage.is_changed] == ["a", "d"]
 
 
 def test_a_dvc_yaml_that_is_wrong_gives_one_line(tmp_path):

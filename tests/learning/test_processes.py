@@ -30,8 +30,8 @@ save_tensors(Path(f"{{torch.distributed.get_rank()}}.safetensors"), net.state_di
 def test_two_processes_learn_what_one_does_on_the_same_four_samples(tmp_path, kind, batch_size, accumulate):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
-    launcher = [sys.executable, "-m", "lightning.fabric.cli", "run", "--accelerator=cpu", "--devices=2"]
-    command = [*launcher, "--strategy=ddp", str(script), kind, str(batch_size), str(accumulate)]
+    launcher = [Path(sys.executable).with_name("fabric"), "run", "--accelerator=cpu", "--devices=2", "--strategy=ddp"]
+    command = [*map(str, launcher), str(script), kind, str(batch_size), str(accumulate)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     one, _ = train_plainly(tmp_path / "one", Dozen(is_summed=kind == "sum"), batch_size=4)
