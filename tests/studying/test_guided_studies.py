@@ -6,6 +6,7 @@ import pytest
 from object_worlds import write_coco_mval
 
 from components import ingest, study
+from components.datasets.prepared import PreparedData
 from components.errors import ParamsError
 from components.guiding.categories import CategoryScores
 from components.guiding.video import VideoScores
