@@ -34,7 +34,17 @@ class FineTuning:
         self.net, self.steps = load_net(checkpoint), steps
 
     def __call__(self, support: Sequence[Told]) -> Floor:
-        """What labels other pictures after tuning to the annotated `support`; the trained net stays as it was."""
+        """What labels other pictures after tuning to the annotated `support`."""
+        net = self.tuned(support)
+
+        @torch.inference_mode()
+        def segment(features: Features) -> np.ndarray:
+            return label(logits_of(net, features)[0].numpy())
+
+        return segment
+
+    def tuned(self, support: Sequence[Told]) -> GuidedNet:
+        """The net tuned to the annotated `support`; the trained one stays as it was."""
         net = copy.deepcopy(self.net)
         optimiser = torch.optim.AdamW(net.objects.parameters(), lr=RATE)
         for _ in range(self.steps):
@@ -42,12 +52,7 @@ class FineTuning:
             for features, annotation in support:
                 (support_loss(logits_of(net, features), annotation) / len(support)).backward()
             optimiser.step()
-
-        @torch.inference_mode()
-        def segment(features: Features) -> np.ndarray:
-            return label(logits_of(net, features)[0].numpy())
-
-        return segment
+        return net
 
 
 def load_net(checkpoint: Path) -> GuidedNet:

@@ -68,7 +68,7 @@ def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
 
 def test_an_unknown_setting_of_a_variant_is_named(bench):
     study, variant = variant_of("figure-4.6", "dense")
-    with pytest.raises(ParamsError, match=r"study figure-4\.6: dense: dots"):
+    with pytest.raises(ParamsError, match=r"study figure-4\.6: dense\.dots: unknown key"):
         guiding.task_of(study, variant.model_copy(update={"overrides": {"dots": 5}}), bench)
 
 
