@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from components.errors import PixelwiseError
+from components.rwlock import remove_cut_list
 
 PREFECT = {
     # Relative, so of the project in which the flow is started; prefect.toml says the same to Prefect's own commands.
@@ -27,7 +28,7 @@ def quiet_prefect() -> None:
 
 
 def prepare_dvc(project: Path) -> None:
-    """Make DVC work in `project`: outside git it is told so, in `.dvc/config.local`.
+    """Make DVC work in `project`: outside git it is told so, in `.dvc/config.local`; a list that a kill left cut goes.
 
     Raises ProjectError where dvc.yaml or .dvc is missing.
     """
@@ -37,6 +38,7 @@ def prepare_dvc(project: Path) -> None:
     local = project / ".dvc" / "config.local"
     if not is_in_git(project) and not local.exists():
         local.write_text("[core]\n    no_scm = true\n")
+    remove_cut_list(project)
 
 
 def is_in_git(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from dvc_world import make_repository, repro
 
 from components.rwlock import LIST, remove_cut_list
 from components.why import run
+from flows.settings import prepare_dvc
 
 
 def write_list(project, text):
@@ -30,3 +31,10 @@ def test_a_list_that_is_whole_stays(tmp_path):
     file = write_list(tmp_path, json.dumps({"write": {"a.txt": {"pid": 1, "cmd": "dvc repro"}}}))
     remove_cut_list(tmp_path)
     assert file.exists()
+
+
+def test_the_flow_removes_a_cut_list_before_it_asks_dvc(tmp_path):
+    repository = make_repository(tmp_path / "repository")
+    file = write_list(repository, '{"write": {')
+    prepare_dvc(repository)
+    assert not file.exists()
