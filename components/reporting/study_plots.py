@@ -1,5 +1,7 @@
 """Charts of a study as PNG bytes. Import it only where plots are made: it loads matplotlib."""
 
+from textwrap import fill
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +13,8 @@ from components.studying.columns import COLUMNS
 from components.studying.outcome import Outcome, Point
 
 BAR = 0.38
+# Letters on a line of a title over a chart of bars.
+TITLE_WIDTH = 76
 
 
 def chart(outcome: Outcome) -> bytes:
@@ -28,7 +32,9 @@ def bars_chart(outcome: Outcome) -> bytes:
     has_thesis = any(outcome.study.chart in row.thesis for row in rows)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, max(2.4, (0.62 if has_thesis else 0.42) * len(rows) + 1.3)), layout="constrained")
-        axes = figure.add_subplot(title=outcome.study.title, xlabel=column.title)
+        # Over the whole figure: beside the names there is less room than a title needs.
+        figure.suptitle(fill(outcome.study.title, TITLE_WIDTH), x=0.01, ha="left")
+        axes = figure.add_subplot(xlabel=column.title)
         for place, row in enumerate(rows):
             mean, spread = row.means.get(outcome.study.chart), row.spreads.get(outcome.study.chart)
             shift = BAR / 2 if has_thesis else 0.0
