@@ -64,8 +64,8 @@ def test_every_reader_can_be_ingested(tmp_path):
         "coco_mval": lambda root: write_coco_mval(root, ["cat"]),
         "guided": lambda root: write_together(root, {"train": ["a"]}, ["cat"], ["a"]),
     }
-    # Hugging Face's copy of what it reads, and videos, have tests of their own.
-    apart = {"huggingface", "video"}
+    # Hugging Face's copy of what it reads, videos and COCO's JSON have tests of their own.
+    apart = {"huggingface", "video", "coco"}
     assert writes.keys() | apart == READERS.keys()
     for name, write in writes.items():
         root = write(tmp_path / name)

@@ -271,7 +271,7 @@ def test_without_a_name_the_studies_are_listed_with_their_titles():
 @pytest.mark.parametrize(
     ("name", "options", "error", "said"),
     [
-        ("table-9.9", {}, ParamsError, "study 'table-9.9': unknown, expected one of: figure-2.5, "),
+        ("table-9.9", {}, ParamsError, "study 'table-9.9': unknown, expected one of: composition-beside-fcn, "),
         ("oracle", {"seeds": "0,x"}, ParamsError, "--seeds: found '0,x', expected different whole numbers"),
         ("oracle", {"seeds": "1,1"}, ParamsError, "--seeds: found '1,1'"),
         ("oracle", {"redraw": True}, DataError, "oracle.json: no such file, expected what `pixelwise study oracle`"),

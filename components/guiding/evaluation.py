@@ -1,5 +1,6 @@
 """Evaluate a guided model: clips followed from their first frame, or objects as few pictures say (thesis §4.4)."""
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -87,8 +88,8 @@ def tuner(model: Path, steps: int) -> Tuner | None:
     """Fine-tuning of the training beside the exported `model`, or with it; none of no steps."""
     if not steps:
         return None
-    # Torch takes a second to import, and nothing else here needs it.
-    from components.guiding.finetuning import FineTuning
-
+    # By name, as families are found: this one baseline learns, and scoring without it needs no torch.
+    learning = importlib.import_module("components.guiding.finetuning")
     checkpoint = model / "checkpoint"
-    return FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
+    found: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
+    return found
