@@ -5,6 +5,7 @@ is drawn from (seed, epoch, index), torch's own stream is seeded afresh each epo
 """
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,7 +102,9 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     fabric = Fabric(
         accelerator=params.device, devices=params.devices, strategy=params.strategy, precision=params.precision
     )
-    fabric.launch()
+    # Under `fabric run` the processes are there already, and a second launch is refused.
+    if os.environ.get("LT_CLI_USED") != "1":
+        fabric.launch()
     # Convolutions run 1.3 times as fast on channels-last memory, on CPUs and GPUs alike.
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, optimiser = fabric.setup(net, make_optimiser(net, params))
