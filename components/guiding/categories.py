@@ -113,6 +113,17 @@ def score_categories(
         unguided.append(positive_iu(floor(features), truth, 1))
         if tune:
             tuned.append(positive_iu(tune(told)(features), truth, 1))
+    return mean_scores(guided, unguided, negatives, support, tuned)
+
+
+def mean_scores(
+    guided: Mapping[str, Sequence[float]],
+    unguided: Sequence[float],
+    negatives: Sequence[float],
+    support: Support,
+    tuned: Sequence[float] = (),
+) -> CategoryScores:
+    """The means over all tasks of their IUs: guided ones by category, unguided and tuned ones, and of the negatives."""
     every = [score for scores in guided.values() for score in scores]
     return CategoryScores(
         positive_iu=float(np.mean(every)),

@@ -7,7 +7,7 @@ import numpy as np
 
 from components.datasets.episodes import annotate_points, draw_points, target
 from components.datasets.prepared import Sample
-from components.guiding.categories import CategoryScores, Floor, Support, pictures_of, tasks_of
+from components.guiding.categories import CategoryScores, Floor, Support, mean_scores, pictures_of, tasks_of
 from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.clicks import hint_of
@@ -42,13 +42,4 @@ def score_interactive(
         guided[names[value]].append(positive_iu(prediction, truth, 1))
         negatives.append(positive_iu(prediction, truth, 0))
         unguided.append(positive_iu(floor(features), truth, 1))
-    every = [score for scores in guided.values() for score in scores]
-    return CategoryScores(
-        positive_iu=float(np.mean(every)),
-        foreground_background=float(np.mean(unguided)),
-        mean_iu=float(np.mean([*every, *negatives])),
-        per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
-        tasks=len(every),
-        shots=1,
-        points=support.points,
-    )
+    return mean_scores(guided, unguided, negatives, support)

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from components.runtime.clockwork import FEATURES, Maps, Staged, fused, run_stage
+from components.runtime.clockwork import Staged, fused
 from components.runtime.grids import SCORES, Grid
 from components.runtime.motion import Motion
+from components.runtime.pipeline import run_part
 
 # Share of the odds that comes from the frames before, along the motion. Odds of one frame alone call wrong whatever
 # the oracle does not say, though other frames may know better; of CamVid's schedules they made three times the loss.
@@ -40,12 +41,7 @@ class Watched:
 
 def odds_of(model: Staged, image: np.ndarray) -> Odds:
     """The softmax of the whole net's scores on their own grid, (K, h, w)."""
-    states: list[Maps] = []
-    given = image[None]
-    for stage in model.stages:
-        states.append(run_stage(stage, given))
-        given = states[-1].get(FEATURES, given)
-    scores = fused(model, states)[0]
+    scores = fused(model, run_part(model.stages, image[None]))[0]
     odds: Odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 

@@ -18,6 +18,7 @@ from components.runtime.clockwork import FEATURES, fused, open_staged, run_stage
 from components.runtime.engines import open_engine
 from components.runtime.grids import SCORES, Grid, read_grids
 from components.runtime.motion import Motion
+from components.runtime.pipeline import run_part
 from components.scheduling.expected import expected_counts, odds_of
 
 # Of a size that no stride divides.
@@ -92,7 +93,7 @@ def test_a_net_that_ends_early_is_the_net_with_zeros_for_its_later_streams(model
 def test_scores_move_with_what_they_score(model):
     """The window moves by 8 pixels a frame: what is carried agrees with what the net says, above all where it lies."""
     where = model.grids[SCORES]
-    then, now = (fused(model, states_of(model, frame)) for frame in FRAMES[1:3])
+    then, now = (fused(model, run_part(model.stages, frame[None])) for frame in FRAMES[1:3])
     motion = Motion(FRAMES[1])
     motion.follow(FRAMES[2])
     rows, columns = inside(where, then.shape[2:], FRAMES[0].shape[:2])
@@ -112,14 +113,6 @@ def test_each_cell_is_asked_of_the_pixel_that_it_looks_at(model):
     inside_pixels = inside(model.grids[SCORES], odds.shape[1:], FRAMES[0].shape[:2])
     cells = np.prod([len(range(*part.indices(side))) for part, side in zip(inside_pixels, odds.shape[1:], strict=True)])
     assert counts.sum() == pytest.approx(cells, rel=1e-5)
-
-
-def states_of(model, frame):
-    states, given = [], frame[None]
-    for stage in model.stages:
-        states.append(run_stage(stage, given))
-        given = states[-1].get(FEATURES, given)
-    return states
 
 
 def inside(where, sides, size) -> list[slice]:
