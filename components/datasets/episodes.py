@@ -18,10 +18,11 @@ LEAST_PIXELS = 150
 
 
 class Mask(NamedTuple):
-    """One task: the pixels of a class in a picture of the split."""
+    """One task: the pixels of a class in a picture of the split, or those of one object of it, by its number there."""
 
     picture: int
     value: int
+    object: int = 0
 
 
 class Masks(Sequence[Mask]):
@@ -32,20 +33,15 @@ class Masks(Sequence[Mask]):
 
     def __init__(self, split: PreparedSplit, held_out: Sequence[str] = (), least: int = LEAST_PIXELS) -> None:
         self.split, self.held_out = split, values_of(split.classes.names, held_out)
-        self.masks = [
-            Mask(index, value)
-            for index, row in enumerate(split.rows)
-            for value, pixels in enumerate(row["pixels"])
-            if value > 0 and value not in self.held_out and pixels >= least
-        ]
+        self.masks = [mask for index in range(len(split.rows)) for mask in self.masks_of(index, least)]
         if not self.masks:
             raise DataError(f"split {split.name}: no mask of {least} pixels, expected some of: {split.classes.names}")
         self.of_class: dict[int, list[Mask]] = defaultdict(list)
-        self.of_clip: dict[tuple[str, int], list[Mask]] = defaultdict(list)
+        self.of_clip: dict[tuple[str, int, int], list[Mask]] = defaultdict(list)
         for mask in self.masks:
             self.of_class[mask.value].append(mask)
             if clip := split.rows[mask.picture]["clip"]:
-                self.of_clip[clip, mask.value].append(mask)
+                self.of_clip[clip, mask.value, mask.object].append(mask)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -53,10 +49,40 @@ class Masks(Sequence[Mask]):
     def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
         return self.masks[place]
 
+    def masks_of(self, index: int, least: int) -> list[Mask]:
+        """The masks of picture `index` with `least` pixels or more."""
+        pixels = enumerate(self.split.rows[index]["pixels"])
+        return [Mask(index, value) for value, count in pixels if self.is_task(value) and count >= least]
+
+    def is_task(self, value: int) -> bool:
+        """Whether a label value may be what an episode is about."""
+        return value > 0 and value != VOID and value not in self.held_out
+
     def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
         """The image and the label of the mask's picture; classes held out are void."""
         sample = self.split[mask.picture]
         return sample.image, np.where(np.isin(sample.label, self.held_out), VOID, sample.label).astype(np.uint8)
+
+
+class Objects(Masks):
+    """Every object of a split by itself, numbered in the layer `instance`: others of its class are background.
+
+    Raises DataError like `Masks`, and where the data set does not number its objects.
+    """
+
+    def masks_of(self, index: int, least: int) -> list[Mask]:
+        """The objects of picture `index` with `least` pixels or more."""
+        label, numbers = self.split.label(index), self.split.layer(index, "instance")
+        # Both in one number: pairs along an axis take ten times as long to tell apart.
+        found, counts = np.unique(label.astype(np.int64) << 16 | numbers, return_counts=True)
+        masks = [Mask(index, int(pair >> 16), int(pair & 0xFFFF)) for pair in found[counts >= least]]
+        return [mask for mask in masks if mask.object and self.is_task(mask.value)]
+
+    def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
+        """The image and the label of the mask's picture, without the other objects of the mask's class."""
+        image, label = super().read(mask)
+        others = (label == mask.value) & (self.split.layer(mask.picture, "instance") != mask.object)
+        return image, np.where(others, 0, label).astype(np.uint8)
 
 
 class Balanced(Sequence[Mask]):
@@ -118,7 +144,8 @@ def annotate_points(points: Sequence[Sequence[tuple[int, int]]], height: int, wi
 def partner(masks: Masks, mask: Mask, kind: str, rng: np.random.Generator) -> Mask:
     """The support of the query `mask`: of its clip, or another picture of its class; itself where it has no other."""
     if kind == "clip":
-        others = masks.of_clip.get((masks.split.rows[mask.picture]["clip"], mask.value), [])
+        clip = masks.split.rows[mask.picture]["clip"]
+        others = masks.of_clip.get((clip, mask.value, mask.object), [])
     else:
         others = masks.of_class[mask.value]
     others = [other for other in others if other.picture != mask.picture]

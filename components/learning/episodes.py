@@ -9,7 +9,17 @@ from PIL import Image
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from components.datasets.episodes import Balanced, Mask, Masks, annotate, annotate_points, draw_points, partner, target
+from components.datasets.episodes import (
+    Balanced,
+    Mask,
+    Masks,
+    Objects,
+    annotate,
+    annotate_points,
+    draw_points,
+    partner,
+    target,
+)
 from components.datasets.items import VOID
 from components.datasets.prepared import PreparedSplit
 from components.datasets.transforms import AugmentParams, random_view
@@ -27,6 +37,7 @@ class EpisodeParams(LoopParams):
 
     train_split: str = Field("train", description="split to learn from")
     val_split: str = Field("val", description="split that chooses the weights")
+    objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
     held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
     points: PositiveInt = Field(100, description="most points of a class in a sparse support")
     dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
@@ -44,7 +55,8 @@ class Episodes:
     is_summed = False
 
     def __init__(self, train: PreparedSplit, val: PreparedSplit, params: EpisodeParams) -> None:
-        self.train, self.val = Masks(train, params.held_out), Masks(val, params.held_out)
+        tasks = Objects if params.objects else Masks
+        self.train, self.val = tasks(train, params.held_out), tasks(val, params.held_out)
         self.params = params
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.datasets.episodes import Balanced, Masks, annotate_points, draw_points, target
+from components.datasets.episodes import Balanced, Masks, Objects, annotate_points, draw_points, partner, target
 from components.datasets.items import VOID, Classes
 from components.datasets.prepared import Sample
 from components.learning.episodes import EpisodeParams, draw_episode
@@ -46,6 +46,43 @@ def test_episodes_are_equal_for_equal_seeds_and_differ_for_others():
 def test_a_balanced_set_has_every_class_as_often():
     values = [mask.value for mask in Balanced(Masks(world()), seed=0)]
     assert np.ptp(np.bincount(values)[1:]) <= 1
+
+
+class Clip(Split):
+    """Frames of two objects of one class, the second of which moves, and one of another."""
+
+    rows = property(lambda self: [{**row, "clip": "walk"} for row in super().rows])
+
+    def label(self, index: int) -> np.ndarray:
+        return self[index].label
+
+    def layer(self, index: int, name: str) -> np.ndarray:
+        return self[index].layers[name]
+
+
+def clip() -> Clip:
+    found = Clip()
+    for index in range(3):
+        label, numbers = np.zeros((60, 80), np.uint8), np.zeros((60, 80), np.uint16)
+        for value, number, left in ((1, 1, 2), (1, 700, 20 + 3 * index), (2, 9, 60)):
+            label[5:25, left : left + 15], numbers[5:25, left : left + 15] = value, number
+        numbers[40:, :] = 3
+        found.append(Sample(str(index), np.zeros((60, 80, 3), np.uint8), label, {"instance": numbers}))
+    return found
+
+
+def test_every_object_is_a_task_whose_fellows_are_background_and_whose_partner_is_itself():
+    objects = Objects(clip())
+    assert [(mask.value, mask.object) for mask in objects if mask.picture == 0] == [(1, 1), (1, 700), (2, 9)]
+    second = objects[1]
+    _, label = objects.read(second)
+    assert (label == 1).sum() == 300
+    assert label[10, 25] == 1
+    assert label[10, 5] == 0
+    assert (label == 2).sum() == 300
+    other = partner(objects, second, "clip", np.random.default_rng(0))
+    assert (other.picture != 0, other.object) == (True, 700)
+    assert {mask.object for mask in Objects(clip(), held_out=["a"])} == {9}
 
 
 def test_points_lie_on_their_class_as_many_as_asked_and_none_where_there_are_too_few():
