@@ -98,8 +98,8 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         generator = torch.Generator().manual_seed(height)
-        said = (torch.rand(WAYS, height, width, generator=generator) < 0.02).float()
-        return {"embedding": units(1, rows, columns, length), "annotation": said[None]}
+        said = (torch.rand(WAYS, rows, columns, generator=generator) < 0.2).float()
+        return {"embedding": units(1, rows, columns, length), "cells": said[None]}
 
     def query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
@@ -122,7 +122,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         return {name: known[name] for name in ("embedding", "fine", "size")}
 
     image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
-    shot_axes = {"embedding": {1: "rows", 2: "columns"}, "annotation": {1: "ways", 2: "height", 3: "width"}}
+    shot_axes = {"embedding": {1: "rows", 2: "columns"}, "cells": {1: "ways", 2: "rows", 3: "columns"}}
     query_axes = {
         "embedding": {1: "rows", 2: "columns"},
         "seen": {2: "rows", 3: "columns"},

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, PositiveInt
 
 from components import step
+from components.datasets.episodes import annotate_points
 from components.families.guided import NetworkParams, build, fused
 from components.files import write_json
 from components.networks.early_fusion import EarlyFusion
@@ -98,7 +99,7 @@ def run(
     *first, last = [(int(place % params.width), int(place // params.width)) for place in places]
     for number, (x, y) in enumerate(first):
         session.click(0, x, y, number % 2)
-    annotation = session.annotation(session.supports[0])[None]
+    annotation = annotate_points((first[::2], first[1::2]), params.height, params.width)[None]
     hidden = guided.graphs["encode"].get_outputs()[1].shape[1] // 2
     with TemporaryDirectory() as folder:
         early = early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from components.runtime.guidance import Guidance
-from components.runtime.guided import GuidedModel, Tracker, label
+from components.runtime.guided import GuidedModel, label
 from components.runtime.session import Provider
 from components.runtime.settling import settle
+from components.runtime.tracking import Tracker
 
 # Background is black; classes after that as easy to tell apart as can be.
 COLOURS = ((0, 0, 0), (220, 60, 50), (50, 110, 220), (60, 170, 80), (240, 180, 40), (150, 80, 190), (60, 190, 200))

@@ -15,7 +15,8 @@ from components.guiding.categories import Told, shots_of
 from components.measures.positive import positive_iu
 from components.progress import progress
 from components.runtime.guidance import UNKNOWN, merge
-from components.runtime.guided import GuidedModel, Tracker, enlarge
+from components.runtime.guided import GuidedModel
+from components.runtime.tracking import Tracker, enlarge
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,10 @@ class GuidedNet(nn.Module):
 
     def guide(self, embedding: Tensor, annotation: Tensor) -> Guidance:
         """The guidance of one shot a task: embedding (N, h, w, D), annotation (N, K, H, W) in 0–1; no encoder runs."""
-        cells = spread(annotation, STRIDE)
+        return self.pool(embedding, spread(annotation, STRIDE))
+
+    def pool(self, embedding: Tensor, cells: Tensor) -> Guidance:
+        """`guide` by an annotation that is on the grid of features already, `cells` (N, K, h, w)."""
         mean, present = pool(embedding, cells)
         return Guidance(mean, present, embedding.flatten(1, 2), shares(cells))
 

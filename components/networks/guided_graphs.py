@@ -20,15 +20,18 @@ class Encode(nn.Module):
 
 
 class Guide(nn.Module):
-    """embedding (1, h, w, D) and annotation (1, K, H, W) to one shot's mean, present and values; no encoder runs."""
+    """embedding (1, h, w, D) and annotated cells (1, K, h, w) to one shot's mean, present and values; no encoder runs.
+
+    `components/runtime/annotations.py` brings clicks and masks to cells: a click needs no pass over the picture.
+    """
 
     def __init__(self, net: GuidedNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, embedding: Tensor, annotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, embedding: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What one annotated picture says of each class; its keys are the embedding itself."""
-        shot = self.net.guide(embedding, annotation)
+        shot = self.net.pool(embedding, cells)
         return shot.mean, shot.present, shot.values
 
 

@@ -151,4 +151,6 @@ def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
 
 def widen(values: np.ndarray, ways: int) -> np.ndarray:
     """`values` (K, …) with zeros for further classes up to `ways`."""
+    if len(values) == ways:
+        return values
     return np.pad(values, ((0, ways - len(values)), *[(0, 0)] * (values.ndim - 1)))

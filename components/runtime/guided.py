@@ -9,22 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
-from PIL import Image
 
 from components.errors import DataError, ModelError
+from components.runtime.annotations import spread, spread_points
 from components.runtime.clicks import hint_of
 from components.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from components.runtime.session import Provider, open_session
 
 GRAPHS = ("encode", "guide", "segment")
 STRIDE = 8
-# Pixels of the longer side of a frame below which it is enlarged.
-LEAST_SIDE = 720
-# Cells that a frame is matched with: several times as fast as all of a dense mask, and as good.
+# Cells of the support that a picture is matched with: several times as fast as all of a dense mask, and as good.
 MOST_CELLS = 600
-# By how much less than the background an object may score in a frame: a net that learnt from crops around objects takes
-# too little of what it sees whole. Chosen, as the two above, on the val sequences of davis_frames.
-MARGIN = 1.0
 
 
 class Features(NamedTuple):
@@ -82,13 +77,17 @@ class GuidedModel:
 
     def guide(self, features: Features, annotation: np.ndarray) -> Shot:
         """What a picture annotated by (K, H, W) in 0–1 says of each class."""
+        return self.pool(features, spread(annotation, STRIDE))
+
+    def pool(self, features: Features, cells: np.ndarray) -> Shot:
+        """`guide` by an annotation that is on the grid of features already, `cells` (K, h, w) float32."""
+        # Cells that say nothing would only cost time. To the graph those that do are a picture of one row.
+        says = cells.any(axis=0)
+        keys, said = features.embedding[0][says], cells[:, says]
         mean, present, values = self.graphs["guide"].run(
-            None, {"embedding": features.embedding, "annotation": annotation[None].astype(np.float32)}
+            None, {"embedding": keys[None, None], "cells": said[None, :, None]}
         )
-        # Cells that say nothing would only cost time.
-        says = values[0].sum(axis=0) > 0
-        keys = features.embedding.reshape(-1, features.embedding.shape[-1])[says]
-        return Shot(mean[0], present[0], keys, values[0][:, says])
+        return Shot(mean[0], present[0], keys, values[0])
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
         """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
@@ -221,44 +220,19 @@ class GuidedSession:
 
     def change(self, picture: int, support: Support) -> None:
         """Put `support` in its place, its shot renewed from features that are there; no encoder runs."""
-        shot = self.model.guide(support.features, self.annotation(support)) if said(support) else None
+        shot = self.model.pool(support.features, self.cells(support)) if said(support) else None
         self.past.append(list(self.supports))
         self.supports[picture] = replace(support, shot=shot)
 
-    def annotation(self, support: Support) -> np.ndarray:
-        """Mask and clicks of a picture as (K, H, W); a click wins over the mask."""
+    def cells(self, support: Support) -> np.ndarray:
+        """Mask and clicks of a picture on the grid of features, (K, h, w); a click wins over the mask."""
         ways = len(self.names)
-        values = np.full(support.features.size, UNKNOWN, np.uint8) if support.mask is None else support.mask.copy()
+        if support.mask is None:
+            return spread_points(support.clicks, ways, support.features.size, STRIDE)
+        values = support.mask.copy()
         for x, y, way in support.clicks:
             values[y, x] = way
-        return (values == np.arange(ways)[:, None, None]).astype(np.float32)
-
-
-class Tracker:
-    """Label the frames of a clip, each by what the support says alone.
-
-    The mask of the frame before is no hint here: its errors would be carried on. Small frames are enlarged, so that
-    thin parts outlive the strides of the net.
-    """
-
-    def __init__(self, model: GuidedModel, guidance: Guidance) -> None:
-        self.model, self.guidance = model, guidance.thinned(MOST_CELLS)
-
-    def step(self, image: np.ndarray) -> np.ndarray:
-        """The label (H, W) uint8 of the next frame."""
-        logits = self.model.segment(self.model.encode(enlarge(image)), self.guidance)
-        logits[1:] += MARGIN
-        found = label(logits)
-        return enlarge(found, image.shape[:2]) if found.shape != image.shape[:2] else found
-
-
-def enlarge(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
-    """A picture or label whose longer side is at least LEAST_SIDE, or of `size` (H, W)."""
-    height, width = values.shape[:2]
-    scale = max(1.0, LEAST_SIDE / max(height, width))
-    rows, columns = size or (round(height * scale), round(width * scale))
-    resampling = Image.Resampling.BILINEAR if values.ndim == 3 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(values).resize((columns, rows), resampling))
+        return spread(values == np.arange(ways)[:, None, None], STRIDE)
 
 
 def said(support: Support) -> bool:
