@@ -83,6 +83,14 @@ def running(checkout, url, *module):
         process.wait(60)
 
 
+def until(word, lines):
+    """The `lines` up to the first that has `word`."""
+    for line in lines:
+        yield line
+        if word in line:
+            return
+
+
 def run_deployment(checkout, url, name):
     """Run a deployment to its end; the name and message of its state."""
     prefect(checkout, url, "deployment", "run", name, "--watch", "--watch-timeout", "200")
@@ -110,5 +118,6 @@ def test_the_deployments_are_served_by_one_process(checkout, prefect_server):
 
     url = PREFECT_API_URL.value()
     with running(checkout, url, "flows.serve") as output:
-        assert any("weekly" in line for line in output)
+        said = list(until("weekly", output))
+        assert "weekly" in said[-1], "".join(said)
         assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")
