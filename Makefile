@@ -15,6 +15,8 @@ export UV_PYTHON_DOWNLOADS := never
 # Nothing that we start tells anybody anything.
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
+# Set in many containers: each command of a second would compile a thousand modules, and take two.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: deps setup pipeline test test-slow test-gpu check lock
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from components import step
 from components.datasets.pictures import SUFFIXES
+from components.datasets.video import SUFFIXES as VIDEO_SUFFIXES
 from components.errors import DataError, ModelError, ParamsError, PixelwiseError
 from components.files import write_bytes
 from components.guiding.files import read_picture
@@ -25,8 +26,6 @@ from components.runtime.clockwork import Frame, open_staged
 from components.runtime.engines import Engine, open_engine, with_value
 from components.runtime.session import Provider, Segmenter, open_model
 from components.tracking.models import model_folder
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
 
 class PredictParams(Params):

@@ -9,9 +9,9 @@ from components import step
 from components.errors import ParamsError
 from components.serving.app import Service
 from components.serving.limits import ServeParams
-from components.serving.models import open_champion, open_file
+from components.serving.models import open_file, open_version
 from components.serving.server import Server, address_of, listen
-from components.tracking.models import PREFIX
+from components.tracking.models import PREFIX, find_reference
 from components.tracking.store import connect_existing, plain_errors, store_uri
 
 
@@ -44,7 +44,7 @@ def open_service(params: ServeParams, model: str, tracking: str | None) -> Servi
     uri = store_uri(tracking)
     client = connect_existing(uri)
     with plain_errors(uri):
-        served = open_champion(client, model, params.device)
+        served = open_version(client, find_reference(client, model), params.device)
     return Service(served, params, (client, model) if "@" in model else None)
 
 

@@ -12,7 +12,8 @@ from prefect.states import Completed, Failed
 
 from components.errors import PixelwiseError
 from components.params import PARAMS_FILE, parse, read_section
-from flows.stage import StageResult, StageState, result_of
+from components.tracking.store import UnreachableError
+from flows.stage import POSTPONED, StageResult, StageState, result_of
 from flows.tries import Tries
 
 Acted = tuple[StageState, str]
@@ -21,7 +22,8 @@ Acted = tuple[StageState, str]
 async def release(families: Sequence[str] | None, project: Path, tries: Tries) -> list[StageResult]:
     """Register and promote the model of each family that has one and limits for it in `FAMILY.release` of params.yaml.
 
-    families: only these; all where it is None. Ends at a failure.
+    families: only these; all where it is None. Ends at a failure. Where the registry does not answer, the
+    next run does it.
     """
     results: list[StageResult] = []
     for model in sorted(path.parent for path in project.glob("models/*/model.onnx")):
@@ -34,7 +36,7 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
             state = await step(verb, model.name, str(project), return_state=True)
             results.append(result_of(name, state, time.monotonic() - started))
             print(f"{name} … {results[-1]}", flush=True)
-            if results[-1].state == "failed":
+            if results[-1].state in ("failed", "postponed"):
                 return results
     return results
 
@@ -50,6 +52,8 @@ async def run_action(verb: str, family: str, project: str) -> State[None]:
     try:
         # In a thread, as MLflow blocks for seconds and Prefect must go on sending heartbeats and logs.
         outcome, words = await asyncio.to_thread(ACTIONS[verb], family, Path(project))
+    except UnreachableError as error:
+        return Failed(name=POSTPONED, message=str(error))
     except PixelwiseError as error:
         return Failed(message=str(error))
     get_run_logger().info("%s", words)

@@ -36,12 +36,12 @@ def served(deployment: Mapping[str, Any]) -> "RunnerDeployment":
     """One entry of prefect.yaml as a deployment that this process runs."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.flows import load_flow_from_entrypoint
-    from prefect.schedules import Cron
+    from prefect.schedules import Schedule
 
     flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
     return flow.to_deployment(
         **{name: deployment[name] for name in ALIKE if name in deployment},
-        schedules=[Cron(**schedule) for schedule in deployment.get("schedules", [])],
+        schedules=[Schedule(**schedule) for schedule in deployment.get("schedules", [])],
         concurrency_limit=ConcurrencyLimitConfig(**{"limit": 1, **deployment.get("concurrency_limit", {})}),
     )
 

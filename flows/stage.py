@@ -11,7 +11,11 @@ from flows.command import Listen, Outcome, run_command
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-StageState = Literal["ran", "unchanged", "restored", "failed", "not run", "registered", "promoted", "refused"]
+StageState = Literal[
+    "ran", "unchanged", "restored", "failed", "not run", "registered", "promoted", "refused", "postponed"
+]
+# The name of a failed state after which a run is none the less complete.
+POSTPONED = "Postponed"
 # What DVC 3.67 prints first about a stage. A test holds these against the installed DVC.
 SAID: dict[str, StageState] = {
     "Running stage '{name}':": "ran",
@@ -23,7 +27,7 @@ AFTER_THE_COMMAND = ("Updating lock file ", "Generating lock file ")
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of a stage, or of an action on the registry. error: one line, where it failed."""
+    """What became of a stage, or of an action on the registry. error: one line, where it failed or was postponed."""
 
     name: str
     state: StageState
@@ -95,7 +99,8 @@ def error_of(outcome: Outcome) -> str:
 def result_of(name: str, state: "State", seconds: float) -> StageResult:
     """What a task's Prefect `state` says by its name; a crash inside Prefect counts as a failure."""
     if not state.is_completed():
-        return StageResult(name, "failed", seconds, error=state.message or str(state.name))
+        outcome: StageState = "postponed" if state.name == POSTPONED else "failed"
+        return StageResult(name, outcome, seconds, error=state.message or str(state.name))
     return StageResult(name, cast(StageState, str(state.name).lower()), seconds)
 
 

@@ -42,6 +42,12 @@ def make_repository(folder: Path) -> Path:
     return folder
 
 
+def copy_code(folder: Path) -> None:
+    """Put this project's packages into `folder`, where a command that is started there finds them first."""
+    for name in ("flows", "components"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def replace(file: Path, old: str, new: str) -> None:
     """Put `new` in the place of `old` in a text file, which must have it."""
     text = file.read_text()

@@ -9,10 +9,11 @@ import numpy as np
 from components.errors import ModelError
 from components.identity import sha256_file
 from components.runtime.session import Provider, Segmenter, graph_file, open_model
-from components.tracking.models import PREFIX, find_reference, resolve_model
+from components.tracking.models import PREFIX, folder_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 # family -> what takes a model of several graphs, and the graph by which its folder is known.
 INSTEAD = {
@@ -46,16 +47,11 @@ def open_file(model: Path, device: Provider) -> Served:
     return open_graph(model, str(model), model.resolve().stem, None, device)
 
 
-def open_version(client: "MlflowClient", name: str, version: str, device: Provider) -> Served:
-    """Open a `version` of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
-    folder = resolve_model(f"{PREFIX}{name}/{version}", client.tracking_uri)
+def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider) -> Served:
+    """Open a version of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
+    name, version = found.name, str(found.version)
+    folder = folder_of(client, found, f"{PREFIX}{name}/{version}")
     return open_graph(folder, f"{name} version {version}", name, version, device)
-
-
-def open_champion(client: "MlflowClient", reference: str, device: Provider) -> Served:
-    """Open the version that `reference` names now. Raises as above, and RegistryError where there is none."""
-    found = find_reference(client, reference)
-    return open_version(client, found.name, str(found.version), device)
 
 
 def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:

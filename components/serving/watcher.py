@@ -65,7 +65,7 @@ class Watcher:
                 self.error = self.refused = None
                 return None
             try:
-                served = open_version(self.client, found.name, version, self.params.device)
+                served = open_version(self.client, found, self.params.device)
             except ModelError:
                 self.refused = version
                 raise

@@ -39,9 +39,13 @@ def resolve_model(reference: str, tracking: str | None = None) -> Path:
     uri = store_uri(tracking)
     client = connect_existing(uri)
     with plain_errors(uri):
-        version = find_reference(client, reference)
-        logged = logged_model_of(client, version.name, str(version.version))
-        folder = local_folder(logged.artifact_location) or fetched(client, logged, reference)
+        return folder_of(client, find_reference(client, reference), reference)
+
+
+def folder_of(client: "MlflowClient", version: "ModelVersion", reference: str) -> Path:
+    """The folder of a registered `version`, which errors call `reference`. Raises as `resolve_model`."""
+    logged = logged_model_of(client, version.name, str(version.version))
+    folder = local_folder(logged.artifact_location) or fetched(client, logged, reference)
     require_registered(folder, registered_files(version), reference)
     return folder
 

@@ -1,13 +1,10 @@
-import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
-from dvc_world import PROJECT, make_repository, replace
+from dvc_world import replace
+from prefect_world import environment, make_checkout, prefect, run_deployment, running
 
 from flows.lock import PIPELINE_LOCK, run_lock
 
@@ -16,27 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The tiny repository with this project's flows and Prefect files."""
-    checkout = make_repository(tmp_path / "checkout")
-    for name in ("prefect.yaml", "prefect.toml"):
-        shutil.copy(PROJECT / name, checkout)
-    for name in ("flows", "components"):
-        shutil.copytree(PROJECT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return checkout
-
-
-def environment(**more):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    return {**kept, "DO_NOT_TRACK": "1", "PYTHONPATH": "", **more}
-
-
-def prefect(checkout, url, *command):
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", *command],
-        check=False, cwd=checkout, env=environment(PREFECT_API_URL=url), capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return make_checkout(tmp_path / "checkout")
 
 
 def run(checkout):
@@ -68,26 +45,12 @@ def test_pixelwise_run_works_outside_git(checkout):
     assert "pipeline: 4 ran" in run(checkout).stdout
 
 
-@contextmanager
-def running(checkout, url, *module):
-    """A process of `python -m MODULE …` in the checkout, and its output, until the block ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", *module],
-        cwd=checkout, env=environment(PREFECT_API_URL=url), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        yield process.stdout
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def run_deployment(checkout, url, name):
-    """Run a deployment to its end; the name and message of its state."""
-    prefect(checkout, url, "deployment", "run", name, "--watch", "--watch-timeout", "200")
-    (newest, *_) = json.loads(prefect(checkout, url, "flow-run", "ls", "--limit", "1", "--output", "json"))
-    return newest["state"]["name"], newest["state"]["message"]
+def until(word, lines):
+    """The `lines` up to the first that has `word`."""
+    for line in lines:
+        yield line
+        if word in line:
+            return
 
 
 def test_the_deployments_run_on_a_worker(checkout, prefect_server):
@@ -110,5 +73,6 @@ def test_the_deployments_are_served_by_one_process(checkout, prefect_server):
 
     url = PREFECT_API_URL.value()
     with running(checkout, url, "flows.serve") as output:
-        assert any("weekly" in line for line in output)
+        said = list(until("weekly", output))
+        assert "weekly" in said[-1], "".join(said)
         assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")

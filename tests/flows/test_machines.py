@@ -6,9 +6,13 @@ import sys
 
 import pytest
 from dvc_world import make_repository, replace, repro
+from namespaces import ALONE, can_mount
+from prefect_world import make_checkout, prefect, run_deployment, running
 
 pytestmark = pytest.mark.slow
 BUCKET = "pixelwise"
+# Both machines have their checkout under one path.
+OTHER = [*ALONE, "sh", "-c", 'mount --bind "$0" "$PWD" && cd "$PWD" && exec "$@"']
 
 
 @pytest.fixture
@@ -70,3 +74,28 @@ def test_what_one_working_copy_made_another_restores(remote, tmp_path, monkeypat
     replace(second / "params.yaml", "width: 1", "width: 2")
     dvc(second, "fetch", "--run-cache")
     assert run_in(second, monkeypatch) == "pipeline: 1 restored, 3 unchanged"
+
+
+@pytest.mark.skipif(not can_mount(), reason="no namespaces here")
+def test_a_worker_on_another_machine_takes_the_same_deployment_in_its_own_working_copy(prefect_server, tmp_path):
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    first, second = make_checkout(tmp_path / "checkout"), tmp_path / "second"
+    dvc(first, "remote", "add", "--default", "shared", str(tmp_path / "shared"))
+    prefect(first, url, "work-pool", "create", "machines", "--type", "process")
+    prefect(first, url, "deploy", "--name", "nightly", "--pool", "machines")
+    worker = ("prefect", "worker", "start", "--pool", "machines")
+    with running(first, url, *worker):
+        assert run_deployment(first, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")
+    git(first, "add", "--all")
+    git(first, "commit", "--quiet", "--message", "What the first machine made")
+    dvc(first, "push", "--run-cache")
+
+    git(tmp_path, "clone", "--quiet", str(first), str(second))
+    dvc(second, "pull", "--run-cache")
+    replace(second / "params.yaml", "rate: 0.1", "rate: 0.2")
+    with running(first, url, *worker, within=[*OTHER, str(second)]):
+        assert run_deployment(first, url, "pipeline/nightly") == ("Completed", "pipeline: 3 unchanged, 1 ran")
+    assert "rate: 0.2" in (second / "dvc.lock").read_text()
+    assert "rate: 0.1" in (first / "dvc.lock").read_text()

@@ -3,7 +3,9 @@ import asyncio
 import pytest
 from dvc_world import make_repository, replace, repro
 
+from components.tracking.store import UnreachableError
 from flows.lock import PIPELINE_LOCK, run_lock
+from flows.tries import Tries
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 # Waits for the other branch to begin: 20 s, then fails.
@@ -83,6 +85,25 @@ def test_a_second_run_ends_as_skipped_busy(repository, capsys):
         state = run()
     assert (state.is_completed(), state.name) == (True, "Skipped")
     assert "skipped: busy" in capsys.readouterr().out
+
+
+def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_run(repository, monkeypatch, capsys):
+    from flows import release
+
+    tried = []
+
+    def register(*args):
+        tried.append(args)
+        raise UnreachableError("http://host: no answer")
+
+    monkeypatch.setitem(release.ACTIONS, "register", register)
+    replace(repository / "params.yaml", "rate: 0.1", "rate: 0.1, release: {}")
+    (repository / "models/toy").mkdir(parents=True)
+    (repository / "models/toy/model.onnx").touch()
+    state = run(tries=Tries(retries=1, wait_seconds=0.1))
+    assert (state.is_completed(), state.message) == (True, "pipeline: 4 ran, 1 postponed")
+    assert len(tried) == 2
+    assert "register-toy … postponed: http://host: no answer" in capsys.readouterr().out
 
 
 def test_a_family_or_target_that_is_not_there_is_named(repository):

@@ -12,18 +12,13 @@ from pathlib import Path
 
 import pytest
 from kill_world import PROJECT, TRAIN, make_repository
+from namespaces import ALONE, can_mount
 
 from components.identity import sha256_file
 
 TESTS = Path(__file__).resolve().parent
-ALONE = ["unshare", "--map-root-user", "--mount"]
 MOUNT = 'mount -t tmpfs -o size={size} tmpfs . && cd "$PWD" && exec "$0" -c "import test_full_disk as t; t.{inside}()"'
 NO_ROOM = re.compile(r"error: .*No space left on device.*")
-
-
-def can_mount():
-    """Whether a disk can be had here."""
-    return bool(shutil.which("unshare")) and not subprocess.run([*ALONE, "true"], check=False).returncode
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_mount(), reason="no namespaces here")]

@@ -1,21 +1,37 @@
-"""Steps whose MLflow server is down from the first to the last, with secrets all around them."""
+"""A whole run of the pipeline whose MLflow server is down from the first stage to the last, with secrets all around."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
-from kill_world import PROJECT, make_repository
+import yaml
+from dvc_world import PROJECT, copy_code
 from mlflow_world import server_down
 
+from components.tracking import spool
 from components.tracking.sending import known_run
+from components.tracking.versions import read_aliases
 
 SECRET = "sesame-7b1f"
 KEPT_SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
-TRAIN = "train --family fcn --data data --out model/checkpoint --state .state/train"
-EXPORT = "export --section fcn.export --model model/checkpoint --out model"
-EVALUATE = "evaluate --section fcn.evaluate --model model --data data --out report"
+EPOCHS = 3
+SMALL = {
+    "ingest": {"town": {"train_clips": 3, "val_clips": 1, "test_clips": 1, "frames": 2, "width": 64, "height": 64}},
+    "validate": {"min_images": {"train": 6, "val": 2}, "min_class_images": 0, "max_split_psi": 10},
+    "fcn": {
+        "train": {
+            "epochs": EPOCHS, "batch_size": 2, "warmup_steps": 2, "validate_every": 1, "patience": 99, "device": "cpu",
+            "augment": {"crop_width": 64, "crop_height": 64},
+        },
+        "quantize": {"calibration_images": 2, "max_loss": 1.0},
+        "evaluate": {"provider": "cpu"},
+        "benchmark": {"width": 64, "height": 64, "batch_size": 1, "warmup": 1, "repeats": 2},
+        "release": {"mean_iu_floor": 0.0, "pixel_accuracy_floor": 0.0, "parity_floor": 0.0, "resamples": 100},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -24,38 +40,81 @@ def server(tmp_path, mlflow_template):
         yield server
 
 
-def pixelwise(folder, uri, command):
+@pytest.fixture
+def checkout(tmp_path):
+    """This project on a small town, of which nothing has run."""
+    checkout = tmp_path / "checkout"
+    copy_code(checkout)
+    for name in ("dvc.yaml", "requirements.lock", "data/raw/README.md"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, checkout / name)
+    (checkout / "data/accepted.json").write_text("{}\n")
+    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    (checkout / "params.yaml").write_text(yaml.safe_dump(over(values, SMALL)))
+    subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=checkout, check=True)
+    return checkout
+
+
+def over(values, others):
+    """`values` with those of `others` laid over them, at any depth."""
+    return values | {k: over(values[k], v) if isinstance(v, dict) else v for k, v in others.items()}
+
+
+def pixelwise(checkout, uri, *command):
     """What a command prints, all of it, and its status; its environment is full of secrets."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": uri}
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "MLFLOW_TRACKING_URI": uri, "PREFECT_API_URL": ""}
     done = subprocess.run(
-        [sys.executable, "-m", "components.cli", *command.split()],
-        cwd=folder, env=environment | dict.fromkeys(KEPT_SECRET, SECRET), capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "components.cli", *command],
+        cwd=checkout, env=environment | dict.fromkeys(KEPT_SECRET, SECRET), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return done.stdout + done.stderr, done.returncode
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_with_the_server_down_for_all_steps_every_metric_is_there_after_the_sync_and_no_secret(server, tmp_path):
+def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_there_after_the_sync(server, checkout):
     uri = server.uri.replace("http://", f"http://ann:{SECRET}@")
-    folder = make_repository(tmp_path / "repository", epochs=3)
-    told = {step: pixelwise(folder, uri, step) for step in (TRAIN, EXPORT, EVALUATE)}
+    status, told = pixelwise(checkout, uri, "run", "fcn")
+    assert status == 0, told
+    assert f"register-fcn … postponed: {server.uri}" in told
+    assert "pipeline: 7 ran, 1 postponed" in told
+    local = json.loads((checkout / "models/fcn/checkpoint/run.json").read_text())["run_id"]
+    kept = spool.read_metrics(checkout / spool.SPOOL / local)
+    params = spool.read_json(checkout / spool.SPOOL / local / spool.FACTS_FILE)["params"]
+
     client = server.start()
-    told |= {step: pixelwise(folder, uri, step) for step in ("sync", "release show nobody")}
-    assert [status for _, status in told.values()] == [0, 0, 0, 0, 1], told
-    assert "the run is kept in .state/tracking/offline-" in told[TRAIN][0]
-    assert "nobody: http://127.0.0.1" in told["release show nobody"][0]
-
-    run_id = known_run(client, json.loads((folder / "model/checkpoint/run.json").read_text())["run_id"])
-    history = json.loads((folder / "model/checkpoint/history.json").read_text())
-    assert len(history) == 3
+    status, synced = pixelwise(checkout, uri, "sync")
+    assert status == 0, synced
+    run = client.get_run(known_run(client, local))
+    history = json.loads((checkout / "models/fcn/checkpoint/history.json").read_text())
+    assert len(history) == EPOCHS
     for key in set(history[0]) - {"epoch"}:
-        kept = [point.value for point in client.get_metric_history(run_id, key)]
-        assert kept[:3] == [row[key] for row in history], key
-    # The fourth is the evaluation's.
-    assert len(client.get_metric_history(run_id, "val/mean_iu")) == 4
-    assert client.get_run(run_id).info.status == "FINISHED"
+        # What later steps measured comes after the training's.
+        assert values_of(client, run, key)[:EPOCHS] == [row[key] for row in history], key
+    for key in {row["key"] for row in kept}:
+        assert values_of(client, run, key) == [row["value"] for row in kept if row["key"] == key], key
+    scores = json.loads((checkout / "reports/fcn/evaluate/metrics.json").read_text())
+    assert run.data.metrics["val/mean_iu"] == scores["mean_iu"]
+    assert {"int8/mean_iu", "float32/mean_iu"} < set(run.data.metrics)
+    assert [key for key in run.data.metrics if key.startswith("benchmark/")]
+    assert run.data.params == dict(params)
+    assert run.info.status == "FINISHED"
+    print(
+        f"\n{len(kept)} values of {len(run.data.metrics)} metrics and {len(params)} parameters are there after the sync"
+    )
 
-    assert SECRET not in str(told)
-    files = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert folder / "model/model.onnx" in files
+    status, again = pixelwise(checkout, uri, "run", "fcn")
+    assert status == 0, again
+    assert "pipeline: 7 unchanged, 1 registered, 1 promoted" in again
+    assert read_aliases(client, "fcn") == {"champion": "1"}
+    assert client.get_model_version("fcn", "1").run_id == run.info.run_id
+
+    assert SECRET not in told + synced + again
+    files = [file for file in server.folder.rglob("*") if file.is_file()]
+    assert {checkout / "models/fcn/model.onnx", checkout / ".prefect/prefect.db"} < set(files)
     assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+
+
+def values_of(client, run, key):
+    """What a run has of a metric, as it was measured."""
+    return [point.value for point in client.get_metric_history(run.info.run_id, key)]
