@@ -92,26 +92,27 @@ class Scales(nn.Module):
         self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
         # On one cell each: on nine, the regressor alone costs as much as all else.
         self.infer = regressor(conv.in_channels, 1, side=1)
-        # Binomial: the Gaussian of σ² = 3/4 on four cells.
-        row = torch.tensor([0.125, 0.375, 0.375, 0.125])
-        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 4, 4), persistent=False)
+        # Binomial: the Gaussian of σ² = 3/4 on four cells. The fifth tap of none pairs the cells from the first one on,
+        # so that nothing is cut off before the first when maps are enlarged again.
+        row = torch.tensor([0.0, 0.125, 0.375, 0.375, 0.125])
+        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 5, 5), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The blend of both convolutions."""
         half = self.halved(x)
         size = self.sizes(half)
         blurred = enlarged(self.halved(half), half)
-        coarse = self.conv(blend(half, blurred, (size - 1) / 2))
+        coarse = self.conv(blend(half, blurred, ((size - 1) / 2).clamp(0, 1)))
         near: Tensor = self.conv(x)
-        return blend(near, enlarged(coarse, near), enlarged(size, near))
+        return blend(near, enlarged(coarse, near), enlarged(size.clamp(max=1), near))
 
     def halved(self, x: Tensor) -> Tensor:
-        """Half as many cells a side and one more, blurred; cell i looks between the cells 2i − 1 and 2i of x.
+        """Half as many cells a side, rounded up, blurred; cell i looks between the cells 2i and 2i + 1 of x.
 
         Past the border there are zeros, as in the convolution: to repeat what is there costs a copy of the map.
         """
         channels = x.shape[1]
-        return F.conv2d(x, self.kernel.expand(channels, 1, 4, 4), stride=2, padding=2, groups=channels)
+        return F.conv2d(x, self.kernel.expand(channels, 1, 5, 5), stride=2, padding=2, groups=channels)
 
     def sizes(self, half: Tensor) -> Tensor:
         """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one.
@@ -120,7 +121,7 @@ class Scales(nn.Module):
         """
         if not torch.compiler.is_exporting():
             require_numbers(self.size)
-        logs: Tensor = PACE * self.size + self.infer(half)
+        logs = F.conv2d(half, self.infer.weight, PACE * self.size.view(1))
         return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
 
     def scale_map(self, x: Tensor) -> Tensor:
@@ -131,12 +132,12 @@ class Scales(nn.Module):
 def enlarged(half: Tensor, whole: Tensor) -> Tensor:
     """`half` (N, C, h, w) bilinearly on the grid of `whole` (N, C, H, W), which `Scales.halved` made it from."""
     fine = F.interpolate(half, scale_factor=2.0, mode="bilinear")
-    return fine[..., 1 : whole.shape[-2] + 1, 1 : whole.shape[-1] + 1]
+    return fine[..., : whole.shape[-2], : whole.shape[-1]]
 
 
 def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From `first` where the `share` is 0 or less to `second` where it is 1 or more."""
-    return first + share.clamp(0, 1) * (second - first)
+    """From `first` where the `share` is 0 to `second` where it is 1."""
+    return first + share * (second - first)
 
 
 def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
