@@ -28,8 +28,10 @@ class Mask(NamedTuple):
 class Masks(Sequence[Mask]):
     """Every mask of a split but those of background and of classes `held_out`.
 
-    Raises DataError at a name that is no class, or where nothing is left.
+    Raises DataError at a name that is no class, or where nothing is left. `layers` are the further maps that are read.
     """
+
+    layers: tuple[str, ...] = ()
 
     def __init__(self, split: PreparedSplit, held_out: Sequence[str] = (), least: int = LEAST_PIXELS) -> None:
         self.split, self.held_out = split, values_of(split.classes.names, held_out)
@@ -69,6 +71,8 @@ class Objects(Masks):
 
     Raises DataError like `Masks`, and where the data set does not number its objects.
     """
+
+    layers = ("instance",)
 
     def masks_of(self, index: int, least: int) -> list[Mask]:
         """The objects of picture `index` with `least` pixels or more."""

@@ -79,13 +79,15 @@ def score_categories(
     support: Support,
     tune: Tuner | None = None,
 ) -> CategoryScores:
-    """Segment the objects of the categories `chosen` (none: all), each as pictures of its `support` say.
+    """Segment the objects of the categories `chosen` (none: all that are large enough), as pictures of `support` say.
 
     Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
     so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance;
-    what `tune` gives was optimised on the support. Raises DataError where a category is too small.
+    what `tune` gives was optimised on the support. Raises DataError where a chosen category is too small.
     """
     members = pictures_of(samples, names, chosen)
+    if not chosen:
+        members = {value: pictures for value, pictures in members.items() if len(pictures) > support.shots}
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
     guided: dict[str, list[float]] = defaultdict(list)

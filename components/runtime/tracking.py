@@ -38,7 +38,7 @@ class Tracker:
         logits = self.model.segment(features, self.guidance, hint)
         logits[1:] += MARGIN
         if self.before is not None:
-            logits[1:] -= PENALTY * np.stack([remoteness(shares, logits.shape[1:]) for shares in self.before[1:]])
+            logits[1:] -= PENALTY * np.stack([remoteness(shares, features.size) for shares in self.before[1:]])
         found = label(logits)
         self.before = np.stack([shares_of(found == way, features.embedding.shape[1:3]) for way in range(len(logits))])
         return enlarge(found, image.shape[:2]) if found.shape != image.shape[:2] else found
@@ -50,7 +50,7 @@ def shares_of(mask: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture.resize(cells[::-1], Image.Resampling.BOX), np.float32) / 255
 
 
-def remoteness(shares: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def remoteness(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """How far each pixel of `size` (H, W) lies from the cells (h, w) that an object had: 0 near them, 1 remote.
 
     0 everywhere where it had too few.
@@ -66,7 +66,7 @@ def widened(mask: np.ndarray, reach: int) -> np.ndarray:
     for axis in (0, 1):
         mask = sliding_window_view(
             np.pad(mask, [(reach, reach) if axis == side else (0, 0) for side in (0, 1)]), 2 * reach + 1, axis
-        ).any(axis=2)
+        ).max(axis=2)
     return mask
 
 
