@@ -1,7 +1,7 @@
 """What many pictures cost: `python -m flows.scale` makes them, ingests them and reruns what has not changed.
 
 For each count: the memory of the ingest at its highest, and the seconds of a `dvc repro` with nothing to do, over the
-pictures as loose files and as one archive.
+pictures as loose files outside the checkout and as one archive. Each picture has a mask, which is a file too.
 """
 
 import os
@@ -24,6 +24,8 @@ from components.progress import progress
 from flows.command import child_environment
 
 SIDE, CLASSES = 32, 4
+# Beside the project: within it DVC would go through the loose files once more, in search of stages.
+ROOTS = {"files": "../pictures", "archive": "../pictures.zip"}
 STAGES = {
     name: {
         "cmd": f"pixelwise ingest --section {name} --out {name}",
@@ -31,7 +33,7 @@ STAGES = {
         "deps": [f"${{{name}.root}}"],
         "outs": [name],
     }
-    for name in ("files", "archive")
+    for name in ROOTS
 }
 
 
@@ -64,17 +66,18 @@ def measure(count: int) -> Cost:
 
 
 def make_project(folder: Path, count: int) -> Path:
-    """A DVC project whose stages ingest the same `count` pictures from loose files and from one archive."""
-    call(["dvc", "init", "--quiet", "--no-scm"], folder)
-    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
-    roots = {"files": "pictures", "archive": "pictures.zip"}
-    sections = {name: {"dataset": "folder", "root": root} for name, root in roots.items()}
-    (folder / "params.yaml").write_text(yaml.safe_dump(sections))
+    """A DVC project in `folder` whose stages ingest the same `count` pictures from loose files and from one archive."""
+    project = folder / "project"
+    project.mkdir()
+    call(["dvc", "init", "--quiet", "--no-scm"], project)
+    (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    sections = {name: {"dataset": "folder", "root": root} for name, root in ROOTS.items()}
+    (project / "params.yaml").write_text(yaml.safe_dump(sections))
     rng = np.random.default_rng(0)
-    with zipfile.ZipFile(folder / roots["archive"], "w") as archive:
+    with zipfile.ZipFile(project / ROOTS["archive"], "w") as archive:
 
         def keep(name: str, content: bytes) -> None:
-            path = folder / roots["files"] / name
+            path = project / ROOTS["files"] / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             archive.writestr(name, content)
@@ -84,7 +87,7 @@ def make_project(folder: Path, count: int) -> Path:
             name = f"train/{{}}/{index // 1000:03}/{index:06}.png"
             keep(name.format("images"), encode_map(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)))
             keep(name.format("masks"), encode_map(rng.integers(0, CLASSES, (SIDE, SIDE), np.uint8)))
-    return folder
+    return project
 
 
 def call(command: Sequence[str], project: Path) -> None:
