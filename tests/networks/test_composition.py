@@ -103,6 +103,15 @@ def test_free_form_deformation_starts_as_the_plain_convolution_and_scales_withou
     assert torch.allclose(Scales(plain, size=1e-3)(x), plain(x), atol=0.01)
 
 
+@pytest.mark.parametrize("size", [1.0, 3.0])
+def test_scales_look_at_their_own_cell_so_that_a_ramp_stays_where_it_is(size):
+    layer = Scales(nn.Conv2d(1, 1, 3, padding=1, bias=False), size)
+    layer.conv.weight.data = torch.eye(9)[4].view(1, 1, 3, 3)
+    y, x = torch.meshgrid(torch.arange(25.0), torch.arange(28.0), indexing="ij")
+    ramp = (y + 2 * x)[None, None]
+    assert torch.allclose(layer(ramp)[..., 8:-8, 8:-8], ramp[..., 8:-8, 8:-8], atol=1e-4)
+
+
 def test_dynamic_gradients_are_those_of_differences():
     weight, x = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.randn(1, 2, 4, 5, dtype=torch.float64)
     numbers = (0.1 * torch.randn(1, 4, 5, 3, dtype=torch.float64)).requires_grad_()
