@@ -29,6 +29,8 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # The address that it would print has the store's user and password in it.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # A server that does not answer is reported in seconds; by default MLflow tries for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
