@@ -3,7 +3,6 @@
 The same items give the same bytes, so that DVC sees no change where there is none.
 """
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,10 +16,11 @@ from components.datasets.examine import Accepted
 from components.datasets.items import VOID, RawData
 from components.datasets.prepared import DATASET_FILE, MANIFEST_FILE, SHARDS_FOLDER
 from components.files import write_json
+from components.identity import sha256_file
 
 # One row is read by reading its row group: small groups make that cheap, single rows would bloat the footer.
 ROWS_A_GROUP = 8
-# Rows of the manifest that wait as dictionaries.
+# Rows of the manifest that wait in memory.
 ROWS_A_BATCH = 1024
 # DVC hashes and moves whole files: few and large, yet small enough that a changed split does not move everything.
 BYTES_A_SHARD = 256 * 2**20
@@ -112,7 +112,8 @@ class PreparedWriter:
         self.layers: tuple[str, ...] = ()
         self.splits: dict[str, int] = {}
         self._rows: list[dict[str, Any]] = []
-        self._batches: list[pa.RecordBatch] = []
+        root.mkdir(parents=True, exist_ok=True)
+        self._manifest = pq.ParquetWriter(root / MANIFEST_FILE, MANIFEST, store_schema=False)
         self._splits: dict[str, ShardWriter] = {}
 
     def __enter__(self) -> "PreparedWriter":
@@ -122,10 +123,7 @@ class PreparedWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # After an error the shards are lost; closing them on a full disk would fail again and hide what failed first.
-        passed_over = (OSError, pa.ArrowException) if kind else ()
-        for writer in self._splits.values():
-            with suppress(*passed_over):
-                writer.close()
+        self._close(*((OSError, pa.ArrowException) if kind else ()))
 
     def add(self, item: Accepted) -> None:
         """Write one item. The first one says which layers the data set has."""
@@ -140,19 +138,21 @@ class PreparedWriter:
             self._pack()
 
     def _pack(self) -> None:
-        """Put the manifest rows that wait into Arrow's memory, a tenth of what they take as dictionaries."""
-        self._batches.append(pa.RecordBatch.from_pylist(self._rows, MANIFEST))
+        """Write the manifest rows that wait: those of all items would take a kilobyte an item."""
+        if self._rows:
+            self._manifest.write_batch(pa.RecordBatch.from_pylist(self._rows, MANIFEST))
         self._rows = []
 
+    def _close(self, *passed_over: type[BaseException]) -> None:
+        """End shards and manifest, whatever of `passed_over` each of them raises."""
+        for writer in (*self._splits.values(), self._manifest):
+            with suppress(*passed_over):
+                writer.close()
+
     def finish(self) -> None:
-        """End the shards and write the manifest and the description."""
-        for writer in self._splits.values():
-            writer.close()
+        """End the shards and the manifest, and write the description."""
         self._pack()
-        manifest = self.root / MANIFEST_FILE
-        # Of one piece, so that the file does not show how the rows were packed.
-        table = pa.Table.from_batches(self._batches, MANIFEST).combine_chunks()
-        pq.write_table(table, manifest, store_schema=False)
+        self._close()
         description = {
             "name": self.raw.name,
             "classes": list(self.raw.classes.names),
@@ -160,6 +160,6 @@ class PreparedWriter:
             "void": VOID,
             "layers": list(self.layers),
             "splits": self.splits,
-            "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+            "manifest_sha256": sha256_file(self.root / MANIFEST_FILE),
         }
         write_json(self.root / DATASET_FILE, description)
