@@ -86,8 +86,9 @@ def score_categories(
     what `tune` gives was optimised on the support. Raises DataError where a chosen category is too small.
     """
     members = pictures_of(samples, names, chosen)
-    if not chosen:
-        members = {value: pictures for value, pictures in members.items() if len(pictures) > support.shots}
+    enough = {value: pictures for value, pictures in members.items() if len(pictures) > support.shots}
+    if not chosen and len(enough) > 1:
+        members = enough
     if len(members) < 2:
         raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
     guided: dict[str, list[float]] = defaultdict(list)
