@@ -62,6 +62,8 @@ class GuidedModel:
         self.graphs: dict[str, ort.InferenceSession] = {
             name: open_session(folder / f"{name}.onnx", provider, threads) for name in GRAPHS
         }
+        if "cells" not in (taken := [given.name for given in self.graphs["guide"].get_inputs()]):
+            raise ModelError(f"{folder / 'guide.onnx'}: takes {' and '.join(taken)}, expected cells: export it again")
         metadata = self.graphs["encode"].get_modelmeta().custom_metadata_map
         self.fingerprint: str = metadata.get("fingerprint", "")
         self.provider: str = self.graphs["encode"].get_providers()[0]
