@@ -34,7 +34,13 @@ def tasks_of(state):
     async def read():
         async with get_client() as client:
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-            return await client.read_task_runs(flow_run_filter=wanted)
+            found = await client.read_task_runs(flow_run_filter=wanted)
+            # Task runs reach the server as events, and may be there before their states are.
+            async with asyncio.timeout(20):
+                while not all(task.state for task in found):
+                    await asyncio.sleep(0.1)
+                    found = await client.read_task_runs(flow_run_filter=wanted)
+            return found
 
     return {task.name: task.state.name for task in asyncio.run(read())}
 
