@@ -14,16 +14,16 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from components import step
-from components.errors import PixelwiseError, ProviderError
-from components.export import graphs_of, load_trained
-from components.families import Graph
-from components.files import write_json, write_text
-from components.params import Params
-from components.progress import progress
-from components.runtime.session import open_model
-from components.tracking import record_beside
-from components.tracking.models import model_folder
+from pixelwise import command
+from pixelwise.errors import PixelwiseError, ProviderError
+from pixelwise.families.graph import Graph
+from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.files import write_json, write_text
+from pixelwise.inference.session import open_model
+from pixelwise.params import Params
+from pixelwise.progress import progress
+from pixelwise.registry.models import model_folder
+from pixelwise.tracking import record_beside
 
 # Inputs of the graph by name, each with a first axis for the batch.
 Inputs = Mapping[str, np.ndarray]
@@ -186,7 +186,7 @@ def measure(engines: Mapping[str, Engine], inputs: Inputs, repeats: int, words: 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    step.main(run, None, argv)
+    command.main(run, None, argv)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,20 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from components import step
-from components.datasets.correspondence import lookup, renamed
-from components.datasets.items import Classes
-from components.datasets.prepared import Sample
-from components.datasets.readers import READERS
-from components.datasets.splits import Split, open_split
-from components.errors import DataError, ParamsError
-from components.files import write_json
-from components.identity import sha256_file
-from components.measures.confusion import Absent, Counts, count_pixels, scores_of
-from components.params import Params
-from components.progress import progress
-from components.reporting.evaluation import Evaluation, percent
-from components.reporting.grid import GridRow
-from components.runtime.clockwork import Staged, open_staged
-from components.runtime.engines import with_value
-from components.runtime.session import (
+from pixelwise import command
+from pixelwise.data.correspondence import lookup, renamed
+from pixelwise.data.items import Classes
+from pixelwise.data.prepared import Sample
+from pixelwise.data.readers import READERS
+from pixelwise.data.splits import Split, open_split
+from pixelwise.errors import DataError, ParamsError
+from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
+from pixelwise.families.clockwork.measure.paired_runs import run_schedules
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
+from pixelwise.families.clockwork.runtime.engines import with_value
+from pixelwise.files import write_json
+from pixelwise.identity import sha256_file
+from pixelwise.inference.session import (
     GEOMETRY,
     PREDICTION,
     Provider,
@@ -37,9 +34,12 @@ from components.runtime.session import (
     stacked,
     truth,
 )
-from components.scheduling.frontier import Frontier, measure_frontier
-from components.scheduling.running import run_schedules
-from components.tracking.models import model_folder
+from pixelwise.metrics.confusion import Absent, Counts, count_pixels, scores_of
+from pixelwise.params import Params
+from pixelwise.progress import progress
+from pixelwise.registry.models import model_folder
+from pixelwise.reporting.evaluation import Evaluation, percent
+from pixelwise.reporting.grid import GridRow
 
 
 class EvaluateParams(Params):
@@ -191,7 +191,7 @@ def measured_frontier(
     if json:
         write_json(json, found.metrics())
     if out:
-        from components.reporting.frontier import write_frontier
+        from pixelwise.families.clockwork.measure.frontier_page import write_frontier
 
         write_frontier(out, found)
     return found
@@ -230,7 +230,7 @@ def grid_rows(
 def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], metadata: dict[str, Any]) -> None:
     """Write all files under `out`, and add them to the MLflow run of the training where the model names one."""
     # Plots take a second to import, and a score alone needs none.
-    from components.reporting.results import write_results
+    from pixelwise.reporting.results import write_results
 
     folder = found.model.parent
     run_file = folder / "checkpoint" / "run.json"
@@ -256,7 +256,7 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
     }
     files = write_results(out, found, rows, history, origins)
     if run_id:
-        from components import tracking
+        from pixelwise import tracking
 
         tracking.record(run_file, tracked_metrics(found), files)
 
@@ -282,14 +282,14 @@ def tracked_metrics(found: Evaluation) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the step from the command line; a guided model has scores, and so options, of its own."""
-    with step.plain_errors():
-        model = model_folder(Path(step.value_of("model", argv, default="")))
-    if (model / "guide.onnx").is_file() or step.value_of("section", argv, default="").startswith("guided."):
-        from components.guiding import evaluation
+    with command.plain_errors():
+        model = model_folder(Path(command.value_of("model", argv, default="")))
+    if (model / "guide.onnx").is_file() or command.value_of("section", argv, default="").startswith("guided."):
+        from pixelwise.families.guided.measure import evaluation
 
-        step.main(evaluation.run, argv=argv)
+        command.main(evaluation.run, argv=argv)
     else:
-        step.main(run, argv=argv)
+        command.main(run, argv=argv)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,16 @@ import numpy as np
 import onnx
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from components import step
-from components.errors import ModelError
-from components.families import Graph, Size, find
-from components.files import atomic_path, write_json
-from components.identity import sha256_file
-from components.learning.checkpoints import load_weights
-from components.params import Params, parse
-from components.runtime.session import open_session
-from components.train import MODEL_FILE, WEIGHTS_FILE, read_description
+from pixelwise import command
+from pixelwise.errors import ModelError
+from pixelwise.families.graph import Graph, Size
+from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.files import atomic_path, write_json
+from pixelwise.identity import sha256_file
+from pixelwise.inference.session import open_session
+from pixelwise.params import Params
 
 
 class ExportParams(Params):
@@ -94,24 +93,6 @@ def run(
         },
     )
     return exported
-
-
-def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
-    """What model.json says, and the net with its weights, ready to infer."""
-    described = read_description(model)
-    net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
-    load_weights(net, model / WEIGHTS_FILE)
-    return described, net.eval()
-
-
-def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
-    """The graphs of a `net` that model.json describes."""
-    return find(described["family"]).graphs(net, network_of(described), len(described["classes"]))
-
-
-def network_of(described: Mapping[str, Any]) -> Params:
-    """The parameters of the net that model.json describes."""
-    return parse(find(described["family"]).NetworkParams, described["network"], f"{MODEL_FILE}: network")
 
 
 def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:
@@ -191,7 +172,7 @@ def agree(found: np.ndarray, expected: np.ndarray) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    step.main(run, None, argv)
+    command.main(run, None, argv)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from components import step
-from components.datasets.archives import open_root
-from components.datasets.examine import Accepted, Rejected, examine
-from components.datasets.items import Item, RawData
-from components.datasets.prepared import DATASET_FILE, QUARANTINE_FILE
-from components.datasets.readers import READERS, read_dataset
-from components.datasets.shards import PreparedWriter
-from components.datasets.town import TownParams, generate
-from components.datasets.video import is_video
-from components.errors import DataError
-from components.files import write_json
-from components.params import Params
-from components.progress import progress
+from pixelwise import command
+from pixelwise.data.archives import open_root
+from pixelwise.data.examine import Accepted, Rejected, examine
+from pixelwise.data.items import Item, RawData
+from pixelwise.data.prepared import DATASET_FILE, QUARANTINE_FILE
+from pixelwise.data.readers import READERS, read_dataset
+from pixelwise.data.shards import PreparedWriter
+from pixelwise.data.town import TownParams, generate
+from pixelwise.data.video import is_video
+from pixelwise.errors import DataError
+from pixelwise.files import write_json
+from pixelwise.params import Params
+from pixelwise.progress import progress
 
 DATASETS = ("town", *READERS)
 # Pillow decodes outside Python's lock; beyond two threads, the rest of the work holds it.
@@ -168,7 +168,7 @@ def replace(new: Path, out: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """`pixelwise ingest`."""
-    step.main(run, "ingest", argv)
+    command.main(run, "ingest", argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Promote a model: the challenger becomes champion where the release gate allows it.
 
-Any cut is mended by running again (components/tracking/changes.py).
+Any cut is mended by running again (pixelwise/registry/changes.py).
 """
 
 import functools
@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from components import step
-from components.errors import RegistryError
-from components.measures.gate import Check, Decision, ReleaseParams, decide
-from components.tracking.changes import ROLLED_BACK_TAG, carry_out, commit, finish_cut_change
-from components.tracking.registry import evidence_of
-from components.tracking.store import connect, plain_errors, shown, store_uri
-from components.tracking.versions import CHALLENGER, CHAMPION, read_aliases
+from pixelwise import command
+from pixelwise.errors import RegistryError
+from pixelwise.registry.changes import ROLLED_BACK_TAG, carry_out, commit, finish_cut_change
+from pixelwise.registry.gate import Check, Decision, ReleaseParams, decide
+from pixelwise.registry.registry import evidence_of
+from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
+from pixelwise.tracking.store import connect, plain_errors, shown, store_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,7 +91,7 @@ def run_or_refuse(*args: Any, **kwargs: Any) -> Promotion:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line."""
-    step.main(run_or_refuse, "{name}.release", argv)
+    command.main(run_or_refuse, "{name}.release", argv)
 
 
 if __name__ == "__main__":

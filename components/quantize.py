@@ -13,16 +13,16 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from pydantic import Field, PositiveInt
 
-from components import step
-from components.datasets.prepared import PreparedData, PreparedSplit
-from components.errors import ParamsError
-from components.files import write_json
-from components.identity import sha256_file
-from components.measures.confusion import ConfusionMatrix
-from components.params import Params
-from components.progress import progress
-from components.runtime.session import Segmenter, graph_file, open_model, stacked, truth
-from components.tracking import record_beside
+from pixelwise import command
+from pixelwise.data.prepared import PreparedData, PreparedSplit
+from pixelwise.errors import ParamsError
+from pixelwise.files import write_json
+from pixelwise.identity import sha256_file
+from pixelwise.inference.session import Segmenter, graph_file, open_model, stacked, truth
+from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.params import Params
+from pixelwise.progress import progress
+from pixelwise.tracking import record_beside
 
 QUANTIZATION_FILE = "quantization.json"
 # Activations too: left out, a convolution's output is rounded over its whole range before ReLU6 cuts most of it away,
@@ -159,7 +159,7 @@ def mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    step.main(run, None, argv)
+    command.main(run, None, argv)
 
 
 if __name__ == "__main__":

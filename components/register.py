@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from components import step
-from components.errors import DataError
-from components.tracking.evidence import METRICS, evidence_files, read_json
-from components.tracking.registry import add_version, file_hashes, identity_of, keep_evidence
-from components.tracking.runs import read_run
-from components.tracking.sending import known_run, send_waiting
-from components.tracking.store import connect, git_commit, plain_errors, say, store_uri
-from components.tracking.versions import (
+from pixelwise import command
+from pixelwise.errors import DataError
+from pixelwise.registry.evidence import METRICS, evidence_files, read_json
+from pixelwise.registry.registry import add_version, file_hashes, identity_of, keep_evidence
+from pixelwise.registry.versions import (
     CHALLENGER,
     CHAMPION,
     FILES_TAG,
@@ -23,6 +20,9 @@ from components.tracking.versions import (
     move_alias,
     read_aliases,
 )
+from pixelwise.tracking.runs import read_run
+from pixelwise.tracking.sending import known_run, send_waiting
+from pixelwise.tracking.store import connect, git_commit, plain_errors, say, store_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,7 +118,7 @@ def nominate(client: "MlflowClient", name: str, version: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line."""
-    step.main(run, argv=argv)
+    command.main(run, argv=argv)
 
 
 if __name__ == "__main__":

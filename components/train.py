@@ -10,20 +10,20 @@ from typing import Annotated, Any
 
 import torch
 
-from components import step
-from components.datasets.prepared import DATASET_FILE, PreparedData
-from components.errors import ModelError, ParamsError
-from components.families import find
-from components.files import write_bytes, write_json
-from components.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
-from components.learning import checkpoints
-from components.learning.history import HISTORY_FILE, best_row
-from components.learning.loop import History
-from components.learning.memory import keep_freed_memory
-from components.tracking.runs import RUN_FILE, start_run
-from components.tracking.store import git_commit
+from pixelwise import command
+from pixelwise.data.prepared import DATASET_FILE, PreparedData
+from pixelwise.errors import ParamsError
+from pixelwise.families import find
+from pixelwise.families.trained import MODEL_FILE, read_description
+from pixelwise.files import write_bytes, write_json
+from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
+from pixelwise.tracking.runs import RUN_FILE, start_run
+from pixelwise.tracking.store import git_commit
+from pixelwise.training import checkpoints
+from pixelwise.training.history import HISTORY_FILE, best_row
+from pixelwise.training.loop import History
+from pixelwise.training.memory import keep_freed_memory
 
-WEIGHTS_FILE, MODEL_FILE = checkpoints.WEIGHTS_FILE, "model.json"
 BEGUN_FILE = "begun.json"
 # Characters of the fingerprint that name the folder of a training's state.
 MARK = 16
@@ -81,19 +81,6 @@ def from_start(params: Any, family: str, start: Path | None) -> Any:
     return kind.started(params, read_description(start), start)
 
 
-def read_description(model: Path) -> dict[str, Any]:
-    """What model.json in the folder `model` says. Raises ModelError where there is none."""
-    try:
-        described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        raise ModelError(
-            f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{model / MODEL_FILE}: not JSON: {error}") from None
-    return described
-
-
 def learn(
     params: Any,
     family: str,
@@ -124,7 +111,7 @@ def learn(
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
-    checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
+    checkpoints.save_tensors(out / checkpoints.WEIGHTS_FILE, net.state_dict())
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
     write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()})
@@ -189,9 +176,9 @@ def begun(work: Path) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line: the family names the parameters, so it is read first."""
-    with step.plain_errors():
-        family = step.value_of("family", argv, default="fcn")
-        step.main(run, "{family}.train", argv, params=find(family).TrainParams)
+    with command.plain_errors():
+        family = command.value_of("family", argv, default="fcn")
+        command.main(run, "{family}.train", argv, params=find(family).TrainParams)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-from components import step
-from components.datasets.prepared import PreparedData
-from components.errors import DataError
-from components.files import write_json, write_text
-from components.validation.checks import data_checks, drift_checks
-from components.validation.described import read_described
-from components.validation.drift import read_accepted, statistics
-from components.validation.judge import judge
-from components.validation.limits import Limits
-from components.validation.page import render
-from components.validation.tables import DRIFT_TABLES, build_tables, drift_tables
-from components.validation.thumbnails import failing_items, thumbnails
-from components.validation.verdict import Verdict
+from pixelwise import command
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import DataError
+from pixelwise.files import write_json, write_text
+from pixelwise.validation.checks import data_checks, drift_checks
+from pixelwise.validation.data_summary import read_described
+from pixelwise.validation.drift import read_accepted, statistics
+from pixelwise.validation.judge import judge
+from pixelwise.validation.limits import Limits
+from pixelwise.validation.page import render
+from pixelwise.validation.tables import DRIFT_TABLES, build_tables, drift_tables
+from pixelwise.validation.thumbnails import failing_items, thumbnails
+from pixelwise.validation.verdict import Verdict
 
 VERDICT_FILE, PAGE_FILE, STATISTICS_FILE = "verdict.json", "page.html", "statistics.json"
 
@@ -68,7 +68,7 @@ def refusal(verdict: Verdict, data: Path, out: Path, accepted: Path | None) -> s
 
 def main(argv: list[str] | None = None) -> None:
     """`pixelwise validate`."""
-    step.main(run, "validate", argv)
+    command.main(run, "validate", argv)
 
 
 if __name__ == "__main__":

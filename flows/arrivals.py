@@ -12,18 +12,18 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 from pydantic import NonNegativeFloat
 
-from components.datasets.prepared import read_description
-from components.errors import PixelwiseError
-from components.files import write_bytes
-from components.params import PARAMS_FILE, read_section
+from flows.messages import told
 from flows.pipeline import pipeline
-from flows.telling import told
 from flows.tries import ONCE, Tries
+from pixelwise.data.prepared import read_description
+from pixelwise.errors import PixelwiseError
+from pixelwise.files import write_bytes
+from pixelwise.params import PARAMS_FILE, read_section
 
 PREPARED = Path("data/prepared")
 ACCEPTED = Path("data/accepted.json")
 VERDICT, STATISTICS = Path("reports/validate/verdict.json"), Path("reports/validate/statistics.json")
-# Tables of components/validation/tables.py on which a failed check is drift.
+# Tables of pixelwise/validation/tables.py on which a failed check is drift.
 MOVED = ("image_drift", "class_drift")
 
 

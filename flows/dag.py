@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import PixelwiseError
+from pixelwise.errors import PixelwiseError
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

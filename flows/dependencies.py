@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from components.files import write_text
-from components.identity import PACKAGES, PROJECT, code_closure
+from pixelwise.cli import module_of
+from pixelwise.files import write_text
+from pixelwise.identity import PACKAGES, PROJECT, code_closure
 
 DVC_FILE = PROJECT / "dvc.yaml"
-FAMILIES = Path("components/families/__init__.py")
+FAMILIES = Path("pixelwise/families/__init__.py")
 
 
 def step_closure(stage: str, command: str) -> list[str]:
@@ -22,12 +23,12 @@ def step_closure(stage: str, command: str) -> list[str]:
     Families are found by name at run time, which no import shows: a stage that can load one depends on its own, and not
     on the others, so that work on one family leaves the results of the rest alone.
     """
-    found = re.match(r"pixelwise (\w+)", command)
+    found = re.match(r"pixelwise ([\w-]+)", command)
     if found is None:
         raise ValueError(f"dvc.yaml: {stage}: command {command!r}, expected pixelwise VERB")
-    modules = [f"components.{found[1]}"]
+    modules = [module_of(found[1])]
     if FAMILIES in code_closure(modules):
-        modules.append(f"components.families.{stage.partition('-')[2]}")
+        modules.append(f"pixelwise.families.{stage.partition('-')[2]}.family")
     return [path.as_posix() for path in code_closure(modules)]
 
 

@@ -13,16 +13,16 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from components.errors import PixelwiseError
 from flows.dag import Stage, read_dag, select, stages_of
+from flows.dvc_stage import StageResult, reproduce, result_of
 from flows.lock import PIPELINE_LOCK, run_lock
+from flows.messages import tell_and_log, told
 from flows.release import release
 from flows.settings import prepare_dvc
 from flows.slots import Slots, default_slots, gpus
-from flows.stage import StageResult, reproduce, result_of
 from flows.summary import count_states, markdown, read_scores
-from flows.telling import tell_and_log, told
 from flows.tries import ONCE, Tries
+from pixelwise.errors import PixelwiseError
 
 
 @flow(name="pipeline", persist_result=False)

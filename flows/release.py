@@ -10,11 +10,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from components.errors import PixelwiseError
-from components.params import PARAMS_FILE, parse, read_section
-from components.tracking.store import UnreachableError
-from flows.stage import POSTPONED, StageResult, StageState, result_of
+from flows.dvc_stage import POSTPONED, StageResult, StageState, result_of
 from flows.tries import Tries
+from pixelwise.errors import PixelwiseError
+from pixelwise.params import PARAMS_FILE, parse, read_section
+from pixelwise.tracking.store import UnreachableError
 
 Acted = tuple[StageState, str]
 
@@ -77,8 +77,8 @@ def register(family: str, project: Path) -> Acted:
 
 def promote(family: str, project: Path) -> Acted:
     """Let the gate decide on the challenger. A refusal is an answer, not a failure of the pipeline."""
-    from components.measures.gate import ReleaseParams
     from components.promote import run
+    from pixelwise.registry.gate import ReleaseParams
 
     file = project / PARAMS_FILE
     section = f"{family}.release"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from components import step
-from components.tracking.store import import_mlflow, is_installed
 from flows.server import TemporaryServer
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
+from pixelwise import command
+from pixelwise.tracking.store import import_mlflow, is_installed
 
 
 class PipelineError(ProjectError):
@@ -53,7 +53,7 @@ def import_early(promote: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line of `pixelwise run`."""
-    step.main(run, argv=argv)
+    command.main(run, argv=argv)
 
 
 if __name__ == "__main__":

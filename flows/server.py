@@ -13,8 +13,8 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from components.errors import PixelwiseError
 from flows.command import GUARD
+from pixelwise.errors import PixelwiseError
 
 LOG = Path("server.log")
 # A busy machine may take minutes; a server that ends is noticed at once.

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from components.errors import PixelwiseError
-from components.rwlock import remove_cut_list
+from pixelwise.dvc_lock import remove_cut_list
+from pixelwise.errors import PixelwiseError
 
 PREFECT = {
     # Relative, so of the project in which the flow is started; prefect.toml says the same to Prefect's own commands.

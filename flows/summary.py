@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows.stage import StageResult
+from flows.dvc_stage import StageResult
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
 Scores = Mapping[str, Mapping[str, float]]

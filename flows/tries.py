@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from components.params import Params
+from pixelwise.params import Params
 
 
 class Tries(Params):

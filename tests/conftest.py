@@ -21,7 +21,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database: making one takes seconds, copying it none."""
-    from components.tracking.store import connect
+    from pixelwise.tracking.store import connect
 
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     connect(f"sqlite:///{file}").search_experiments()
@@ -38,7 +38,7 @@ def mlflow_store(mlflow_template: Path, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def clockwork_net():
     """A small clockwork of random weights, in torch."""
-    from clockwork_world import random_clockwork
+    from support.clockwork_world import random_clockwork
 
     return random_clockwork()
 
@@ -46,6 +46,6 @@ def clockwork_net():
 @pytest.fixture(scope="session")
 def clockwork_model(clockwork_net, tmp_path_factory):
     """The folder of that clockwork's graphs."""
-    from clockwork_world import write_clockwork
+    from support.clockwork_world import write_clockwork
 
     return write_clockwork(tmp_path_factory.mktemp("clockwork") / "model", clockwork_net)

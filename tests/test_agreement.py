@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components import step, use
-from components.identity import PROJECT
-from components.measures.gate import ReleaseParams
-from components.params import PARAMS_FILE, Params, parse, read_section
 from flows.dependencies import DVC_FILE, is_code, updated
+from pixelwise import command
+from pixelwise.identity import PROJECT
+from pixelwise.params import PARAMS_FILE, Params, parse, read_section
+from pixelwise.registry.gate import ReleaseParams
+from pixelwise.tools import use
 
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load(DVC_FILE.read_text())["stages"]
 PARAMS: dict[str, Any] = yaml.safe_load((PROJECT / PARAMS_FILE).read_text())
@@ -34,10 +35,10 @@ def call_of(stage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls = []
 
     def keep(run, section=None, argv=None, params=None):
-        values = vars(step.parser(run, section, params).parse_args(argv))
-        calls.append(step.call_arguments(run, values, params) | {"section": step.section_of(values)})
+        values = vars(command.parser(run, section, params).parse_args(argv))
+        calls.append(command.call_arguments(run, values, params) | {"section": command.section_of(values)})
 
-    monkeypatch.setattr(step, "main", keep)
+    monkeypatch.setattr(command, "main", keep)
     name, verb, *argv = shlex.split(STAGES[stage]["cmd"])
     assert name == "pixelwise"
     importlib.import_module(f"components.{verb}").main(argv)
@@ -49,7 +50,7 @@ def require_same_keys(model: type[Params], values: Mapping[str, Any], at: str) -
     """Fail unless the keys of `values` are the fields of `model`, and so on in every part."""
     assert set(values) == set(model.model_fields), f"params.yaml: {at} and {model.__name__} differ"
     for name, field in model.model_fields.items():
-        kind = step.without_none(field.annotation)
+        kind = command.without_none(field.annotation)
         if isinstance(kind, type) and issubclass(kind, Params):
             require_same_keys(kind, values[name], f"{at}.{name}")
 

@@ -1,4 +1,4 @@
-"""The import arrows: flows → steps → libraries, and each engine in its own place. Read from the source."""
+"""The import arrows: flows and tools → steps → libraries, each engine in its own place. Read from the source."""
 
 import ast
 import subprocess
@@ -8,43 +8,70 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from channel_world import write_channel_model
+from support.channel_world import write_channel_model
 
-from components.cli import ELSEWHERE, VERBS
-from components.identity import PACKAGES, PROJECT, code_closure, imported_modules
+from pixelwise.cli import STEPS as STEP_VERBS
+from pixelwise.cli import module_of
+from pixelwise.identity import PACKAGES, PROJECT, code_closure, imported_modules, module_file
 
-STEPS = {f"components.{verb}" for verb in VERBS if verb not in ELSEWHERE}
-# What flows and steps own; everything in a folder of components/ is a library.
-SHARED = {"components"} | {
-    f"components.{path.stem}"
-    for path in (PROJECT / "components").glob("*.py")
-    if path.stem != "__init__" and f"components.{path.stem}" not in STEPS
-}
+STEPS = {f"components.{verb}" for verb in STEP_VERBS}
+# The rooms of the house from the roof down: a room imports from those below it alone.
+FLOORS = [
+    "benchmarks",
+    "flows",
+    "pixelwise.tools",
+    "components",
+    "pixelwise.studies",
+    "pixelwise.studio",
+    "pixelwise.serving",
+    "pixelwise.families.composition",
+    "pixelwise.families.clockwork",
+    "pixelwise.families.guided",
+    "pixelwise.families.fcn",
+    "pixelwise.families",
+    "pixelwise.training",
+    "pixelwise.validation",
+    "pixelwise.reporting",
+    "pixelwise.registry",
+    "pixelwise.metrics",
+    "pixelwise.data",
+    "pixelwise.nets",
+    "pixelwise.inference",
+    "pixelwise.tracking",
+    "pixelwise",
+]
 ENGINES = {"prefect", "dvc", "mlflow", "great_expectations"}
 # engine -> the files that may import it; mlflow's names serve as types in the steps that act on the registry.
 HOMES = {
     "prefect": ("flows/",),
     "dvc": ("flows/",),
     "mlflow": (
-        "components/tracking/",
+        "pixelwise/tracking/",
+        "pixelwise/registry/",
         "components/register.py",
         "components/promote.py",
-        "components/release.py",
-        "components/serving/",
+        "pixelwise/tools/release.py",
+        "pixelwise/serving/",
+        "benchmarks/",
     ),
-    "great_expectations": ("components/validation/",),
-    "onnxruntime": ("components/runtime/", "components/quantize.py"),
-    "lightning": ("components/learning/",),
-    "timm": ("components/networks/",),
-    "torchvision": ("components/networks/",),
-    "cv2": ("components/learning/caffe.py", "components/runtime/motion.py"),
-    "datasets": ("components/datasets/huggingface.py",),
-    "fastapi": ("components/serving/", "components/clicking/"),
-    "starlette": ("components/serving/",),
-    "uvicorn": ("components/serving/", "components/clicking/"),
-    "prometheus_client": ("components/serving/",),
-    "httpx": ("components/serving/asking.py",),
-    "playwright": ("components/clicking/latency.py",),
+    "great_expectations": ("pixelwise/validation/",),
+    "onnxruntime": (
+        "pixelwise/inference/",
+        "pixelwise/families/clockwork/runtime/",
+        "pixelwise/families/guided/runtime/",
+        "components/quantize.py",
+    ),
+    "lightning": ("pixelwise/training/",),
+    "timm": ("pixelwise/nets/",),
+    "torchvision": ("pixelwise/nets/", "pixelwise/families/"),
+    "cv2": ("pixelwise/families/fcn/caffe.py", "pixelwise/families/clockwork/runtime/motion.py"),
+    "datasets": ("pixelwise/data/readers/huggingface.py",),
+    "fastapi": ("pixelwise/serving/", "pixelwise/studio/"),
+    "starlette": ("pixelwise/serving/",),
+    "uvicorn": ("pixelwise/serving/", "pixelwise/studio/"),
+    "prometheus_client": ("pixelwise/serving/",),
+    "httpx": ("benchmarks/http_requests.py",),
+    "playwright": ("benchmarks/studio_latency.py",),
 }
 SERVING = {"numpy", "PIL", "onnxruntime"}
 SERVED = """
@@ -53,7 +80,7 @@ for name in {blocked!r}:
     sys.modules[name] = None
 import numpy as np
 from pathlib import Path
-from components.runtime.session import open_model
+from pixelwise.inference.session import open_model
 image = np.zeros((2, 5, 7, 3), np.uint8)
 image[..., 1] = 9
 prediction = open_model(Path({model!r}), "cpu").predict(image)
@@ -63,7 +90,7 @@ LEARNING = """
 import sys
 for name in {blocked!r}:
     sys.modules[name] = None
-import components.train, components.export, components.families.fcn, components.families.clockwork
+import components.train, components.export, pixelwise.families.fcn.family, pixelwise.families.clockwork.family
 """
 
 
@@ -101,14 +128,26 @@ def ours_of(path: Path) -> set[str]:
     return set(imported_modules(PROJECT / path))
 
 
-def modules_below(folder: str) -> list[str]:
-    """Dotted names of the modules in `folder`."""
-    return [path.with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__") for path in sources(folder)]
+def name_of(path: Path) -> str:
+    """The dotted name of the module in a file of the project."""
+    return path.with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
-def closure(module: str) -> list[Path]:
-    """The files that a module of components reaches."""
-    return code_closure([f"components.{module}"])
+def modules_below(*folders: str) -> list[str]:
+    """Dotted names of the modules in `folders`."""
+    return [name_of(path) for folder in folders for path in sources(folder)]
+
+
+def floor_of(module: str) -> int:
+    """The floor of FLOORS that a module stands on: that of the longest name it begins with."""
+    rooms = [room for room in FLOORS if module == room or module.startswith(f"{room}.")]
+    return FLOORS.index(max(rooms, key=len))
+
+
+def runtimes() -> list[str]:
+    """The folders that label pictures without torch."""
+    families = PROJECT.glob("pixelwise/families/*/runtime")
+    return ["pixelwise/inference/", *(f"{path.relative_to(PROJECT).as_posix()}/" for path in families)]
 
 
 def run_python(code: str) -> None:
@@ -124,21 +163,28 @@ def test_every_import_is_absolute():
             assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}:{node.lineno}: a relative import"
 
 
-def test_components_never_import_flows():
-    for path in sources("components/"):
-        assert not {name for name in ours_of(path) if name.partition(".")[0] == "flows"}, f"{path} imports flows"
+def test_a_room_imports_from_rooms_below_it_alone():
+    for path in sources():
+        here = floor_of(name_of(path))
+        above = {name for name in ours_of(path) if module_file(name) and floor_of(name) < here}
+        assert above == set(), f"{path} imports {', '.join(sorted(above))}"
 
 
-def test_libraries_never_import_a_step():
+def test_every_room_has_a_floor_of_its_own():
+    rooms = {path.parent for path in sources() if path.name == "__init__.py"}
+    rooms = {room for room in rooms if len(room.parts) < 3 or room.parts[:2] == ("pixelwise", "families")}
+    assert {name_of(room) for room in rooms if len(room.parts) < 4} == set(FLOORS)
+
+
+def test_steps_import_no_steps():
     for path in sources("components/"):
-        if len(path.parts) > 2:
+        assert not (ours_of(path) & STEPS) - {name_of(path)}, f"{path} imports a step"
+
+
+def test_only_verbs_and_flows_import_a_step():
+    for path in sources("pixelwise/"):
+        if path.parts[1] != "tools":
             assert not ours_of(path) & STEPS, f"{path} imports {ours_of(path) & STEPS}"
-
-
-def test_what_all_share_imports_nothing_but_itself():
-    for path in code_closure(SHARED):
-        module = f"components.{path.stem}" if path.stem != "__init__" else "components"
-        assert module in SHARED, f"{path} is imported by errors, params, step, files, progress, identity or cli"
 
 
 @pytest.mark.parametrize("engine", HOMES)
@@ -149,37 +195,54 @@ def test_every_engine_is_imported_in_its_own_place_alone(engine):
 
 def test_networks_import_torch_torchvision_timm_and_little_of_ours():
     allowed = {"torch", "torchvision", "timm"} | sys.stdlib_module_names
-    ours = {"components", "components.errors", "components.params"}
-    for path in sources("components/networks/"):
+    ours = {"pixelwise", "pixelwise.errors", "pixelwise.params"}
+    for path in sources("pixelwise/nets/"):
         assert packages_of(path) <= allowed, f"{path} imports {packages_of(path) - allowed}"
-    for path in code_closure(modules_below("components/networks/")):
-        name = path.with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-        assert name in ours or name.startswith("components.networks"), f"components/networks reaches {path}"
+    for path in code_closure(modules_below("pixelwise/nets/")):
+        name = name_of(path)
+        assert name in ours or name.startswith("pixelwise.nets"), f"pixelwise/nets reaches {path}"
 
 
 def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
     # av reads videos, where there are any.
     allowed = SERVING | {"av"} | sys.stdlib_module_names
-    for path in code_closure(modules_below("components/runtime/")):
+    for path in code_closure(modules_below(*runtimes())):
         # Schedules that carry labels along with the picture need OpenCV's flow; no other part of the runtime does.
         flow = {"cv2"} if path.name == "motion.py" else set()
-        assert packages_of(path) <= allowed | flow, f"components/runtime reaches {path}: {packages_of(path) - allowed}"
+        assert packages_of(path) <= allowed | flow, f"the runtime reaches {path}: {packages_of(path) - allowed}"
 
 
 @pytest.mark.parametrize(
-    "step",
-    ["calibrate", "stages", "evaluate", "predict", "quantize", "ingest", "validate", "register", "promote", "serve"],
+    "verb",
+    [
+        "calibrate",
+        "profile-stages",
+        "evaluate",
+        "predict",
+        "quantize",
+        "ingest",
+        "validate",
+        "register",
+        "promote",
+        "serve",
+        "studio",
+        "guide",
+        "use",
+    ],
 )
-def test_steps_that_do_not_learn_reach_no_torch(step):
-    reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in closure(step)}
+def test_verbs_that_do_not_learn_reach_no_torch(verb):
+    files = code_closure([module_of(verb)])
+    reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in files}
     assert {path: found for path, found in reached.items() if found} == {}
 
 
-@pytest.mark.parametrize("module", ["train", "export", "benchmark", "families.fcn"])
+@pytest.mark.parametrize(
+    "module", ["components.train", "components.export", "components.benchmark", "pixelwise.families.fcn.family"]
+)
 def test_learning_needs_no_engine_to_be_imported(module):
-    for folder in ("components/networks/", "components/learning/"):
+    for folder in ("pixelwise/nets/", "pixelwise/training/"):
         assert not {engine for path in sources(folder) for engine in packages_of(path) & ENGINES}
-    reached = {path: packages_of(path, is_lazy_too=False) & ENGINES for path in closure(module)}
+    reached = {path: packages_of(path, is_lazy_too=False) & ENGINES for path in code_closure([module])}
     assert {path: found for path, found in reached.items() if found} == {}
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from components import cli
+from pixelwise import cli
 
 PROJECT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "onnx", "onnxruntime", "mlflow", "prefect", "dvc", "great_expectations", "pydantic", "yaml", "numpy")
 HELP = f"""
 import json, sys
-from components.cli import main
+from pixelwise.cli import main
 sys.argv = ["pixelwise", "--help"]
 main()
 print(json.dumps([name for name in {HEAVY} if name in sys.modules]), file=sys.stderr)
@@ -40,7 +40,7 @@ BAD = {
     "benchmark": EMPTY,
     "calibrate": ["--model", "empty", "--speed", "3", "clip.mp4"],
     "calibrate: nothing wanted": ["--model", "empty", "clip.mp4"],
-    "stages": ["--model", "empty"],
+    "profile-stages": ["--model", "empty"],
     "predict": ["--model", "empty", "--output", "out", "picture.png"],
     "predict: schedule": ["--model", "empty", "--output", "out", "--schedule", "motion", "clip.mp4"],
     "guide": ["--model", "empty", "--output", "out", "picture.png"],
@@ -63,7 +63,7 @@ BAD = {
     "study: data": ["oracle", "--data", "empty"],
     "study: seeds": ["oracle", "--seeds", "0,x"],
     "study: nothing to draw": ["oracle", "--redraw"],
-    "sync": ["--tracking", "sqlite:///lost/mlflow.db"],
+    "send-runs": ["--tracking", "sqlite:///lost/mlflow.db"],
     "use": ["lost.yaml"],
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
     "verify": [],

@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from components import identity
-from components.identity import code_closure, code_hash, fingerprint, sha256_file, sha256_json
+from pixelwise import identity
+from pixelwise.identity import code_closure, code_hash, fingerprint, sha256_file, sha256_json
 
 FILES = {
     "components/__init__.py": "",

@@ -3,8 +3,8 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, Field, ValidationError
 
-from components.errors import ParamsError
-from components.params import Params, parse, read_section
+from pixelwise.errors import ParamsError
+from pixelwise.params import Params, parse, read_section
 
 
 def even(number: int) -> int:

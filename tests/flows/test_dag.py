@@ -1,5 +1,5 @@
 import pytest
-from dvc_world import make_repository, replace, repro
+from support.dvc_world import make_repository, replace, repro
 
 from flows.dag import DagError, Stage, in_order, read_dag, select, stages_of
 

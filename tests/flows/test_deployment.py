@@ -3,8 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from dvc_world import replace
-from prefect_world import environment, make_checkout, prefect, run_deployment, running
+from support.dvc_world import replace
+from support.prefect_world import environment, make_checkout, prefect, run_deployment, running
 
 from flows.lock import PIPELINE_LOCK, run_lock
 
@@ -18,7 +18,7 @@ def checkout(tmp_path):
 
 def run(checkout):
     return subprocess.run(
-        [sys.executable, "-m", "components.cli", "run"],
+        [sys.executable, "-m", "pixelwise.cli", "run"],
         check=False, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_the_deployments_are_served_by_one_process(checkout, prefect_server):
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
-    with running(checkout, url, "flows.serve") as output:
+    with running(checkout, url, "flows.deployments") as output:
         said = list(until("weekly", output))
         assert "weekly" in said[-1], "".join(said)
         assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from dvc_world import make_repository, replace, repro
-from namespaces import ALONE, can_mount
-from prefect_world import make_checkout, prefect, run_deployment, running
+from support.dvc_world import make_repository, replace, repro
+from support.namespaces import ALONE, can_mount
+from support.prefect_world import make_checkout, prefect, run_deployment, running
 
 pytestmark = pytest.mark.slow
 BUCKET = "pixelwise"

@@ -1,11 +1,11 @@
 import asyncio
 
 import pytest
-from dvc_world import make_repository, replace, repro
+from support.dvc_world import make_repository, replace, repro
 
-from components.tracking.store import UnreachableError
 from flows.lock import PIPELINE_LOCK, run_lock
 from flows.tries import Tries
+from pixelwise.tracking.store import UnreachableError
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 # Waits for the other branch to begin: 20 s, then fails.

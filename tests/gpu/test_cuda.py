@@ -9,10 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning.fabric")
 
-from components.learning.loop import LoopParams, fit  # noqa: E402
-from components.networks.backbones import Backbone  # noqa: E402
-from components.networks.fcn import FCN  # noqa: E402
-from components.networks.labels import PixelLabels, as_input  # noqa: E402
+from pixelwise.families.fcn.net import FCN  # noqa: E402
+from pixelwise.nets.backbones import Backbone  # noqa: E402
+from pixelwise.nets.labels import PixelLabels, as_input  # noqa: E402
+from pixelwise.training.loop import LoopParams, fit  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

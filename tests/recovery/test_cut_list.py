@@ -4,11 +4,11 @@ import json
 import subprocess
 
 import pytest
-from dvc_world import make_repository, repro
+from support.dvc_world import make_repository, repro
 
-from components.rwlock import LIST, remove_cut_list
-from components.why import run
 from flows.settings import prepare_dvc
+from pixelwise.dvc_lock import LIST, remove_cut_list
+from pixelwise.tools.why import run
 
 
 def write_list(project, text):

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from kill_world import PROJECT, TRAIN, make_repository
-from namespaces import ALONE, can_mount
+from support.kill_world import PROJECT, TRAIN, make_repository
+from support.namespaces import ALONE, can_mount
 
-from components.identity import sha256_file
+from pixelwise.identity import sha256_file
 
 TESTS = Path(__file__).resolve().parent
 MOUNT = 'mount -t tmpfs -o size={size} tmpfs . && cd "$PWD" && exec "$0" -c "import test_full_disk as t; t.{inside}()"'
@@ -38,7 +38,7 @@ def on_small_disk(folder, size, inside):
 def pixelwise(command):
     """The status of a command, and what it says last."""
     done = subprocess.run(
-        [sys.executable, "-m", "components.cli", *command.split()], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pixelwise.cli", *command.split()], capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
     return done.returncode, (done.stderr or done.stdout).splitlines()[-1]
@@ -72,12 +72,12 @@ def ingest_inside():
 
 def train_inside():
     """On a disk that holds one epoch's state, but not the next one's beside it."""
-    from kill_world import epochs_kept
+    from support.kill_world import epochs_kept
 
     here = Path.cwd()
     shutil.copytree("../repository/data", "data")
     shutil.copyfile("../repository/params.yaml", "params.yaml")
-    train = TRAIN.partition("components.cli ")[2] + " --tracking none"
+    train = TRAIN.partition("pixelwise.cli ")[2] + " --tracking none"
     status, said = pixelwise(train)
     assert (status, bool(NO_ROOM.fullmatch(said))) == (1, True), said
     assert epochs_kept(here) > 0
@@ -98,7 +98,7 @@ def test_an_ingest_that_fills_the_disk_says_so_in_one_line_and_the_last_data_sta
 def test_a_training_that_fills_the_disk_says_so_in_one_line_and_goes_on_once_there_is_room(tmp_path):
     repository = make_repository(tmp_path / "repository", epochs=3)
     on_small_disk(tmp_path / "disk", "75m", train_inside)
-    command = [sys.executable, "-m", "components.cli", *TRAIN.partition("components.cli ")[2].split()]
+    command = [sys.executable, "-m", "pixelwise.cli", *TRAIN.partition("pixelwise.cli ")[2].split()]
     subprocess.run(
         [*command, "--tracking", "none"], cwd=repository, env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=True
     )

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from components.errors import PixelwiseError
-from components.learning.checkpoints import load_tensors
-from components.networks.classifiers import torchvision_state
-from components.runtime.guidance import Guidance
-from components.runtime.session import open_model
-from components.tracking.evidence import read_evidence
+from pixelwise.errors import PixelwiseError
+from pixelwise.families.fcn.classifiers import torchvision_state
+from pixelwise.families.guided.runtime.guidance import Guidance
+from pixelwise.inference.session import open_model
+from pixelwise.registry.evidence import read_evidence
+from pixelwise.training.checkpoints import load_tensors
 
 
 class Trap:

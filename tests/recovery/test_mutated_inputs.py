@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from worlds import mask, noise, png
+from support.worlds import mask, noise, png
 
-from components.datasets.archives import Limits, unpack
-from components.datasets.decoding import LEAST_SIDE, decode, usable_image, values_of_picture
-from components.errors import PixelwiseError
-from components.params import parse, read_section
+from pixelwise.data.archives import Limits, unpack
+from pixelwise.data.decoding import LEAST_SIDE, decode, usable_image, values_of_picture
+from pixelwise.errors import PixelwiseError
+from pixelwise.params import parse, read_section
 
 PROJECT = Path(__file__).resolve().parents[2]
 FEW, MANY = 15, 400
@@ -103,7 +103,7 @@ def try_archive(rng, folder):
 
 
 def try_parameters(rng, folder):
-    from components.families import find
+    from pixelwise.families import find
 
     text = (PROJECT / "params.yaml").read_text()
     file = folder / "params.yaml"
@@ -129,7 +129,7 @@ def put_through(kind, seed, count, folder):
     found = Counter()
     if kind == "parameters":
         # Torch comes with it, which the other kinds do not need, and whose time is no input's.
-        import_module("components.families.fcn")
+        import_module("pixelwise.families.fcn.family")
     for number in range(count):
         place = folder / str(number)
         place.mkdir()

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 import yaml
-from dvc_world import PROJECT, copy_code
-from mlflow_world import server_down
+from support.dvc_world import PROJECT, copy_code
+from support.mlflow_world import server_down
 
-from components.tracking import spool
-from components.tracking.sending import known_run
-from components.tracking.versions import read_aliases
+from pixelwise.registry.versions import read_aliases
+from pixelwise.tracking import spool
+from pixelwise.tracking.sending import known_run
 
 SECRET = "sesame-7b1f"
 KEPT_SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
@@ -65,7 +65,7 @@ def pixelwise(checkout, uri, *command):
     """What a command prints, all of it, and its status; its environment is full of secrets."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "MLFLOW_TRACKING_URI": uri, "PREFECT_API_URL": ""}
     done = subprocess.run(
-        [sys.executable, "-m", "components.cli", *command],
+        [sys.executable, "-m", "pixelwise.cli", *command],
         cwd=checkout, env=environment | dict.fromkeys(KEPT_SECRET, SECRET), capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -83,7 +83,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
     params = spool.read_json(checkout / spool.SPOOL / local / spool.FACTS_FILE)["params"]
 
     client = server.start()
-    status, synced = pixelwise(checkout, uri, "sync")
+    status, synced = pixelwise(checkout, uri, "send-runs")
     assert status == 0, synced
     run = client.get_run(known_run(client, local))
     history = json.loads((checkout / "models/fcn/checkpoint/history.json").read_text())

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow_world import server_down
+from support.mlflow_world import server_down
 
-from components import sync
-from components.errors import RegistryError
-from components.tracking import sending, spool
-from components.tracking.runs import record, start_run
-from components.tracking.sending import known_run
-from components.tracking.store import UnreachableError, connect, plain_errors, shown
 from flows.server import free_port
+from pixelwise.errors import RegistryError
+from pixelwise.tools import send_runs
+from pixelwise.tracking import sending, spool
+from pixelwise.tracking.runs import record, start_run
+from pixelwise.tracking.sending import known_run
+from pixelwise.tracking.store import UnreachableError, connect, plain_errors, shown
 
 
 @pytest.fixture
@@ -92,9 +92,9 @@ def test_with_the_server_down_for_a_whole_run_every_metric_is_there_after_the_sy
     (line,) = capsys.readouterr().err.splitlines()
     assert f"the run is kept in .state/tracking/{local}" in line
     with pytest.raises(UnreachableError, match="Connection refused"):
-        sync.run(server.uri)
+        send_runs.run(server.uri)
     client = server.start()
-    report = sync.run(server.uri)
+    report = send_runs.run(server.uri)
     run_id = known_run(client, local)
     assert str(report) == f"sent to {server.uri}: run {run_id}"
     assert_whole(client, run_id)
@@ -103,7 +103,7 @@ def test_with_the_server_down_for_a_whole_run_every_metric_is_there_after_the_sy
     info = client.get_run(run_id).info
     assert began <= info.start_time <= info.end_time <= ended
     assert waiting() == []
-    assert "nothing waits" in str(sync.run(server.uri))
+    assert "nothing waits" in str(send_runs.run(server.uri))
     assert len(all_runs(client)) == 1
 
 
@@ -124,7 +124,7 @@ def test_with_the_database_away_for_a_whole_run_every_metric_is_there_after_the_
     local = train(store.uri, page)
     assert f"unable to open database file; the run is kept in .state/tracking/{local}" in capsys.readouterr().err
     store.mend()
-    sync.run(store.uri)
+    send_runs.run(store.uri)
     assert_whole(connect(store.uri), known_run(connect(store.uri), local))
     assert waiting() == []
 
@@ -183,7 +183,7 @@ def test_a_sync_that_is_cut_after_any_part_sends_all_of_it_once_when_repeated(st
         with pytest.raises(CutError):
             sending.send_waiting(client, store.uri)
     assert waiting() == [local]
-    sync.run(store.uri)
+    send_runs.run(store.uri)
     (run,) = all_runs(client)
     assert_whole(client, run.info.run_id)
 
@@ -216,7 +216,7 @@ def test_what_waits_for_another_store_is_sent_where_a_user_says_so_alone(store, 
     with start_run("fcn", "another", {}, {}, other):
         pass
     assert waiting() == [local]
-    sync.run(other)
+    send_runs.run(other)
     assert waiting() == []
     assert known_run(connect(other), local)
 
@@ -228,7 +228,7 @@ def test_a_parcel_that_the_store_refuses_stays_and_stops_no_other(store, page, c
     good = train(store.uri, page)
     store.mend()
     with pytest.raises(RegistryError, match="1 in all"):
-        sync.run(store.uri)
+        send_runs.run(store.uri)
     assert waiting() == [refused]
     assert f"{refused} stays: " in capsys.readouterr().err
     assert_whole(connect(store.uri), known_run(connect(store.uri), good))

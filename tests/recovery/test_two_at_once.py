@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from dvc_world import PROJECT, make_repository, replace
+from support.dvc_world import PROJECT, make_repository, replace
 
 MOST_SECONDS = 300
 
@@ -14,7 +14,7 @@ MOST_SECONDS = 300
 def start(repository, output):
     """`pixelwise run` in `repository`, with all that it says in the file `output`."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PREFECT_API_URL": ""}
-    command = [sys.executable, "-m", "components.cli", "run", "--no-promote"]
+    command = [sys.executable, "-m", "pixelwise.cli", "run", "--no-promote"]
     with output.open("wb") as file:
         return subprocess.Popen(command, cwd=repository, env=environment, stdout=file, stderr=file)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from components import ingest
-from components.datasets.prepared import PreparedData
-from components.datasets.town import TownParams
-from components.identity import sha256_file
+from pixelwise.data.prepared import PreparedData
+from pixelwise.data.town import TownParams
+from pixelwise.identity import sha256_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ DYING = f"""
 import os, sys
 from pathlib import Path
 from components import ingest
-from components.datasets.town import TownParams
+from pixelwise.data.town import TownParams
 
 def dies(*_):
     os._exit(9)
@@ -70,7 +70,7 @@ def test_an_ingest_on_a_full_disk_ends_in_one_line_and_the_last_data_stays(tmp_p
     before = prepare(tmp_path / "prepared")
     (tmp_path / "params.yaml").write_text(f"ingest: {{dataset: town, town: {SIZE | {'frames': 9}}}}\n")
     done = python(
-        "import sys; from components.cli import main; main()", "ingest", "--out", "prepared",
+        "import sys; from pixelwise.cli import main; main()", "ingest", "--out", "prepared",
         cwd=tmp_path, preexec_fn=limited,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr

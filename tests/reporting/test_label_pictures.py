@@ -5,8 +5,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from components.reporting.grid import GridRow, picture_grid
-from components.reporting.pictures import (
+from pixelwise.reporting.grid import GridRow, picture_grid
+from pixelwise.reporting.pictures import (
     VOID_COLOUR,
     WRONG_COLOUR,
     boundaries,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.reporting import page, plots
+from pixelwise.reporting import page, plots
 
 NAN = float("nan")
 

@@ -5,12 +5,12 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from components.params import parse
-from components.reporting import study_plots
-from components.reporting.sheet import COLUMNS, SheetRow, picture_sheet
-from components.reporting.study import study_page
-from components.studying.outcome import Figures, Measured, Outcome, Point, Run, outcome_of
-from components.studying.study import Study
+from pixelwise.params import parse
+from pixelwise.reporting.sheet import COLUMNS, SheetRow, picture_sheet
+from pixelwise.studies import plots
+from pixelwise.studies.outcome import Figures, Measured, Outcome, Point, Run, outcome_of
+from pixelwise.studies.pages import study_page
+from pixelwise.studies.study import Study
 
 C = {
     "name": "c",
@@ -63,22 +63,22 @@ def size_of(png: bytes) -> tuple[int, int]:
 def test_a_chart_has_a_place_for_every_variant_whatever_was_measured():
     found = outcome()
     fewer = Outcome(found.study, found.measured, found.rows[:2], found.trend)
-    (width, height), (same, less) = (size_of(study_plots.chart(one)) for one in (found, fewer))
+    (width, height), (same, less) = (size_of(plots.chart(one)) for one in (found, fewer))
     assert width == same
     # Of the least height, two rows and three.
     assert height > less
 
 
 def test_curves_are_drawn_of_the_variants_that_have_them():
-    assert study_plots.chart(outcome(is_curved=True)) != study_plots.chart(outcome())
+    assert plots.chart(outcome(is_curved=True)) != plots.chart(outcome())
     line = [outcome(is_curved=True).rows[row].runs[0].curve for row in range(3)]
     assert [len(points) for points in line] == [2, 2, 0]
-    assert study_plots.mean_curve([line[0], line[1][:1]]) == [line[0][0]]
-    assert study_plots.mean_curve([]) == []
+    assert plots.mean_curve([line[0], line[1][:1]]) == [line[0][0]]
+    assert plots.mean_curve([]) == []
 
 
 def test_equal_charts_are_equal_bytes():
-    assert study_plots.chart(outcome()) == study_plots.chart(outcome())
+    assert plots.chart(outcome()) == plots.chart(outcome())
 
 
 def test_the_page_says_what_is_missing_and_why_the_figures_are_as_they_are():

@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from components.errors import DataError
-from components.reporting.video import open_video, transform_video
+from pixelwise.errors import DataError
+from pixelwise.reporting.video import open_video, transform_video
 
 SIZE = (48, 64)
 # The matrices of an MP4's track header (ISO 14496-12): unturned, and a phone held upright, 90° clockwise.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.serving.rle import compress, run_lengths, segments
+from pixelwise.serving.rle import compress, run_lengths, segments
 
 
 def expand(text):

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from channel_world import NAMES, channel_picture, write_channel_model
 from PIL import Image
-from serving_world import encoded, service_of, serving, wait_until
+from support.channel_world import NAMES, channel_picture, write_channel_model
+from support.serving_world import encoded, service_of, serving, wait_until
 
-from components.errors import ModelError, ParamsError
-from components.reporting.pictures import overlay
-from components.serving.limits import ServeParams
-from components.serving.models import open_file
-from components.serving.server import address_of, listen
+from pixelwise.errors import ModelError, ParamsError
+from pixelwise.reporting.pictures import overlay
+from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.models import open_file
+from pixelwise.serving.server import address_of, listen
 
 IMAGE, LABEL = channel_picture(0, (24, 40))
 PICTURE = encoded(IMAGE)
@@ -261,7 +261,7 @@ def test_a_batch_that_there_is_no_memory_for_is_told_and_the_next_is_labelled(mo
 
     with serving(service_of(model)) as client:
         with monkeypatch.context() as patch:
-            patch.setattr("components.serving.batching.np.stack", out_of_memory)
+            patch.setattr("pixelwise.serving.batching.np.stack", out_of_memory)
             require_refusal(client.post("/predict", content=PICTURE), 500)
         assert client.post("/predict", content=PICTURE).status_code == 200
 

@@ -4,11 +4,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from channel_world import channel_picture, write_channel_model
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from serving_world import encoded, service_of, serving
+from support.channel_world import channel_picture, write_channel_model
+from support.serving_world import encoded, service_of, serving
 
 SEED, SECONDS = 7, 10
 IMAGE, _ = channel_picture(0, (24, 40))

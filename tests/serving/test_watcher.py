@@ -10,17 +10,17 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from channel_world import NAMES, channel_picture, write_channel_model
 from PIL import Image
-from serving_world import encoded, serving, wait_until
+from support.channel_world import NAMES, channel_picture, write_channel_model
+from support.serving_world import encoded, serving, wait_until
 
-from components.errors import ModelError, RegistryError
-from components.identity import sha256_file
-from components.serve import open_service
-from components.serving.limits import ServeParams
-from components.tracking.registry import add_version
-from components.tracking.store import connect
-from components.tracking.versions import ONNX_TAG, logged_model_of, move_alias
+from pixelwise.errors import ModelError, RegistryError
+from pixelwise.identity import sha256_file
+from pixelwise.registry.registry import add_version
+from pixelwise.registry.versions import ONNX_TAG, logged_model_of, move_alias
+from pixelwise.serving.limits import ServeParams
+from pixelwise.tools.serve import open_service
+from pixelwise.tracking.store import connect
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGE, LABEL = channel_picture(0, (24, 40))
@@ -136,7 +136,7 @@ def test_an_unknown_alias_is_named_with_those_there_are(registry):
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_status_0(tmp_path):
     model = write_channel_model(tmp_path / "model")
-    command = [sys.executable, "-m", "components.serve", str(model), "--port", "0", "--device", "cpu"]
+    command = [sys.executable, "-m", "pixelwise.tools.serve", str(model), "--port", "0", "--device", "cpu"]
     server = subprocess.Popen(
         [*command, "--max-batch", "8", "--wait-milliseconds", "4000"],
         cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

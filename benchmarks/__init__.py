@@ -1,0 +1,1 @@
+"""Measurements of speed and cost, each a command: `python -m benchmarks.NAME`."""

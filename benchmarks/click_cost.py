@@ -1,0 +1,156 @@
+"""What a click costs: the guidance and the mask by late fusion, against a full pass by early fusion (thesis §4.4.1).
+
+`python -m benchmarks.click_cost --model models/guided`
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+
+from pixelwise import command
+from pixelwise.families.guided.early_fusion import EarlyFusion
+from pixelwise.families.guided.episodes import annotate_points
+from pixelwise.families.guided.family import NetworkParams, build, fused
+from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.files import write_json
+from pixelwise.inference.session import open_session
+from pixelwise.params import Params
+from pixelwise.progress import progress
+
+OPSET = 20
+# Parts of a full pass, and milliseconds, that a click may take.
+BARS = {"update": 1 / 20, "click to mask": 1 / 3}
+MASK_MILLISECONDS = 10
+
+
+class CostParams(Params):
+    """Options only."""
+
+    width: PositiveInt = Field(480, description="width of the picture")
+    height: PositiveInt = Field(360, description="height of the picture")
+    threads: PositiveInt = Field(2, description="threads of ONNX Runtime")
+    clicks: PositiveInt = Field(10, description="clicks that are there when one is added, half of them negative")
+    warmup: PositiveInt = Field(10, description="turns that do not count")
+    repeats: PositiveInt = Field(60, description="turns that count")
+
+
+@dataclass(frozen=True)
+class ClickCost:
+    """Milliseconds of every turn: of the update of the guidance, of click to mask, and of the full pass."""
+
+    params: CostParams
+    milliseconds: Mapping[str, Sequence[float]]
+
+    def report(self) -> dict[str, Any]:
+        """Medians and spreads, and the ratios to the full pass of the same turn."""
+        whole = np.asarray(self.milliseconds["full pass"])
+        return {
+            **self.params.model_dump(),
+            **{
+                name: {"milliseconds": spread(times), "of_full_pass": spread(np.asarray(times) / whole)}
+                for name, times in self.milliseconds.items()
+            },
+        }
+
+    def __str__(self) -> str:
+        told, report = self.params, self.report()
+        turns = f"{told.repeats} turns after {told.warmup} to warm up; median (p10–p90)"
+        lines = [f"{told.width}×{told.height}, {told.threads} threads, {told.clicks} clicks there; {turns}"]
+        for name in self.milliseconds:
+            time, part = report[name]["milliseconds"], report[name]["of_full_pass"]
+            bar = f", asked: {BARS[name]:.3f}" if name in BARS else ""
+            limit = f" and {MASK_MILLISECONDS} ms" if name == "click to mask" else ""
+            lines.append(
+                f"{name:<14}{time['median']:>8.2f} ms ({time['p10']:.2f}–{time['p90']:.2f})"
+                f"{part['median']:>8.3f} of a full pass ({part['p10']:.3f}–{part['p90']:.3f}){bar}{limit}"
+            )
+        return "\n".join(lines)
+
+
+def spread(values: Sequence[float] | np.ndarray) -> dict[str, float]:
+    """Median, and the tenth and ninetieth percentile."""
+    low, median, high = np.percentile(values, [10, 50, 90])
+    return {"median": float(median), "p10": float(low), "p90": float(high)}
+
+
+def run(
+    params: CostParams,
+    model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
+    *,
+    json: Annotated[Path | None, "file to write the figures to as JSON"] = None,
+) -> ClickCost:
+    """Time clicks and full passes in turns, in one process through ONNX Runtime on the CPU.
+
+    Early fusion has the same backbone, a scorer of the same size, and random weights: they do not change its time.
+    """
+    picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3), dtype=np.uint8)
+    guided = GuidedModel(model, "cpu", params.threads)
+    session = GuidedSession(guided)
+    session.add_picture(picture)
+    places = np.random.default_rng(1).permutation(params.height * params.width)[: params.clicks + 1]
+    *first, last = [(int(place % params.width), int(place // params.width)) for place in places]
+    for number, (x, y) in enumerate(first):
+        session.click(0, x, y, number % 2)
+    annotation = annotate_points((first[::2], first[1::2]), params.height, params.width)[None]
+    hidden = guided.graphs["encode"].get_outputs()[1].shape[1] // 2
+    with TemporaryDirectory() as folder:
+        early = early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
+        found: dict[str, list[float]] = {"update": [], "click to mask": [], "full pass": []}
+        for turn in progress(range(params.warmup + params.repeats), "clicks"):
+            click = timed(lambda: session.click(0, *last))
+            merge = timed(session.guidance)
+            # A mask merges the shots itself.
+            times = (click + merge, click + timed(lambda: session.segment(0)), timed(early))
+            session.undo()
+            for name, time in zip(found, times, strict=True):
+                found[name] += [time] if turn >= params.warmup else []
+    cost = ClickCost(params, found)
+    if json:
+        write_json(json, cost.report())
+    return cost
+
+
+def early_pass(
+    picture: np.ndarray, annotation: np.ndarray, hidden: int, file: Path, threads: int
+) -> Callable[[], object]:
+    """A full pass of early fusion by stacked annotations, as a graph of this size."""
+    net = build(NetworkParams(guide="early", weights="none", frozen_stride=0, hidden=hidden), 2).eval()
+    assert isinstance(net, EarlyFusion)
+    inputs = (torch.from_numpy(picture[None]), torch.from_numpy(annotation))
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(
+            fused(net).module,
+            inputs,
+            file,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image", "annotation"],
+            external_data=False,
+            verbose=False,
+        )
+    session = open_session(file, "cpu", threads)
+    return lambda: session.run(None, {"image": picture[None], "annotation": annotation})
+
+
+def timed(work: Callable[[], object]) -> float:
+    """The milliseconds that `work` takes."""
+    started = perf_counter()
+    work()
+    return 1000 * (perf_counter() - started)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What dynamic layers add to a convolution in time, beside free-form deformation, and how exact they are (§5.3.2)."""
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from pixelwise.families.composition.covariance import Kind, root
+from pixelwise.families.composition.dynamic import DynamicGaussian, Scales, local_filter
+from pixelwise.families.composition.gaussian import apply, blur, kernel_2d, kernels_of
+from pixelwise.families.composition.layer import PACE, GaussianParams, fold
+from pixelwise.families.composition.net import Composition, composed
+from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets, ring
+from pixelwise.inference.session import open_session
+from pixelwise.params import Params
+
+OPSET = 20
+
+
+class CostParams(Params):
+    """What a variant of a study of kind cost overrides. The map is of a CamVid picture at stride 8."""
+
+    filter: Literal["dynamic", "scales", "free-form"]
+    covariance: Kind = "spherical"
+    channels: PositiveInt = 40
+    outputs: PositiveInt = 11
+    height: PositiveInt = 45
+    width: PositiveInt = 60
+    trials: PositiveInt = 40
+
+
+@torch.inference_mode()
+def cost(params: CostParams, seed: int) -> dict[str, float]:
+    """The time that a layer adds to its plain convolution, as a share of what free-form deformation adds to it.
+
+    In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
+    least of the turns counts. `local_error_…`: how far it is from exact local filtering, where sizes vary from cell
+    to cell and where one size is everywhere.
+    """
+    torch.manual_seed(seed)
+    conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
+    gaussian = GaussianParams(params.covariance)
+    free = composed(conv, Composition((), "free-form", gaussian)).eval()
+    own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
+    x = torch.randn(1, params.channels, params.height, params.width)
+    for layer in (free, own):
+        # Offsets and sizes that differ from cell to cell, as learned ones do; of 3 by 3 cells divided by PACE.
+        weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
+        pace = PACE if weight.shape[-1] == 3 else 1.0
+        nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
+    layers: dict[str, nn.Module] = {"plain": conv.eval(), "free-form": free, "own": own}
+    found = {"dynamic_numbers": float(own.infer.out_channels)}  # type: ignore[union-attr, arg-type]
+    found["added_time_torch"] = added({name: partial(net, x) for name, net in layers.items()}, params.trials)
+    with TemporaryDirectory() as folder:
+        sessions = {name: exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
+        found["added_time_onnx"] = added(sessions, params.trials)
+    if isinstance(own, DynamicGaussian | Scales):
+        # White noise, which no sampling can follow, and noise as smooth as features are.
+        found["local_error_white"] = local_error(own, x)
+        smooth = blur(x, torch.zeros(1, 1))
+        found["local_error_smooth"] = local_error(own, smooth)
+        for size in (0.5, 1.0, 2.0):
+            layer = composed(conv, Composition((), params.filter, gaussian._replace(size=size)))
+            found[f"local_error_size_{size:g}"] = local_error(layer.eval(), smooth)  # type: ignore[arg-type]
+    return found
+
+
+@torch.inference_mode()
+def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, float]:
+    """What a blur of standard deviation `sigma` in cells takes in torch, as made, and as one dense filter."""
+    x, numbers = torch.randn(1, 40, 45, 60), torch.full((1, 1), math.log(sigma))
+    dense, made = [kernel_2d(numbers)], kernels_of(numbers)
+    times = least({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials)
+    return {name: 1000 * seconds for name, seconds in times.items()}
+
+
+def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
+    """What `own` adds to `plain`, in parts of what `free-form` adds."""
+    times = least(calls, trials)
+    return (times["own"] - times["plain"]) / (times["free-form"] - times["plain"])
+
+
+def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
+    """The least seconds of each call, all in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for trial in range(trials + 3):
+        for name, call in calls.items():
+            started = perf_counter()
+            call()
+            # The first turns make what the others find ready.
+            seconds[name] += [perf_counter() - started] if trial >= 3 else []
+    return {name: min(values) for name, values in seconds.items()}
+
+
+def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
+    """A call of `net` on `x` in ONNX Runtime."""
+    with warnings.catch_warnings(action="ignore"):
+        program = torch.onnx.export(
+            net, (x,), file, dynamo=True, opset_version=OPSET, input_names=["x"], external_data=False, verbose=False
+        )
+    assert program is not None
+    session, feeds = open_session(file, "cpu", torch.get_num_threads()), {"x": x.numpy()}
+    return lambda: session.run(None, feeds)
+
+
+def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
+    """The root mean square difference of `layer` on noise `x` from the exact way, in parts of the latter's.
+
+    Exact: at every cell the input is filtered by that cell's own Gaussian, then sampled around it by its covariance.
+    Here at the sizes that the layer infers, each tap from its own local filter.
+    """
+    scaled = layer.scale_map(x)
+    if isinstance(layer, DynamicGaussian):
+        numbers, offsets = layer.numbers(x), gaussian_offsets(root(layer.numbers(x)))
+    else:
+        numbers, offsets = scaled.log().unsqueeze(-1), ring().view(1, 9, 2, 1, 1) * scaled[:, None, None]
+    exact = dynamic_samples(local_filter(x, numbers, GaussianParams()), layer.conv.weight, layer.conv.bias, offsets)
+    return float((layer(x) - exact).square().mean().sqrt() / exact.square().mean().sqrt())
+
+
+LAYERS = {
+    "output, 40 to 11 channels, 45×60": {},
+    "output, 112 to 11 channels, 23×30": {"channels": 112, "height": 23, "width": 30},
+    "added, 40 to 40 channels, 45×60": {"outputs": 40},
+}
+
+
+def main() -> None:
+    """Print the costs of blurs and of every layer: `python -m benchmarks.composition_cost`."""
+    torch.set_num_threads(1)
+    for sigma in (1.0, 2.0, 4.0, 8.0):
+        found = blur_milliseconds(sigma)
+        print(
+            f"blur, sigma {sigma:g}: " + ", ".join(f"{key} {value:.2f} ms" for key, value in found.items()), flush=True
+        )
+    for name, layer in LAYERS.items():
+        for kind in ("scales", "dynamic"):
+            found = cost(CostParams.model_validate({"filter": kind, **layer}), seed=0)
+            print(f"{name}, {kind}: " + ", ".join(f"{key} {value:.2f}" for key, value in found.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

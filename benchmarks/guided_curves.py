@@ -1,0 +1,88 @@
+"""Curves of guidance: positive IU over points and over shots, beside foreground–background (figure 4.5).
+
+    python -m benchmarks.guided_curves SCORES.json … FILE.png
+
+draws what `pixelwise evaluate … --json` wrote, and the same numbers as FILE.json.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import DataError
+from pixelwise.files import atomic_path, write_json
+
+Scores = Mapping[str, Any]
+# More points than a picture has clicks.
+MANY = 10**6
+
+
+def draw(found: Sequence[Scores], file: Path) -> None:
+    """Write the PNG `file` of the scores `found`, and their numbers beside it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    of_points, of_shots = figure.subplots(1, 2, sharey=True)
+    single = sorted((scores for scores in found if scores["shots"] == 1), key=amount)
+    draw_line(of_points, [named(scores["points"]) for scores in single], single, "one picture")
+    shots = sorted({scores["shots"] for scores in found})
+    # Places first, so that a line without the lowest count does not reorder the axis.
+    of_shots.set_xticks(range(len(shots)), [str(count) for count in shots])
+    for points in sorted({scores["points"] for scores in found if scores["shots"] > 1}, key=lambda each: each or MANY):
+        line = sorted((scores for scores in found if scores["points"] == points), key=lambda each: each["shots"])
+        label = "dense masks" if points is None else f"{points} points a class"
+        draw_line(of_shots, [shots.index(scores["shots"]) for scores in line], line, label)
+    of_points.set(xlabel="points of each class in one picture", ylabel="positive IU")
+    of_shots.set(xlabel="annotated pictures")
+    floor = sum(scores["foreground_background"]["positive_iu"] for scores in found) / len(found)
+    for axes in (of_points, of_shots):
+        axes.axhline(floor, color="grey", linestyle="--", label="foreground–background")
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    with atomic_path(file) as target:
+        figure.savefig(target, format="png", dpi=120)
+    kept = ("shots", "points", "positive_iu", "foreground_background", "mean_iu", "tasks")
+    write_json(file.with_suffix(".json"), [{name: scores[name] for name in kept} for scores in found])
+
+
+def draw_line(axes: Any, places: Sequence[Any], line: Sequence[Scores], label: str) -> None:
+    """One line of scores at `places` along an axis."""
+    axes.plot(places, [scores["positive_iu"] for scores in line], "o-", label=label)
+
+
+def amount(scores: Scores) -> int:
+    """How much is annotated, to sort by; a dense mask is more than any points."""
+    return int(scores["points"] or MANY)
+
+
+def named(points: int | None) -> str:
+    """`5`, or `dense`."""
+    return "dense" if points is None else str(points)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Draw the files of scores, all but the last of `arguments`, to the last. Raises DataError at one that is none."""
+    *sources, target = map(Path, arguments)
+    draw([read(source) for source in sources], target)
+
+
+def read(file: Path) -> Scores:
+    """The scores in `file`. Raises DataError where it is missing or holds others, such as those of clips."""
+    try:
+        found: Scores = json.loads(file.read_text())
+    except (OSError, ValueError):
+        raise DataError(f"{file}: no scores, expected what `pixelwise evaluate … --json` writes") from None
+    if "foreground_background" not in found:
+        raise DataError(f"{file}: found no foreground_background, expected scores of categories")
+    return found
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: python -m benchmarks.guided_curves SCORES.json … FILE.png")
+    try:
+        main(sys.argv[1:])
+    except DataError as error:
+        sys.exit(str(error))

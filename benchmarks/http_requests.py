@@ -1,0 +1,115 @@
+"""Ask a server as its clients do, and keep count of what becomes of every request."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from pixelwise.errors import ModelError
+
+# The server ends a request in 10 seconds: what takes longer than this is cut by the client, and counted as such.
+CLIENT_SECONDS = 30.0
+BLOCK = 16
+
+
+@dataclass
+class Tally:
+    """What became of requests.
+
+    seconds: from when each was due to its answer, by status. failed: those that the server did not answer, by error.
+    cut: those on which the client itself gave up.
+    """
+
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    failed: Counter[str] = field(default_factory=Counter)
+    cut: Counter[str] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+
+    async def ask(self, client: httpx.AsyncClient, content: bytes, due: float) -> None:
+        """Send one picture and note what came of it."""
+        try:
+            answer = await client.post("/predict", content=content, headers={"Content-Type": "image/jpeg"})
+        except httpx.TimeoutException as error:
+            self.cut[type(error).__name__] += 1
+        except httpx.TransportError as error:
+            self.failed[type(error).__name__] += 1
+        else:
+            self.seconds.setdefault(answer.status_code, []).append(time.perf_counter() - due)
+            if answer.status_code == 200:
+                self.versions[answer.headers["X-Pixelwise-Version"]] += 1
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, and milliseconds of those that were answered with 200 and of all that were answered."""
+        everything = [second for seconds in self.seconds.values() for second in seconds]
+        return {
+            "requests": len(everything) + self.failed.total() + self.cut.total(),
+            "by_status": {str(status): len(seconds) for status, seconds in sorted(self.seconds.items())},
+            "failed": dict(self.failed),
+            "cut": dict(self.cut),
+            "answered_by_version": dict(sorted(self.versions.items())),
+            "milliseconds_of_200": percentiles(self.seconds.get(200, [])),
+            "milliseconds_of_all": percentiles(everything),
+        }
+
+
+def client_of(address: str, seconds: float = CLIENT_SECONDS) -> httpx.AsyncClient:
+    """A client that opens a connection more whenever all it has are busy, and waits so many `seconds` for each step."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx.AsyncClient(base_url=address, timeout=seconds, limits=limits)
+
+
+async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clients: int, seconds: float) -> float:
+    """Answered requests a second while some clients ask, each again as soon as it was answered.
+
+    Raises ModelError where none was.
+    """
+    tally, began = Tally(), time.perf_counter()
+
+    async def ask_on(number: int) -> None:
+        while (now := time.perf_counter()) < began + seconds:
+            await tally.ask(client, contents[number % len(contents)], now)
+
+    await asyncio.gather(*(ask_on(number) for number in range(clients)))
+    if 200 not in tally.seconds:
+        raise ModelError(f"server: answered nothing in {seconds:g} seconds: {tally.summary()}")
+    return len(tally.seconds[200]) / (time.perf_counter() - began)
+
+
+async def open_loop(
+    client: httpx.AsyncClient, contents: Sequence[bytes], rate: float, seconds: float, seed: int, tally: Tally
+) -> None:
+    """Requests that leave at random, `rate` a second on average, for so many `seconds`; ends with the last answer."""
+    rng = np.random.default_rng(seed)
+    due = began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        while due < began + seconds:
+            await asyncio.sleep(due - time.perf_counter())
+            group.create_task(tally.ask(client, contents[int(rng.integers(len(contents)))], due))
+            due += rng.exponential(1 / rate)
+
+
+def pictures(seed: int, height: int, width: int) -> list[bytes]:
+    """Eight pictures of seeded blocks, as JPEG."""
+    rng = np.random.default_rng(seed)
+    shape = (8, height // BLOCK + 1, width // BLOCK + 1, 3)
+    blocks = rng.integers(0, 256, shape, dtype=np.uint8).repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
+    return [jpeg(image) for image in blocks[:, :height, :width]]
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """The picture (H, W, 3) as JPEG."""
+    file = BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, int]:
+    """Milliseconds that half and 99 % of the requests took at most; empty where there were none."""
+    return {f"p{part}": round(np.percentile(seconds, part) * 1000) for part in (50, 99)} if seconds else {}

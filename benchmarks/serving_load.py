@@ -1,0 +1,153 @@
+"""Load a server of its own beyond what it can do, change the champion meanwhile, and write down what happened.
+
+    python -m benchmarks.serving_load --model models/fcn --seconds 120 --out load.json
+
+From this process, over loopback: requests leave at their own times, whether or not earlier ones were answered.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop, pictures
+from benchmarks.two_releases import Releases, release_twice
+from pixelwise import command
+from pixelwise.errors import ModelError
+from pixelwise.files import write_json
+from pixelwise.params import Params
+
+# Far more than it takes, except where others have the cores.
+READY_SECONDS = 900.0
+# Memory is compared from here on: every batch size has been seen by then.
+WARM_SHARE = 0.1
+
+
+class LoadParams(Params):
+    """No section; options only."""
+
+    seconds: PositiveFloat = Field(120.0, description="how long the load is held")
+    times: PositiveFloat = Field(4.0, description="the load as a multiple of the capacity")
+    capacity_seconds: PositiveFloat = Field(15.0, description="how long the capacity is measured")
+    clients: PositiveInt = Field(16, description="clients that ask one after the other while the capacity is measured")
+    width: PositiveInt = Field(480, description="of the pictures")
+    height: PositiveInt = Field(360, description="of the pictures")
+    seed: int = Field(0, description="of the pictures and of the times between requests")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was measured, and where it stands."""
+
+    out: Path
+    result: dict[str, Any]
+
+    def __str__(self) -> str:
+        load, seconds = self.result["load"], self.result["params"]["seconds"]
+        return (
+            f"capacity {self.result['capacity_per_second']:.1f} requests a second; "
+            f"held {load['requests'] / seconds:.1f} for {seconds:g} s\n"
+            f"by status {load['by_status']}, by version {load['answered_by_version']}\n"
+            f"failed {load['failed'] or 'none'}, cut by this client {load['cut'] or 'none'}\n"
+            f"milliseconds of 200 {load['milliseconds_of_200']}, of all {load['milliseconds_of_all']}\n"
+            f"resident MiB {self.result['memory_mebibytes']}\n{self.out}"
+        )
+
+
+def run(
+    params: LoadParams,
+    model: Annotated[Path, "folder of an exported model of one graph"],
+    out: Annotated[Path, "JSON file to write"],
+) -> LoadReport:
+    """Measure the capacity of `pixelwise serve`, offer a multiple of it, and change the champion halfway. Linux alone.
+
+    Raises ModelError where the server does not start or answers nothing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        releases, log = release_twice(model, Path(folder)), Path(folder) / "server.log"
+        server, address = start_server(releases, log)
+        try:
+            result = asyncio.run(measure(params, address, server.pid, releases))
+        finally:
+            server.terminate()
+            status = server.wait(READY_SECONDS)
+        said = {"exit_status_after_sigterm": status, "server_said": log.read_text().splitlines()}
+    result = {"params": params.model_dump(), **result, **said}
+    write_json(out, result)
+    return LoadReport(out, result)
+
+
+def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `pixelwise serve` on a free port; the process and its address. Raises ModelError where it ends at once."""
+    command = [sys.executable, "-m", "pixelwise.tools.serve", releases.reference, "--tracking", releases.store]
+    options = ["--port", "0", "--device", "cpu", "--poll-seconds", "1"]
+    with log.open("wb") as file:
+        server = subprocess.Popen([*command, *options], stderr=file, stdout=file)
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        if "serving " in (said := log.read_text()):
+            return server, said.partition(" at ")[2].split()[0]
+        time.sleep(0.1)
+    server.kill()
+    raise ModelError(f"server: did not start: {' '.join(log.read_text().split())}")
+
+
+async def measure(params: LoadParams, address: str, server: int, releases: Releases) -> dict[str, Any]:
+    """The capacity, then the load on the process `server`."""
+    contents, tally = pictures(params.seed, params.height, params.width), Tally()
+    async with client_of(address) as client:
+        capacity = await closed_loop(client, contents, params.clients, params.capacity_seconds)
+        watching = asyncio.create_task(watch_memory(server, params.seconds))
+        changing = asyncio.create_task(change_champion(releases, params.seconds / 2))
+        await open_loop(client, contents, params.times * capacity, params.seconds, params.seed, tally)
+        await changing
+        memory = await watching
+        health = (await client.get("/health")).json()
+    return {
+        "capacity_per_second": capacity,
+        "load": tally.summary(),
+        "memory_mebibytes": summarised(memory),
+        "health_at_the_end": health,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+async def change_champion(releases: Releases, after: float) -> None:
+    """Let the alias name the other version."""
+    await asyncio.sleep(after)
+    await asyncio.to_thread(releases.promote)
+
+
+async def watch_memory(process: int, seconds: float) -> list[float]:
+    """The resident MiB of a process, a hundred times over `seconds`."""
+    found = []
+    for _ in range(100):
+        await asyncio.sleep(seconds / 100)
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        found.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    return found
+
+
+def summarised(memory: Sequence[float]) -> dict[str, int]:
+    """Memory when warm, at half time, before the champion changes, and at the end; each as the mean of a tenth."""
+    tenth = int(WARM_SHARE * len(memory))
+    half = len(memory) // 2
+    parts = {"warm": memory[tenth : 2 * tenth], "half": memory[half - tenth : half], "end": memory[-tenth:]}
+    return {name: round(sum(part) / tenth) for name, part in parts.items()} | {"most": round(max(memory))}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the load from the command line."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""From a click to the picture, on the studio's page in a headless Chromium: `python -m benchmarks.studio_latency`."""
+
+import random
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, PositiveInt
+
+from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.inference.session import Provider
+from pixelwise.params import Params
+from pixelwise.studio.server import served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# A browser without a profile that asks nobody anything.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WARM_UP = 5
+# Milliseconds that a browser on a busy machine may need for anything.
+PATIENCE = 180_000
+
+
+class LatencyParams(Params):
+    """Options only."""
+
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    clicks: PositiveInt = Field(40, description="clicks that count")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds from each click's event to the frame that shows its mask."""
+
+    milliseconds: Sequence[float]
+    picture: str
+
+    def __str__(self) -> str:
+        tenths = quantiles(self.milliseconds, n=10)
+        return (
+            f"{self.picture}: click to picture {tenths[4]:.0f} ms, p10 {tenths[0]:.0f}, p90 {tenths[8]:.0f}; "
+            f"{len(self.milliseconds)} clicks after {WARM_UP} to warm up"
+        )
+
+
+def run(
+    params: LatencyParams,
+    picture: Annotated[Path, "picture to click on"],
+    model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
+) -> Latency:
+    """Click on a picture in the page, positives and negatives in turn, at random places.
+
+    Raises DataError where there is no Chromium or Playwright, ModelError where the model is not a guided one.
+    """
+    with (
+        TemporaryDirectory() as output,
+        served(GuidedModel(model, params.provider), model, Path(output)) as address,
+        browsing(address) as page,
+    ):
+        page.set_input_files("#files", picture)
+        page.wait_for_selector("#stage:not([hidden])")
+        rng = random.Random(0)  # noqa: S311
+        for number in range(WARM_UP + params.clicks):
+            click(page, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), is_negative=number % 2 == 1)
+        return Latency(page.evaluate("window.clickTimes")[WARM_UP:], picture.name)
+
+
+def click(page: "Page", x: float, y: float, is_negative: bool = False) -> None:
+    """Click at (x, y) of the picture, each 0–1, with the real mouse, and wait for the mask."""
+    box, before = page.locator("#stage").bounding_box(), page.evaluate("window.clickTimes.length")
+    assert box
+    place = box["x"] + x * box["width"], box["y"] + y * box["height"]
+    page.mouse.click(*place, button="right" if is_negative else "left")
+    page.wait_for_function("count => window.clickTimes.length > count", arg=before)
+
+
+@contextmanager
+def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Page"]:
+    """The page at `address` in a headless Chromium with a profile of its own. Raises DataError where there is none."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise DataError("playwright: not installed, expected its Python package; it drives the browser") from None
+    if not program:
+        raise DataError("chromium: not found on the PATH, expected a Chromium that Playwright can drive")
+    with TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=program, headless=True, args=FLAGS, viewport={"width": width, "height": height}
+        )
+        try:
+            context.set_default_timeout(PATIENCE)
+            page = context.pages[0]
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            yield page
+        finally:
+            context.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    from pixelwise import command
+
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,54 @@
+"""A registry with two releases of one model, to try what a change of champion does."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.identity import sha256_file
+from pixelwise.inference.session import graph_file
+from pixelwise.registry.models import PREFIX
+from pixelwise.registry.registry import add_version
+from pixelwise.registry.versions import CHAMPION, GRAPH, ONNX_TAG, move_alias
+from pixelwise.tracking.store import connect
+
+# The start of a field of ONNX's ModelProto (domain, 4) of no length: another file, the same graph.
+NOTHING_MORE = b"\x22\x00"
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Two versions of `name` in `store`. The first is the champion."""
+
+    store: str
+    name: str
+    versions: tuple[str, str]
+
+    @property
+    def reference(self) -> str:
+        """What follows the champion."""
+        return f"{PREFIX}{self.name}@{CHAMPION}"
+
+    def promote(self) -> None:
+        """Make the second version the champion."""
+        move_alias(connect(self.store), self.name, CHAMPION, self.versions[1])
+
+
+def release_twice(model: Path, folder: Path, name: str = "load") -> Releases:
+    """Register the graph of `model` twice, in a registry of its own in `folder`.
+
+    Raises ModelError where `model` holds no graph.
+    """
+    graph = graph_file(model)
+    store = f"sqlite:///{folder}/mlflow.db"
+    client = connect(store)
+    versions = []
+    for number in (1, 2):
+        copy = folder / str(number) / GRAPH
+        copy.parent.mkdir()
+        shutil.copyfile(graph, copy)
+        with copy.open("ab") as file:
+            file.write(NOTHING_MORE * (number - 1))
+        tags = {ONNX_TAG: sha256_file(copy)}
+        versions.append(add_version(client, name, copy.parent, run_id=None, experiment=name, tags=tags))
+    move_alias(client, name, CHAMPION, versions[0])
+    return Releases(store, name, (versions[0], versions[1]))

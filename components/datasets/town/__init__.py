@@ -1,5 +1,0 @@
-"""The town: a seeded generator of street clips, labelled to the pixel, for a pipeline that needs no download."""
-
-from components.datasets.town.clips import TownParams, generate
-
-__all__ = ["TownParams", "generate"]

@@ -1,0 +1,55 @@
+"""Deployments of commands: batch prediction, and the weekly verification of what is kept."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from flows.lock import PIPELINE_LOCK, run_lock
+from flows.messages import told
+from flows.prefect_tasks import on_dask, run_steps
+from flows.tries import ONCE, Tries
+
+
+@flow(name="predict", persist_result=False)
+async def predict(
+    inputs: list[Path],
+    output: Path = Path("predictions"),
+    model: str = "models:/fcn@champion",
+    dask: str | None = None,
+    tries: Tries = ONCE,
+) -> State[None]:
+    """Write the label maps and overlays of pictures, videos and folders of them, with a model's folder or reference.
+
+    dask: address of a Dask scheduler, whose workers then take the inputs, each a command of its own that writes to a
+    folder of its own under `output`. They need the same checkout, inputs and output under the same paths.
+    """
+    parts = {place.name: [place] for place in inputs} if dask else {"": inputs}
+    if sum(map(len, parts.values())) < len(inputs):
+        return Failed(message=f"predict: found inputs of the same name, expected others: {', '.join(map(str, inputs))}")
+    commands = {
+        f"predict {name}".strip(): ["predict", "--model", model, "--output", str(output / name), "--", *map(str, part)]
+        for name, part in parts.items()
+    }
+    return await alone(commands, Path(".state/predict.lock"), tries, dask)
+
+
+@flow(name="verify", persist_result=False)
+async def verify(data: Path = Path("data/prepared"), tries: Tries = ONCE) -> State[None]:
+    """Compare the prepared data, DVC's cache and the registered models with the hashes they were kept under."""
+    # With the pipeline's lock: a stage that ran meanwhile would take files away.
+    return await alone({"verify": ["verify", "--data", str(data)]}, PIPELINE_LOCK, tries)
+
+
+async def alone(commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None) -> State[None]:
+    """Run commands of pixelwise, by name, as tasks, unless another run holds `lock`."""
+    with run_lock(Path.cwd() / lock) as is_ours:
+        if not is_ours:
+            return told("Skipped", f"skipped: busy, another run holds {lock}")
+        states = await run_steps(commands, tries) if dask is None else await on_dask(dask, commands, tries)
+    failed = [f"{name}: {state.message or state.name}" for name, state in states.items() if not state.is_completed()]
+    if failed:
+        return Failed(message=failed[0] + (f"; {len(failed) - 1} more failed" if failed[1:] else ""))
+    return told("Completed", "; ".join(str(state.message) for state in states.values()))

@@ -1,0 +1,1 @@
+"""Pixelwise: a label for every pixel. The library that the pipeline's steps are made of."""

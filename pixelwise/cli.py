@@ -1,0 +1,69 @@
+"""The `pixelwise` command: one verb a module. Only the chosen one is imported, so that --help answers at once."""
+
+import importlib
+import sys
+
+STEPS = {
+    "ingest": "read a data set once into shards and a manifest",
+    "validate": "judge the manifest; a failed gate stops the pipeline",
+    "train": "train a family on the prepared data",
+    "export": "write ONNX graphs and compare them with torch",
+    "quantize": "write an int8 graph, offered where its loss is small",
+    "evaluate": "score an exported model on a split or any data set",
+    "benchmark": "measure ONNX Runtime against torch in one process",
+    "register": "put the exported model in the registry as challenger",
+    "promote": "make the challenger champion where the gate allows it",
+}
+TOOLS = {
+    "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
+    "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
+    "predict": "write label maps and overlays for pictures, folders and videos",
+    "guide": "make a guidance file from pictures and clicks or masks",
+    "studio": "open a page on which clicks become masks",
+    "release": "show what was in production on a day, roll back, find what was made of something",
+    "reproduce": "make a registered model again in a clean clone and compare",
+    "serve": "answer requests over HTTP with a model, and follow the champion",
+    "study": "run a table of the thesis and judge its claim",
+    "send-runs": "send the runs recorded while MLflow could not be reached",
+    "verify": "compare data, DVC's cache and registered models with their hashes",
+    "use": "point params.yaml at a recipe and your data",
+    "why": "say what would make a stage run again",
+}
+FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
+VERBS = FLOWS | STEPS | TOOLS
+
+
+def module_of(verb: str) -> str:
+    """The module whose `main` a verb runs: a step of the pipeline, a tool beside it, or a flow."""
+    package = "components" if verb in STEPS else "flows" if verb in FLOWS else "pixelwise.tools"
+    return f"{package}.{verb.replace('-', '_')}"
+
+
+def usage() -> str:
+    """The text of `pixelwise --help`."""
+    verbs = "\n".join(f"  {verb:<14} {what}" for verb, what in VERBS.items())
+    return (
+        f"usage: pixelwise VERB [OPTIONS]\n\nA label for every pixel, as a pipeline that can be rerun.\n\n{verbs}\n\n"
+        "pixelwise VERB --help says what a verb takes. `dvc repro` reruns what changed."
+    )
+
+
+def main() -> None:
+    """Run the verb named on the command line."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("-h", "--help"):
+        print(usage())
+    elif verb not in VERBS:
+        sys.exit(f"error: unknown verb {verb!r}, expected one of: {' '.join(VERBS)}")
+    else:
+        from pixelwise.command import plain_errors
+        from pixelwise.signals import end_in_order
+
+        # Before the module is imported, which takes seconds.
+        end_in_order()
+        with plain_errors():
+            importlib.import_module(module_of(verb)).main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

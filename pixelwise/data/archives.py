@@ -1,0 +1,173 @@
+"""Where a data set lies: a folder, or an archive that is unpacked without trusting it."""
+
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from pixelwise.errors import DataError
+from pixelwise.progress import progress
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may hold. A label map of one class shrinks a hundredfold, a bomb a thousandfold and more."""
+
+    total_bytes: int = 500 * 2**30
+    members: int = 5_000_000
+    ratio: int = 200
+    ratio_from: int = 64 * 2**20  # bytes; what is smaller unpacked harms nobody, however well it was packed
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of an archive, as it calls itself. `extract` writes it under a folder."""
+
+    name: str
+    bytes: int
+    is_plain: bool  # a file or a folder, no link, device or pipe
+    extract: Callable[[Path], object]
+
+
+def open_root(root: Path | None, work: Path) -> Path:
+    """The folder that a data set lies in: `root`, or, where that is an archive, a folder under `work` unpacked from it.
+
+    Raises DataError where `root` is neither, or the archive is damaged or unsafe.
+    """
+    if root is None:
+        raise DataError("root: found none, expected the folder or archive of the data set")
+    if root.is_dir() and os.access(root, os.R_OK | os.X_OK):
+        return root
+    if not root.is_file():
+        raise DataError(f"root {root}: no such folder or archive, or not readable")
+    if not root.name.lower().endswith(SUFFIXES):
+        raise DataError(f"root {root}: not a folder nor an archive, expected one of: {' '.join(SUFFIXES)}")
+    return unpack(root, work / "unpacked")
+
+
+def unpack(archive: Path, out: Path, limits: Limits | None = None) -> Path:
+    """Unpack `archive` into the new folder `out`, which appears only when it is whole; returns it.
+
+    Refuses, with a DataError that names the member, paths that lead out of the folder, links, devices, and more than
+    `limits` allow.
+    """
+    partial = out.with_name(f".{out.name}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        extract_all(archive, partial, limits or Limits())
+        partial.replace(out)
+    except DAMAGE as error:
+        raise DataError(f"archive {archive.name}: {' '.join(str(error).split())}, expected a whole archive") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return out
+
+
+def extract_all(archive: Path, out: Path, limits: Limits) -> None:
+    """Write every member under `out`, checking each before it is written and the sums as they grow."""
+    packed, total = archive.stat().st_size, 0
+    for count, member in enumerate(progress(members(archive), f"unpack {archive.name}"), start=1):
+        require_safe(archive, member)
+        total += member.bytes
+        if total > limits.total_bytes or count > limits.members:
+            raise DataError(f"archive {archive.name}: over {limits.total_bytes:,} bytes or {limits.members:,} members")
+        if total > limits.ratio_from and total > packed * limits.ratio:
+            raise DataError(f"archive {archive.name}: unpacks to over {limits.ratio} times its size, expected pictures")
+        member.extract(out)
+
+
+def require_safe(archive: Path, member: Member) -> None:
+    """Raise DataError where a member would be written elsewhere, or is no file or folder."""
+    path = PurePosixPath(member.name)
+    # A backslash or a colon is a path on Windows only, and no data set needs one.
+    if path.is_absolute() or ".." in path.parts or any(sign in member.name for sign in "\\:\0"):
+        raise DataError(f"archive {archive.name}: member {member.name!r} leads out of its folder")
+    if not member.is_plain:
+        raise DataError(f"archive {archive.name}: member {member.name!r} is a link or device, expected files only")
+
+
+def members(archive: Path) -> Iterator[Member]:
+    """The entries of a zip or tar in its own order."""
+    return zip_members(archive) if zipfile.is_zipfile(archive) else tar_members(archive)
+
+
+def zip_members(archive: Path) -> Iterator[Member]:
+    """The entries of a zip; its library never writes more than the size an entry declares."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            yield Member(
+                name=entry.filename,
+                bytes=entry.file_size,
+                is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR),
+                extract=lambda out, entry=entry: opened.extract(entry, out),  # type: ignore[misc]
+            )
+
+
+def tar_members(archive: Path) -> Iterator[Member]:
+    """The entries of a tar, read as a stream, so that a bomb is met before it has been unpacked."""
+    with tarfile.open(archive) as opened:
+        for entry in opened:
+            yield Member(
+                name=entry.name,
+                bytes=entry.size,
+                is_plain=entry.isreg() or entry.isdir(),
+                extract=lambda out, entry=entry: opened.extract(entry, out, filter="data"),  # type: ignore[misc]
+            )
+
+
+def locate(root: Path, holds: Callable[[Path], bool], what: str, depth: int = 3) -> Path:
+    """The folder nearest to `root`, itself or at most `depth` below, of which `holds` is true.
+
+    An archive or a repository wraps a data set in folders of its own. Raises DataError saying what was expected.
+    """
+    level = [root]
+    for _ in range(depth + 1):
+        for folder in level:
+            if holds(folder):
+                return folder
+        level = [folder / name for folder in level for name in subfolders(folder)]
+    raise DataError(f"root {root}: not found here or {depth} folders below: {what}")
+
+
+def subfolders(folder: Path) -> list[str]:
+    """Names of the visible, readable folders in `folder`, sorted."""
+    with os.scandir(folder) as entries:
+        folders = [entry for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]
+    return sorted(entry.name for entry in folders if not entry.name.startswith("."))
+
+
+def read_text(file: Path) -> str:
+    """The text of a small file of a data set. Raises DataError where it is unreadable or no text."""
+    try:
+        # Windows' editors put a mark in front, which would become part of the first word.
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file}: unreadable: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a small file that describes a data set. Raises DataError where it is none."""
+    try:
+        found = yaml.safe_load(read_text(file))
+    except (yaml.YAMLError, ValueError) as error:
+        # A date that is none, as 2001-99-99, is a plain ValueError.
+        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
+    return found

@@ -1,0 +1,66 @@
+"""A map of a MATLAB file (versions 5 to 7.2), as SBD, NYUDv2, SIFT Flow and PASCAL-Context store their labels."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from pixelwise.errors import DataError
+
+# Beyond it, not every integer is a float.
+LARGEST = 2**53
+
+
+def read_field(content: bytes, field: str) -> np.ndarray:
+    """The map (H, W) of integers called `field` in the file `content`; `struct.field` where it lies in a struct.
+
+    Raises DataError, saying what was found and what was expected.
+    """
+    found: Any = load(content)
+    for name in field.split("."):
+        names = fields_of(found)
+        if name not in names:
+            raise DataError(f"no field {field}, found: {', '.join(names) or 'none'}")
+        found = found[name] if isinstance(found, dict) else found.flat[0][name]
+    return integers(found, field)
+
+
+def load(content: bytes) -> dict[str, Any]:
+    """Every variable of a MATLAB file. Raises DataError where it is none."""
+    from scipy.io import loadmat
+
+    try:
+        return {name: value for name, value in loadmat(BytesIO(content)).items() if not name.startswith("__")}
+    except NotImplementedError:
+        raise DataError("MATLAB version 7.3, expected 5 to 7.2; save it with -v7") from None
+    except Exception as error:
+        # Its parser raises a dozen unrelated types on damaged files, and one bad file must not end an ingest.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"not a MATLAB file, expected version 5 to 7.2: {reason}") from None
+
+
+def fields_of(found: Any) -> list[str]:
+    """The names in a file or in a struct; none in anything else."""
+    if isinstance(found, dict):
+        return list(found)
+    return list(found.dtype.names or ()) if isinstance(found, np.ndarray) and found.size else []
+
+
+def integers(values: Any, field: str) -> np.ndarray:
+    """`values` as an (H, W) array of integers. Raises DataError where they are something else."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
+        raise DataError(f"field {field} holds no numbers, expected a map of integers")
+    if values.ndim != 2 or not values.size:
+        size = "×".join(map(str, values.shape))
+        raise DataError(f"field {field} is of size {size}, expected height × width")
+    if values.dtype.kind == "f":
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        if bad or (values != np.rint(values)).any():
+            raise DataError(
+                f"field {field} has {f'{bad} NaN or infinite' if bad else 'fractional'} values, expected integers"
+            )
+        if (large := values[np.abs(values) > LARGEST]).size:
+            raise DataError(f"field {field} has value {large[0]:g}, expected integers")
+        values = values.astype(np.int64)
+    # MATLAB stores by columns.
+    return np.ascontiguousarray(values)

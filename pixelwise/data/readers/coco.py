@@ -1,0 +1,106 @@
+"""COCO's instances: `annotations/instances_SPLIT.json`, and the pictures in the folder SPLIT (Lin et al. 2014)."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.archives import locate
+from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette
+from pixelwise.data.pictures import encode_map
+from pixelwise.errors import DataError
+
+FOLDER, PREFIX = Path("annotations"), "instances_"
+KEYS = ("images", "annotations", "categories")
+
+
+def read(root: Path) -> RawData:
+    """COCO under `root`: every file of instances is a split, and its categories are the classes after background.
+
+    Smaller objects lie over larger ones, crowds are void, and the layer `instance` numbers the objects of a picture.
+    Raises DataError where there is no such file, or one is damaged.
+    """
+    folder = locate(root, lambda path: any((path / FOLDER).glob(f"{PREFIX}*.json")), f"COCO's {FOLDER}/{PREFIX}*.json")
+    files = sorted((folder / FOLDER).glob(f"{PREFIX}*.json"))
+    parts = {file.stem.removeprefix(PREFIX): read_instances(file) for file in files}
+    categories = next(iter(parts.values()))["categories"]
+    names = ("background", *(each["name"] for each in sorted(categories, key=lambda each: int(each["id"]))))
+    values = {each["id"]: names.index(each["name"]) for each in categories}
+    label_values = {**{value: value for value in range(len(names))}, VOID: VOID}
+    return RawData("coco", Classes(names, bit_palette(len(names))), Pictures(folder, parts, values), label_values)
+
+
+def read_instances(file: Path) -> dict[str, Any]:
+    """The lists of a file of instances. Raises DataError where one is missing."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: found no JSON ({error}), expected COCO's instances") from None
+    missing = [key for key in KEYS if not isinstance(found, dict) or not isinstance(found.get(key), list)]
+    if missing:
+        raise DataError(f"{file}: no list {missing[0]}, expected COCO's instances: {', '.join(KEYS)}")
+    return dict(found)
+
+
+class Pictures:
+    """The items of all splits, each painted as it is read: a hundred thousand maps need not be held at once."""
+
+    def __init__(self, folder: Path, parts: Mapping[str, Mapping[str, Any]], values: Mapping[int, int]) -> None:
+        self.folder, self.parts, self.values = folder, parts, values
+
+    def __len__(self) -> int:
+        return sum(len(part["images"]) for part in self.parts.values())
+
+    def __iter__(self) -> Iterator[Item]:
+        for split, part in self.parts.items():
+            of_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+            for annotation in part["annotations"]:
+                of_image[annotation["image_id"]].append(annotation)
+            for image in part["images"]:
+                yield self.item(split, image, of_image[image["id"]])
+
+    def item(self, split: str, image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> Item:
+        """One picture with its label and its objects' numbers; without them where an annotation is damaged."""
+        id_, file = f"{split}/{Path(image['file_name']).stem}", self.folder / split / image["file_name"]
+        try:
+            label, instance = paint(annotations, image["height"], image["width"], self.values)
+        except (KeyError, TypeError, ValueError):
+            # What lacks its label goes to quarantine, and the others come in.
+            return Item(id_, split, file, None)
+        return Item(id_, split, file, encode_map(label), layers={"instance": encode_map(instance)})
+
+
+def paint(
+    annotations: Sequence[Mapping[str, Any]], height: int, width: int, values: Mapping[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The label (H, W) uint8 and the objects' numbers (H, W) uint16, 0 where there is none.
+
+    values: the class of each category id.
+    """
+    label, instance = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint16)
+    crowds = [each for each in annotations if each.get("iscrowd")]
+    objects = sorted((each for each in annotations if not each.get("iscrowd")), key=lambda each: -each["area"])
+    for crowd in crowds:
+        label[mask_of(crowd["segmentation"], height, width)] = VOID
+    for number, each in enumerate(objects, start=1):
+        inside = mask_of(each["segmentation"], height, width)
+        label[inside], instance[inside] = values[each["category_id"]], number
+    return label, instance
+
+
+def mask_of(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """The pixels (H, W) bool of a segmentation: polygons, or run lengths as a list or packed."""
+    from pycocotools import mask
+
+    if isinstance(segmentation, dict) and isinstance(segmentation["counts"], str | bytes):
+        packed = segmentation
+    else:
+        packed = mask.frPyObjects(segmentation, height, width)
+        packed = mask.merge(packed) if isinstance(packed, list) else packed
+    found = np.asarray(mask.decode(packed))
+    if found.shape != (height, width):
+        raise ValueError(f"a mask of {found.shape[1]}×{found.shape[0]} in a picture of {width}×{height}")
+    return found > 0

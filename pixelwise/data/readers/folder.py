@@ -1,0 +1,181 @@
+"""A plain folder of images and masks, with a classes.yaml that says what the mask values mean.
+
+Two layouts: `<split>/images/…` and `<split>/masks/…`; or one `images/…` and `masks/…`, of which a tenth becomes val, by
+whole clips. An image and its mask share their path and differ in suffix. A folder below `images` is a clip, and the
+digits that end a file's name its frame.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from annotated_types import Len
+from pydantic import Field
+
+from pixelwise.data.archives import locate, read_yaml, subfolders
+from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.pictures import SUFFIXES
+from pixelwise.errors import DataError
+from pixelwise.params import Params, parse
+
+CLASSES_FILE = "classes.yaml"
+IMAGES, MASKS = "images", "masks"
+VAL_SHARE = 0.1
+
+Colour = tuple[
+    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
+]
+
+
+class FolderClasses(Params):
+    """classes.yaml."""
+
+    names: Annotated[list[str], Len(1, 255)]
+    """Names of the classes, in order."""
+    colours: list[Colour] | None = None
+    """A colour [red, green, blue] a class; VOC's where none are given."""
+    values: dict[Annotated[int, Field(ge=0, le=65535)], str] | None = None
+    """Mask value -> class name or void; value i is class i and 255 void where it is not given."""
+
+
+def read(root: Path) -> RawData:
+    """The data set under `root`. Raises DataError where classes.yaml or the pictures are missing or contradict."""
+    folder = locate(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
+    described = read_classes(folder / CLASSES_FILE)
+    names = tuple(described.names)
+    return RawData(
+        name="folder",
+        classes=Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names))),
+        items=Pairs(list(find_pairs(folder))),
+        label_values=label_values(described, folder / CLASSES_FILE),
+    )
+
+
+def read_classes(file: Path) -> FolderClasses:
+    """classes.yaml as typed values. Raises DataError or ParamsError naming the key at fault."""
+    classes = parse(FolderClasses, read_yaml(file), str(file))
+    if len(set(classes.names)) != len(classes.names):
+        raise DataError(f"{file}: names: found a name twice, expected each once")
+    if classes.colours and len(classes.colours) != len(classes.names):
+        raise DataError(f"{file}: {len(classes.colours)} colours, expected {len(classes.names)}, one a name")
+    return classes
+
+
+def label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
+    """Mask value -> class index or 255. Raises DataError at an unknown name, or a class called void."""
+    if "void" in classes.names:
+        raise DataError(f"{file}: names: found void, expected classes alone; values says which value is void")
+    indices = {"void": VOID} | {name: index for index, name in enumerate(classes.names)}
+    if classes.values is None:
+        return {index: index for index in range(len(classes.names))} | {VOID: VOID}
+    for value, name in classes.values.items():
+        if name not in indices:
+            raise DataError(f"{file}: value {value}: found {name}, expected void or one of: {', '.join(classes.names)}")
+    return {value: indices[name] for value, name in classes.values.items()}
+
+
+class Pair(NamedTuple):
+    """Where an image and its mask lie: folder/images/stem + image and folder/masks/stem + mask, None where missing."""
+
+    folder: Path
+    split: str
+    prefix: str
+    stem: str
+    image: str | None
+    mask: str | None
+
+    def item(self) -> Item:
+        """The pair as an item; half a pair is left for ingest to name."""
+        clip, digits = clip_of(self.stem), re.search(r"\d+$", self.stem)
+        return Item(
+            id=f"{self.prefix}{self.stem}",
+            split=self.split,
+            image=self.folder / IMAGES / f"{self.stem}{self.image or '.jpg'}",
+            label=self.folder / MASKS / f"{self.stem}{self.mask}" if self.mask else None,
+            clip=clip,
+            frame=frame_number(digits[0]) if clip and digits else 0,
+        )
+
+
+class Pairs:
+    """The items of a folder, each made as it is read: the paths of all would take a kilobyte an item."""
+
+    def __init__(self, pairs: list[Pair]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.pairs[index].item()
+
+    def __iter__(self) -> Iterator[Item]:
+        return (pair.item() for pair in self.pairs)
+
+
+def find_pairs(folder: Path) -> Iterator[Pair]:
+    """The pairs of every split, sorted by path. Raises DataError where there are no pictures."""
+    splits = [name for name in subfolders(folder) if (folder / name / IMAGES).is_dir()]
+    if splits:
+        for split in splits:
+            yield from split_pairs(folder / split, split, prefix=f"{split}/")
+    elif (folder / IMAGES).is_dir():
+        yield from split_pairs(folder, split=None, prefix="")
+    else:
+        raise DataError(f"root {folder}: no {IMAGES} and no <split>/{IMAGES}, expected either")
+
+
+def split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
+    """Pairs under `folder`, in the given split or held out by hash."""
+    images, masks = pictures(folder / IMAGES), pictures(folder / MASKS)
+    stems = sorted(images.keys() | masks.keys())
+    require_text(folder, [f"{prefix}{stem}" for stem in stems])
+    val = set() if split else held_out({clip_of(stem) or stem for stem in stems})
+    for stem in stems:
+        of_split = split or ("val" if (clip_of(stem) or stem) in val else "train")
+        yield Pair(folder, of_split, prefix, stem, images.get(stem), masks.get(stem))
+
+
+def require_text(folder: Path, names: list[str]) -> None:
+    """Raise DataError at a name that is not UTF-8, which neither the manifest nor a message can hold."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None
+
+
+def clip_of(stem: str) -> str:
+    """The folders in front of a name, "" where it has none."""
+    return stem.rpartition("/")[0]
+
+
+def pictures(folder: Path) -> dict[str, str]:
+    """Path below `folder` without suffix -> the picture file's suffix.
+
+    Raises DataError where two differ in suffix only.
+    """
+    found: dict[str, str] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        below = Path(place).relative_to(folder)
+        for name in sorted(names):
+            suffix = Path(name).suffix
+            if suffix.lower() not in SUFFIXES or name.startswith("."):
+                continue
+            stem = (below / name.removesuffix(suffix)).as_posix()
+            if stem in found:
+                raise DataError(
+                    f"{folder}: found {Path(stem).name}{found[stem]} and {name}, expected one picture {stem}"
+                )
+            found[stem] = suffix
+    return found
+
+
+def held_out(keys: set[str]) -> set[str]:
+    """The tenth of `keys` that becomes val, at least one of two: those of least hash, so that few move as keys come."""
+    ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+    return set(ordered[: max(1, round(VAL_SHARE * len(ordered)))]) if len(ordered) > 1 else set()

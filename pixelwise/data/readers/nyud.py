@@ -1,0 +1,67 @@
+"""NYUDv2 in 40 classes, as Gupta et al. lay it out: colour, depth, HHA and MATLAB labels (Silberman et al. 2012)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.data.archives import locate
+from pixelwise.data.items import VOID, Classes, Item, Map, MapFile, RawData, bit_palette
+from pixelwise.data.readers.voc import disjoint, read_ids
+
+NAMES = (
+    *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture"),
+    *("counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes"),
+    *("ceiling", "books", "refrigerator", "television", "paper", "towel", "shower curtain", "box", "whiteboard"),
+    *("person", "night stand", "toilet", "sink", "lamp", "bathtub", "bag"),
+    *("otherstructure", "otherfurniture", "otherprop"),
+)
+LABEL_VALUES = {0: VOID, **{index + 1: index for index in range(len(NAMES))}}
+LABELS, FIELD = Path("segmentation"), "segmentation"
+IMAGES, DEPTH, HHA = Path("images"), Path("depth"), Path("hha")
+LISTS = ("train", "val", "trainval", "test")
+
+
+def read(root: Path) -> RawData:
+    """NYUDv2 under `root`, with the layers depth and hha where their folders are there.
+
+    train (381) and val (414) are together the thesis's 795 training pictures, test its 654. Raises DataError where the
+    lists or the labels are missing.
+    """
+    folder = locate(root, is_nyud, f"NYUDv2's {LABELS}/img_<id>.mat, beside train.txt and test.txt of ids")
+    files = {split: folder / f"{split}.txt" for split in LISTS}
+    splits = disjoint({split: read_ids(file) for split, file in files.items() if file.is_file()})
+    return RawData(
+        name="nyud",
+        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        items=[item for split, ids in splits.items() for item in list_items(folder, split, ids)],
+        label_values=LABEL_VALUES,
+    )
+
+
+def is_nyud(folder: Path) -> bool:
+    """Whether the labels and a list lie in `folder`."""
+    return (folder / LABELS).is_dir() and any((folder / f"{split}.txt").is_file() for split in LISTS)
+
+
+def list_items(folder: Path, split: str, ids: list[str]) -> Iterator[Item]:
+    """The pictures of one list."""
+    images, depth, hha = (place(folder, name) for name in (IMAGES, DEPTH, HHA))
+    for id_ in ids:
+        layers: dict[str, Map] = {}
+        if depth.is_dir():
+            layers["depth"] = MapFile(depth / f"img_{id_}.png", convert=centimetres)
+        if hha.is_dir():
+            layers["hha"] = hha / f"img_{id_}.png"
+        label = MapFile(folder / LABELS / f"img_{id_}.mat", FIELD)
+        yield Item(id_, split, images / f"img_{id_}.png", label, layers=layers)
+
+
+def place(folder: Path, name: Path) -> Path:
+    """The folder `name`, which the published copies have below data/ or beside the lists."""
+    return folder / "data" / name if (folder / "data" / name).is_dir() else folder / name
+
+
+def centimetres(millimetres: np.ndarray) -> np.ndarray:
+    """Depth (H, W) uint16 as the Kinect's files have it, in centimetres; 0, unknown, stays 0."""
+    return np.rint(millimetres / 10).astype(np.uint16)

@@ -1,0 +1,105 @@
+"""NYUDv2's labelled pictures within the raw clips that they were cut from (Silberman et al. 2012; thesis §3.4)."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from pixelwise.data.archives import locate, read_text, subfolders
+from pixelwise.data.decoding import MAX_PIXELS, decode, shape
+from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
+from pixelwise.data.pictures import FORMATS, SUFFIXES, encode_map, rgb
+from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, is_nyud, place
+from pixelwise.data.readers.voc import disjoint, read_ids
+from pixelwise.errors import DataError
+
+RAW = "raw"
+# Beside test.txt: its line n is the raw frame, scene/r-….ppm, that the picture on line n of test.txt was cut from.
+RAW_LIST = "{}_rawImages.txt"
+# r-1294886360.208451-2996770081: the seconds, and the tick of the camera's own clock.
+FRAME = re.compile(r"r-(\d+(?:\.\d+)?)-\d+")
+SIZE = (640, 480)
+# Left, top, right and bottom of what is labelled, 560 by 425.
+BOX = (40, 44, 600, 469)
+
+
+def read(root: Path) -> RawData:
+    """NYUDv2's clips under `root`: a scene is a clip; its labelled pictures are test, its other frames test_frames.
+
+    Likewise of every split that has a list of raw frames. Raises DataError where the lists, the labels or the raw
+    frames are missing, or a list does not go with the other.
+    """
+    folder = locate(root, is_clips, f"NYUDv2's {LABELS}, {RAW}/<scene>/r-….ppm and test_rawImages.txt beside test.txt")
+    listed = {split: read_places(folder, split) for split in LISTS if (folder / RAW_LIST.format(split)).is_file()}
+    splits = disjoint({split: list(places) for split, places in listed.items()})
+    places = {split: {id_: listed[split][id_] for id_ in ids} for split, ids in splits.items()}
+    return RawData(
+        name="nyud_clips",
+        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        items=[item for split in places for item in read_split(folder, split, places[split])],
+        label_values=LABEL_VALUES,
+    )
+
+
+def is_clips(folder: Path) -> bool:
+    """Whether NYUDv2 lies in `folder` with raw clips and a list of them."""
+    return is_nyud(folder) and (folder / RAW).is_dir() and any(folder.glob(RAW_LIST.format("*")))
+
+
+def read_places(folder: Path, split: str) -> dict[str, tuple[str, str]]:
+    """Picture id -> (scene, name of its raw frame). Raises DataError where the two lists do not go together."""
+    ids, file = read_ids(folder / f"{split}.txt"), folder / RAW_LIST.format(split)
+    lines = read_text(file).split()
+    if len(lines) != len(ids):
+        raise DataError(f"{file.name}: {len(lines)} frames, expected {len(ids)}, one for each line of {split}.txt")
+    places = {}
+    for number, (id_, line) in enumerate(zip(ids, lines, strict=True), start=1):
+        parts = Path(line).parts
+        if len(parts) != 2 or ".." in parts or not FRAME.fullmatch(Path(line).stem):
+            raise DataError(f"{file.name} line {number}: found {line!r}, expected scene/r-seconds-tick.ppm")
+        places[id_] = (parts[0], Path(line).stem)
+    return places
+
+
+def read_split(folder: Path, split: str, places: dict[str, tuple[str, str]]) -> Iterator[Item]:
+    """The clips of a split. Raises DataError where a scene lacks the frame that was labelled."""
+    ids = {scene_and_frame: id_ for id_, scene_and_frame in places.items()}
+    present = set(subfolders(folder / RAW))
+    for scene in sorted({scene for scene, _ in ids}):
+        frames = raw_frames(folder / RAW / scene) if scene in present else []
+        for name in sorted(name for other, name in ids if other == scene):
+            if name not in {file.stem for file in frames}:
+                raise DataError(f"{RAW}/{scene}: no frame {name}, expected it from {RAW_LIST.format(split)}")
+        for number, file in enumerate(frames):
+            id_ = ids.get((scene, file.stem))
+            if id_ is None:
+                yield unlabelled(split, scene, number, file)
+            else:
+                yield labelled(folder, split, scene, number, id_)
+
+
+def raw_frames(scene: Path) -> list[Path]:
+    """The colour frames of a scene in the order of their time."""
+    found = [(match, file) for file in scene.iterdir() if (match := FRAME.fullmatch(file.stem))]
+    frames = [(float(match[1]), file) for match, file in found if file.suffix.lower() in (".ppm", *SUFFIXES)]
+    return [file for _, file in sorted(frames)]
+
+
+def labelled(folder: Path, split: str, scene: str, number: int, id_: str) -> Item:
+    """A labelled picture, as NYUDv2 publishes it already cropped, at its place in the clip."""
+    label = MapFile(folder / LABELS / f"img_{id_}.mat", FIELD)
+    return Item(id_, split, place(folder, IMAGES) / f"img_{id_}.png", label, clip=scene, frame=number)
+
+
+def unlabelled(split: str, scene: str, number: int, file: Path) -> Item:
+    """A raw frame that nobody labelled."""
+    image = ImagePart(file, partial(cropped, file))
+    return Item(f"{scene}/{file.stem}", f"{split}_frames", image, UNLABELLED, clip=scene, frame=number)
+
+
+def cropped(file: Path) -> bytes:
+    """The labelled part of a raw frame, as PNG. Raises DataError where the file is no whole frame of the Kinect."""
+    frame = decode(file.read_bytes(), MAX_PIXELS, ("PPM", *FORMATS))
+    if frame.size != SIZE:
+        raise DataError(f"size {shape(frame.size)}, expected {shape(SIZE)}")
+    return encode_map(rgb(frame.crop(BOX)))

@@ -1,0 +1,109 @@
+"""Lists of object masks: coco_mval, a category a picture; davis_frames, frames of clips; and both with VOC as one."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.readers import voc
+from pixelwise.errors import DataError
+
+INDEX = "index.tsv"
+# COCO's names for what VOC has.
+IN_VOC = {
+    "airplane": "aeroplane",
+    "couch": "sofa",
+    "dining table": "diningtable",
+    "motorcycle": "motorbike",
+    "potted plant": "pottedplant",
+    "tv": "tvmonitor",
+}
+# One split a part: what a recipe learns from and what it scores are chosen by name.
+PARTS = ("voc", "coco_mval", "davis_frames")
+# Sequences of davis_frames kept from training, to choose the weights by.
+VAL_SEQUENCES = 5
+
+
+def read_mval(root: Path) -> RawData:
+    """coco_mval under `root`: one object a picture, labelled as its category; all of it is the split val.
+
+    Other objects of a picture, of the same category too, have no mask and count as background.
+    """
+    rows = rows_of(root, ("id", "category"))
+    names = ("background", *sorted({row["category"] for row in rows}))
+    classes = Classes(names, bit_palette(len(names)))
+    items = [object_item(root, row["id"], "val", names.index(row["category"])) for row in rows]
+    return RawData("coco_mval", classes, items, same(names))
+
+
+def read_frames(root: Path) -> RawData:
+    """davis_frames under `root`: the objects of a frame are one class; the last sequences are the split val."""
+    rows = rows_of(root, ("id", "sequence"))
+    kept = sorted({row["sequence"] for row in rows})[-VAL_SEQUENCES:]
+    classes = Classes(("background", "object"), bit_palette(2))
+    items = [frame_item(root, row, "val" if row["sequence"] in kept else "train", 1) for row in rows]
+    return RawData("davis_frames", classes, items, same(classes.names))
+
+
+def read_together(root: Path) -> RawData:
+    """voc, coco_mval and davis_frames under `root` as one: VOC's classes, COCO's further categories, and `object`.
+
+    train: VOC's lists but val, all of coco_mval, davis_frames' train; val: VOC's and davis_frames'. What training must
+    never see is named by its classes.
+    """
+    first, second, third = (root / part for part in PARTS)
+    stills, frames = voc.read(first), read_frames(third)
+    rows = rows_of(second, ("id", "category"))
+    named = {row["category"]: IN_VOC.get(row["category"], row["category"]) for row in rows}
+    names = (*voc.NAMES, *sorted(set(named.values()) - set(voc.NAMES)), "object")
+    items = [
+        *(renamed(item, "voc", "val" if item.split == "val" else "train") for item in stills.items),
+        *(object_item(second, row["id"], "train", names.index(named[row["category"]]), "coco/") for row in rows),
+        *(
+            frame_item(third, row, item.split, len(names) - 1, "davis/")
+            for row, item in zip(rows_of(third, ("id", "sequence")), frames.items, strict=True)
+        ),
+    ]
+    return RawData("guided", Classes(names, bit_palette(len(names))), items, {**same(names), VOID: VOID})
+
+
+def rows_of(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of the index. Raises DataError where it is missing or lacks a column."""
+    file = root / INDEX
+    try:
+        with file.open(newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+    except OSError:
+        raise DataError(f"{file}: no such file, expected a list of masks: {', '.join(columns)}") from None
+    if not rows or (missing := [name for name in columns if name not in rows[0]]):
+        raise DataError(f"{file}: no {', '.join(missing) if rows else 'row'}, expected columns {', '.join(columns)}")
+    return rows
+
+
+def object_item(root: Path, id_: str, split: str, value: int, prefix: str = "") -> Item:
+    """The item whose mask's pixels are the class `value`."""
+    image, mask = root / "images" / f"{id_}.jpg", root / "masks" / f"{id_}.png"
+    return Item(prefix + id_, split, image, MapFile(mask, convert=to_value(value)))
+
+
+def frame_item(root: Path, row: Mapping[str, str], split: str, value: int, prefix: str = "") -> Item:
+    """A frame of a clip, all its objects as the class `value`; ids number the frames."""
+    item = object_item(root, row["id"], split, value, prefix)
+    return Item(item.id, split, item.image, item.label, row["sequence"], int(row["id"]))
+
+
+def renamed(item: Item, prefix: str, split: str) -> Item:
+    """`item` under a name that no other part has."""
+    return Item(f"{prefix}/{item.id}", split, item.image, item.label)
+
+
+def to_value(value: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns a mask, non-zero on the object, into a label of the class `value`."""
+    return lambda mask: np.where(mask > 0, value, 0).astype(np.uint8)
+
+
+def same(names: Sequence[str]) -> dict[int, int]:
+    """Labels that hold the classes already."""
+    return {value: value for value in range(len(names))}

@@ -1,0 +1,64 @@
+"""SIFT Flow: outdoor scenes with semantic and geometric labels, in MATLAB files (Liu et al. 2011, Tighe 2010)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.data.archives import locate, read_text
+from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.errors import DataError
+
+NAMES = (
+    *("awning", "balcony", "bird", "boat", "bridge", "building", "bus", "car", "cow", "crosswalk", "desert", "door"),
+    *("fence", "field", "grass", "moon", "mountain", "person", "plant", "pole", "river", "road", "rock", "sand"),
+    *("sea", "sidewalk", "sign", "sky", "staircase", "streetlight", "sun", "tree", "window"),
+)
+GEOMETRY = ("sky", "horizontal", "vertical")
+SCENES = Path("spatial_envelope_256x256_static_8outdoorcategories")
+IMAGES, LABELS, GEOMETRIES = Path("Images") / SCENES, Path("SemanticLabels") / SCENES, Path("GeoLabels") / SCENES
+FIELD = "S"
+TEST_LISTS = ("TestSet1.txt", "test.txt")
+# Published without a label.
+UNLABELLED = ("highway_bost181", "street_urb506")
+
+
+def read(root: Path) -> RawData:
+    """SIFT Flow under `root`, with the layer geometry: the 200 pictures of the test list are test, all others train.
+
+    Raises DataError where the folders or the test list are missing.
+    """
+    folder = locate(root, lambda path: (path / LABELS).is_dir(), f"SIFT Flow's {LABELS}")
+    test = read_test_list(folder)
+    train = sorted({file.stem for file in (folder / IMAGES).glob("*.jpg")} - {*test, *UNLABELLED})
+    return RawData(
+        name="sift_flow",
+        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        items=[item_of(folder, split, id_) for split, ids in (("train", train), ("test", test)) for id_ in ids],
+        label_values={0: VOID, **{index + 1: index for index in range(len(NAMES))}},
+    )
+
+
+def read_test_list(folder: Path) -> list[str]:
+    """The ids of the test pictures. Raises DataError where there is no list.
+
+    A line is a path with the backslashes of Windows and a suffix, or the bare id.
+    """
+    for name in TEST_LISTS:
+        if (folder / name).is_file():
+            lines = read_text(folder / name).split()
+            return [line.replace("\\", "/").rpartition("/")[2].removesuffix(".jpg") for line in lines]
+    raise DataError(f"{folder}: no list of test pictures, expected {' or '.join(TEST_LISTS)}")
+
+
+def item_of(folder: Path, split: str, id_: str) -> Item:
+    """One picture and both its labels."""
+    geometry = MapFile(folder / GEOMETRIES / f"{id_}.mat", FIELD, geometry_of)
+    label = MapFile(folder / LABELS / f"{id_}.mat", FIELD)
+    return Item(id_, split, folder / IMAGES / f"{id_}.jpg", label, layers={"geometry": geometry})
+
+
+def geometry_of(values: np.ndarray) -> np.ndarray:
+    """-1 and 0 -> void, 1 sky, 2 horizontal, 3 vertical -> 0, 1, 2 (H, W) uint8. Raises DataError at other values."""
+    if (wrong := values[(values < -1) | (values > len(GEOMETRY))]).size:
+        raise DataError(f"value {wrong[0]}, but sift_flow has geometry 1–{len(GEOMETRY)} and -1, 0 (void)")
+    return np.where(values < 1, VOID, values - 1).astype(np.uint8)

@@ -1,0 +1,92 @@
+"""YouTube-Objects, the shots with masks: ten of PASCAL's classes (Prest et al. 2012, Jain and Grauman 2014)."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.data.archives import locate
+from pixelwise.data.decoding import MAX_PIXELS, usable_image
+from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, frame_number
+from pixelwise.data.pictures import encode_map, rgb
+from pixelwise.data.readers import voc
+
+OBJECTS = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
+NAMES = ("background", *OBJECTS)
+VIDEOS, MASKS = Path("v1"), Path("youtube_masks")
+SPLIT, FRAMES_SPLIT = "test", "test_frames"
+FRAME = re.compile(r"frame(\d+)")
+# The thesis's: PASCAL's pictures have this longer side. JPEG leaves small values around a mask's black.
+LONGER_SIDE = 500
+THRESHOLD = 15
+
+
+def read(root: Path) -> RawData:
+    """YouTube-Objects under `root`: a shot is a clip; its annotated frames are the split test, the others test_frames.
+
+    A shot shows one class, so that other objects in it count as background, as in the thesis. Pictures and masks have
+    a longer side of 500. Raises DataError where there are no masks.
+    """
+    what = f"YouTube-Objects' {VIDEOS} of frames and {MASKS} of masks"
+    folder = locate(root, lambda path: (path / VIDEOS).is_dir() and (path / MASKS).is_dir(), what)
+    colours = tuple(voc.CLASSES.palette[voc.NAMES.index(name)] for name in NAMES)
+    return RawData(
+        name="youtube_objects",
+        classes=Classes(NAMES, colours),
+        items=[item for name in OBJECTS for shot in shots(folder, name) for item in read_shot(folder, name, shot)],
+        label_values={value: value for value in range(len(NAMES))},
+    )
+
+
+def shots(folder: Path, name: str) -> list[Path]:
+    """Where the annotated shots of a class lie, below both the videos and the masks."""
+    found = (folder / MASKS).glob(f"{name}/data/*/shots/*/labels")
+    return sorted(labels.parent.relative_to(folder / MASKS) for labels in found)
+
+
+def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
+    """The frames of one shot in order, from 1; the mask of frame 11 is labels/00011.jpg."""
+    _, _, video, _, number = shot.parts
+    files = sorted((folder / MASKS / shot / "labels").glob("*.jpg"))
+    masks = {frame_number(file.stem): file for file in files if file.stem.isdecimal()}
+    files = sorted((folder / VIDEOS / shot).glob("*.jpg"))
+    images = {frame_number(match[1]): file for file in files if (match := FRAME.fullmatch(file.stem))}
+    clip = f"{name}/{video}/{number}"
+    for frame in sorted(images.keys() | masks.keys()):
+        # Of a mask without its frame, the file that ingest shall miss.
+        file = images.get(frame, folder / VIDEOS / shot / f"frame{frame:04d}.jpg")
+        mask = mask_file(masks[frame], name) if frame in masks else None
+        yield Item(
+            id=f"{clip}/{frame:04d}",
+            split=SPLIT if mask else FRAMES_SPLIT,
+            image=ImagePart(file, partial(resized, file)),
+            label=mask or UNLABELLED,
+            clip=clip,
+            frame=frame,
+        )
+
+
+def mask_file(file: Path, name: str) -> MapFile:
+    """A mask of the class `name`."""
+    return MapFile(file, convert=partial(object_mask, NAMES.index(name)), is_lossy=True)
+
+
+def resized(file: Path) -> bytes:
+    """The picture of `file` with a longer side of 500, as PNG. Raises DataError where it cannot be used."""
+    picture = Image.fromarray(rgb(usable_image(file.read_bytes(), MAX_PIXELS)))
+    return encode_map(np.array(picture.resize(fitted(picture.size), Image.Resampling.BILINEAR)))
+
+
+def object_mask(value: int, stored: np.ndarray) -> np.ndarray:
+    """The stored JPEG mask (H, W) uint8 as `value` and 0, with a longer side of 500."""
+    mask = Image.fromarray(np.where(stored > THRESHOLD, value, 0).astype(np.uint8))
+    return np.array(mask.resize(fitted(mask.size), Image.Resampling.NEAREST))
+
+
+def fitted(size: tuple[int, int]) -> tuple[int, int]:
+    """`size` (width, height) scaled to a longer side of 500, the other rounded down."""
+    width, height = (max(1, side * LONGER_SIDE // max(size)) for side in size)
+    return width, height

@@ -1,0 +1,68 @@
+"""One split to be scored, decoded on demand: of prepared data, or of a data set as it comes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.decoding import MAX_PIXELS
+from pixelwise.data.examine import read_layer, read_pair
+from pixelwise.data.items import Classes, RawData
+from pixelwise.data.prepared import MANIFEST_FILE, PreparedData, Sample
+from pixelwise.data.readers import read_dataset
+from pixelwise.errors import DataError, ParamsError
+from pixelwise.identity import sha256_file
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is scored: samples decoded on demand. `data_sha256` is the hash of prepared data's manifest, or None."""
+
+    dataset: str
+    classes: Classes
+    samples: Sequence[Sample]
+    data_sha256: str | None
+
+
+def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
+    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
+
+    Raises ParamsError where neither or both are given, DataError where there is no such folder.
+    """
+    if data and not dataset and not root:
+        prepared = PreparedData(data)
+        samples = prepared.split(split).with_layers(*layers)
+        return Split(prepared.name, prepared.classes, samples, sha256_file(data / MANIFEST_FILE))
+    if data or not dataset or not root:
+        raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
+    if not root.is_dir():
+        raise DataError(f"root {root}: no such folder, expected that of a {dataset} data set, an archive unpacked")
+    raw = read_dataset(dataset, root)
+    return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None)
+
+
+class RawSplit(Sequence[Sample]):
+    """One split of a data set as it comes, decoded on demand; raises DataError where the split has no item."""
+
+    def __init__(self, raw: RawData, split: str, layers: tuple[str, ...] = ()) -> None:
+        self.raw, self.layers = raw, layers
+        self.items = [item for item in raw.items if item.split in split.split("+")]
+        if not self.items:
+            found = ", ".join(dict.fromkeys(item.split for item in raw.items))
+            raise DataError(f"data set {raw.name}: no split {split}, expected one of: {found}")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        item = self.items[index]
+        image, label = read_pair(item, self.raw, MAX_PIXELS)
+        layers = {name: read_layer(name, item, image.shape[1::-1], MAX_PIXELS) for name in self.layers}
+        return Sample(id=item.id, image=image, label=label, layers=layers)
+
+
+def clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
+    """What the split says of one item."""
+    if hasattr(samples, "rows"):
+        return samples.rows[place]["clip"], samples.rows[place]["frame"]
+    return samples.items[place].clip, samples.items[place].frame

@@ -1,0 +1,5 @@
+"""The town: a seeded generator of street clips, labelled to the pixel, for a pipeline that needs no download."""
+
+from pixelwise.data.town.clips import TownParams, generate
+
+__all__ = ["TownParams", "generate"]

@@ -1,0 +1,157 @@
+"""The clips of the town: a street each, rendered frame by frame."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from pixelwise.data import hha
+from pixelwise.data.items import Item, RawData
+from pixelwise.data.town.camera import Camera
+from pixelwise.data.town.classes import CLASSES, VOID
+from pixelwise.data.town.ground import Ground, draw_ground
+from pixelwise.data.town.layout import Town, draw_town
+from pixelwise.data.town.light import Light, draw_light
+from pixelwise.data.town.motion import FRAME_SECONDS, KINDS, Motion, draw_motion
+from pixelwise.data.town.people import Person
+from pixelwise.data.town.picture import FINE, Lens, develop, draw_lens, maps
+from pixelwise.data.town.raster import Canvas
+from pixelwise.data.town.shadows import car_shadows, person_shadows
+from pixelwise.data.town.street import draw_street
+from pixelwise.data.town.traffic import draw_cars, draw_people, keeps_clear
+from pixelwise.data.town.vehicles import Car
+from pixelwise.params import Params
+
+SPLITS = ("train", "val", "test")
+
+
+class TownParams(Params):
+    """The generated town: how many clips of how many frames, and their size."""
+
+    seed: int = Field(0, ge=0, description="another seed is another town")
+    train_clips: int = Field(20, gt=0, le=1000, description="clips to learn from")
+    val_clips: int = Field(5, gt=0, le=1000, description="clips to choose by")
+    test_clips: int = Field(4, gt=0, le=1000, description="clips kept apart")
+    frames: int = Field(8, gt=0, le=80, description="frames a clip, 8 a second")
+    width: int = Field(256, ge=64, le=2048, description="pixels")
+    height: int = Field(192, ge=64, le=2048, description="pixels")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One street, its traffic and its camera. seeds: names this clip and no other; frames add their own number."""
+
+    seeds: tuple[int, ...]
+    light: Light
+    lens: Lens
+    motion: Motion
+    town: Town
+    ground: Ground
+    cars: list[Car]
+    people: list[Person]
+
+
+@dataclass(frozen=True)
+class TownItems:
+    """Every frame of every clip, rendered as it is asked for."""
+
+    params: TownParams
+
+    def __len__(self) -> int:
+        return self.params.frames * sum(clips for _, clips in clip_counts(self.params))
+
+    def __iter__(self) -> Iterator[Item]:
+        for split, clips in clip_counts(self.params):
+            for number in range(clips):
+                clip = draw_clip(self.params, split, number)
+                for frame in range(self.params.frames):
+                    yield render(clip, f"{split}_{number:03d}", split, frame)
+
+
+def generate(params: TownParams) -> RawData:
+    """The town of `params`: street clips with the layers instance, depth, geometry and hha.
+
+    A clip depends on the seed, its split and its number alone, so that more clips leave the others as they were. depth
+    is along the optical axis, in centimetres, 0 for the sky. instance numbers trees, poles, signs, cars and people
+    over a clip, 0 for the rest and within the void band. hha is what depth and the focal length give, 0 for the sky.
+    """
+    values = {value: value for value in (*range(len(CLASSES.names)), VOID)}
+    return RawData(name="town", classes=CLASSES, items=TownItems(params), label_values=values)
+
+
+def clip_counts(params: TownParams) -> tuple[tuple[str, int], ...]:
+    """(split, number of its clips) for every split."""
+    return tuple(zip(SPLITS, (params.train_clips, params.val_clips, params.test_clips), strict=True))
+
+
+def draw_clip(params: TownParams, split: str, number: int) -> Clip:
+    """Draw clip `number` of `split`; the four kinds of camera motion take turns."""
+    seeds = params.seed, SPLITS.index(split), number
+    rng = np.random.default_rng(seeds)
+    light, street, ids = draw_light(rng), draw_street(rng), count(1)
+    motion = draw_motion(rng, KINDS[number % len(KINDS)], street, params.width, params.height, params.frames)
+    town = draw_town(rng, street, light, ids)
+    clear = Town(
+        walls=town.walls,
+        trees=[tree for tree in town.trees if keeps_clear(tree.position, motion, 3.0)],
+        posts=[post for post in town.posts if keeps_clear(post.position, motion, 2.0)],
+        shadows=town.shadows,
+    )
+    return Clip(
+        seeds=seeds,
+        light=light,
+        lens=draw_lens(rng, params.width, params.height),
+        motion=motion,
+        town=clear,
+        ground=draw_ground(rng, street, light, town.shadows),
+        cars=draw_cars(rng, street, motion, ids),
+        people=draw_people(rng, street, motion, ids),
+    )
+
+
+def render(clip: Clip, name: str, split: str, frame: int) -> Item:
+    """Frame `frame` of `clip`, encoded."""
+    camera = clip.motion.camera(frame)
+    canvas = Canvas(camera.scaled(FINE), clip.light)
+    traffic, walked = clip.motion.traffic_seconds(frame), frame * FRAME_SECONDS
+    clip.ground.draw(canvas)
+    canvas.darken(
+        [decal for car in clip.cars for decal in car_shadows(car, traffic, clip.light)]
+        + [decal for person in clip.people for decal in person_shadows(person, walked, clip.light)]
+    )
+    growing = [quad for tree in clip.town.trees for quad in tree.quads(camera)]
+    standing = [quad for post in clip.town.posts for quad in post.quads(camera)]
+    driving = [quad for car in clip.cars for quad in car.quads(traffic)]
+    walking = [quad for person in clip.people for quad in person.quads(camera, walked)]
+    canvas.draw([*clip.town.walls, *growing, *standing, *driving, *walking])
+    image = develop(np.random.default_rng((*clip.seeds, frame)), canvas, camera, clip.lens)
+    seen = maps(canvas, clip.lens)
+    seen["hha"] = encode_depth(seen["depth"], camera)
+    layers = {layer: png(values) for layer, values in seen.items()}
+    return Item(f"{name}_{frame:03d}", split, jpeg(image), layers.pop("label"), name, frame, layers)
+
+
+def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
+    """HHA (H, W, 3) uint8 of `depth` (H, W) in centimetres as `camera` sees it; the sky's is unknown."""
+    cx, cy = camera.centre
+    # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
+    pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
+    return hha.hha(depth / 100, pinhole)
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """An image (H, W, 3) as JPEG, without loss of colour resolution."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
+    return file.getvalue()
+
+
+def png(values: np.ndarray) -> bytes:
+    """A map (H, W) of uint8 or uint16, or (H, W, 3) of uint8, as PNG."""
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG", compress_level=1)
+    return file.getvalue()

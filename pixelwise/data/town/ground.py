@@ -1,0 +1,189 @@
+"""The ground as one map from above: road, kerbs, pavement, markings and the shadows that stand still."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from pixelwise.data.town.classes import PAVEMENT, ROAD
+from pixelwise.data.town.light import Light
+from pixelwise.data.town.raster import Canvas, Quad, project
+from pixelwise.data.town.street import BEHIND, Street
+from pixelwise.data.town.texture import TILE, Texture, grain, noise_tile, smooth_noise, to_picture
+
+TEXEL = 0.1
+"""Metres."""
+HALF_WIDTH = 30.0
+BEYOND = 16.0
+"""Metres of ground behind the street's far end."""
+SLABS = np.array([[168, 160, 150], [150, 148, 146], [184, 168, 146], [168, 138, 122]], np.float32)
+WHITE = np.array([228.0, 226.0, 218.0])
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ground of one clip. classes: (rows, columns) uint8 of the map, far rows first."""
+
+    quad: Quad
+    classes: np.ndarray
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw it on an empty canvas."""
+        views = project(canvas.camera, [self.quad])
+        if not len(views.index):
+            return
+        cover = canvas.cover(views, 0)
+        surfaces = np.zeros(256, np.uint16)
+        for label in (ROAD, PAVEMENT):
+            surfaces[label] = canvas.add_surface(label, 0, canvas.light.shade(views.normal[0]))
+        row = np.minimum((cover.t * len(self.classes)).astype(np.int32), len(self.classes) - 1)
+        column = np.minimum((cover.s * self.classes.shape[1]).astype(np.int32), self.classes.shape[1] - 1)
+        texel = self.quad.texture.sample(cover.s, cover.t, self.levels(canvas, cover.inverse_depth))
+        canvas.write(cover, texel, surfaces[self.classes[row, column]])
+        canvas.brightness[cover.window][cover.mask] = self.fine_grain(cover.s, cover.t, cover.inverse_depth)
+
+    def levels(self, canvas: Canvas, inverse_depth: np.ndarray) -> np.ndarray:
+        """The map's halving for each pixel: a pixel at depth λ sees λ / f metres across and λ² / (f h) along."""
+        height, focal = canvas.camera.position[1], canvas.camera.focal
+        seen = inverse_depth**-1.5 / (focal * np.sqrt(height))
+        finest = np.log2(np.maximum(seen / TEXEL, 1)).astype(np.int32)
+        return np.minimum(finest, len(self.quad.texture.offsets) - 1)
+
+    def fine_grain(self, s: np.ndarray, t: np.ndarray, inverse_depth: np.ndarray) -> np.ndarray:
+        """Brightness of grain finer than the map, for what is near."""
+        rows, columns = self.classes.shape
+        row, column = ((part * size * TEXEL * 60).astype(np.int32) % TILE for part, size in ((t, rows), (s, columns)))
+        strength = np.clip(inverse_depth * 0.35 - 0.01, 0, 0.06)
+        return 1 + strength * noise_tile()[row, column]
+
+
+class Plan:
+    """Draws on the map in metres: x from the middle, z along the street."""
+
+    def __init__(self, street: Street) -> None:
+        self.far = street.closing_front + BEYOND
+        self.rows = round((self.far - BEHIND) / TEXEL)
+        self.columns = round(2 * HALF_WIDTH / TEXEL)
+
+    def row(self, z: float) -> int:
+        """The row of the map at z."""
+        return int(np.clip(round((self.far - z) / TEXEL), 0, self.rows))
+
+    def column(self, x: float) -> int:
+        """The column of the map at x."""
+        return int(np.clip(round((x + HALF_WIDTH) / TEXEL), 0, self.columns))
+
+    def area(self, x0: float, x1: float, z0: float, z1: float) -> tuple[slice, slice]:
+        """The part of the map between x0 and x1, z0 and z1."""
+        return slice(self.row(z1), self.row(z0)), slice(self.column(x0), self.column(x1))
+
+
+def draw_ground(rng: np.random.Generator, street: Street, light: Light, shadows: Iterable[np.ndarray]) -> Ground:
+    """The ground of `street`; `shadows` are polygons (n, 2) of x, z where the sun does not reach."""
+    plan = Plan(street)
+    classes = road_and_pavement(plan, street)
+    colour = materials(rng, classes)
+    draw_kerbs(colour, classes)
+    draw_markings(rng, plan, street, colour)
+    shade = soft_shadow(plan, shadows)[..., None]
+    colour *= 1 - shade * (1 - light.shadow.astype(np.float32))
+    origin = np.array([-HALF_WIDTH, 0, plan.far])
+    right, down = np.array([2 * HALF_WIDTH, 0, 0]), np.array([0, 0, BEHIND - plan.far])
+    return Ground(Quad(origin, right, down, Texture.of(to_picture(colour)), ROAD), classes)
+
+
+def road_and_pavement(plan: Plan, street: Street) -> np.ndarray:
+    """The class map."""
+    classes = np.full((plan.rows, plan.columns), PAVEMENT, np.uint8)
+    classes[plan.area(-street.kerb, street.kerb, BEHIND, street.end)] = ROAD
+    classes[plan.area(-HALF_WIDTH, HALF_WIDTH, street.end, street.end + street.cross_width)] = ROAD
+    for side in street.side_streets:
+        x0, x1 = sorted((0.0, side.side * HALF_WIDTH))
+        classes[plan.area(x0, x1, side.near, side.far)] = ROAD
+    return classes
+
+
+def materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
+    """Asphalt and paving slabs, (rows, columns, 3) float32, 0..255."""
+    rows, columns = classes.shape
+    asphalt = (rng.uniform(70, 118) + rng.normal(0, 3, 3)).astype(np.float32)
+    slabs = np.array([[168, 160, 150], [150, 148, 146], [184, 168, 146], [168, 138, 122]])[
+        rng.integers(4)
+    ] * rng.uniform(0.8, 1.05)
+    tone = (1 + 0.05 * grain(rng, rows, columns) + 0.06 * smooth_noise(rng, rows, columns, 24)).astype(np.float32)
+    size = rng.choice([6, 8, 12])
+    joints = np.ones((rows, columns), np.float32)
+    joints[::size], joints[:, ::size] = 0.86, 0.86
+    is_road = classes == ROAD
+    tone *= np.where(is_road, np.float32(1), joints)
+    return np.stack([tone * np.where(is_road, *pair) for pair in zip(asphalt, slabs, strict=True)], axis=2)
+
+
+def draw_kerbs(colour: np.ndarray, classes: np.ndarray) -> None:
+    """Light stones on the pavement's side of every edge, and a dark gutter on the road's."""
+    is_road = classes == ROAD
+    colour[spread(is_road, 2) & ~is_road] = (188, 185, 178)
+    colour[spread(~is_road, 1) & is_road] *= 0.55
+
+
+def spread(mask: np.ndarray, texels: int) -> np.ndarray:
+    """`mask` (rows, columns) bool grown by that many texels along rows and columns."""
+    grown = mask.copy()
+    for shift in range(1, texels + 1):
+        grown[shift:] |= mask[:-shift]
+        grown[:-shift] |= mask[shift:]
+        grown[:, shift:] |= mask[:, :-shift]
+        grown[:, :-shift] |= mask[:, shift:]
+    return grown
+
+
+def draw_markings(rng: np.random.Generator, plan: Plan, street: Street, colour: np.ndarray) -> None:
+    """A dashed middle line, parking bays, zebra and stop lines, patches of newer asphalt, manholes; all worn."""
+    rows, columns = colour.shape[:2]
+    paint = np.zeros((rows, columns), np.float32)
+    for _ in range(rng.integers(3, 9)):
+        x, z = rng.uniform(-street.kerb, street.kerb - 1), rng.uniform(0, street.end - 6)
+        x1, z1 = min(x + rng.uniform(0.6, 2), street.kerb), z + rng.uniform(1, 6)
+        colour[plan.area(x, x1, z, z1)] *= rng.uniform(0.72, 1.18)
+    for z in np.arange(BEHIND, street.end - 6, 6.0):
+        paint[plan.area(-0.08, 0.08, z, z + 3)] = 0.8
+    if street.parking:
+        draw_bays(plan, street, paint)
+    for z in street.crossings:
+        paint[plan.area(-street.kerb, street.kerb, z - 0.2, z + 3.2)] = 0
+        for x in np.arange(-street.kerb + 0.4, street.kerb - 0.5, 1.0):
+            paint[plan.area(x, x + 0.5, z, z + 3)] = 0.92
+    paint[plan.area(0.1, street.kerb - street.parking, street.end - 1.6, street.end - 1.2)] = 0.9
+    for z in rng.uniform(3, street.end - 3, 5):
+        x = rng.uniform(-street.kerb + 0.5, street.kerb - 0.5)
+        colour[plan.area(x - 0.3, x + 0.3, z - 0.3, z + 0.3)] *= 0.7
+    paint *= np.clip(1.0 - 0.3 * grain(rng, rows, columns), 0.25, 1)
+    painted = paint > 0
+    colour[painted] += (WHITE - colour[painted]) * paint[painted][:, None]
+
+
+def draw_bays(plan: Plan, street: Street, paint: np.ndarray) -> None:
+    """Lines of parking bays on both sides, left out at side streets."""
+    inner = street.kerb - street.parking
+    for side in (-1, 1):
+        for z in np.arange(BEHIND, street.end - 8, 5.5):
+            if street.is_beside(side, z, 6.0):
+                continue
+            x0, x1 = sorted((side * inner, side * street.kerb))
+            paint[plan.area(x0, x1, z, z + 0.1)] = 0.7
+            edge = side * inner
+            paint[plan.area(edge - 0.05, edge + 0.05, z, z + 5.5)] = 0.7
+
+
+def soft_shadow(plan: Plan, shadows: Iterable[np.ndarray]) -> np.ndarray:
+    """How much of the sun is taken, 0..1, (rows, columns) float32, from polygons drawn on a coarser map."""
+    coarse = 3
+    size = plan.columns // coarse, plan.rows // coarse
+    cover = Image.new("L", size, 0)
+    pen = ImageDraw.Draw(cover)
+    for polygon in shadows:
+        x, y = (polygon[:, 0] + HALF_WIDTH) / TEXEL / coarse, (plan.far - polygon[:, 1]) / TEXEL / coarse
+        pen.polygon(list(zip(x.tolist(), y.tolist(), strict=True)), fill=255)
+    soft = cover.filter(ImageFilter.GaussianBlur(0.8)).resize((plan.columns, plan.rows), Image.Resampling.BILINEAR)
+    return np.asarray(soft, np.float32) / 255

@@ -1,0 +1,69 @@
+"""Translated scenes: labelled video out of labelled stills, seen through a window that moves (thesis §3.4)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.decoding import LEAST_SIDE, shape
+from pixelwise.data.items import VOID
+from pixelwise.data.prepared import Sample
+from pixelwise.errors import DataError
+
+FRAMES = 6
+# The first two are there to fill a pipeline of three stages, so that every schedule is scored on the same four.
+SCORED = range(2, FRAMES)
+# Pixels a frame: the thesis's slow and fast videos.
+SLOW, FAST = 16, 32
+
+
+class TranslatedScenes(Sequence[Sample]):
+    """Six frames of each of `stills`, whose window moves by `shift` pixels a frame along the longer side.
+
+    The window is as long as fits, longer side − 5·shift, and as wide as the picture; of a square one it moves down.
+    The labels of frames 0 and 1 are void, so that only frames 2 to 5 are scored. A shift of 0 makes still video.
+
+    `rows` says clip and frame of each, without decoding: a clip is called by its still's place. Reading raises
+    DataError where a picture is too small.
+    """
+
+    def __init__(self, stills: Sequence[Sample], shift: int) -> None:
+        if shift < 0:
+            raise DataError(f"shift {shift}: expected 0 pixels a frame or more")
+        self.stills, self.shift = stills, shift
+        self.rows = [{"clip": str(place), "frame": frame} for place in range(len(stills)) for frame in range(FRAMES)]
+        self._last: tuple[int, Sample] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        place, frame = divmod(range(len(self))[index], FRAMES)
+        still = self._still(place)
+        window = window_of(still, self.shift, frame)
+        label = still.label[window].copy() if frame in SCORED else np.full_like(still.label[window], VOID)
+        return Sample(
+            id=f"{still.id}/{frame}",
+            image=still.image[window].copy(),
+            label=label,
+            layers={name: layer[window].copy() for name, layer in still.layers.items()},
+        )
+
+    def _still(self, place: int) -> Sample:
+        # Six frames are read one after the other of each, and decoding costs more than all of them.
+        last = self._last
+        if last is None or last[0] != place:
+            last = self._last = place, self.stills[place]
+        return last[1]
+
+
+def window_of(still: Sample, shift: int, frame: int) -> tuple[slice, slice]:
+    """Rows and columns of `still` that `frame` shows. Raises DataError where too little of it would be seen."""
+    height, width = still.image.shape[:2]
+    start, length = shift * frame, max(height, width) - shift * (FRAMES - 1)
+    if length < LEAST_SIDE:
+        least = f"a longer side of at least {LEAST_SIDE + shift * (FRAMES - 1)}"
+        frames = f"{FRAMES} frames {shift} pixels apart"
+        raise DataError(f"{still.id}: size {shape((width, height))}, expected {least} for {frames}")
+    moving = slice(start, start + length)
+    return (moving, slice(None)) if height >= width else (slice(None), moving)

@@ -1,0 +1,1 @@
+"""The clockwork family: video on clocks (thesis chapter 3)."""

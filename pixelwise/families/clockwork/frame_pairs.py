@@ -1,0 +1,59 @@
+"""Pairs of frames that teach a clock, without labels: of a clip, or of one picture seen through a moving window."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.errors import DataError
+
+# Frames apart, and pixels that a window moves in each direction: what a clock has to tell apart.
+MAX_AGE = 4
+MAX_SHIFT = 32
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def frame_pairs(split: PreparedSplit, count: int, seed: int) -> Iterator[Pair]:
+    """`count` pairs of pictures, (H, W, 3) uint8 each, the earlier one first.
+
+    Clips and moving windows (thesis §3.4) take turns; a split of stills has windows alone.
+    """
+    rng = np.random.default_rng(seed)
+    clips = clips_of(split)
+    for number in range(count):
+        if clips and number % 2:
+            yield clip_pair(split, clips[rng.integers(len(clips))], rng)
+        else:
+            yield window_pair(split.image(int(rng.integers(len(split)))), rng)
+
+
+def clips_of(split: PreparedSplit) -> list[list[int]]:
+    """The places in `split` of each clip's items, in the order of their frames; clips of one item are left out."""
+    found: dict[str, list[int]] = {}
+    for place, row in enumerate(split.rows):
+        if row["clip"]:
+            found.setdefault(row["clip"], []).append(place)
+    ordered = (sorted(places, key=lambda place: split.rows[place]["frame"]) for places in found.values())
+    return [places for places in ordered if len(places) > 1]
+
+
+def clip_pair(split: PreparedSplit, clip: list[int], rng: np.random.Generator) -> Pair:
+    """Two frames of a clip, at most MAX_AGE apart."""
+    age = int(rng.integers(1, min(MAX_AGE, len(clip) - 1) + 1))
+    first = int(rng.integers(len(clip) - age))
+    return split.image(clip[first]), split.image(clip[first + age])
+
+
+def window_pair(image: np.ndarray, rng: np.random.Generator) -> Pair:
+    """Two windows of one picture, up to MAX_SHIFT pixels apart in each direction.
+
+    Raises DataError where the picture is no larger than that.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) <= 2 * MAX_SHIFT:
+        raise DataError(f"picture of {width} × {height}: too small for a moving window, expected over {2 * MAX_SHIFT}")
+    down, right = (int(shift) for shift in rng.integers(-MAX_SHIFT, MAX_SHIFT + 1, size=2))
+    rows, columns = height - abs(down), width - abs(right)
+    top, left = max(-down, 0), max(-right, 0)
+    then = image[top : top + rows, left : left + columns]
+    return then, image[top + down : top + down + rows, left + right : left + right + columns]

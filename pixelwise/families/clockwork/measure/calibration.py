@@ -1,0 +1,180 @@
+"""Find the value of a schedule that gives a wanted speed or loss on clips without labels."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+
+from pixelwise.errors import ParamsError
+from pixelwise.families.clockwork.measure.expected_loss import Watched, expected_counts, expected_loss
+from pixelwise.families.clockwork.measure.paired_runs import warm_up
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
+from pixelwise.families.clockwork.runtime.engines import Engine, open_engine
+from pixelwise.families.clockwork.runtime.schedules import SCHEDULES
+from pixelwise.families.clockwork.runtime.stream_grids import SCORES
+
+Aim = Literal["speed", "rate", "loss"]
+# Times the schedule's usual value that are tried first, and how many values between two in each closer look.
+LADDER = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
+LOOKS, BETWEEN = 2, 3
+# Values of these are numbers of stages, which trade nothing.
+COUNTS = ("pipeline", "truncated")
+# A clip's pictures, (H, W, 3) uint8 each; None where frames were lost, so that what follows is another clip.
+Clip = Callable[[], Iterator[np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """At least `amount` times the oracle's speed or frames a second, or a loss of mean IU of at most that fraction."""
+
+    aim: Aim
+    amount: float
+
+    def __str__(self) -> str:
+        words = {
+            "speed": f"at least {self.amount:g} times as fast",
+            "rate": f"at least {self.amount:g} frames a second",
+            "loss": f"at most {100 * self.amount:g} points of mean IU lost",
+        }
+        return words[self.aim]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a schedule did on the clips. loss: expected, a fraction of mean IU; stage_share: shallow to deep."""
+
+    schedule: str
+    speed_up: float
+    frames_per_second: float
+    loss: float
+    stage_share: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """The schedule's value."""
+        return float(self.schedule.partition(":")[2])
+
+    def is_beyond(self, wanted: Wanted) -> bool:
+        """Whether the value is large enough for a wanted speed, or too large for a wanted loss."""
+        if wanted.aim == "loss":
+            return self.loss > wanted.amount
+        return (self.speed_up if wanted.aim == "speed" else self.frames_per_second) >= wanted.amount
+
+
+@dataclass
+class Tally:
+    """What is summed of one engine over all frames."""
+
+    engine: Engine
+    seconds: float = 0.0
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    fired: list[tuple[bool, ...]] = field(default_factory=list)
+
+
+def calibrate(model: Staged, name: str, clips: Sequence[Clip], wanted: Wanted) -> tuple[Trial, list[Trial]]:
+    """The trial that gives what is wanted, and all that were made, by value.
+
+    A wide look, then closer ones around where the trials pass what is wanted: the least value that is fast enough, or
+    the largest that loses no more. Raises ParamsError where the schedule has no such value, or what is wanted cannot be
+    had.
+    """
+    trials = try_schedules(model, words_of(name, first_values(name)), clips)
+    for _ in range(LOOKS):
+        closer = between(name, *crossing(trials, wanted))
+        trials += try_schedules(model, closer, clips) if closer else []
+        trials.sort(key=lambda trial: trial.value)
+    below, beyond = crossing(trials, wanted)
+    found, best = (below, beyond) if wanted.aim == "loss" else (beyond, below)
+    if found is None:
+        assert best is not None
+        raise ParamsError(f"{wanted.aim}: expected {wanted}, found {described(best)} at best, with {best.schedule}")
+    return found, trials
+
+
+def described(trial: Trial) -> str:
+    """What a trial gave, in words."""
+    return (
+        f"{trial.speed_up:.2f} times as fast, {trial.frames_per_second:.1f} frames a second and "
+        f"{100 * trial.loss:.1f} points lost"
+    )
+
+
+def crossing(trials: Sequence[Trial], wanted: Wanted) -> tuple[Trial | None, Trial | None]:
+    """The neighbours by value between which trials pass what is wanted; None where there is none on that side.
+
+    Where times are noisy they may pass it more than once: no value after that is too slow, and none before loses more.
+    """
+    beyond = [trial.is_beyond(wanted) for trial in trials]
+    if wanted.aim == "loss":
+        place = beyond.index(True) if True in beyond else len(trials)
+    else:
+        place = len(trials) - beyond[::-1].index(False) if False in beyond else 0
+    return (trials[place - 1] if place else None, trials[place] if place < len(trials) else None)
+
+
+def is_whole(name: str) -> bool:
+    """Whether the values of schedule `name` are numbers of frames."""
+    return SCHEDULES[name].default.isdecimal()
+
+
+def first_values(name: str) -> list[float]:
+    """The values of the wide look. Raises ParamsError where `name` is no schedule with a value that trades."""
+    traded = [known for known, named in SCHEDULES.items() if named.default and known not in COUNTS]
+    if name not in traded:
+        raise ParamsError(f"schedule: found {name!r}, expected one whose value can be picked: {', '.join(traded)}")
+    return [factor * float(SCHEDULES[name].default) for factor in LADDER]
+
+
+def between(name: str, below: Trial | None, beyond: Trial | None) -> list[str]:
+    """Schedules between those of two trials, in equal ratios; none where they are neighbours already."""
+    if below is None or beyond is None:
+        return []
+    inside = words_of(name, np.geomspace(below.value, beyond.value, BETWEEN + 2)[1:-1])
+    return [words for words in inside if words not in (below.schedule, beyond.schedule)]
+
+
+def words_of(name: str, values: Iterable[float]) -> list[str]:
+    """The schedules NAME:VALUE, each once, of three digits or whole numbers of at least 1."""
+    texts = [str(max(round(value), 1)) if is_whole(name) else f"{value:.3g}" for value in values]
+    return [f"{name}:{text}" for text in dict.fromkeys(texts)]
+
+
+def try_schedules(model: Staged, schedules: Sequence[str], clips: Sequence[Clip]) -> list[Trial]:
+    """Every schedule over every clip, in turns with the oracle on each frame, so that all are slowed alike."""
+    oracle, watched = Tally(open_engine(model, "oracle")), Watched(model)
+    tallies = [oracle, *(Tally(open_engine(model, words)) for words in schedules)]
+    engines = [tally.engine for tally in tallies]
+    warm_up(engines, next(image for image in clips[0]() if image is not None))
+    size: tuple[int, ...] = ()
+    for clip in clips:
+        for image in chain([None], clip()):
+            if image is None or image.shape != size:
+                watched.reset()
+                for engine in engines:
+                    engine.reset()
+            if image is not None:
+                size, odds = image.shape, watched.step(image)
+                for tally in tallies:
+                    add_frame(tally, image, odds)
+    return [trial_of(words, tally, oracle) for words, tally in zip(schedules, tallies[1:], strict=True)]
+
+
+def add_frame(tally: Tally, image: np.ndarray, odds: np.ndarray) -> None:
+    """Label the next frame and add what it took, and how well it can be expected to have gone."""
+    frame = tally.engine.step(image)
+    tally.seconds += frame.seconds
+    tally.counts = tally.counts + expected_counts(odds, frame.prediction, tally.engine.model.grids[SCORES])
+    tally.fired.append(frame.fired)
+
+
+def trial_of(words: str, tally: Tally, oracle: Tally) -> Trial:
+    """What a schedule gave beside the oracle."""
+    return Trial(
+        schedule=words,
+        speed_up=oracle.seconds / tally.seconds,
+        frames_per_second=len(tally.fired) / tally.seconds,
+        loss=expected_loss(oracle.counts, tally.counts),
+        stage_share=tuple(float(share) for share in np.mean(tally.fired, axis=0)),
+    )

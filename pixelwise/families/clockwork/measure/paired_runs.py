@@ -1,0 +1,123 @@
+"""Run schedules over clips, paired: all of them on the same frames, decoded before the clock starts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.prepared import Sample
+from pixelwise.errors import DataError
+from pixelwise.families.clockwork.measure.clips import clips_of
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
+from pixelwise.families.clockwork.runtime.engines import Engine, open_engine
+from pixelwise.metrics.confusion import Counts, count_pixels
+from pixelwise.progress import progress
+
+# Frames held decoded at once, however long a clip.
+CHUNK = 64
+# Frames that every engine labels before it is timed.
+WARM_UP = 3
+# Takes down what else is wanted of a scored frame: the schedule, the frame as it came, and its prediction.
+Note = Callable[[str, Sample, np.ndarray], None]
+
+
+@dataclass
+class Ran:
+    """What one schedule did. counts: (K, K) a frame; fired: a stage each; seconds: a frame each, in each round."""
+
+    schedule: str
+    ids: list[str] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)
+    fired: list[tuple[bool, ...]] = field(default_factory=list)
+    seconds: list[list[float]] = field(default_factory=list)
+
+    @property
+    def stage_share(self) -> list[float]:
+        """How often each stage ran, as a share of the frames, shallow to deep."""
+        return [float(share) for share in np.mean(self.fired, axis=0)]
+
+    @property
+    def frames_per_second(self) -> float:
+        """The median of the rounds; all but decoding is counted."""
+        return float(np.median([len(seconds) / sum(seconds) for seconds in self.seconds]))
+
+    def speed(self) -> dict[str, Any]:
+        """What a schedule adds to the scores: frames a second, the share of frames on which each stage ran, times."""
+        milliseconds = 1000 * np.concatenate(self.seconds)
+        return {
+            "schedule": self.schedule,
+            "frames_per_second": self.frames_per_second,
+            "stage_share": {f"stage{place + 1}": share for place, share in enumerate(self.stage_share)},
+            "milliseconds": {"median": float(np.median(milliseconds)), "p95": float(np.percentile(milliseconds, 95))},
+        }
+
+    def speed_ups(self, oracle: "Ran") -> list[float]:
+        """How many times as fast as `oracle`, in each round."""
+        return [sum(theirs) / sum(ours) for theirs, ours in zip(oracle.seconds, self.seconds, strict=True)]
+
+
+def run_schedules(
+    model: Staged,
+    samples: Sequence[Sample],
+    schedules: Sequence[str],
+    rounds: int,
+    note: Note | None = None,
+    table: np.ndarray | None = None,
+) -> list[Ran]:
+    """Every schedule over every clip of a split, `rounds` times; scores are those of the first round.
+
+    table: the data's class for each of the model's, where the two differ.
+    All schedules take turns on each stretch of frames, so that whatever else the machine does slows them alike.
+    """
+    engines = [open_engine(model, words) for words in schedules]
+    found = [Ran(words) for words in schedules]
+    table = np.arange(len(model.plain.names), dtype=np.uint8) if table is None else table
+    clips = clips_of(samples)
+    warm_up(engines, samples[clips[0][0]].image)
+    bar = progress(range(rounds * sum(map(len, clips))), "schedules")
+    for round_ in range(rounds):
+        for ran in found:
+            ran.seconds.append([])
+        for clip in clips:
+            for engine in engines:
+                engine.reset()
+            for frames in chunks(samples, clip):
+                for engine, ran in zip(engines, found, strict=True):
+                    label_frames(engine, frames, ran, round_ == 0, table, note)
+                bar.update(len(frames))
+    return found
+
+
+def warm_up(engines: Sequence[Engine], image: np.ndarray) -> None:
+    """Let every engine allocate what it needs."""
+    for engine in engines:
+        for _ in range(WARM_UP):
+            engine.step(image)
+
+
+def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Sample]]:
+    """The frames of a clip, so many at a time."""
+    places = iter(clip)
+    while part := list(islice(places, CHUNK)):
+        yield [samples[place] for place in part]
+
+
+def label_frames(
+    engine: Engine, frames: Sequence[Sample], ran: Ran, is_scored: bool, table: np.ndarray, note: Note | None
+) -> None:
+    """Label the next frames of a clip, and note what it took and how well it went. Raises DataError naming a frame."""
+    for sample in frames:
+        frame = engine.step(sample.image)
+        ran.seconds[-1].append(frame.seconds)
+        if is_scored:
+            prediction = table[frame.prediction]
+            ran.fired.append(frame.fired)
+            ran.ids.append(sample.id)
+            try:
+                ran.counts.append(count_pixels(sample.label, prediction, int(table.max()) + 1))
+            except DataError as error:
+                raise DataError(f"{sample.id}: {error}") from None
+            if note:
+                note(ran.schedule, sample, prediction)

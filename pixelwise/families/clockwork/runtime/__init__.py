@@ -1,0 +1,1 @@
+"""Clockwork models at work: NumPy and ONNX Runtime, no torch."""

@@ -1,0 +1,224 @@
+"""The clockwork engine: stages, their state, and a clock each (thesis §3.3). Frames in, labels out, one at a time."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from pixelwise.errors import ModelError
+from pixelwise.families.clockwork.runtime import equations
+from pixelwise.families.clockwork.runtime.clocks import Clock, Off, Seen, make_clock
+from pixelwise.families.clockwork.runtime.schedule_values import read_values
+from pixelwise.families.clockwork.runtime.schedules import Schedule
+from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
+from pixelwise.inference.session import Provider, Segmenter, open_model, open_session
+
+# Share of a new key frame's scores that comes from those carried to it: two looks at a scene err less than one.
+REMEMBERED = 0.25
+Maps = dict[str, np.ndarray]
+# What a stage gives the next one; all else that it gives are streams for the fusion.
+FEATURES = "features"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A net in stages: the plain one, the stages, what fuses their streams and labels scores, and the learned clock.
+
+    grids: where the cells of every stream lie, and those of the fused scores. values: what was picked for schedules on
+    this net, by name; used where none is given.
+    """
+
+    plain: Segmenter
+    stages: tuple[ort.InferenceSession, ...]
+    fuse: ort.InferenceSession
+    decode: ort.InferenceSession
+    change: ort.InferenceSession
+    grids: Mapping[str, Grid]
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> list[str]:
+        """The names of the streams, coarse to fine."""
+        return [given.name for given in self.fuse.get_inputs()]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a frame became. prediction: (H, W) uint8 classes. fired: which stages ran. seconds: all that it took."""
+
+    prediction: np.ndarray
+    fired: tuple[bool, ...]
+    seconds: float
+
+
+def open_staged(model: Path, provider: Provider = "auto", threads: int | None = None) -> Staged:
+    """Open the folder of an exported clockwork.
+
+    Raises ModelError where it is missing or not staged, ProviderError where `provider` cannot be had.
+    """
+    plain = open_model(model, provider, threads)
+    count = len(list(model.glob("stage[0-9]*.onnx"))) if model.is_dir() else 0
+    if count < 2:
+        raise ModelError(f"{model}: not in stages, expected the folder of an exported clockwork with its stage1.onnx")
+    names = [*(f"stage{place + 1}" for place in range(count)), "fuse", "decode", "change"]
+    *stages, fuse, decode, change = (
+        # Idle threads of one session that spin would take the cores from the others.
+        open_session(model / f"{name}.onnx", provider, threads, is_alone=False)
+        for name in names
+    )
+    for name, session in zip(names, (*stages, fuse, decode, change), strict=True):
+        if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
+            raise ModelError(f"{model / name}.onnx: from another export than model.onnx, expected the same fingerprint")
+    grids = read_grids(fuse.get_modelmeta().custom_metadata_map, str(model / "fuse.onnx"))
+    values = read_values(model, plain.metadata.get("fingerprint"))
+    return Staged(plain, tuple(stages), fuse, decode, change, grids, values)
+
+
+class Clockwork:
+    """Labels the frames of one video after the other, on a schedule. Holds one frame's state, however long the video.
+
+    A frame of another size starts anew, as `reset` does. A stage's state advances by the generalised equations: its
+    layers are f_I and f_H is the identity; where states move, what is held is brought along as it is looked at.
+    """
+
+    def __init__(self, model: Staged, schedule: Schedule) -> None:
+        self.model, self.schedule = model, schedule
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames: the next one is run whole."""
+        self.frame = 0
+        self.states: list[Maps] = [{} for _ in self.model.stages]
+        self.clocks: list[Clock] = [make_clock(words, self.changed) for words in self.schedule.clocks]
+        # Of the last key frame, on which the deepest stage ran: what has to move with the picture.
+        self.scores: np.ndarray | None = None
+        self.labels: np.ndarray | None = None
+        self.motion: Any = None
+
+    def step(self, image: np.ndarray) -> Frame:
+        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        began = time.perf_counter()
+        self.model.plain.feeds({"image": image[None]})
+        if self.labels is not None and self.labels.shape != image.shape[:2]:
+            self.reset()
+        if self.schedule.uses_motion:
+            self.follow(image)
+        fired = self.run_stages(image)
+        prediction = self.look(image, fired)
+        self.frame += 1
+        return Frame(prediction, fired, time.perf_counter() - began)
+
+    def follow(self, image: np.ndarray) -> None:
+        """Keep up with where everything has moved."""
+        if self.motion is None:
+            # OpenCV takes a while to import, and other schedules do without it.
+            from pixelwise.families.clockwork.runtime.motion import Motion
+
+            self.motion = Motion(image)
+        else:
+            self.motion.follow(image)
+
+    def run_stages(self, image: np.ndarray) -> tuple[bool, ...]:
+        """Advance the state of every stage; only those whose clocks fire cost anything."""
+        fired: list[bool] = []
+        given = image[None]
+        for place, clock in enumerate(self.clocks):
+            seen = self.seen(image, place, fired)
+            fires = not isinstance(clock, Off) and (self.frame == 0 or clock.fires(seen))
+            if fires:
+                clock.ran(seen)
+            self.states[place] = equations.advance(
+                self.states[place],
+                given,
+                f_input=partial(run_stage, self.model.stages[place]),
+                f_hidden=equations.identity,
+                f_transition=equations.identity,
+                input_clock=float(fires),
+                hidden_clock=float(not fires),
+            )
+            given = self.states[place].get(FEATURES, given)
+            fired.append(fires)
+        return tuple(fired)
+
+    def seen(self, image: np.ndarray, place: int, fired: Sequence[bool]) -> Seen:
+        """What the clock of stage `place` may look at."""
+        before = self.states[place - 1] if place else {}
+        streams = [name for name in before if name != FEATURES]
+        return Seen(
+            frame=self.frame,
+            image=image,
+            before=not fired or fired[-1],
+            scores=before[min(streams, key=stride_of)][0] if streams else None,
+            features=before.get(FEATURES),
+            unexplained=self.motion.unexplained if self.motion else 0.0,
+        )
+
+    def changed(self, now: np.ndarray, then: np.ndarray) -> float:
+        """The share of the output that the learned clock expects to have changed."""
+        return float(self.model.change.run(["share"], {"now": now, "then": then})[0][0])
+
+    def look(self, image: np.ndarray, fired: Sequence[bool]) -> np.ndarray:
+        """The labels of this frame, of what is fresh and what is held."""
+        is_key = fired[-1] or self.labels is None
+        if not any(fired):
+            assert self.labels is not None
+            return self.motion.labels(self.labels) if self.moves else self.labels
+        scores = fused(self.model, [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)])
+        if is_key and self.moves:
+            if self.scores is not None:
+                carried = self.motion.maps(self.scores, self.model.grids[SCORES])
+                scores = (1 - REMEMBERED) * scores + REMEMBERED * carried
+            self.scores = scores
+            self.motion.start()
+        prediction = decoded(self.model, scores, image)
+        if is_key or not self.moves:
+            self.labels = prediction
+        return prediction
+
+    @property
+    def moves(self) -> bool:
+        """Whether what is held moves with the picture."""
+        return self.schedule.idle == "move"
+
+    def held(self, state: Maps, is_fresh: bool) -> Maps:
+        """The streams of a stage for this frame."""
+        if is_fresh or not self.moves:
+            return state
+        streams = ((name, maps) for name, maps in state.items() if name != FEATURES)
+        return {name: self.motion.maps(maps, self.model.grids[name]) for name, maps in streams}
+
+
+def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
+    """The features and streams of a stage by name; given: the picture or the features of the stage before."""
+    names = [found.name for found in stage.get_outputs()]
+    return dict(zip(names, stage.run(names, {stage.get_inputs()[0].name: given}), strict=True))
+
+
+def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
+    """The scores (1, K, h, w) of all streams; where a stage never ran its streams are zero: the net ends before."""
+    streams = {name: maps for state in states for name, maps in state.items() if name != FEATURES}
+    # Fine to coarse, so that a missing one finds the size of the next finer.
+    for finer, missing in pairwise(model.fuse.get_inputs()[::-1]):
+        if missing.name not in streams:
+            where, above = model.grids[missing.name], model.grids[finer.name]
+            sides = [where.below(above, side) for side in streams[finer.name].shape[2:]]
+            streams[missing.name] = np.zeros((1, missing.shape[1], *sides), np.float32)
+    scores: np.ndarray = model.fuse.run(["scores"], streams)[0]
+    return scores
+
+
+def decoded(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The labels (H, W) of fused scores."""
+    labels: np.ndarray = model.decode.run(["prediction"], {"scores": scores, "image": image[None]})[0][0]
+    return labels
+
+
+def stride_of(stream: str) -> int:
+    """32 of stream_32."""
+    return int(stream.rpartition("_")[2])

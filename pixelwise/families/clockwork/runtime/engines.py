@@ -1,0 +1,51 @@
+"""The engine for every schedule: the frame oracle, clockwork, or pipeline."""
+
+import time
+from typing import Protocol
+
+import numpy as np
+
+from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, Frame, Staged
+from pixelwise.families.clockwork.runtime.schedules import parse_schedule
+from pixelwise.families.clockwork.runtime.staged_execution import Pipeline
+
+
+class Engine(Protocol):
+    """Labels the frames of a video one by one, on a schedule."""
+
+    model: Staged
+
+    def step(self, image: np.ndarray) -> Frame:
+        """Label the next frame, (H, W, 3) uint8 RGB."""
+
+    def reset(self) -> None:
+        """Begin another video."""
+
+
+class Plain:
+    """The frame oracle: the plain net on every frame, the best score that a clockwork can keep (thesis §3.4.1)."""
+
+    def __init__(self, model: Staged) -> None:
+        self.model = model
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+    def step(self, image: np.ndarray) -> Frame:
+        """Label a frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        began = time.perf_counter()
+        prediction = self.model.plain.predict(image[None])[0]
+        return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
+
+
+def open_engine(model: Staged, words: str) -> Engine:
+    """The engine of a schedule. Raises ParamsError where there is none such."""
+    if words == "oracle":
+        return Plain(model)
+    schedule = parse_schedule(with_value(model, words), len(model.stages))
+    return Pipeline(model, schedule) if schedule.overlapped else Clockwork(model, schedule)
+
+
+def with_value(model: Staged, words: str) -> str:
+    """A schedule with the value that was picked for it on this net, where it has none of its own."""
+    return f"{words}:{model.values[words]}" if words in model.values else words

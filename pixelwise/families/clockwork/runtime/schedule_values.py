@@ -1,0 +1,32 @@
+"""The values of schedules that were picked for a net, kept beside its graphs in schedules.json."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import ModelError
+
+VALUES_FILE = "schedules.json"
+
+
+def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
+    """The values by schedule that stand in the folder `model` for the net of this fingerprint.
+
+    A file of another net is passed over: the graphs were exported anew since. Raises ModelError where it is damaged.
+    """
+    file = model / VALUES_FILE
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text())
+        if found["fingerprint"] != fingerprint:
+            return {}
+        return {str(name): str(value) for name, value in found["values"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(f"{file}: damaged, expected what `pixelwise calibrate --keep` writes; delete it") from None
+
+
+def values_with(known: Mapping[str, str], fingerprint: str | None, name: str, value: str) -> dict[str, Any]:
+    """The content of schedules.json with one more value."""
+    return {"fingerprint": fingerprint, "values": {**known, name: value}}

@@ -1,0 +1,178 @@
+"""Schedules as data: which clock each stage has, and what becomes of its state while it is idle (thesis §3.3.1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pixelwise.errors import ParamsError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A clock a stage, in words, shallow to deep.
+
+    idle: an idle stage's state stays as it is, or moves with the picture. overlapped: how many stages at a time run one
+    after the other in each part of a pipeline; a part takes what the one before gave on the frame before, so that all
+    run at once. Empty: no pipeline.
+    """
+
+    name: str
+    clocks: tuple[str, ...]
+    idle: Literal["stay", "move"] = "stay"
+    overlapped: tuple[int, ...] = ()
+
+    @property
+    def uses_motion(self) -> bool:
+        """Whether frames have to be followed."""
+        return self.idle == "move" or any(clock.startswith("motion") for clock in self.clocks)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A schedule by name: what it is, its value where none is given, the values of a curve, and its making."""
+
+    words: str
+    make: Callable[[str, int], Schedule]
+    default: str = ""
+    curve: tuple[str, ...] = ()
+
+
+def whole(value: str) -> str:
+    """A clock of the whole net on every n-th frame. Raises ParamsError where n is no whole number over 0."""
+    if not value.isdecimal() or int(value) < 1:
+        raise ParamsError(f"schedule: found {value!r}, expected a number of frames such as 3")
+    return f"every:{value}"
+
+
+def tied(name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
+    """The whole net by one clock."""
+    return Schedule(name, (first, *["before"] * (stages - 1)), idle)
+
+
+def deep(name: str, clock: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
+    """The first stage always, all deeper ones by one clock."""
+    return Schedule(name, ("always", clock, *["before"] * (stages - 2)), idle)
+
+
+def pipeline(value: str, stages: int) -> Schedule:
+    """All stages at once in so many parts, the first of which takes the stages that are left over."""
+    parts = count_of(value, 2, stages)
+    return Schedule(f"pipeline:{parts}", ("always",) * stages, overlapped=(stages - parts + 1, *[1] * (parts - 1)))
+
+
+def truncated(value: str, stages: int) -> Schedule:
+    """The first stages alone."""
+    kept = count_of(value, 1, stages - 1)
+    return Schedule(f"truncated:{kept}", ("always",) * kept + ("off",) * (stages - kept))
+
+
+def count_of(value: str, low: int, high: int) -> int:
+    """A number of stages. Raises ParamsError where it is out of range."""
+    if not value.isdecimal() or not low <= int(value) <= high:
+        raise ParamsError(f"schedule: found {value!r} stages, expected {low} to {high}")
+    return int(value)
+
+
+SCHEDULES = {
+    "oracle": Named("the plain net on every frame", lambda _, n: Schedule("oracle", ("always",) * n)),
+    "skip": Named("the whole net on every N-th frame", lambda v, n: tied(f"skip:{v}", whole(v), n), "2", ("2", "3")),
+    "alternating": Named(
+        "the last stage on every N-th frame, the others always (thesis §3.4.2)",
+        lambda v, n: Schedule(f"alternating:{v}", (*["always"] * (n - 1), whole(v))),
+        "2",
+        ("2",),
+    ),
+    "exponential": Named(
+        "each stage half as often as the one before",
+        lambda _, n: Schedule("exponential", tuple(f"every:{2**stage}" for stage in range(n))),
+        curve=("",),
+    ),
+    "adaptive": Named(
+        "the deeper stages where the first one's labels changed by a share of θ",
+        lambda v, n: deep(f"adaptive:{v}", f"scores:{v}", n),
+        "0.4",
+        ("0.3", "0.4", "0.5"),
+    ),
+    "adaptive-deep": Named(
+        "the last stage where the labels of those before changed by a share of θ (thesis §3.4.3)",
+        lambda v, n: Schedule(f"adaptive-deep:{v}", (*["always"] * (n - 1), f"scores:{v}")),
+        "0.1",
+        ("0.1",),
+    ),
+    "pixels": Named(
+        "the deeper stages where pixels changed by θ of their value",
+        lambda v, n: deep(f"pixels:{v}", f"pixels:{v}", n),
+        "0.2",
+        ("0.2",),
+    ),
+    "confidence": Named(
+        "the deeper stages where the first one doubts by θ",
+        lambda v, n: deep(f"confidence:{v}", f"confidence:{v}", n),
+        "0.5",
+    ),
+    "learned": Named(
+        "the deeper stages where a learned clock expects a share of θ to change",
+        lambda v, n: deep(f"learned:{v}", f"learned:{v}", n),
+        "0.2",
+        ("0.2",),
+    ),
+    "mend": Named(
+        "as alternating, the last stage's scores moving with the picture",
+        lambda v, n: Schedule(f"mend:{v}", (*["always"] * (n - 1), whole(v)), "move"),
+        "2",
+        ("2",),
+    ),
+    "pipeline": Named(
+        "all stages at once in N parts, each a frame behind the one before (thesis §3.3.2)", pipeline, "3"
+    ),
+    "truncated": Named("the first N stages alone, the pipelines' baseline (thesis §3.4.1)", truncated, "1"),
+    "carry": Named(
+        "the whole net on every N-th frame, its labels moving with the picture",
+        lambda v, n: tied(f"carry:{v}", whole(v), n, "move"),
+        "4",
+        ("2", "3", "4", "6", "8", "16"),
+    ),
+    "motion": Named(
+        "as carry, the whole net where motion leaves a share of θ unexplained",
+        lambda v, n: tied(f"motion:{v}", f"motion:{v}", n, "move"),
+        "0.6",
+        ("0.3", "0.6", "0.9", "1.5", "3"),
+    ),
+}
+
+
+def parse_schedule(words: str, stages: int) -> Schedule:
+    """The schedule NAME or NAME:VALUE of a net with so many stages, or clocks joined by commas, one a stage.
+
+    Raises ParamsError where there is none such or the value is bad.
+    """
+    name, _, value = words.partition(":")
+    if "," in words:
+        clocks = tuple(words.split(","))
+        if len(clocks) != stages:
+            raise ParamsError(f"schedule {words}: found {len(clocks)} clocks, expected {stages}, one a stage")
+        return Schedule(words, clocks)
+    if name not in SCHEDULES:
+        raise ParamsError(f"schedule {words!r}: unknown, expected one of: {', '.join(SCHEDULES)}")
+    named = SCHEDULES[name]
+    if value and not named.default:
+        raise ParamsError(f"schedule {words!r}: found a value, expected {name} alone")
+    chosen = value or named.default
+    if named.default:
+        require_number(name, chosen)
+    return named.make(chosen, stages)
+
+
+def require_number(name: str, value: str) -> None:
+    """Raise ParamsError where the value of schedule `name` is no number of at least 0."""
+    try:
+        is_good = float(value) >= 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ParamsError(f"schedule {name}: found {value!r}, expected a number such as {SCHEDULES[name].default}")
+
+
+def curve() -> list[str]:
+    """The schedules that a frontier measures."""
+    return [f"{name}:{value}" if value else name for name, named in SCHEDULES.items() for value in named.curve]

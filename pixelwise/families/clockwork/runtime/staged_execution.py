@@ -1,0 +1,76 @@
+"""Pipelined clockwork: the parts of a net at work on different frames at once (thesis §3.3.2)."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+
+import numpy as np
+import onnxruntime as ort
+
+from pixelwise.families.clockwork.runtime.clockwork_engine import (
+    FEATURES,
+    Frame,
+    Maps,
+    Staged,
+    decoded,
+    fused,
+    run_stage,
+)
+from pixelwise.families.clockwork.runtime.schedules import Schedule
+
+
+class Pipeline:
+    """Labels frames as `Clockwork` does, each part of the net a frame behind the one before.
+
+    Of a 3-part pipeline the labels of a frame come from the first part on it, the second on the frame before and the
+    third on the one before that. The parts run in threads of their own, so that with enough cores a frame takes as long
+    as the longest part and the fusion. On the first frame all parts run one after the other.
+    """
+
+    def __init__(self, model: Staged, schedule: Schedule) -> None:
+        self.model, self.schedule = model, schedule
+        ends = list(accumulate(schedule.overlapped))
+        starts = [0, *ends[:-1]]
+        self.parts = [model.stages[start:end] for start, end in zip(starts, ends, strict=True)]
+        self.workers = ThreadPoolExecutor(len(self.parts), "stage")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames: the next one fills the pipeline."""
+        # What every part but the first takes on the next frame.
+        self.waiting: list[np.ndarray] = []
+        self.size: tuple[int, ...] = ()
+
+    def step(self, image: np.ndarray) -> Frame:
+        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        began = time.perf_counter()
+        self.model.plain.feeds({"image": image[None]})
+        if image.shape != self.size:
+            self.reset()
+        found = self.at_once(image) if self.waiting else self.fill(image)
+        self.size, self.waiting = image.shape, [states[-1][FEATURES] for states in found[:-1]]
+        prediction = decoded(self.model, fused(self.model, [state for states in found for state in states]), image)
+        return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
+
+    def at_once(self, image: np.ndarray) -> list[list[Maps]]:
+        """The states of every part, each on what waited for it."""
+        given = [image[None], *self.waiting]
+        return list(self.workers.map(run_part, self.parts, given))
+
+    def fill(self, image: np.ndarray) -> list[list[Maps]]:
+        """The states of every part on one frame, one after the other."""
+        found, given = [], image[None]
+        for part in self.parts:
+            found.append(run_part(part, given))
+            given = found[-1][-1].get(FEATURES, given)
+        return found
+
+
+def run_part(stages: Sequence[ort.InferenceSession], given: np.ndarray) -> list[Maps]:
+    """The states of stages one after the other."""
+    states: list[Maps] = []
+    for stage in stages:
+        states.append(run_stage(stage, given))
+        given = states[-1].get(FEATURES, given)
+    return states

@@ -1,0 +1,1 @@
+"""The composition family: learned Gaussian receptive fields (thesis chapter 5)."""

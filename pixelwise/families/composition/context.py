@@ -1,0 +1,68 @@
+"""Context by dilation, CCL and ASPP, with and without a blur in proportion to the rate (thesis §5.3.1, table 5.3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelwise.families.composition.covariance import of_size
+from pixelwise.families.composition.layer import Fixed, GaussianParams
+from pixelwise.families.fcn.fusion import conv_norm_relu
+
+# Of maps at stride 8 to 32; the published heads have 6, 12, 18 and 5 on maps twice as wide.
+RATES = (2, 4, 6)
+CONTEXT_RATE = 5
+# Standard deviations of the blur by rate: half a rate keeps what the dilated taps can tell apart.
+BLUR_SHARE = 0.5
+
+
+class Dilated(nn.Module):
+    """A 3×3 convolution of a dilation `rate`, its input blurred by half the rate where it `is_blurred`.
+
+    Samples `rate` cells apart cannot tell finer structure from coarser; a blur leaves it out (the sampling theorem).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, rate: int, is_blurred: bool) -> None:
+        super().__init__()
+        blur = Fixed(of_size("spherical", BLUR_SHARE * rate)[None], GaussianParams())
+        self.smooth = blur if is_blurred else nn.Identity()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=rate, dilation=rate, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X (N, C, H, W) filtered."""
+        found: Tensor = self.conv(self.smooth(x))
+        return found
+
+
+class ContextContrast(nn.Module):
+    """Context contrasted local features (CCL): a local convolution less a dilated one. x: (N, C, H, W)."""
+
+    def __init__(self, channels: int, is_blurred: bool) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.context = Dilated(channels, channels, CONTEXT_RATE, is_blurred)
+        self.local_norm, self.context_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The contrast."""
+        return F.relu(self.local_norm(self.local(x)) - self.context_norm(self.context(x)))
+
+
+class PyramidPooling(nn.Module):
+    """Atrous spatial pyramid pooling (ASPP): 1×1, three rates and the global average side by side. x: (N, C, H, W)."""
+
+    def __init__(self, channels: int, is_blurred: bool) -> None:
+        super().__init__()
+        self.point = conv_norm_relu(channels, channels)
+        self.rates = nn.ModuleList(
+            nn.Sequential(Dilated(channels, channels, rate, is_blurred), nn.BatchNorm2d(channels), nn.ReLU())
+            for rate in RATES
+        )
+        self.image = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU())
+        self.project = conv_norm_relu(channels * (len(RATES) + 2), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """All of it, brought back to C channels."""
+        whole = self.image(x.mean(dim=(2, 3), keepdim=True)).expand_as(x)
+        joined = torch.cat([self.point(x), *(rate(x) for rate in self.rates), whole], dim=1)
+        projected: Tensor = self.project(joined)
+        return projected

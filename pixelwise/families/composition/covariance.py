@@ -1,0 +1,64 @@
+"""Covariances of Gaussians by log-Cholesky: any real numbers make a sound one (thesis §5.2.2)."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pixelwise.errors import ModelError
+
+Kind = Literal["spherical", "diagonal", "full"]
+# Numbers that describe a covariance of each kind, with the axes in the order y, x.
+NUMBERS: dict[Kind, int] = {"spherical": 1, "diagonal": 2, "full": 3}
+# Standard deviations in cells beyond which a Gaussian is as good as the identity, or as the global average. Held there,
+# a covariance driven to zero or infinity has finite kernels and gradients.
+SMALLEST, LARGEST = 1e-3, 1e3
+
+
+def root(numbers: Tensor) -> Tensor:
+    """The upper triangle U (..., 2, 2) with Σ = UᵀU, from log-Cholesky `numbers` (..., 1, 2 or 3).
+
+    One is log σ; two are log σ_y, log σ_x; three are log U₀₀, U₀₁, log U₁₁. Points z of the unit circle become
+    the points zU of the ellipse.
+    """
+    low, high = math.log(SMALLEST), math.log(LARGEST)
+    first, last = numbers[..., 0].clamp(low, high).exp(), numbers[..., -1].clamp(low, high).exp()
+    slant = numbers[..., 1].clamp(-LARGEST, LARGEST) if numbers.shape[-1] == 3 else torch.zeros_like(first)
+    rows = torch.stack([first, slant], dim=-1), torch.stack([torch.zeros_like(last), last], dim=-1)
+    return torch.stack(rows, dim=-2)
+
+
+def covariance(numbers: Tensor) -> Tensor:
+    """Σ (..., 2, 2) from log-Cholesky `numbers` (..., 1, 2 or 3)."""
+    upper = root(numbers)
+    return upper.mT @ upper
+
+
+def log_cholesky(sigma: Tensor) -> Tensor:
+    """The three numbers (..., 3) of a covariance `sigma` (..., 2, 2): [[1, −2], [−2, 8]] is (0, −2, log 2)."""
+    upper = torch.linalg.cholesky(sigma).mT
+    return torch.stack([upper[..., 0, 0].log(), upper[..., 0, 1], upper[..., 1, 1].log()], dim=-1)
+
+
+def of_size(kind: Kind, size: float) -> Tensor:
+    """The log-Cholesky numbers of a round Gaussian of standard deviation `size` in cells."""
+    log = math.log(size)
+    return torch.tensor({"spherical": [log], "diagonal": [log, log], "full": [log, 0.0, log]}[kind])
+
+
+def deviations(numbers: Tensor) -> Tensor:
+    """Standard deviations (..., 2) along y and x, in cells."""
+    return root(numbers).square().sum(dim=-2).sqrt()
+
+
+def size_of(numbers: Tensor) -> Tensor:
+    """The size (...) of Gaussians as one number, the fourth root of det Σ: σ where they are round."""
+    upper = root(numbers)
+    return (upper[..., 0, 0] * upper[..., 1, 1]).sqrt()
+
+
+def require_numbers(numbers: Tensor) -> None:
+    """Raise ModelError where a learned covariance is no number: a training that ran away."""
+    if bool(numbers.isnan().any()):
+        raise ModelError("covariance: found NaN, expected numbers; the training ran away, try a lower learning rate")

@@ -1,0 +1,159 @@
+"""Gaussians whose covariance is inferred at every cell (thesis §5.3.2), and free-form deformation beside them.
+
+Exact local filtering is the reference. Sampling the ring with `deform_conv2d` is the thesis's way. What is cheap blends
+three static scales of the same weights.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelwise.families.composition.covariance import LARGEST, NUMBERS, SMALLEST, require_numbers, root, size_of
+from pixelwise.families.composition.gaussian import kernel_2d
+from pixelwise.families.composition.layer import PACE, Blur, GaussianParams, require
+from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets
+
+
+def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
+    """The convolution that infers `numbers` at every cell; it starts as zero.
+
+    AdamW moves each weight by about its rate a step. Of 3×3 cells there are so many that in a few steps they move a
+    size by octaves, before the filter can follow: most cells ended at the smallest size or the largest. What infers
+    from so many is divided by PACE.
+    """
+    conv = nn.Conv2d(channels, numbers, side, padding=side // 2, bias=False)
+    nn.init.zeros_(conv.weight)
+    return conv
+
+
+class DynamicGaussian(nn.Module):
+    """Blur and resample, with a covariance inferred at every cell: 1, 2 or 3 numbers that are added to learned ones.
+
+    The convolution's 3×3 points move by the ring of each cell's own covariance; the blur before it is that of the
+    learned one, since exact local filtering is slow. Where nothing is inferred it is `Composed`. x: (N, C, H, W).
+    """
+
+    def __init__(self, conv: nn.Conv2d, params: GaussianParams) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        self.gaussian = Blur(conv.in_channels, params._replace(per_channel=False))
+        self.infer = regressor(conv.in_channels, NUMBERS[params.covariance])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution at the points of each cell."""
+        offsets = gaussian_offsets(root(self.numbers(x)))
+        return dynamic_samples(self.gaussian(x), self.conv.weight, self.conv.bias, offsets)
+
+    def numbers(self, x: Tensor) -> Tensor:
+        """The log-Cholesky numbers of every cell, (N, H, W, 1, 2 or 3)."""
+        found: Tensor = self.infer(x)
+        return self.gaussian.numbers() + found.permute(0, 2, 3, 1) / PACE
+
+    def scale_map(self, x: Tensor) -> Tensor:
+        """The size of every cell's Gaussian, (N, H, W), in cells (figure 5.8)."""
+        return size_of(self.numbers(x))
+
+
+class FreeForm(nn.Module):
+    """Deformable convolution: every cell infers 2·9 offsets, dy and dx of each tap (the thesis's baseline)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        self.infer = regressor(conv.in_channels, 18)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution at the points of each cell."""
+        offsets: Tensor = self.infer(x) / PACE
+        return dynamic_samples(x, self.conv.weight, self.conv.bias, offsets.unflatten(1, (9, 2)))
+
+
+class Scales(nn.Module):
+    """The cheap dynamic Gaussian: each cell blends three static scales of one 3×3 convolution by its inferred size.
+
+    The thesis notes that blurring and resampling equals to reduce with a Gaussian, filter, and enlarge again. So the
+    scales are the convolution on the map, on the map blurred and halved, and on that blurred once more, for sizes 0, 1
+    and 3; between two the blend is linear, beyond the last it stays there. A convolution is linear, so that the latter
+    two are blended before it and filtered once; of the taps, 1 and 2 cells apart, only what they see grows beyond size
+    1. Sizes are inferred at every other cell. x: (N, C, H, W).
+    """
+
+    kernel: Tensor
+
+    def __init__(self, conv: nn.Conv2d, size: float = 0.5) -> None:
+        super().__init__()
+        require(conv, is_3x3=True)
+        self.conv = conv
+        # The size that what is inferred multiplies.
+        self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
+        # On one cell each: on nine, the regressor alone costs as much as all else.
+        self.infer = regressor(conv.in_channels, 1, side=1)
+        # Binomial: the Gaussian of σ² = 3/4 on four cells. The fifth tap of none pairs the cells from the first one on,
+        # so that nothing is cut off before the first when maps are enlarged again.
+        row = torch.tensor([0.0, 0.125, 0.375, 0.375, 0.125])
+        self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 5, 5), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The blend of both convolutions."""
+        half = self.halved(x)
+        size = self.sizes(half)
+        blurred = enlarged(self.halved(half), half)
+        coarse = self.conv(blend(half, blurred, ((size - 1) / 2).clamp(0, 1)))
+        near: Tensor = self.conv(x)
+        return blend(near, enlarged(coarse, near), enlarged(size.clamp(max=1), near))
+
+    def halved(self, x: Tensor) -> Tensor:
+        """Half as many cells a side, rounded up, blurred; cell i looks between the cells 2i and 2i + 1 of x.
+
+        Past the border there are zeros, as in the convolution: to repeat what is there costs a copy of the map.
+        """
+        channels = x.shape[1]
+        return F.conv2d(x, self.kernel.expand(channels, 1, 5, 5), stride=2, padding=2, groups=channels)
+
+    def sizes(self, half: Tensor) -> Tensor:
+        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one.
+
+        Raises ModelError where the learned one is NaN.
+        """
+        if not torch.compiler.is_exporting():
+            require_numbers(self.size)
+        logs = F.conv2d(half, self.infer.weight, PACE * self.size.view(1))
+        return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
+
+    def scale_map(self, x: Tensor) -> Tensor:
+        """The size of every cell's Gaussian, (N, H, W), in cells."""
+        return enlarged(self.sizes(self.halved(x)), x)[:, 0]
+
+
+def enlarged(half: Tensor, whole: Tensor) -> Tensor:
+    """`half` (N, C, h, w) bilinearly on the grid of `whole` (N, C, H, W), which `Scales.halved` made it from."""
+    fine = F.interpolate(half, scale_factor=2.0, mode="bilinear")
+    return fine[..., : whole.shape[-2], : whole.shape[-1]]
+
+
+def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """From `first` where the `share` is 0 to `second` where it is 1."""
+    return first + share * (second - first)
+
+
+def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
+    """`x` (N, C, H, W) filtered at every cell with a Gaussian of its own: the exact reference, slow.
+
+    numbers: (N, H, W, 1, 2 or 3) log-Cholesky. Past the border there is nothing, as in `gaussian.apply`.
+    """
+    kernels = kernel_2d(numbers, params.std_devs, params.is_sampled).to(x.dtype)
+    height, width = kernels.shape[-2:]
+    taps = kernels.flatten(-2).permute(0, 3, 1, 2).flatten(2)
+
+    def unfolded(values: Tensor) -> Tensor:
+        patches = F.unfold(values, (height, width), padding=(height // 2, width // 2))
+        return patches.unflatten(1, (values.shape[1], height * width))
+
+    filtered = torch.einsum("ncks,nks->ncs", unfolded(x), taps)
+    if not params.is_dark:
+        filtered = filtered / torch.einsum("ncks,nks->ncs", unfolded(torch.ones_like(x[:, :1])), taps)
+    return filtered.unflatten(2, x.shape[-2:])

@@ -1,0 +1,171 @@
+"""The composition family: nets whose receptive fields are learned, or inferred at every pixel (thesis chapter 5)."""
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat
+from torch import nn
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import ModelError
+from pixelwise.families.composition.covariance import NUMBERS, Kind, covariance
+from pixelwise.families.composition.dynamic import DynamicGaussian, Scales
+from pixelwise.families.composition.layer import Blur, GaussianParams, fold
+from pixelwise.families.composition.net import Composition, Filter, compose, gaussian_pixels, learn_structure_alone
+from pixelwise.families.fcn import family as fcn
+from pixelwise.families.graph import Graph
+from pixelwise.nets.labels import as_input
+from pixelwise.params import Params
+from pixelwise.reporting.fields import ellipses, scale_map
+from pixelwise.training.checkpoints import load_tensors
+from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import fit as fit_loop
+from pixelwise.training.still_images import StillImages, StillParams
+
+# Validation pictures whose inferred scale is drawn.
+SHOWN = 3
+
+
+class ComposeParams(Params):
+    """What is composed, and where."""
+
+    where: tuple[str, ...] = Field(("output", "decoder"), description="output, decoder, or patterns of layers' names")
+    filter: Filter = Field("resample", description="what a convolution is composed with; conv adds it alone")
+    covariance: Kind = Field("spherical", description="scale; and aspect; and slant")
+    first_size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
+    std_devs: PositiveFloat = Field(2.0, description="standard deviations that a kernel covers; 2 in the thesis")
+    discretisation: Literal["integrated", "sampled"] = Field("integrated", description="sampled is the thesis's own")
+    border: Literal["even", "dark"] = Field("even", description="dark is the thesis's own: zeros past the border")
+    per_channel: bool = Field(False, description="a covariance a channel, for what only blurs")
+    structure_only: bool = Field(False, description="nothing learns but covariances, in the trained net of weights")
+
+
+class NetworkParams(fcn.NetworkParams):
+    """The net: an FCN and what it is composed with."""
+
+    compose: ComposeParams = ComposeParams()
+
+
+class TrainParams(StillParams):
+    """Training of a composition."""
+
+    network: NetworkParams = NetworkParams()
+
+
+class LearnedFields(StillImages):
+    """Still images, and how large the learned Gaussians are."""
+
+    def score(self, net: nn.Module) -> dict[str, float]:
+        """The scores over the validation split; the mean size of the Gaussians; every covariance by its layer."""
+        metrics = super().score(net)
+        sizes = gaussian_pixels(net)
+        metrics |= {"val/gaussian_pixels": mean(sizes)} if sizes else {}
+        for name, module in net.named_modules():
+            if isinstance(module, Blur):
+                numbers = module.numbers().detach().mean(dim=0).tolist()
+                metrics |= {f"covariance/{name}/{index}": number for index, number in enumerate(numbers)}
+        return metrics
+
+
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
+    """The untrained net. Raises ParamsError or ModelError where its parts do not go together."""
+    is_trained = fcn.is_trained(network.weights)
+    plain = network.model_copy(update={"weights": "none"}) if is_trained else network
+    net = fcn.build(plain, classes, pretrained)
+    chosen = network.compose
+    gaussian = GaussianParams(
+        covariance=chosen.covariance,
+        size=chosen.first_size,
+        std_devs=chosen.std_devs,
+        is_sampled=chosen.discretisation == "sampled",
+        is_dark=chosen.border == "dark",
+        per_channel=chosen.per_channel,
+    )
+    compose(net, Composition(chosen.where, chosen.filter, gaussian))
+    if pretrained and is_trained:
+        start_from(net, Path(network.weights))
+    if chosen.structure_only:
+        learn_structure_alone(net)
+    return net
+
+
+def start_from(net: nn.Module, file: Path) -> None:
+    """Begin with the trained net in `file`, composed or not; what it does not have stays as it is.
+
+    Raises ModelError where the file holds a layer that the net has not.
+    """
+    state, _ = load_tensors(file)
+    # A layer that is composed now was `score` and is `score.conv`.
+    own = {name.replace(".conv.", ".") if name not in state else name: name for name in net.state_dict()}
+    extra = sorted(set(state) - set(own))
+    if extra:
+        raise ModelError(f"{file}: found the layer {extra[0]}, which the net has not, expected a net of the same parts")
+    net.load_state_dict({own[name]: values for name, values in state.items()}, strict=False)
+
+
+def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
+    """What is learned from `data`."""
+    train, val = data.split(params.train_split), data.split(params.val_split)
+    heads = fcn.heads_of(params.network, len(data.classes))
+    return LearnedFields(train, val, params, fcn.INPUTS[params.network.inputs], heads)
+
+
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+    """Train on still images, all of the net or its structure alone."""
+    return fit_loop(net, task_of(data, params), params, state, record)
+
+
+def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
+    """The validation scores of a trained net."""
+    return task_of(data, params).score(net.eval())
+
+
+def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
+    """PNGs of what was learned, by file name: covariances over training, and inferred scales of validation pictures."""
+    found = {}
+    if layers := covariances(params.network.compose.covariance, history):
+        found["covariances.png"] = ellipses(layers)
+    dynamic = dynamic_layers(net)
+    if dynamic and params.network.inputs == "rgb":
+        split = data.split(params.val_split)
+        images = [split[index].image for index in range(0, len(split), math.ceil(len(split) / SHOWN))]
+        found["scales.png"] = scale_map(images, [scales_of(net, dynamic[-1], image) for image in images])
+    return found
+
+
+def covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
+    """By layer: its covariance (2, 2) at every validation."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for row in history:
+        for name in (key.removesuffix("/0") for key in row if key.startswith("covariance/") and key.endswith("/0")):
+            numbers = [row[f"{name}/{index}"] for index in range(NUMBERS[kind])]
+            sigma = covariance(torch.tensor(numbers, dtype=torch.float64)).numpy()
+            layers.setdefault(name.removeprefix("covariance/"), []).append(sigma)
+    return layers
+
+
+def dynamic_layers(net: nn.Module) -> list[DynamicGaussian | Scales]:
+    """The layers of `net` that infer a scale at every cell."""
+    return [module for module in net.modules() if isinstance(module, DynamicGaussian | Scales)]
+
+
+@torch.inference_mode()
+def scales_of(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray) -> np.ndarray:
+    """The scale (h, w) that `layer` infers in `net` at every cell of a picture."""
+    taken: list[torch.Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+    device = next(net.parameters()).device
+    net.eval()(as_input({"image": torch.from_numpy(image)[None].to(device)}))
+    hook.remove()
+    return layer.scale_map(taken[0])[0].cpu().numpy()
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
+    """One graph: pictures in, labels out, static Gaussians as fixed kernels and dynamic ones as DeformConv."""
+    return fcn.graphs(fold(copy.deepcopy(net)), network, classes)

@@ -1,0 +1,158 @@
+"""Put compositions into a net: at its output, in its decoder, or at any convolution by its name (thesis §5.3.1)."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelwise.errors import ModelError
+from pixelwise.families.composition.context import ContextContrast, PyramidPooling
+from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Scales
+from pixelwise.families.composition.layer import Blur, Composed, GaussianParams, StaticPoints
+from pixelwise.families.fcn.fusion import TopDown
+from pixelwise.families.fcn.net import FCN
+from pixelwise.nets.backbones import hold_statistics
+
+Filter = Literal[
+    "none",
+    "conv",
+    "blur",
+    "resample",
+    "dog",
+    "dog-resample",
+    "dynamic",
+    "scales",
+    "free-form",
+    "static-free-form",
+    "static-affine",
+    "ccl",
+    "aspp",
+    "ccl-blur",
+    "aspp-blur",
+]
+
+
+class OutputStage(nn.Module):
+    """A layer between the features of a stream and their scores: what the thesis adds to its backbones (table 5.1).
+
+    x: (N, C, H, W). Returns (N, K, H, W).
+    """
+
+    def __init__(self, layer: nn.Module, channels: int, score: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.norm, self.score = layer, nn.BatchNorm2d(channels), score
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The scores of the layer's features."""
+        scores: Tensor = self.score(F.relu(self.norm(self.layer(x))))
+        return scores
+
+
+class Composition(NamedTuple):
+    """What is put where. where: output, decoder, or patterns of the names of convolutions."""
+
+    where: Sequence[str]
+    filter: Filter
+    gaussian: GaussianParams
+
+
+def compose(net: nn.Module, composition: Composition) -> None:
+    """Put the composition into `net`, in place. Raises ModelError where a pattern meets no convolution."""
+    if composition.filter == "none":
+        return
+    fcns = [module for module in net.modules() if isinstance(module, FCN)]
+    # Found before anything is added, so that no pattern meets what was.
+    named = {
+        pattern: [name for name, module in net.named_modules() if is_conv(module) and fnmatchcase(name, pattern)]
+        for pattern in composition.where
+        if pattern not in ("output", "decoder")
+    }
+    for pattern, names in named.items():
+        if not names:
+            raise ModelError(f"compose.where {pattern}: found no convolution of that name, expected one")
+        for name in names:
+            replace(net, name, composed(net.get_submodule(name), composition))  # type: ignore[arg-type]
+    if {"output", "decoder"} & set(composition.where) and not fcns:
+        raise ModelError("compose.where: found a net of another kind, expected an FCN for output and decoder")
+    for fcn in fcns:
+        if "output" in composition.where:
+            compose_output(fcn, composition)
+        if "decoder" in composition.where and isinstance(fcn.top_down, TopDown):
+            for mix in fcn.top_down.mix:
+                depthwise: nn.Sequential = mix[0]  # type: ignore[index]
+                depthwise[0] = composed(depthwise[0], composition)  # type: ignore[arg-type]
+
+
+def compose_output(fcn: FCN, composition: Composition) -> None:
+    """Add a composed layer before the scores of every stream."""
+    for index, score in enumerate(fcn.fusion.score):
+        channels: int = score.in_channels  # type: ignore[assignment]
+        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        fcn.fusion.score[index] = OutputStage(composed(conv, composition), channels, score)
+
+
+def composed(conv: nn.Conv2d, composition: Composition) -> nn.Module:
+    """`conv` with what is put before it, or in its place."""
+    kind, gaussian = composition.filter, composition.gaussian
+    channels = conv.in_channels
+    made: dict[str, Callable[[], nn.Module]] = {
+        "conv": lambda: conv,
+        "dynamic": lambda: DynamicGaussian(conv, gaussian),
+        "scales": lambda: Scales(conv, gaussian.size),
+        "free-form": lambda: FreeForm(conv),
+        "static-free-form": lambda: StaticPoints(conv, is_free=True),
+        "static-affine": lambda: StaticPoints(conv, is_free=False),
+        "ccl": lambda: ContextContrast(channels, is_blurred=False),
+        "ccl-blur": lambda: ContextContrast(channels, is_blurred=True),
+        "aspp": lambda: PyramidPooling(channels, is_blurred=False),
+        "aspp-blur": lambda: PyramidPooling(channels, is_blurred=True),
+    }
+    return made[kind]() if kind in made else Composed(conv, kind, gaussian)  # type: ignore[arg-type]
+
+
+def is_conv(module: nn.Module) -> bool:
+    """Whether `module` is a convolution in two dimensions."""
+    return isinstance(module, nn.Conv2d)
+
+
+def replace(net: nn.Module, name: str, module: nn.Module) -> None:
+    """Put `module` in the place `name` of `net`."""
+    parent, _, own = name.rpartition(".")
+    setattr(net.get_submodule(parent), own, module)
+
+
+def learn_structure_alone(net: nn.Module) -> None:
+    """Let nothing but covariances and what infers them learn (structural fine-tuning, thesis §5.4.2)."""
+    net.requires_grad_(False)
+    found = False
+    for module in net.modules():
+        if isinstance(module, Blur):
+            module.requires_grad_(True)
+            found = True
+        elif isinstance(module, DynamicGaussian | Scales):
+            module.infer.requires_grad_(True)
+            found = True
+        if isinstance(module, Scales):
+            module.size.requires_grad_(True)
+    if not found:
+        raise ModelError("compose.structure_only: found no Gaussian in the net, expected a filter with one")
+    net.register_forward_pre_hook(hold_still)
+
+
+def hold_still(net: nn.Module, _: object) -> None:
+    """Let norms use the statistics that they have, whatever mode the training put them in."""
+    hold_statistics(net)
+
+
+def gaussian_pixels(net: nn.Module) -> list[float]:
+    """The learned sizes of the static Gaussians at the outputs of `net`, coarse to fine, in pixels of what its
+    backbone sees.
+    """
+    found = []
+    for fcn in (module for module in net.modules() if isinstance(module, FCN)):
+        for stage, step in zip(fcn.fusion.score, fcn.last, strict=True):
+            blurs = [module for module in stage.modules() if isinstance(module, Blur)]
+            found += [step.factor * blur.size() for blur in blurs[:1]]
+    return found

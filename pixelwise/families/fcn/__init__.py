@@ -1,0 +1,1 @@
+"""The fcn family: fully convolutional nets with skips (thesis chapter 2)."""

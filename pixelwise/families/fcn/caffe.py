@@ -1,0 +1,112 @@
+"""Weights of the published Caffe models, read with OpenCV (thesis §2.3.1: CaffeNet, VGG16 and the FCNs themselves)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pixelwise.errors import ModelError
+from pixelwise.families.fcn.reference import ReferenceFCN, convolutions
+
+Blobs = Mapping[str, list[NDArray[np.float32]]]
+
+# OpenCV reads the blobs of the layers that a net definition lists, whatever their kind in the file.
+INPUT = 'input: "data" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1\n'
+LAYER = (
+    'layer {{ name: "{name}" type: "Convolution" bottom: "data" top: "{name}" '
+    "convolution_param {{ num_output: 1 kernel_size: 1 }} }}\n"
+)
+# torchvision's names of GoogLeNet's layers -> those of the published model.
+GOOGLENET = {"conv1": "conv1/7x7_s2", "conv2": "conv2/3x3_reduce", "conv3": "conv2/3x3"}
+BRANCHES = {
+    "branch1": "1x1",
+    "branch2.0": "3x3_reduce",
+    "branch2.1": "3x3",
+    "branch3.0": "5x5_reduce",
+    "branch3.1": "5x5",
+    "branch4.1": "pool_proj",
+}
+
+
+def load_caffemodel(net: ReferenceFCN, file: Path) -> None:
+    """Copy the weights of a published .caffemodel into `net`.
+
+    A classifier serves as well as an FCN: scores that the file lacks keep their zeros, layers that `net` lacks are left
+    out. A fully connected layer becomes the convolution it is. Raises ModelError where the file is missing or not of
+    this format, or a layer is missing or has another shape.
+    """
+    layers = named_convolutions(net)
+    blobs = read_blobs(file, list(layers))
+    if not any(blobs.values()):
+        raise ModelError(f"{file}: found no layer of this net, expected a .caffemodel with {', '.join(layers)}")
+    # All are compared before any is copied, so that a net is changed wholly or not at all.
+    state = {}
+    for name, layer in layers.items():
+        if blobs[name] or not name.startswith("score_"):
+            state[name] = fitted(f"{file}: {name}", layer, blobs[name])
+    for name, tensors in state.items():
+        layers[name].load_state_dict(tensors)
+
+
+def named_convolutions(net: ReferenceFCN) -> dict[str, nn.Conv2d]:
+    """The convolutions of `net` by their names in the published models."""
+    kinds = set(convolutions(net))
+    trunk = {caffe_name(name): module for name, module in net.trunk.named_modules() if module in kinds}
+    return {**trunk, **dict(net.score.items())}
+
+
+def caffe_name(name: str) -> str:
+    """The published name of a layer of a trunk."""
+    block, _, rest = name.removesuffix(".0").partition(".")
+    if block.startswith("inception"):
+        return f"inception_{block.removeprefix('inception')}/{BRANCHES[rest]}"
+    return GOOGLENET[block] if name.endswith(".0") else name
+
+
+def read_blobs(file: Path, names: list[str]) -> Blobs:
+    """The blobs of the layers `names`: weights, then biases; none where the file lacks the layer."""
+    # No other step needs it.
+    import cv2
+
+    definition = (INPUT + "".join(LAYER.format(name=name) for name in names)).encode()
+    try:
+        net = cv2.dnn.readNetFromCaffe(np.frombuffer(definition, np.uint8), np.fromfile(file, np.uint8))
+    except OSError as error:
+        raise ModelError(f"{file}: could not be read ({error.strerror}), expected a .caffemodel file") from None
+    except cv2.error:
+        raise ModelError(f"{file}: found something else, expected a .caffemodel file") from None
+    return {name: blobs_of(net, name, cv2.error) for name in names}
+
+
+def blobs_of(net: Any, name: str, end: type[Exception]) -> list[NDArray[np.float32]]:
+    """The blobs of one layer."""
+    blobs: list[NDArray[np.float32]] = []
+    for index in range(2):
+        try:
+            blobs.append(net.getParam(name, index))
+        except end:  # OpenCV does not say how many there are.
+            break
+    return blobs
+
+
+def fitted(where: str, layer: nn.Conv2d, blobs: list[NDArray[np.float32]]) -> dict[str, torch.Tensor]:
+    """The state of `layer` from the blobs of its namesake, fully connected or not."""
+    state = {}
+    for index, (part, expected) in enumerate(layer.state_dict().items()):
+        if index >= len(blobs):
+            raise ModelError(f"{where}: {part} is missing, expected shape {tuple(expected.shape)}")
+        # Older files write every shape with four numbers, and fully connected layers one row an output.
+        shape, wanted = blobs[index].shape, tuple(expected.shape)
+        if blobs[index].size != expected.numel() or rows_of(shape) != rows_of(wanted):
+            raise ModelError(f"{where}: {part}: found shape {shape}, expected {wanted}")
+        state[part] = torch.from_numpy(np.array(blobs[index])).reshape(expected.shape)
+    return state
+
+
+def rows_of(shape: tuple[int, ...]) -> int:
+    """Length of the first axis that has one."""
+    return next((side for side in shape if side > 1), 1)

@@ -1,0 +1,227 @@
+"""The thesis's three ImageNet classifiers from torchvision, turned into feature extractors (thesis §2.2.1, §2.3.1)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from pixelwise.errors import ModelError
+from pixelwise.nets.backbones import IMAGENET, Normalisation, hold_statistics, normalise_by, widen
+from pixelwise.nets.geometry import Field, extent, field_of
+
+# torchvision's GoogLeNet keeps the scaling of the weights that it was ported from.
+HALVES = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+DROPOUT = 0.5
+
+
+class Classifier(nn.Module):
+    """A classifier without its head: fully connected layers as convolutions, maps at `strides` out (thesis §2.3.1).
+
+    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride, fine to
+    coarse: AlexNet and VGG16 after a pool and after fc7, GoogLeNet at the end of each group of Inceptions. Padding is
+    half of each kernel, so any size works. `extra_channels` more inputs may follow the colours; they come normalised.
+    `offsets` says on which pixel cell 0 of each map is centred; it follows from the layers.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        strides: tuple[int, ...],
+        weights: str = "imagenet",
+        keep_statistics: bool = False,
+        extra_channels: int = 0,
+    ) -> None:
+        """`weights`: imagenet, none, or the .pth file of a torchvision state. With `keep_statistics` the norms of
+        GoogLeNet keep those of the weights.
+
+        Raises ModelError where there is no such net, it lacks a stride, or its weights cannot be had or do not fit.
+        """
+        super().__init__()
+        stages = stages_of(name, weights)
+        if extra_channels:
+            widen(stages[0], extra_channels)
+        fields = list(accumulate((field_of(stage) for stage in stages), Field.then))
+        found = [int(field.stride) for field in fields]
+        missing = sorted(set(strides) - set(found))
+        if missing:
+            raise ModelError(f"backbone {name}: has strides {found}, expected {missing} among them")
+        self.strides = tuple(sorted(strides))
+        self.taps = [found.index(stride) for stride in self.strides]
+        self.stages = nn.ModuleList(stages[: self.taps[-1] + 1])
+        self.channels = [CHANNELS[name][tap] for tap in self.taps]
+        self.offsets = [float(fields[tap].offset) for tap in self.taps]
+        self.keep_statistics = keep_statistics
+        self.frozen: list[nn.Module] = []
+        normalise_by(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features at each stride, fine to coarse."""
+        x, maps = self.normalised(image), []
+        for piece in self.pieces():
+            x = piece(x)
+            maps.append(x)
+        return maps
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """The picture as the weights expect it."""
+        return (image - self.mean) / self.std
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers cut at the features of each stride, fine to coarse."""
+        starts = [0, *(tap + 1 for tap in self.taps)]
+        return [nn.Sequential(*list(self.stages)[start:end]) for start, end in pairwise(starts)]
+
+    def freeze(self, stride: int) -> None:
+        """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
+
+        Raises ModelError where no features have that stride.
+        """
+        if stride and stride not in self.strides:
+            raise ModelError(
+                f"backbone: frozen stride {stride}: found strides {self.strides}, expected one of them or 0"
+            )
+        self.requires_grad_(True)
+        self.frozen = list(self.stages)[: self.taps[self.strides.index(stride)] + 1] if stride else []
+        for stage in self.frozen:
+            stage.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """As nn.Module, but frozen stages stay as they are when the net infers, and norms that keep statistics."""
+        super().train(mode)
+        for stage in self.frozen:
+            stage.eval()
+        if self.keep_statistics:
+            hold_statistics(self)
+        return self
+
+
+def convolutionalise(linear: nn.Linear, channels: int, kernel: int, padding: int = 0) -> nn.Conv2d:
+    """The convolution that computes `linear` wherever a (channels, kernel, kernel) map fits (thesis §2.2.1).
+
+    It shares the weights: a fully connected layer is the convolution whose kernel covers its whole input.
+    """
+    layer = nn.utils.skip_init(nn.Conv2d, channels, linear.out_features, kernel, padding=padding, device="meta")
+    layer.weight = nn.Parameter(linear.weight.view(linear.out_features, channels, kernel, kernel))
+    layer.bias = linear.bias
+    return layer
+
+
+def stages_of(name: str, weights: str) -> list[nn.Sequential]:
+    """The layers of the classifier `name`, cut where its maps are tapped."""
+    if name not in CLASSIFIERS:
+        raise ModelError(f"backbone {name!r}: not a classifier, expected one of {', '.join(CLASSIFIERS)}")
+    # As new ones take seconds to draw, layers that get weights start without any.
+    with torch.device("meta" if weights != "none" else torch.get_default_device()):
+        net = headless(name)
+    if weights != "none":
+        fill(net, name, weights)
+    stages = CLASSIFIERS[name](net)
+    for stage in stages:
+        pad_by_half(stage)
+    return stages
+
+
+def headless(name: str) -> nn.Module:
+    """The untrained net of torchvision without what scores ImageNet's classes."""
+    options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+    net: nn.Module = models.get_model(name, weights=None, **options)
+    if name == "googlenet":
+        net.fc = nn.Identity()
+    else:
+        net.get_submodule("classifier")[6] = nn.Identity()  # type: ignore[operator]
+    return net
+
+
+def fill(net: nn.Module, name: str, weights: str) -> None:
+    """Give `net` torchvision's ImageNet weights or those of a file; heads in them are left out."""
+    state = torchvision_state(name, weights)
+    expected = net.state_dict()
+    for key, value in expected.items():
+        if key not in state:
+            raise ModelError(f"backbone {name}: weights {weights}: {key} is missing")
+        if state[key].shape != value.shape:
+            found = tuple(state[key].shape)
+            raise ModelError(f"backbone {name}: weights {weights}: {key}: found {found}, expected {tuple(value.shape)}")
+    net.load_state_dict({key: state[key] for key in expected}, assign=True)
+
+
+def torchvision_state(name: str, weights: str) -> Mapping[str, Tensor]:
+    """The state that torchvision publishes for `name`, or that of the file `weights`."""
+    published = weights == "imagenet"
+    try:
+        if published:
+            return models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
+        return torch.load(Path(weights), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Whatever the download or the file's reader raises; one line instead of its traceback.
+        found = "could not be fetched" if published else f"could not be read from {weights}"
+        raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
+
+
+def alexnet(net: models.AlexNet) -> list[nn.Sequential]:
+    """Up to pool1, pool2 and fc7."""
+    layers = list(net.features)
+    # An even kernel has no middle: one row and column more follow than come before.
+    top = [*layers[6:], nn.ZeroPad2d((2, 3, 2, 3)), *fully_connected(net, (1, 4), channels=256, kernel=6)]
+    return [*cut_after(layers[:6], (2,)), nn.Sequential(*top)]
+
+
+def vgg16(net: models.VGG) -> list[nn.Sequential]:
+    """Up to pool1, pool2, pool3, pool4 and fc7."""
+    layers = list(net.features)
+    top = [*layers[24:], *fully_connected(net, (0, 3), channels=512, kernel=7)]
+    return [*cut_after(layers[:24], (4, 9, 16)), nn.Sequential(*top)]
+
+
+def googlenet(net: models.GoogLeNet) -> list[nn.Sequential]:
+    """Up to conv3 and the Inceptions 3b, 4e and 5b; the final average pool is left out (thesis §2.3.1).
+
+    torchvision's published weights have 3×3 kernels where Inceptions have 5×5 ones, and a 2×2 pool4, so its units see
+    571 pixels, the average pool included. The 907 of table 2.1 are those of `reference.googlenet`.
+    """
+    layers = [module for name, module in net.named_children() if name not in ("avgpool", "fc")]
+    return cut_after(layers, (3, 6, 12))
+
+
+# How each net is cut, and the channels of what comes out.
+CLASSIFIERS: dict[str, Callable[..., list[nn.Sequential]]] = {
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "googlenet": googlenet,
+}
+CHANNELS = {"alexnet": (64, 192, 4096), "vgg16": (64, 128, 256, 512, 4096), "googlenet": (192, 480, 832, 1024)}
+
+
+def cut_after(layers: Sequence[nn.Module], ends: Sequence[int]) -> list[nn.Sequential]:
+    """The chain `layers` in parts, cut behind the layers at index `ends`."""
+    bounds = [0, *(end + 1 for end in ends), len(layers)]
+    return [nn.Sequential(*layers[start:end]) for start, end in pairwise(bounds)]
+
+
+def fully_connected(
+    net: models.AlexNet | models.VGG, indices: tuple[int, int], channels: int, kernel: int
+) -> list[nn.Module]:
+    """fc6 and fc7 as convolutions, each with its ReLU and dropout (thesis §2.3.1)."""
+    fc6, fc7 = (net.classifier[index] for index in indices)
+    layers: list[nn.Module] = []
+    for layer in (convolutionalise(fc6, channels, kernel), convolutionalise(fc7, fc6.out_features, kernel=1)):
+        layers += [layer, nn.ReLU(inplace=True), nn.Dropout(DROPOUT)]
+    return layers
+
+
+def pad_by_half(net: nn.Module) -> None:
+    """Let `net` take pictures of any size: pad odd kernels by their half, and round up the maps of even pools."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel = extent(layer)
+            if kernel % 2:
+                layer.padding = kernel // 2 if isinstance(layer, nn.MaxPool2d) else (kernel // 2, kernel // 2)
+            if isinstance(layer, nn.MaxPool2d):
+                layer.ceil_mode = not kernel % 2

@@ -1,0 +1,220 @@
+"""The FCN family: every pixel of a still image (thesis chapter 2)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from torch import Tensor, nn
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import ParamsError
+from pixelwise.families.fcn.caffe import load_caffemodel
+from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier
+from pixelwise.families.fcn.net import FCN, LateFusion, NullBackground
+from pixelwise.families.fcn.reference import SKIPS, ReferenceFCN
+from pixelwise.families.graph import Graph
+from pixelwise.nets.backbones import Backbone
+from pixelwise.nets.labels import PixelLabels
+from pixelwise.nets.probes import depths, pictures
+from pixelwise.params import Params
+from pixelwise.training.checkpoints import WEIGHTS_FILE, load_tensors, load_weights
+from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import fit as fit_loop
+from pixelwise.training.still_images import Head, StillImages, StillParams
+
+# What each kind of net takes, in the order of its channels.
+INPUTS = {"rgb": ("image",), "rgbd": ("image", "depth"), "hha": ("hha",), "rgb-hha": ("image", "hha")}
+# Sky, horizontal, vertical (thesis §2.4).
+GEOMETRIC_CLASSES = 3
+
+
+class NetworkParams(Params):
+    """The net."""
+
+    backbone: str = Field(
+        "efficientnet_lite0", description="timm model; NAME@8 is dilated; or alexnet, vgg16, googlenet"
+    )
+    weights: str = Field("imagenet", description="what it starts from: imagenet, none, a file, or for rgb-hha two by +")
+    reference: bool = Field(False, description="the thesis's own net to the letter: pad 100, crops, its own dropout")
+    learned_upsampling: bool = Field(False, description="a reference net learns its upsampling between skips")
+    strides: tuple[int, ...] = Field((32, 16, 8), description="strides that are scored: 32 is FCN-32s, 32 16 8 FCN-8s")
+    width: NonNegativeInt = Field(0, description="channels of the top-down features; 0 scores the backbone's own")
+    scale: float = Field(1.0, gt=0, le=4, description="how much the net resizes the picture before its first layer")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of channels dropped before scoring")
+    frozen_stride: NonNegativeInt = Field(
+        0, description="the backbone keeps its weights up to this stride; 0 keeps none"
+    )
+    keep_statistics: bool = Field(False, description="norms keep the weights' statistics: for one picture a batch")
+    fusion: Literal["sum", "max"] = Field("sum", description="how the streams' scores become one")
+    stream_scales: tuple[float, ...] = Field((), description="fixed factors of the streams, coarse to fine; none: 1")
+    inputs: Literal["rgb", "rgbd", "hha", "rgb-hha"] = Field("rgb", description="what is seen; the last fuses two nets")
+    heads: Literal["semantic", "geometry", "both"] = Field("semantic", description="what is labelled")
+    background: Literal["learned", "null"] = Field("learned", description="null scores class 0 as a constant zero")
+
+
+class TrainParams(StillParams):
+    """Training of an FCN."""
+
+    network: NetworkParams = NetworkParams()
+    staged: bool = Field(False, description="learn the coarsest stream first and add one after the other")
+    staged_drop: NonNegativeFloat = Field(0.1, description="learning rate of a stage, in those of the one before")
+
+
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
+    """The untrained net. Raises ParamsError where its parts do not go together."""
+    if pretrained and is_trained(network.weights) and not network.reference:
+        net = build(network, classes, pretrained=False)
+        load_weights(net, Path(network.weights))
+        return net
+    weights = network.weights if pretrained else "none"
+    channels = sum(head.classes for head in heads_of(network, classes).values())
+    if network.background == "null":
+        if network.heads != "semantic":
+            raise ParamsError(f"network.background null: found heads {network.heads}, expected semantic")
+        return NullBackground(trunk(network, channels - 1, weights))
+    return trunk(network, channels, weights)
+
+
+def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+    """The net that gives `channels` scores a pixel."""
+    if network.reference:
+        return reference(network, channels, weights)
+    if network.inputs == "rgb-hha":
+        # Two files: the trained nets that the thesis starts from, colour first.
+        colour, _, depth = weights.partition("+")
+        return LateFusion(*(parent(network, channels, part) for part in (colour, depth or colour)))
+    return single(network, channels, weights)
+
+
+def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+    """The thesis's net, from published Caffe weights, torchvision's, or those of the stage before."""
+    for key, expected in published(network.strides).items():
+        found = getattr(network, key)
+        if found not in expected:
+            raise ParamsError(f"network.reference: found {key} {found}, expected {' or '.join(map(str, expected))}")
+    is_torchvision = weights in ("none", "imagenet") or weights.endswith(".pth")
+    net = ReferenceFCN(
+        network.backbone,
+        channels,
+        network.strides,
+        at_once=bool(network.stream_scales),
+        learned_upsampling=network.learned_upsampling,
+        weights=weights if is_torchvision else "none",
+    )
+    if weights.endswith(".caffemodel"):
+        load_caffemodel(net, Path(weights))
+    elif not is_torchvision:
+        # A stage of the thesis goes on from the one before; the skip that it adds starts at zero.
+        state, _ = load_tensors(Path(weights))
+        # What scores the null background wraps the net.
+        net.start_from({key.removeprefix("net."): value for key, value in state.items()}, weights)
+    return net
+
+
+def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
+    """What a published net has for other parameters of NetworkParams than its own."""
+    scales = (1.0, *(SKIPS[stride][1] for stride in sorted(strides, reverse=True) if stride in SKIPS))
+    default = NetworkParams()
+    same = {key: (getattr(default, key),) for key in ("width", "scale", "frozen_stride", "keep_statistics", "fusion")}
+    return {"inputs": ("rgb",), **same, "stream_scales": ((), scales)}
+
+
+def parent(network: NetworkParams, channels: int, weights: str) -> FCN:
+    """One of the nets of a late fusion, trained before where `weights` says so."""
+    if not is_trained(weights):
+        return single(network, channels, weights)
+    net = single(network, channels, "none")
+    load_weights(net, Path(weights))
+    return net
+
+
+def single(network: NetworkParams, channels: int, weights: str) -> FCN:
+    """An FCN over one backbone."""
+    if network.learned_upsampling:
+        raise ParamsError("network.learned_upsampling: found a net that is no reference, expected false")
+    strides = tuple(sorted(network.strides))
+    if network.stream_scales and len(network.stream_scales) != len(strides):
+        raise ParamsError(
+            f"network.stream_scales: found {len(network.stream_scales)}, expected {len(strides)}, one a stride"
+        )
+    backbone: Backbone | Classifier
+    extra = 1 if network.inputs == "rgbd" else 0
+    if network.backbone in CLASSIFIERS:
+        backbone = Classifier(network.backbone, strides, weights, network.keep_statistics, extra)
+    else:
+        backbone = Backbone(network.backbone, strides, weights, network.keep_statistics, extra)
+    backbone.freeze(network.frozen_stride)
+    return FCN(backbone, channels, network.width, network.scale, network.dropout, network.fusion, network.stream_scales)
+
+
+def is_trained(weights: str) -> bool:
+    """Whether `weights` names one file that `pixelwise train` wrote; other files hold a backbone's."""
+    return Path(weights).name == WEIGHTS_FILE and "+" not in weights
+
+
+def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
+    """What the net labels, in the order of its logits."""
+    heads = {"semantic": Head("label", classes), "geometry": Head("geometry", GEOMETRIC_CLASSES)}
+    return heads if network.heads == "both" else {network.heads: heads[network.heads]}
+
+
+def task_of(data: PreparedData, params: TrainParams) -> StillImages:
+    """What is learned from `data`."""
+    train, val = data.split(params.train_split), data.split(params.val_split)
+    heads = heads_of(params.network, len(data.classes))
+    return StillImages(train, val, params, INPUTS[params.network.inputs], heads)
+
+
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+    """Train on still images, all streams at once or in stages (thesis §2.3.3), whose number the rows then hold."""
+    task = task_of(data, params)
+    if not params.staged:
+        return fit_loop(net, task, params, state, record)
+    history: History = []
+    fusions = [module.fusion for module in net.modules() if isinstance(module, FCN)]
+    if not fusions:
+        raise ParamsError("fcn.train.staged: found a reference net, expected network.weights of the stage before")
+    for stage in range(len(params.network.strides)):
+        for fusion in fusions:
+            fusion.active = stage + 1
+        rate = params.learning_rate * params.staged_drop**stage
+        done = len(history)
+        rows = fit_loop(
+            net,
+            task,
+            params.model_copy(update={"learning_rate": rate}),
+            state / f"stage-{stage + 1}",
+            lambda row, epoch, done=done: record(row, epoch + done),  # type: ignore[misc]
+        )
+        history += [{**row, "epoch": row["epoch"] + done, "stage": stage + 1.0} for row in rows]
+    return history
+
+
+def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
+    """The validation scores of a trained net, its pictures masked as `params` say (thesis §2.5.1)."""
+    return task_of(data, params).score(net.eval())
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
+    """One graph: pictures in, labels out; further maps as `network` has inputs and heads."""
+    inputs, heads = INPUTS[network.inputs], heads_of(network, classes)
+    axes = {0: "batch", 1: "height", 2: "width"}
+    outputs = ["prediction" if name == "semantic" else name for name in heads]
+    return [
+        Graph(
+            name="model",
+            module=PixelLabels(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
+            example=lambda batch, height, width: example(inputs, batch, height, width),
+            outputs=outputs,
+            dynamic=dict.fromkeys(inputs, axes),
+            traced=(2, 96, 128),
+            probes=[(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40), (3, 192, 256)],
+        )
+    ]
+
+
+def example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    """Made pictures and depths for every input."""
+    made = {"image": pictures, "hha": pictures, "depth": depths}
+    return {name: made[name](batch, height, width) for name in inputs}

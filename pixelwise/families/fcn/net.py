@@ -1,0 +1,137 @@
+"""Fully convolutional nets with skips (thesis §2.2–2.3), and what chapter 2 puts around them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelwise.families.fcn.classifiers import Classifier
+from pixelwise.families.fcn.fusion import SkipFusion, TopDown
+from pixelwise.nets.backbones import Backbone
+from pixelwise.nets.geometry import Place
+from pixelwise.nets.upsampling import Step, steps, upsample
+
+
+class FCN(nn.Module):
+    """FCN-32s, -16s, -8s (or -4s) over any backbone: `strides` says which layers are scored.
+
+    image: (N, C, H, W) float, RGB in 0–255 and what else the backbone takes. Returns logits (N, K, H, W). With `width`
+    0 the backbone's features are scored as they are, as in the thesis; otherwise a `TopDown` of that width comes first.
+    `scale` resizes the picture inside the net: enlarged, classes that are two pixels wide, such as poles, survive the
+    backbone's first strides; reduced, a study takes a quarter of the time.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | Classifier,
+        classes: int,
+        width: int = 0,
+        scale: float = 1.0,
+        dropout: float = 0.0,
+        fusion: Literal["sum", "max"] = "sum",
+        stream_scales: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.scale = scale
+        channels = backbone.channels[::-1]
+        strides, offsets = backbone.strides[::-1], backbone.offsets[::-1]
+        down = steps(strides, offsets)
+        # To the pixels from each grid, since staged training ends at coarser ones first.
+        self.last = [Step(stride, offset) for stride, offset in zip(strides, offsets, strict=True)]
+        self.top_down = TopDown(channels, down, width) if width else None
+        widths = [width] * len(channels) if width else channels
+        self.fusion = SkipFusion(widths, down, classes, dropout, fusion, stream_scales)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits on the image's own grid."""
+        features = self.backbone(self.seen(image))[::-1]
+        scores = self.fuse([self.stream(place, x) for place, x in enumerate(features)])
+        return self.to_pixels(scores, image.shape[-2:])
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides that are scored, fine to coarse."""
+        return self.backbone.strides
+
+    @property
+    def channels(self) -> list[int]:
+        """The channels of the features at each stride, fine to coarse."""
+        return self.backbone.channels
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the cells of each stream lie, coarse to fine, and then those of the fused scores."""
+        # Resizing puts pixel 0 of the image where it keeps the picture's edges, not its first pixels, together.
+        streams = [Place(stride / self.scale, (offset + 0.5) / self.scale - 0.5) for stride, offset in self.last]
+        return [*streams, streams[-1]]
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers between strides, fine to coarse, to be run one after the other on the prepared picture."""
+        return self.backbone.pieces()
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """The picture as the first piece takes it."""
+        return self.backbone.normalised(self.seen(image))
+
+    def seen(self, image: Tensor) -> Tensor:
+        """The picture as the backbone sees it: resized by `scale`."""
+        if self.scale == 1:
+            return image
+        return F.interpolate(image, size=self.seen_size(image.shape[-2:]), mode="bilinear", align_corners=False)
+
+    def seen_size(self, size: Sequence[int]) -> list[int]:
+        """Height and width of the picture that the backbone sees, of those of the image."""
+        return [torch.sym_int(side * self.scale) for side in size]
+
+    def stream(self, place: int, features: Tensor) -> Tensor:
+        """What the features of one stride bring to the fusion, `place` from the coarsest: all that needs them alone."""
+        return self.top_down.own(place, features) if self.top_down else self.fusion.scores(place, features)
+
+    def fuse(self, streams: Sequence[Tensor]) -> Tensor:
+        """The streams, coarse to fine, as scores on the finest grid."""
+        if self.top_down:
+            return self.fusion(self.top_down.carry_down(streams))
+        return self.fusion.combine(streams[: self.fusion.active])
+
+    def to_pixels(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """Scores on the finest grid as logits for every pixel of an image of `size` (H, W)."""
+        factor, offset = self.last[self.fusion.active - 1]
+        if self.scale == 1:
+            return upsample(scores, factor, size, offset)
+        logits = upsample(scores, factor, self.seen_size(size), offset)
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+class LateFusion(nn.Module):
+    """Average the scores of two nets, one on the colours and one on the HHA encoding of depth (thesis §2.4).
+
+    image: (N, 6, H, W) float, RGB then HHA in 0–255. Returns logits (N, K, H, W). Both learn end to end.
+    """
+
+    def __init__(self, colour: nn.Module, depth: nn.Module) -> None:
+        super().__init__()
+        self.colour, self.depth = colour, depth
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The mean of both nets' logits."""
+        logits: Tensor = 0.5 * (self.colour(image[:, :3]) + self.depth(image[:, 3:]))
+        return logits
+
+
+class NullBackground(nn.Module):
+    """Score class 0, the background, as zero everywhere: only the other classes are learned (thesis §2.5.1).
+
+    net: gives logits (N, K − 1, H, W). Returns (N, K, H, W).
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits with the constant zero in front."""
+        logits = self.net(image)
+        return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)

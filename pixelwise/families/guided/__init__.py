@@ -1,0 +1,1 @@
+"""The guided family: a few annotations define the task (thesis chapter 4)."""

@@ -1,0 +1,191 @@
+"""Learn to guide: episodes of a support and a query, each a task of its own (thesis §4.3.3)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from pixelwise.data.items import VOID
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.data.transforms import AugmentParams, random_view
+from pixelwise.families.guided.episodes import (
+    Balanced,
+    Mask,
+    Masks,
+    Objects,
+    annotate,
+    annotate_points,
+    draw_points,
+    partner,
+    target,
+)
+from pixelwise.families.guided.runtime.clicks import nearness
+from pixelwise.metrics.positive import positive_iu
+from pixelwise.training.loop import Arrays, LoopParams
+
+STRIDE = 8
+# Share of masks before that lost the object: a net that trusts them never finds it again.
+LOST = 0.2
+
+
+class EpisodeParams(LoopParams):
+    """Learning from episodes."""
+
+    train_split: str = Field("train", description="split to learn from")
+    val_split: str = Field("val", description="split that chooses the weights")
+    objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
+    held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
+    points: PositiveInt = Field(100, description="most points of a class in a sparse support")
+    dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
+    same: float = Field(0.2, ge=0, le=1, description="share of episodes whose support is the query, with points")
+    across: float = Field(0.45, ge=0, le=1, description="share whose support is another picture of the class")
+    two_tasks: float = Field(0.3, ge=0, le=1, description="share in which another picture shares support and query")
+    previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
+    val_episodes: PositiveInt = Field(80, description="episodes that choose the weights")
+    augment: AugmentParams = AugmentParams(crop_width=192, crop_height=144, scale_min=0.5, scale_max=1.2)
+
+
+class Episodes:
+    """The task of a guided net: to segment a query as a support says (thesis §4.3.3)."""
+
+    is_summed = False
+
+    def __init__(self, train: PreparedSplit, val: PreparedSplit, params: EpisodeParams) -> None:
+        tasks = Objects if params.objects else Masks
+        self.train, self.val = tasks(train, params.held_out), tasks(val, params.held_out)
+        self.params = params
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def sample(self, seed: int, epoch: int, index: int) -> Arrays:
+        """One episode of query mask `index`, every other one drawn with all classes as often."""
+        rng = np.random.default_rng((seed, epoch, index))
+        masks = Balanced(self.train, epoch) if rng.random() < 0.5 else self.train
+        return draw_episode(self.train, masks[index], self.params, rng)
+
+    def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The mean loss of the guided logits, and that of those without guidance, which learn from the same queries."""
+        truth = batch["target"].long()
+        *guided, unguided = (episode_loss(logits, truth) for logits in net(*(batch[name] for name in INPUTS)))
+        return torch.stack(guided).mean() + unguided
+
+    @torch.inference_mode()
+    def score(self, net: nn.Module) -> dict[str, float]:
+        """Positive IU over the same episodes each time, as many of every kind as training has; the mean over masks."""
+        device, scores, negatives, floor = next(net.parameters()).device, [], [], []
+        for place in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
+            rng = np.random.default_rng((self.params.seed, int(place)))
+            arrays = draw_episode(self.val, self.val[int(place)], self.params, rng)
+            batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
+            *guided, unguided = (
+                logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
+            )
+            truth = arrays["target"]
+            floor.append(positive_iu(unguided, truth))
+            scores += [positive_iu(found, truth) for found in guided]
+            negatives += [positive_iu(found, truth, way=0) for found in guided]
+        positive, negative = float(np.mean(scores)), float(np.mean(negatives))
+        return {
+            "val/positive_iu": positive,
+            "val/mean_iu": (positive + negative) / 2,
+            "val/foreground_background": float(np.mean(floor)),
+        }
+
+
+INPUTS = ("support", "annotation", "query", "hint")
+
+
+def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy of the pixels of logits (N, 2, H, W), and half of one minus the soft IU of the positives."""
+    known = label != VOID
+    positive, truth = logits.softmax(dim=1)[:, 1] * known, ((label == 1) & known).float()
+    both = (positive * truth).sum(dim=(1, 2))
+    either = (positive + truth - positive * truth).sum(dim=(1, 2))
+    soft = (1 - (both + 1) / (either + 1)).mean()
+    return F.cross_entropy(logits, label, ignore_index=VOID) + 0.5 * soft
+
+
+def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """One episode: support and query (H, W, 3) uint8, annotation (2, H, W), hint (2, 2, h, w), target (H, W) uint8.
+
+    Three kinds: the support is the query, another picture of the class, or another view or frame of the same object.
+    """
+    draw = rng.random()
+    kind = "same" if draw < params.same else "class" if draw < params.same + params.across else "clip"
+    other = masks[int(rng.integers(len(masks)))] if kind != "same" and rng.random() < params.two_tasks else mask
+    is_two = other.value != mask.value
+    augment = halved(params.augment) if is_two else params.augment
+    query, truth = view(masks, mask, augment, rng)
+    support, said = (query, truth)
+    if kind != "same":
+        support, said = view(masks, partner(masks, mask, kind, rng), augment, rng, mask.value)
+    if is_two:
+        query, truth = beside(query, truth, *view(masks, other, augment, rng), rng)
+        support, said = beside(support, said, *view(masks, other, augment, rng), rng)
+    height, width = truth.shape
+    hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+    if kind == "clip" and rng.random() < params.previous:
+        hint[:, 0] = mask_before(truth, rng, (hint.shape[2], hint.shape[3]))
+    if kind != "same" and rng.random() < params.dense:
+        annotation = annotate(said)
+    else:
+        points = draw_points(said, draw_count(params.points, rng), rng)
+        annotation = annotate_points(points, height, width)
+        if kind == "same":
+            hint[:, 1] = [nearness(of_class, hint.shape[2], hint.shape[3], STRIDE) for of_class in points]
+    return {"support": support, "annotation": annotation, "query": query, "hint": hint, "target": truth}
+
+
+def draw_count(most: int, rng: np.random.Generator) -> int:
+    """Points of a class: uniform up to `most` (thesis §4.3.3), or as few as a person's clicks, which that seldom is."""
+    return int(rng.integers(1, most if rng.random() < 0.5 else min(8, most), endpoint=True))
+
+
+def halved(augment: AugmentParams) -> AugmentParams:
+    """Views of half the width, two of which make a picture."""
+    return augment.model_copy(update={"crop_width": augment.crop_width // 2})
+
+
+def view(
+    masks: Masks, mask: Mask, augment: AugmentParams, rng: np.random.Generator, value: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A random view of the picture of `mask`, most of them on the object, and the binary target of its class."""
+    image, label = masks.read(mask)
+    value = mask.value if value is None else value
+    augment = augment.model_copy(update={"rare_share": 0.9})
+    found = random_view({"image": image, "label": label}, rng, augment, np.array([value]))
+    return found["image"], target(found["label"], value)
+
+
+def beside(
+    image: np.ndarray, truth: np.ndarray, other: np.ndarray, theirs: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both pictures side by side in random order; what the other shows is negative."""
+    pair = [(image, truth), (other, np.where(theirs == VOID, VOID, 0).astype(np.uint8))]
+    if rng.random() < 0.5:
+        pair.reverse()
+    return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
+
+
+def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
+    """What a net might have made of the frame before, (2, h, w): the truth shifted, scaled and with errors."""
+    height, width = truth.shape
+    shift, scale = rng.uniform(-0.06, 0.06, 2) * (width, height), np.exp(rng.uniform(-0.1, 0.1))
+    matrix = (scale, 0, shift[0] + (1 - scale) * width / 2, 0, scale, shift[1] + (1 - scale) * height / 2)
+    mask = Image.fromarray((truth == 1).astype(np.uint8) * 255)
+    moved = mask.transform((width, height), Image.Transform.AFFINE, matrix)
+    share = np.asarray(moved.resize((cells[1], cells[0]), Image.Resampling.BOX), np.float32) / 255
+    if rng.random() < LOST:
+        share = np.zeros_like(share)
+    # A blob lost, or one too many, as large as a part of an object: the net must not believe the past alone.
+    if rng.random() < 0.5:
+        x, y, radius = rng.uniform(0, cells[1]), rng.uniform(0, cells[0]), rng.uniform(1, max(cells) / 5)
+        rows, columns = np.ogrid[: cells[0], : cells[1]]
+        inside = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+        share = np.where(inside, rng.integers(0, 2), share).astype(np.float32)
+    return np.stack([1 - share, share]).astype(np.float32)

@@ -1,0 +1,164 @@
+"""The guided family: a few annotations define the task (thesis chapter 4)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, NonNegativeInt
+from torch import Tensor, nn
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import ParamsError
+from pixelwise.families.graph import Graph
+from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, StackedGuide, Together
+from pixelwise.families.guided.episode_task import EpisodeParams, Episodes
+from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
+from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
+from pixelwise.families.guided.net import FINE, STRIDE, GuidedNet
+from pixelwise.nets.backbones import Backbone
+from pixelwise.nets.probes import pictures
+from pixelwise.params import Params
+from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import fit as fit_loop
+
+STRIDES = (FINE, STRIDE, 16, 32)
+WAYS = 2
+GUIDES = {
+    "late": GuidedNet,
+    "late-global": LateGlobal,
+    "late-local": LateLocal,
+    "early": StackedGuide,
+    "masking": MaskedGuide,
+}
+
+
+class NetworkParams(Params):
+    """The net."""
+
+    guide: Literal["late", "late-global", "late-local", "early", "masking"] = Field(
+        "late", description="how pictures and annotations fuse; late is global and local together"
+    )
+    backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
+    weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
+    frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
+    hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
+
+
+class TrainParams(EpisodeParams):
+    """Training of a guide."""
+
+    network: NetworkParams = NetworkParams()
+
+
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001
+    """The untrained net; the task, not the data set, says how many classes it tells apart.
+
+    Raises ParamsError where annotations would enter a backbone that cannot learn of them.
+    """
+    extra = WAYS if network.guide == "early" else 0
+    if extra and network.frozen_stride:
+        raise ParamsError(f"frozen_stride: found {network.frozen_stride}, expected 0 where guide is early")
+    weights = network.weights if pretrained else "none"
+    backbone = Backbone(network.backbone, STRIDES, weights, extra_channels=extra)
+    backbone.freeze(network.frozen_stride)
+    net: nn.Module = GUIDES[network.guide](backbone, network.hidden)
+    return net
+
+
+def task_of(data: PreparedData, params: TrainParams) -> Episodes:
+    """Episodes of both splits of `data`, without the classes held out."""
+    return Episodes(data.split(params.train_split), data.split(params.val_split), params)
+
+
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+    """Train on episodes of one shot and 1 to 100 points, or dense ones (thesis §4.3.3)."""
+    return fit_loop(net, task_of(data, params), params, state, record)
+
+
+def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
+    """The positive IU over validation episodes drawn as `params` say."""
+    return task_of(data, params).score(net.eval())
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
+    """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask.
+
+    Beside them `foreground`, the same net without guidance, which evaluation compares with. Of early fusion one graph.
+    """
+    if isinstance(net, EarlyFusion):
+        return [fused(net)]
+    assert isinstance(net, GuidedNet)
+    length, hidden = sum(net.backbone.channels[1:]), network.hidden
+    traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
+
+    def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        return {"image": pictures(batch, height, width)}
+
+    def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        generator = torch.Generator().manual_seed(height)
+        said = (torch.rand(WAYS, rows, columns, generator=generator) < 0.2).float()
+        return {"embedding": units(1, rows, columns, length), "cells": said[None]}
+
+    def query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        cells = 37 + batch
+        generator = torch.Generator().manual_seed(width)
+        return {
+            "embedding": units(1, rows, columns, length),
+            "seen": torch.randn(1, 2 * hidden, rows, columns, generator=generator),
+            "fine": torch.rand(1, hidden // 2, -(-height // FINE), -(-width // FINE), generator=generator),
+            "mean": torch.randn(1, WAYS, length, generator=generator),
+            "present": torch.tensor([[True, True]]),
+            "keys": units(1, cells, length),
+            "values": torch.rand(1, WAYS, cells, generator=generator),
+            "hint": torch.rand(1, WAYS, 2, rows, columns, generator=generator),
+            "size": torch.zeros(height, width, dtype=torch.uint8),
+        }
+
+    def alone(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        known = query(batch, height, width)
+        return {name: known[name] for name in ("embedding", "fine", "size")}
+
+    image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
+    shot_axes = {"embedding": {1: "rows", 2: "columns"}, "cells": {1: "ways", 2: "rows", 3: "columns"}}
+    query_axes = {
+        "embedding": {1: "rows", 2: "columns"},
+        "seen": {2: "rows", 3: "columns"},
+        "fine": {2: "fine_rows", 3: "fine_columns"},
+        "mean": {1: "ways"},
+        "present": {1: "ways"},
+        "keys": {1: "cells"},
+        "values": {1: "ways", 2: "cells"},
+        "hint": {1: "ways", 3: "rows", 4: "columns"},
+        "size": {0: "height", 1: "width"},
+    }
+    alone_axes = {name: query_axes[name] for name in ("embedding", "fine", "size")}
+    return [
+        Graph("encode", Encode(net), picture, ("embedding", "seen", "fine"), image_axes, traced, probes),
+        Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
+        Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
+        Graph("foreground", Foreground(net), alone, ("logits",), alone_axes, traced, probes),
+    ]
+
+
+def fused(net: EarlyFusion) -> Graph:
+    """The one graph of early fusion, `fused`: a full pass for every change of the annotation."""
+
+    def annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        generator = torch.Generator().manual_seed(height)
+        said = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
+        return {"image": pictures(batch, height, width), "annotation": said}
+
+    axes = {
+        "image": {0: "batch", 1: "height", 2: "width"},
+        "annotation": {0: "batch", 2: "height", 3: "width"},
+    }
+    return Graph("fused", Together(net), annotated, ("logits",), axes, (2, 192, 256), [(1, 97, 131), (3, 201, 143)])
+
+
+def units(*shape: int) -> Tensor:
+    """Seeded vectors of unit length along the last axis."""
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(shape[-1]))
+    return values / values.norm(dim=-1, keepdim=True)

@@ -1,0 +1,62 @@
+"""The learned metric of guided networks: query features fused with guidance, and scored (thesis §4.3.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from pixelwise.families.fcn.fusion import conv_norm_relu
+from pixelwise.nets.upsampling import upsample_by_products
+
+# Likeness and three cosines, each again relative to the best in the picture, presence and two hints, all of the class
+# and of its rival; its share, and that relative to the best. A multiple of four, which ONNX Runtime needs to be fast.
+MATCHES = 24
+
+
+class Scorer(nn.Module):
+    """A small learned metric: query features fused with a tiled guide, scored cell by cell and once more at stride 4.
+
+    Fusing by concatenation and a linear layer is a sum of two layers (thesis §4.3.2); their product is a third. What
+    no guidance changes is done by `see`, once a picture.
+    """
+
+    def __init__(self, embedding: int, hidden: int) -> None:
+        super().__init__()
+        fine = hidden // 2
+        self.project = nn.Linear(embedding, 2 * hidden)
+        self.tiled = nn.Linear(embedding, 2 * hidden)
+        self.found = nn.Conv2d(MATCHES, hidden, kernel_size=3, padding=1)
+        self.near = nn.Sequential(nn.ReLU(), conv_norm_relu(hidden, hidden, 3))
+        self.context = nn.Linear(hidden, hidden)
+        self.coarse = nn.Sequential(
+            conv_norm_relu(hidden, hidden, 5, groups=hidden),
+            conv_norm_relu(hidden, hidden),
+            nn.Conv2d(hidden, fine, kernel_size=1, bias=False),
+            nn.BatchNorm2d(fine),
+        )
+        self.detail = nn.Sequential(nn.Conv2d(fine, fine, kernel_size=1, bias=False), nn.BatchNorm2d(fine))
+        self.fine = conv_norm_relu(fine, fine, 3)
+        self.score = nn.Conv2d(fine, 1, kernel_size=1)
+
+    def see(self, embedding: Tensor) -> Tensor:
+        """What the scorer needs of a picture's embedding (N, h, w, D): (N, 2C, h, w)."""
+        projected: Tensor = self.project(embedding)
+        return projected.permute(0, 3, 1, 2)
+
+    def forward(self, seen: Tensor, fine: Tensor, mean: Tensor, found: Tensor) -> Tensor:
+        """Scores (N, K, h4, w4). seen: from `see`; fine (N, C/2, h4, w4); mean (N, K, D); found (N, K, M, h, w)."""
+        batch, ways = found.shape[:2]
+        own, factor = seen[:, None].chunk(2, dim=2)
+        tiled, weight = self.tiled(mean)[..., None, None].chunk(2, dim=2)
+        fused = (own + tiled + factor * weight).flatten(0, 1) + self.found(found.flatten(0, 1))
+        near = self.near(fused)
+        # The strongest answers anywhere in the picture: how sure a cell must be depends on them.
+        context = self.context(near.amax(dim=(2, 3)))[..., None, None]
+        coarse = upsample_by_products(self.coarse(near + context), 2, fine.shape[-2:])
+        looked = torch.relu(coarse.unflatten(0, (batch, ways)) + self.detail(fine)[:, None])
+        return self.score(self.fine(looked.flatten(0, 1))).unflatten(0, (batch, ways)).squeeze(2)
+
+
+def rival(values: Tensor) -> Tensor:
+    """The highest value among the other classes, for each class of (N, K, …)."""
+    ways = values.shape[1]
+    itself = torch.eye(ways, device=values.device).view(1, ways, ways, *[1] * (values.dim() - 2))
+    return (values[:, None] - 1e4 * itself).amax(dim=2)

@@ -1,0 +1,1 @@
+"""Guided models at work: NumPy and ONNX Runtime, no torch."""

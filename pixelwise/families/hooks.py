@@ -1,0 +1,35 @@
+"""The hooks of a family: what `pixelwise/families/NAME/family.py` defines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.families.graph import Graph
+from pixelwise.params import Params
+from pixelwise.training.loop import History, Recorder
+
+
+class Family(Protocol):
+    """What a module of this folder defines."""
+
+    NetworkParams: type[Params]
+    # Its field `network` holds the NetworkParams.
+    TrainParams: type[Params]
+
+    def build(self, network: Any, classes: int, pretrained: bool = True) -> nn.Module:
+        """The untrained net. `pretrained` False leaves out the backbone's weights, for a net about to be loaded."""
+
+    def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: Recorder) -> History:
+        """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves."""
+
+    def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:
+        """The graphs of a `net` that `build` made of the same parameters, as they ship."""
+
+    def task_of(self, data: PreparedData, params: Any) -> Any:
+        """What is learned from `data`. Raises DataError where it lacks a split or a layer that `params` ask for."""
+
+    def rescore(self, net: nn.Module, data: PreparedData, params: Any) -> dict[str, float]:
+        """The validation scores of a trained `net` by name, its inputs prepared as `params` say."""

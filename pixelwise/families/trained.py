@@ -1,0 +1,47 @@
+"""A trained model in its folder: what net model.json describes, and the net with its weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pixelwise.errors import ModelError
+from pixelwise.families import find
+from pixelwise.families.graph import Graph
+from pixelwise.params import Params, parse
+from pixelwise.training.checkpoints import WEIGHTS_FILE, load_weights
+
+MODEL_FILE = "model.json"
+
+
+def read_description(model: Path) -> dict[str, Any]:
+    """What model.json in the folder `model` says. Raises ModelError where there is none."""
+    try:
+        described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"{model / MODEL_FILE}: no such file, expected a folder that `pixelwise train` wrote"
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"{model / MODEL_FILE}: not JSON: {error}") from None
+    return described
+
+
+def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
+    """What model.json says, and the net with its weights, ready to infer."""
+    described = read_description(model)
+    net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
+    load_weights(net, model / WEIGHTS_FILE)
+    return described, net.eval()
+
+
+def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
+    """The graphs of a `net` that model.json describes."""
+    return find(described["family"]).graphs(net, network_of(described), len(described["classes"]))
+
+
+def network_of(described: Mapping[str, Any]) -> Params:
+    """The parameters of the net that model.json describes."""
+    return parse(find(described["family"]).NetworkParams, described["network"], f"{MODEL_FILE}: network")

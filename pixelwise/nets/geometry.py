@@ -1,0 +1,120 @@
+"""Where the cells of a map look: one algebra of (kernel, stride, offset), derived from the layers (thesis §2.2)."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from torch import nn
+from torchvision.models.googlenet import BasicConv2d, Inception
+
+from pixelwise.errors import ModelError
+
+# Layers that map each cell on its own.
+POINTWISE = (nn.ReLU, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d, nn.LocalResponseNorm, nn.Identity)
+CHAINS = (nn.Sequential, BasicConv2d)
+BRANCHES = (Inception,)
+
+
+@dataclass(frozen=True)
+class Field:
+    """What one cell sees: `kernel` input cells, the centre of cell i at input coordinate stride·i + offset.
+
+    The thesis's rule for kernels and strides, f_ks ∘ g_k's' = (f ∘ g) of k' + (k − 1)s' and ss', with the offsets that
+    paddings make; one function of both layers, so that no crop is a magic number. An upsampling has a stride below 1.
+    """
+
+    kernel: int = 1
+    stride: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+
+    def then(self, top: "Field") -> "Field":
+        """The field on this field's input of a layer `top` that works on its output."""
+        return Field(
+            kernel=math.ceil(self.kernel + (top.kernel - 1) * self.stride),
+            stride=self.stride * top.stride,
+            offset=self.offset + self.stride * top.offset,
+        )
+
+
+class Place(NamedTuple):
+    """Where a map's cells lie, cell i at pixel start + i·step, as an exported clockwork says it (`runtime.grids`).
+
+    trimmed: cells that it has less than the next finer map makes, since layers without padding took them off.
+    """
+
+    step: float
+    start: float
+    trimmed: int = 0
+
+
+def field_of(module: nn.Module) -> Field:
+    """The field of a layer, a chain of layers or parallel branches. Raises ModelError where it is none of these."""
+    if isinstance(module, CHAINS):
+        return compose(field_of(child) for child in module.children())
+    if isinstance(module, BRANCHES):
+        return parallel(field_of(child) for child in module.children())
+    if isinstance(module, POINTWISE):
+        return Field()
+    if isinstance(module, nn.ConvTranspose2d):
+        kernel, stride = extent(module), side(module.stride)
+        centre = side(module.padding) - Fraction(kernel - 1, 2)
+        return Field(math.ceil(kernel / stride), Fraction(1, stride), centre / stride)
+    if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        kernel = extent(module)
+        return Field(kernel, Fraction(side(module.stride)), Fraction(kernel - 1, 2) - side(module.padding))
+    if isinstance(module, nn.ZeroPad2d):
+        left, _, top, _ = module.padding
+        return Field(offset=-Fraction(side((left, top))))
+    raise ModelError(f"layer {type(module).__name__}: expected one with a kernel, or one that works cell by cell")
+
+
+def compose(fields: Iterable[Field]) -> Field:
+    """The field of layers one after the other, first to last."""
+    total = Field()
+    for field in fields:
+        total = total.then(field)
+    return total
+
+
+def parallel(fields: Iterable[Field]) -> Field:
+    """The field of branches side by side: the widest. Raises ModelError where their grids differ."""
+    branches = list(fields)
+    grids = {(field.stride, field.offset) for field in branches}
+    if len(grids) != 1:
+        found = ", ".join(f"stride {stride} offset {offset}" for stride, offset in sorted(grids))
+        raise ModelError(f"branches: found {found}, expected one grid")
+    return max(branches, key=lambda field: field.kernel)
+
+
+def receptive_field(*modules: nn.Module) -> int:
+    """Pixels across that one output cell of `modules`, run one after the other, sees."""
+    return compose(field_of(module) for module in modules).kernel
+
+
+def crop_offset(top: Field, reference: Field) -> int:
+    """How many cells of `top` come before the one that looks where cell 0 of `reference` does (thesis §2.3.3).
+
+    Raises ModelError where no crop aligns the two: their strides differ, or the offset is negative or in between.
+    """
+    if top.stride != reference.stride:
+        raise ModelError(f"crop: found strides {top.stride} and {reference.stride}, expected the same")
+    offset = (reference.offset - top.offset) / top.stride
+    if offset < 0 or offset.denominator != 1:
+        raise ModelError(f"crop: found an offset of {offset} cells, expected a whole number from 0")
+    return int(offset)
+
+
+def extent(layer: nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d | nn.AvgPool2d) -> int:
+    """Cells across that the kernel spans, its dilation included."""
+    dilation = 1 if isinstance(layer, nn.AvgPool2d) else side(layer.dilation)
+    return dilation * (side(layer.kernel_size) - 1) + 1
+
+
+def side(value: object) -> int:
+    """The one number of a square pair, or the number itself."""
+    sides = set(value) if isinstance(value, tuple) else {value}
+    if len(sides) != 1 or not isinstance(number := sides.pop(), int):
+        raise ModelError(f"layer: found a kernel, stride or padding of {value}, expected the same number both ways")
+    return number

@@ -1,0 +1,63 @@
+"""Typed parameters: pydantic models over the sections of params.yaml."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pixelwise.errors import ParamsError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class Params(BaseModel):
+    """Base of every section. Unknown keys fail, so that a typing error cannot pass for a setting."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+P = TypeVar("P", bound=Params)
+
+
+def read_section(file: Path, section: str) -> dict[str, Any]:
+    """The mapping at dotted `section` of the YAML `file`.
+
+    Raises ParamsError where the file or the section is missing or is no mapping.
+    """
+    try:
+        found = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        raise ParamsError(f"{file}: no such file, expected the pipeline's parameters") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    for key in section.split("."):
+        if not isinstance(found, Mapping) or key not in found:
+            raise ParamsError(f"{file}: section {section}: not found")
+        found = found[key]
+    if not isinstance(found, Mapping):
+        raise ParamsError(f"{file}: section {section}: found {found!r}, expected a mapping")
+    return dict(found)
+
+
+def parse(model: type[P], values: Mapping[str, Any], source: str) -> P:
+    """`values` as a `model`; `source` names their origin in the error (params.yaml: fcn.train).
+
+    Raises ParamsError naming the first bad key, what was found and what was expected.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ParamsError(f"{source}{describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """The first fault of a validation error as `.key: found X, expected Y`."""
+    fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f".{key}: unknown key"
+    if fault["type"] == "missing":
+        return f".{key}: missing"
+    return f".{key}: found {fault['input']!r}, expected: {fault['msg']}"

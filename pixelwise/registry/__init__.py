@@ -1,0 +1,1 @@
+"""Registered models: versions, aliases, the release gate, the ledger of promotions, and what a model was made of."""

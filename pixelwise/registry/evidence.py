@@ -1,0 +1,66 @@
+"""Evidence: the files that a model version is judged by, kept with it so that a champion can be judged again."""
+
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pixelwise.errors import DataError
+from pixelwise.registry.gate import Evidence
+
+METRICS, IMAGES, EXPORT, BENCHMARK = "metrics.json", "images.npz", "export.json", "benchmark.json"
+
+
+def evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
+    """The files of a model's evidence. Raises DataError naming the first that is missing.
+
+    A family of several graphs, none of them model.onnx, has no scores an image: the gate cannot judge it.
+    """
+    files = [evaluation / METRICS, model / EXPORT]
+    if (model / "model.onnx").is_file() or not any(model.glob("*.onnx")):
+        files.append(evaluation / IMAGES)
+    if benchmark is not None:
+        files.append(benchmark / BENCHMARK)
+    for file in files:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file, expected it as evidence for the release gate")
+    return files
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """The evidence that lies in `folder`, as the gate takes it.
+
+    Raises DataError where a file is missing or lacks a key; only benchmark.json may be absent.
+    """
+    metrics, export = read_json(folder / METRICS), read_json(folder / EXPORT)
+    benchmark = read_json(folder / BENCHMARK) if (folder / BENCHMARK).exists() else None
+    try:
+        with np.load(folder / IMAGES, allow_pickle=False) as images:
+            ids, counts = images["ids"], images["counts"]
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+        raise DataError(f"{folder / IMAGES}: {error}, expected arrays ids (M,) and counts (M, K, K)") from None
+    try:
+        return Evidence(
+            ids=tuple(ids.tolist()),
+            counts=counts,
+            classes=tuple(metrics["per_class"]),
+            dataset=metrics["dataset"],
+            split=metrics["split"],
+            parity=export["parity"],
+            milliseconds=benchmark["onnx_median_milliseconds"] if benchmark else None,
+        )
+    except KeyError as error:
+        raise DataError(f"{folder}: key {error} missing from {METRICS}, {EXPORT} or {BENCHMARK}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises DataError where there is none."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: {error}, expected a JSON object") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: found {type(found).__name__}, expected a JSON object")
+    return found

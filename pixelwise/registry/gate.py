@@ -1,0 +1,188 @@
+"""The release gate: may a challenger take the champion's place? A pure function of what was measured about the two."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt
+
+from pixelwise.metrics.confusion import ratio, scores_of
+from pixelwise.params import Params
+
+Counts = NDArray[np.int64]
+Footing = Literal["same images", "changed data", "other split"]
+
+
+class ReleaseParams(Params):
+    """Section `<family>.release`: what a challenger must show to become champion."""
+
+    mean_iu_floor: float = Field(0.4, ge=0, le=1, description="least mean IU of any champion")
+    pixel_accuracy_floor: float = Field(0.7, ge=0, le=1, description="least pixel accuracy of any champion")
+    class_iu_floor: float = Field(0.05, ge=0, le=1, description="least IU of every class that the images have")
+    margin: float = Field(0.01, ge=0, le=1, description="mean IU that a challenger may lose to the champion")
+    class_margin: float = Field(0.05, ge=0, le=1, description="IU that any one class may lose to the champion")
+    confidence: float = Field(
+        0.95, gt=0, lt=1, description="level of the two-sided bootstrap interval of the difference"
+    )
+    resamples: int = Field(2000, ge=100, description="bootstrap resamples of the images")
+    seed: NonNegativeInt = Field(0, description="seed of the resamples, so that a decision can be repeated")
+    parity_floor: float = Field(0.999, ge=0, le=1, description="least share of pixels on which ONNX agrees with torch")
+    milliseconds_limit: float | None = Field(200.0, gt=0, description="largest median latency of one image; null = any")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured about one model version. `counts` (M, K, K) int64 holds a confusion matrix an image.
+
+    `ids` names the M images of `split` of `dataset`, `classes` the K classes; `parity` is the share of pixels on which
+    ONNX and torch agree, `milliseconds` the median latency at batch 1, None = not measured.
+    """
+
+    ids: tuple[str, ...]
+    counts: Counts
+    classes: tuple[str, ...]
+    dataset: str
+    split: str
+    parity: float
+    milliseconds: float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question the gate asks: what was found, what was needed, and whether that is enough."""
+
+    name: str
+    passed: bool
+    found: str
+    needed: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's answer: promote only where every check passed."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def promote(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> str:
+        """The checks that failed, on one line."""
+        return "; ".join(f"{c.name}: found {c.found}, needed {c.needed}" for c in self.checks if not c.passed)
+
+    def __str__(self) -> str:
+        rows = [(c.name, "ok" if c.passed else "FAILED", c.found, c.needed) for c in self.checks]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        return "\n".join(
+            f"  {name:<{widths[0]}}  {passed:<{widths[1]}}  {found:<{widths[2]}}  needed: {needed}"
+            for name, passed, found, needed in rows
+        )
+
+
+def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParams) -> Decision:
+    """Judge `challenger` by absolute floors and, where there is a `champion`, against it on the images both scored.
+
+    Where the data changed, so that the two scored different images, only the floors can judge, and a check says so.
+    Where they scored different splits of one data set, the gate refuses: evaluating both on one split settles it.
+    """
+    checks = list(absolute_checks(challenger, params))
+    if champion is not None:
+        checks.extend(comparison_checks(challenger, champion, params))
+    return Decision(tuple(checks))
+
+
+def absolute_checks(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]:
+    """What any champion must reach, the first one too."""
+    scores = scores_of(challenger.counts.sum(axis=0))
+    per_class = np.array(scores.per_class)
+    worst = int(np.nanargmin(per_class))
+    yield at_least("mean IU", scores.mean_iu, params.mean_iu_floor)
+    yield at_least("pixel accuracy", scores.pixel_accuracy, params.pixel_accuracy_floor)
+    yield at_least(f"worst class ({challenger.classes[worst]})", per_class[worst], params.class_iu_floor)
+    yield at_least("ONNX parity", challenger.parity, params.parity_floor, digits=5)
+    if params.milliseconds_limit is not None:
+        yield latency(challenger.milliseconds, params.milliseconds_limit)
+
+
+def comparison_checks(challenger: Evidence, champion: Evidence, params: ReleaseParams) -> Iterator[Check]:
+    """Whether the challenger is no worse than the champion on the same images, or why that cannot be asked."""
+    footing = footing_of(challenger, champion)
+    if footing == "other split":
+        found = f"champion on {champion.split}, challenger on {challenger.split}"
+        yield Check("comparison", False, found, "both on one split")
+        return
+    if footing == "changed data":
+        yield Check("comparison", True, "none, the champion was scored on other data", "the floors alone")
+        return
+    low, high = interval_of_difference(challenger.counts, champion.counts, params)
+    needed = f"lower end of the {params.confidence:.0%} interval >= {-params.margin:.4f}"
+    yield Check("mean IU against champion", low >= -params.margin, f"{low:+.4f} to {high:+.4f}", needed)
+    yield class_check(challenger, champion, params.class_margin)
+
+
+def footing_of(challenger: Evidence, champion: Evidence) -> Footing:
+    """Whether the two can be compared image by image.
+
+    Equal ids with equal pixels a class in every image are the same labelled images, even where the data set changed
+    elsewhere: more training images do not end the comparison.
+    """
+    same = challenger.classes == champion.classes and challenger.ids == champion.ids
+    if same and np.array_equal(challenger.counts.sum(axis=2), champion.counts.sum(axis=2)):
+        return "same images"
+    return (
+        "other split"
+        if challenger.dataset == champion.dataset and challenger.split != champion.split
+        else "changed data"
+    )
+
+
+def interval_of_difference(challenger: Counts, champion: Counts, params: ReleaseParams) -> tuple[float, float]:
+    """Bootstrap percentile interval of mean IU(challenger) - mean IU(champion) over images (Efron 1979).
+
+    challenger, champion: (M, K, K). Paired: each resample draws the same images for both, which cancels how hard an
+    image is and leaves how the models differ on it.
+    """
+    images = len(challenger)
+    generator = np.random.default_rng(params.seed)
+    # How often each image is drawn, (B, M): a resample is then one product instead of a sum over drawn matrices.
+    draws = generator.multinomial(images, np.full(images, 1 / images), size=params.resamples)
+    difference = resampled_mean_iu(draws, challenger) - resampled_mean_iu(draws, champion)
+    tail = (1 - params.confidence) / 2
+    low, high = np.quantile(difference, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.float64]:
+    """Mean IU of each resample, (B,), from `draws` (B, M) and `counts` (M, K, K), over the classes that it drew."""
+    # In float64, where BLAS multiplies; pixel counts stay exact below 2**53.
+    flat = draws.astype(np.float64) @ counts.reshape(len(counts), -1).astype(np.float64)
+    matrices = flat.reshape(len(draws), *counts.shape[1:])
+    correct = np.diagonal(matrices, axis1=1, axis2=2)
+    truth, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
+    return np.nanmean(ratio(correct, truth + predicted - correct, where=truth > 0), axis=1)
+
+
+def class_check(challenger: Evidence, champion: Evidence, margin: float) -> Check:
+    """The class that lost most against the champion, and whether that is within `margin`."""
+    ours, theirs = (np.array(scores_of(e.counts.sum(axis=0)).per_class) for e in (challenger, champion))
+    change = ours - theirs
+    worst = int(np.nanargmin(change))
+    name = f"largest class change ({challenger.classes[worst]})"
+    return Check(name, bool(change[worst] >= -margin), f"{change[worst]:+.4f}", f">= {-margin:.4f}")
+
+
+def at_least(name: str, found: float, floor: float, digits: int = 4) -> Check:
+    """A check that `found` reaches `floor`."""
+    return Check(name, bool(found >= floor), f"{found:.{digits}f}", f">= {floor:.{digits}f}")
+
+
+def latency(milliseconds: float | None, limit: float) -> Check:
+    """A check that the median latency is known and within `limit`."""
+    if milliseconds is None:
+        return Check("median latency", False, "no benchmark", f"<= {limit:g} ms")
+    return Check("median latency", milliseconds <= limit, f"{milliseconds:.1f} ms", f"<= {limit:g} ms")

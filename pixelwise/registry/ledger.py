@@ -1,0 +1,59 @@
+"""promotions.jsonl: one line a change of the champion, only ever added to: MLflow keeps no history of aliases."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import RegistryError
+from pixelwise.files import write_text
+
+
+@dataclass(frozen=True)
+class Reign:
+    """The time in which a version was champion: until `until`, or still where that is None. `entry`: its line."""
+
+    entry: Mapping[str, Any]
+    since: datetime
+    until: datetime | None
+
+    def covers(self, day: date) -> bool:
+        """Whether the version was champion at some time of `day` (UTC)."""
+        return self.since.date() <= day and (self.until is None or day <= self.until.date())
+
+
+def reigns(entries: Sequence[Mapping[str, Any]], name: str) -> list[Reign]:
+    """The champions of the model `name`, one after the other."""
+    mine = [
+        (entry, datetime.fromisoformat(entry["time"]).astimezone(UTC)) for entry in entries if entry["name"] == name
+    ]
+    ends: list[datetime | None] = [*(since for _, since in mine[1:]), None]
+    return [Reign(entry, since, until) for (entry, since), until in zip(mine, ends[: len(mine)], strict=True)]
+
+
+def read_ledger(path: Path) -> list[dict[str, Any]]:
+    """Every change in `path`, oldest first; none where there is no file yet.
+
+    Raises RegistryError naming the first line that is not JSON.
+    """
+    if not path.exists():
+        return []
+    entries = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            raise RegistryError(f"{path}:{number}: found {line[:40]!r}, expected one JSON object a line") from None
+    return entries
+
+
+def add_once(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add `entry` at the end of `path`, unless it stands there already.
+
+    The file is replaced as a whole, so that a cut leaves it without the line or with all of it.
+    """
+    entries = read_ledger(path)
+    if dict(entry) not in entries:
+        write_text(path, "".join(json.dumps(line) + "\n" for line in [*entries, dict(entry)]))

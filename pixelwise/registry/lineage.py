@@ -1,0 +1,89 @@
+"""From a model version to all that it was made of, and back."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import ModelError, RegistryError
+from pixelwise.identity import fingerprint
+from pixelwise.registry.models import find_reference, registered_files, resolve_model
+from pixelwise.registry.versions import FILES_TAG
+from pixelwise.tracking.runs import RUN_FILE, read_run
+from pixelwise.tracking.sending import known_run
+from pixelwise.tracking.store import connect_existing, plain_errors, store_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_FILE, CHECKPOINT = "model.json", "checkpoint"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model version was made of. `parts`: parameters in full, hashes of data (its dataset.json), code (the
+    closure of imports) and environment (requirements.lock). `fingerprint` is over the family and these.
+
+    manifest: hash of the manifest of the data that it was scored on, None where that was not prepared. commit: checked
+    out as training began, with -dirty where tracked files differed. machine: what the bits of the weights also hang on.
+    folder: its files, each as registered, their hashes by path in `files`.
+    """
+
+    reference: str
+    name: str
+    version: str
+    family: str
+    fingerprint: str
+    parts: Mapping[str, Any]
+    manifest: str | None
+    run_id: str | None
+    experiment: str
+    commit: str
+    machine: Mapping[str, Any]
+    folder: Path
+    files: Mapping[str, str]
+
+
+def origin_of(reference: str, tracking: str | None = None) -> Origin:
+    """What the version that `reference` names was made of, its files and its fingerprint checked.
+
+    Raises RegistryError where there is no such version or its files do not say, ModelError where they are not the
+    registered ones or do not add up.
+    """
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    folder = resolve_model(reference, uri)
+    with plain_errors(uri):
+        version = find_reference(client, reference)
+        run_id = known_run(client, version.run_id) if version.run_id else None
+    checkpoint = folder / CHECKPOINT
+    if not (checkpoint / MODEL_FILE).is_file():
+        raise RegistryError(f"{reference}: registered without {CHECKPOINT}/{MODEL_FILE}, expected it to say the origin")
+    described, trained = json.loads((checkpoint / MODEL_FILE).read_text()), read_run(checkpoint / RUN_FILE)
+    made_of = json.loads((checkpoint / RUN_FILE).read_text())
+    found = fingerprint({"family": described["family"], **trained["parts"]})
+    if found != trained["fingerprint"]:
+        raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")
+    return Origin(
+        reference=reference,
+        name=version.name,
+        version=str(version.version),
+        family=described["family"],
+        fingerprint=trained["fingerprint"],
+        parts=trained["parts"],
+        manifest=version.tags.get("manifest_sha256") or None,
+        run_id=run_id,
+        experiment=trained["experiment"],
+        commit=made_of.get("git_commit") or version.tags.get("git_commit", ""),
+        machine=made_of.get("machine", {}),
+        folder=folder,
+        files=registered_files(version),
+    )
+
+
+def marks(version: "ModelVersion") -> Iterator[tuple[str, str]]:
+    """(what, value) of all that tells what a version was made of: tags, the run, the hashes of its files."""
+    yield "run", str(version.run_id or "")
+    yield from ((name, value) for name, value in sorted(version.tags.items()) if name != FILES_TAG)
+    yield from registered_files(version).items()

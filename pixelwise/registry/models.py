@@ -1,0 +1,117 @@
+"""A model by reference, `models:/NAME@ALIAS` or `models:/NAME/VERSION`: its folder, every file as it was registered."""
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from pixelwise.errors import ModelError, RegistryError
+from pixelwise.identity import sha256_file
+from pixelwise.registry.versions import FILES_TAG, GRAPH, ONNX_TAG, logged_model_of, read_aliases
+from pixelwise.tracking.store import connect_existing, plain_errors, shown, store_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+PREFIX = "models:/"
+REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+CACHE = Path(".state/models")
+
+
+def model_folder(model: Path, tracking: str | None = None) -> Path:
+    """`model` itself, or the folder of the registered model that it refers to. Raises as `resolve_model`."""
+    return resolve_model(str(model), tracking) if str(model).startswith(PREFIX) else model
+
+
+def resolve_model(reference: str, tracking: str | None = None) -> Path:
+    """The folder of a registered model, as `pixelwise export` left it, each file with the hash that was registered.
+
+    Where the store keeps its files on this machine they are used in place; else they are fetched once, to .state/models
+    of the working directory. The hashes are compared on every call. `tracking`: MLflow store; None as for `store_uri`.
+
+    Raises RegistryError where the reference names no version, ModelError where a file is missing or not the registered
+    one.
+    """
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        return folder_of(client, find_reference(client, reference), reference)
+
+
+def folder_of(client: "MlflowClient", version: "ModelVersion", reference: str) -> Path:
+    """The folder of a registered `version`, which errors call `reference`. Raises as `resolve_model`."""
+    logged = logged_model_of(client, version.name, str(version.version))
+    folder = local_folder(logged.artifact_location) or fetched(client, logged, reference)
+    require_registered(folder, registered_files(version), reference)
+    return folder
+
+
+def find_reference(client: "MlflowClient", reference: str) -> "ModelVersion":
+    """The version that `reference` names. Raises RegistryError saying what there is where it names none."""
+    from mlflow.exceptions import MlflowException
+
+    parts = REFERENCE.fullmatch(reference)
+    if parts is None:
+        raise RegistryError(f"{reference}: expected models:/NAME@ALIAS or models:/NAME/VERSION")
+    name, alias, version = parts["name"], parts["alias"], parts["version"]
+    try:
+        return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+    known = ", ".join(f"{name}@{alias} = version {number}" for alias, number in read_aliases(client, name).items())
+    store = shown(client.tracking_uri)
+    raise RegistryError(f"{reference}: no such version in {store}, which has {known or f'no {name}'}")
+
+
+def registered_files(version: "ModelVersion") -> dict[str, str]:
+    """The hash of every file of a version by its path in the model's folder."""
+    if FILES_TAG in version.tags:
+        return dict(json.loads(version.tags[FILES_TAG]))
+    # Of versions registered before all files were, the one graph is known.
+    return {GRAPH: version.tags.get(ONNX_TAG, "")}
+
+
+def local_folder(location: str) -> Path | None:
+    """The folder at `location` where that is on this machine."""
+    parts = urlparse(location)
+    path = Path(unquote(parts.path))
+    return path if parts.scheme in ("", "file") and path.is_dir() else None
+
+
+def fetched(client: "MlflowClient", logged: Any, reference: str) -> Path:
+    """The files of a model in a store elsewhere, fetched unless they were before."""
+    import mlflow.artifacts
+
+    folder = CACHE / str(logged.model_id)
+    if folder.is_dir():
+        return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as work:
+        try:
+            got = mlflow.artifacts.download_artifacts(
+                artifact_uri=logged.artifact_location, dst_path=work, tracking_uri=client.tracking_uri
+            )
+            # Whole under its name, or not at all.
+            Path(got).rename(folder)
+        except OSError as error:
+            # Another process may have fetched the same meanwhile.
+            if not folder.is_dir():
+                raise RegistryError(f"{reference}: {logged.artifact_location} cannot be fetched: {error}") from None
+    return folder
+
+
+def require_registered(folder: Path, files: Mapping[str, str], reference: str) -> None:
+    """Raise ModelError naming the first file that is missing or has another hash, or a graph that nobody registered."""
+    for name, expected in files.items():
+        if not (folder / name).is_file():
+            raise ModelError(f"{reference}: {folder / name}: no such file, expected sha256 {expected}")
+        if (found := sha256_file(folder / name)) != expected:
+            raise ModelError(f"{reference}: {folder / name}: found sha256 {found}, expected {expected} as registered")
+    for graph in sorted(folder.rglob("*.onnx")):
+        if (name := graph.relative_to(folder).as_posix()) not in files:
+            raise ModelError(f"{reference}: {graph}: a graph that was not registered, expected {', '.join(files)}")

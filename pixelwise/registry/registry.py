@@ -1,0 +1,166 @@
+"""What MLflow's registry keeps of a model version: the exact exported files, and the evidence about them."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import RegistryError
+from pixelwise.identity import sha256_file, sha256_json
+from pixelwise.registry.evidence import read_evidence
+from pixelwise.registry.gate import Evidence
+from pixelwise.registry.versions import GRAPH, LOGGED, logged_model_of
+from pixelwise.tracking.store import as_default, experiment_id
+
+if TYPE_CHECKING:
+    import onnx
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+# Any small picture will do as an example where the graph leaves a size open.
+EXAMPLE_SIZE = 64
+
+
+def add_version(
+    client: "MlflowClient", name: str, model: Path, *, run_id: str | None, experiment: str, tags: Mapping[str, str]
+) -> str:
+    """Log the graphs in `model` to the run `run_id` (None: to no run) and register them as a new version of `name`."""
+    logged = log_model(client, name, model, run_id=run_id, experiment=experiment, tags=tags)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    with as_default(client.tracking_uri):
+        created = client.create_model_version(
+            name, source=LOGGED + logged, run_id=run_id, tags=dict(tags), model_id=logged
+        )
+    return str(created.version)
+
+
+def log_model(
+    client: "MlflowClient", name: str, model: Path, *, run_id: str | None, experiment: str, tags: Mapping[str, str]
+) -> str:
+    """Log all files of the folder `model`, as an ONNX model where it has a model.onnx; the id of what was logged.
+
+    By the client and not by `mlflow.onnx.log_model`: that would reopen the training's run and change its duration.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    owner = client.get_run(run_id).info.experiment_id if run_id else experiment_id(client, experiment)
+    logged = client.create_logged_model(owner, name=name, source_run_id=run_id, tags=dict(tags), model_type="onnx")
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "model"
+        if (model / GRAPH).is_file():
+            save_onnx_model(model / GRAPH, folder, run_id, logged)
+        for file in model_files(model):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            # MLflow writes the graph anew; what is registered is the very file that was checked and measured.
+            shutil.copyfile(model / file, folder / file)
+        client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, "READY")
+    if run_id:
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return str(logged.model_id)
+
+
+def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) -> None:
+    """Write the MLflow model of the file `graph` to `folder`."""
+    import mlflow.onnx
+    import onnx
+
+    proto = onnx.load(graph)
+    mlflow.onnx.save_model(
+        proto,
+        folder,
+        mlflow_model=mlflow.models.Model(run_id=run_id, model_id=logged.model_id),
+        signature=signature_of(proto),
+        input_example=example_of(proto),
+        # Named, because MLflow would ask for onnxruntime and onnxruntime-gpu, which exclude each other.
+        pip_requirements=[f"{package}=={installed_version(package)}" for package in (runtime_package(), "numpy")],
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+    )
+
+
+def model_files(model: Path) -> list[str]:
+    """The files of the folder `model` by their paths in it: graphs, int8 and checkpoint; hidden ones are DVC's."""
+    inside = (file.relative_to(model) for file in model.rglob("*") if file.is_file())
+    return sorted(file.as_posix() for file in inside if not any(part.startswith(".") for part in file.parts))
+
+
+def file_hashes(model: Path) -> dict[str, str]:
+    """The hash of every file of the folder `model` by its path in it."""
+    return {name: sha256_file(model / name) for name in model_files(model)}
+
+
+def identity_of(files: Mapping[str, str]) -> str:
+    """The hash that tells a model from others: of model.onnx, or over all graphs of a family without one."""
+    return files.get(GRAPH) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
+
+
+def runtime_package() -> str:
+    """The installed package that provides onnxruntime."""
+    from importlib.metadata import packages_distributions
+
+    return packages_distributions()["onnxruntime"][0]
+
+
+def signature_of(proto: "onnx.ModelProto") -> "ModelSignature":
+    """Names, types and shapes of a graph's inputs and outputs; -1 = any size."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    def schema(values: Sequence[Any]) -> Schema:
+        return Schema(
+            [
+                TensorSpec(
+                    np.dtype(tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)), sizes(value), value.name
+                )
+                for value in values
+            ]
+        )
+
+    return ModelSignature(inputs=schema(proto.graph.input), outputs=schema(proto.graph.output))
+
+
+def sizes(value: Any) -> tuple[int, ...]:
+    """The shape of a graph's input or output; -1 = any size."""
+    return tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in value.type.tensor_type.shape.dim)
+
+
+def example_of(proto: "onnx.ModelProto") -> dict[str, Any]:
+    """Zeros for each input of the graph: one picture, of a small size where the size is open."""
+    import numpy as np
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    example = {}
+    for value in proto.graph.input:
+        first, *others = sizes(value)
+        shape = [1 if first < 0 else first, *(EXAMPLE_SIZE if size < 0 else size for size in others)]
+        example[value.name] = np.zeros(shape, tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+    return example
+
+
+def keep_evidence(client: "MlflowClient", name: str, version: str, files: Sequence[Path]) -> None:
+    """Keep `files` with a version under evidence/, in place of what lay there."""
+    logged = logged_model_of(client, name, version)
+    for file in files:
+        client.log_model_artifact(logged.model_id, str(file), "evidence")
+
+
+def evidence_of(client: "MlflowClient", name: str, version: str) -> Evidence:
+    """The evidence kept with a version. Raises RegistryError where there is none."""
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    logged = logged_model_of(client, name, version)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{logged.artifact_location}/evidence", dst_path=folder, tracking_uri=client.tracking_uri
+            )
+        except (MlflowException, OSError) as error:
+            raise RegistryError(f"{name} version {version}: no evidence kept with it: {error}") from None
+        return read_evidence(Path(folder) / "evidence")

@@ -1,0 +1,62 @@
+"""Versions of a model in MLflow's registry, and the aliases that name them."""
+
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
+ONNX_TAG = "onnx_sha256"
+# The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
+FILES_TAG = "files_sha256"
+GRAPH = "model.onnx"
+LOGGED = "models:/"
+
+
+def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
+    """The version of `name` that holds the graph with this hash, None where there is none."""
+    found = client.search_model_versions(f"name = '{name}' and tags.{ONNX_TAG} = '{onnx_sha256}'")
+    return str(found[0].version) if found else None
+
+
+def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
+    """The versions of `name` by alias; empty where nothing is registered under it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases = client.get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
+def read_names(client: "MlflowClient") -> list[str]:
+    """The names of all registered models."""
+    return sorted(model.name for model in client.search_registered_models())
+
+
+def read_tagged(client: "MlflowClient", name: str) -> list[str]:
+    """The versions of `name` that `pixelwise register` made, the oldest first: those tagged with their graph's hash."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return sorted((str(version.version) for version in found if ONNX_TAG in version.tags), key=int)
+
+
+def move_alias(client: "MlflowClient", name: str, alias: str, version: str | None) -> None:
+    """Let `alias` name `version`, or nothing."""
+    if version is None:
+        client.delete_registered_model_alias(name, alias)
+    else:
+        client.set_registered_model_alias(name, alias, version)
+
+
+def logged_model_of(client: "MlflowClient", name: str, version: str) -> Any:
+    """The logged model behind a version. Raises RegistryError where another tool registered the version."""
+    # The version's own model_id stays empty in MLflow's database store.
+    source = str(client.get_model_version(name, version).source)
+    if not source.startswith(LOGGED):
+        raise RegistryError(f"{name} version {version}: source {source}, expected one made by pixelwise register")
+    return client.get_logged_model(source.removeprefix(LOGGED))

@@ -1,0 +1,101 @@
+"""What an evaluation found, as numbers for files and as a table for people."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.items import Classes
+from pixelwise.errors import DataError
+from pixelwise.metrics.confusion import Counts, Scores, scores_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on one split. `counts` is (M, K, K): the confusion matrix of each image, in the order of `ids`.
+
+    `data_sha256` is the hash of the prepared data's manifest; None for a data set that was read as it comes. `further`
+    holds what else the model scores, as fractions by name: geometry_accuracy of one that labels the geometry. `speed`
+    says how fast a schedule ran on video: frames_per_second, stage_share and the like.
+    """
+
+    model: Path
+    model_sha256: str
+    dataset: str
+    data_sha256: str | None
+    split: str
+    provider: str
+    seconds: float
+    classes: Classes
+    ids: tuple[str, ...]
+    counts: Counts
+    scores: Scores
+    further: Mapping[str, float] = field(default_factory=dict)
+    speed: Mapping[str, Any] = field(default_factory=dict)
+    out: Path | None = None
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of metrics.json: scores as fractions, None for an absent class. The release gate reads it too."""
+        ius = (None if math.isnan(iu) else iu for iu in self.scores.per_class)
+        return {
+            "mean_iu": self.scores.mean_iu,
+            "pixel_accuracy": self.scores.pixel_accuracy,
+            "mean_accuracy": self.scores.mean_accuracy,
+            "frequency_weighted_iu": self.scores.frequency_weighted_iu,
+            **self.further,
+            **self.speed,
+            "per_class": dict(zip(self.classes.names, ius, strict=True)),
+            "images": len(self.ids),
+            "seconds": round(self.seconds, 3),
+            "provider": self.provider,
+            "dataset": self.dataset,
+            "split": self.split,
+            "data": self.data_sha256,
+            "classes": list(self.classes.names),
+            "model_sha256": self.model_sha256,
+        }
+
+    def named_scores(self) -> dict[str, float]:
+        """The four scores of thesis §2.4 and the further ones under the names that people read."""
+        return {
+            "mean IU": self.scores.mean_iu,
+            "pixel accuracy": self.scores.pixel_accuracy,
+            "mean accuracy": self.scores.mean_accuracy,
+            "frequency weighted IU": self.scores.frequency_weighted_iu,
+            **{name.replace("_", " "): value for name, value in self.further.items()},
+        }
+
+    def image_mean_ius(self) -> np.ndarray:
+        """(M,) mean IU of each image over the classes in it; nan where all of it is void."""
+        return np.array([mean_iu_or_nan(counts) for counts in self.counts])
+
+    def __str__(self) -> str:
+        rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.named_scores().items()]
+        wide = max(len(name) for name, _ in rows)
+        lines = [f"  {name:<{wide}}  {percent(value):>5}" for name, value in rows]
+        lines.insert(len(self.classes), f"  {'─' * (wide + 7)}")
+        page = f"report page: {self.out / 'report.html'}\n" if self.out else ""
+        if self.speed:
+            shares = ", ".join(f"{name} on {share:.0%}" for name, share in self.speed["stage_share"].items())
+            page = f"{self.speed['frames_per_second']:.1f} frames a second; {shares} of the frames\n{page}"
+        return (
+            f"{self.dataset} {self.split}: {len(self.ids)} images in {self.seconds:.1f} s on {self.provider}\n\n"
+            f"  {'class':<{wide}}   IU %\n" + "\n".join(lines) + f"\n\n{page}"
+            f"next: pixelwise predict --model {self.model.parent} PICTURES --output predictions"
+        )
+
+
+def mean_iu_or_nan(counts: Counts) -> float:
+    """Mean IU of (K, K) counts, nan where there are none."""
+    try:
+        return scores_of(counts).mean_iu
+    except DataError:
+        return math.nan
+
+
+def percent(fraction: float) -> str:
+    """A fraction in % with one decimal place; a dash for an absent class."""
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"

@@ -1,0 +1,52 @@
+"""Pictures with titles side by side, in as many lines as they need: what several nets say of the same image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pixelwise.reporting.grid import FAINT
+from pixelwise.reporting.pictures import INK, PAPER, Picture, legend
+
+TILE = (300, 225)  # the box a picture is fitted in: width, height
+COLUMNS = 5
+GAP, MARGIN, TITLE, CAPTION = 8, 20, 26, 34
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One image: a caption, and (title, picture (H, W, 3)) of each tile; the first tile is a photograph."""
+
+    caption: str
+    tiles: Sequence[tuple[str, Picture]]
+
+
+def picture_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[int]]]) -> Image.Image:
+    """All rows as one picture, the legend of (name, colour) `entries` below."""
+    columns = min(COLUMNS, max(len(row.tiles) for row in rows))
+    width = 2 * MARGIN + columns * (TILE[0] + GAP) - GAP
+    parts = [row_picture(row, columns, width) for row in rows]
+    parts.append(np.pad(legend(entries, width - 2 * MARGIN), ((8, 8), (MARGIN, MARGIN), (0, 0)), constant_values=255))
+    return Image.fromarray(np.concatenate(parts))
+
+
+def row_picture(row: SheetRow, columns: int, width: int) -> Picture:
+    """The caption and the tiles of one image, `columns` a line."""
+    tiles = [fitted(picture, is_photo=place == 0) for place, (_, picture) in enumerate(row.tiles)]
+    line = TITLE + max(tile.height for tile in tiles) + GAP
+    strip = Image.new("RGB", (width, CAPTION + line * -(-len(tiles) // columns)), PAPER)
+    draw = ImageDraw.Draw(strip)
+    draw.text((MARGIN, CAPTION - 8), row.caption, font=ImageFont.load_default(16), fill=FAINT, anchor="ls")
+    for place, (tile, (title, _)) in enumerate(zip(tiles, row.tiles, strict=True)):
+        left, top = MARGIN + place % columns * (TILE[0] + GAP), CAPTION + place // columns * line
+        draw.text((left + TILE[0] // 2, top + TITLE - 7), title, font=ImageFont.load_default(15), fill=INK, anchor="ms")
+        strip.paste(tile, (left + (TILE[0] - tile.width) // 2, top + TITLE))
+    return np.asarray(strip)
+
+
+def fitted(picture: Picture, is_photo: bool) -> Image.Image:
+    """The picture in the size of a tile; colours of classes are never mixed."""
+    scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS if is_photo else Image.Resampling.NEAREST)

@@ -1,0 +1,135 @@
+"""Videos frame by frame through PyAV. Import it only where there is a video: PyAV loads all of FFmpeg."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from pixelwise.data.video import reason, upright
+from pixelwise.errors import DataError
+from pixelwise.files import atomic_path
+from pixelwise.progress import progress
+from pixelwise.reporting.pictures import Picture
+
+ENCODERS = ("libx264", "libopenh264", "mpeg4")
+USUAL_RATE = Fraction(25)
+# Frame intervals from one frame to the next from which on frames between them were lost.
+LATE = 1.9
+
+
+@dataclass(frozen=True)
+class Video:
+    """An opened video. rate: frames a second; total: how many frames, where the source says so; frames: one by one."""
+
+    rate: Fraction
+    total: int | None
+    frames: Iterator["VideoFrame"]
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame, upright. follows: whether it comes right after the one before, no frame between them being lost."""
+
+    image: Picture
+    follows: bool
+
+
+def transform_video(source: Path, target: Path, change: Callable[[int, VideoFrame], Picture]) -> int:
+    """Write `change(number, frame)` of every frame of `source` to the MP4 file `target`; return how many frames.
+
+    One frame is held at a time. Frames keep the source's average rate and the first one's size; sound is left out.
+    Raises DataError naming `source` where it is no video or breaks off; what was decoded before is written, also where
+    the work is stopped, which is how a camera ends.
+    """
+    video = open_video(source)
+    fault: BaseException | None = None
+    count = 0
+    with atomic_path(target) as temporary, av.open(str(temporary), "w", format="mp4") as writer:
+        stream = None
+        try:
+            for count, frame in enumerate(progress(video.frames, source.name, total=video.total), start=1):
+                picture = even_sides(change(count - 1, frame))
+                if stream is None:
+                    stream = add_stream(writer, video.rate, picture)
+                fitting = resized(picture, stream.width, stream.height)
+                writer.mux(stream.encode(av.VideoFrame.from_ndarray(fitting, format="rgb24")))
+        except (DataError, KeyboardInterrupt) as error:
+            fault = error
+        if stream is not None:
+            writer.mux(stream.encode())
+    if fault:
+        raise fault
+    return count
+
+
+def open_video(source: Path) -> Video:
+    """Open a video file, a camera's device (/dev/video0), a named pipe, or - for standard input.
+
+    Raises DataError where there is none, or it has no frame that can be read.
+    """
+    try:
+        reader = av.open(sys.stdin.buffer if is_input(source) else str(source), format=camera_format(source))
+        stream = reader.streams.video[0]
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise DataError(f"{source}: no video that can be read: {reason(error)}") from None
+    rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
+    frames = decode(source, reader, rate)
+    first = next(frames, None)
+    if first is None:
+        raise DataError(f"{source}: no frame that can be read, expected a video")
+    return Video(rate, stream.frames or None, itertools.chain([first], frames))
+
+
+def is_input(source: Path) -> bool:
+    """Whether `source` stands for standard input."""
+    return str(source) == "-"
+
+
+def camera_format(source: Path) -> str | None:
+    """What FFmpeg has to be told of a camera's device; None of all else."""
+    return "v4l2" if source.is_char_device() else None
+
+
+def decode(source: Path, reader: av.container.InputContainer, rate: Fraction) -> Iterator[VideoFrame]:
+    """The frames of an opened `source`, each (H, W, 3) uint8. Raises DataError where the video breaks off."""
+    count, before = 0, None
+    try:
+        with reader:
+            for frame in reader.decode(video=0):
+                is_late = before is not None and frame.time is not None and (frame.time - before) * rate > LATE
+                yield VideoFrame(upright(frame), follows=not is_late)
+                count, before = count + 1, frame.time
+    except av.FFmpegError as error:
+        raise DataError(f"{source}: breaks off after {count} frames: {reason(error)}") from None
+
+
+def resized(picture: Picture, width: int, height: int) -> Picture:
+    """`picture` at the size of the video that is written: a source may change its own midway."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height)))
+
+
+def add_stream(writer: av.container.OutputContainer, rate: Fraction, picture: Picture) -> av.VideoStream:
+    """A video stream for pictures like `picture`, of the best encoder that this FFmpeg has."""
+    encoder = next(name for name in ENCODERS if name in av.codecs_available)
+    stream = writer.add_stream(encoder, rate=rate)
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    if encoder == "libx264":
+        stream.options = {"crf": "20", "preset": "veryfast"}
+    else:
+        stream.bit_rate = 8_000_000
+    return stream
+
+
+def even_sides(picture: Picture) -> Picture:
+    """`picture` with its last row and column repeated where a side is odd: the codecs halve the colours' resolution."""
+    height, width = picture.shape[:2]
+    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,48 @@
+"""What a labelled picture is answered with: a label map, an overlay, or run lengths."""
+
+import json
+from typing import Literal
+
+import numpy as np
+from starlette.responses import Response
+
+from pixelwise.reporting.pictures import encode_label, encode_picture, overlay
+from pixelwise.serving.models import Served
+from pixelwise.serving.rle import Counts, segments
+
+Output = Literal["labels", "overlay", "rle"]
+JSON, PNG = "application/json", "image/png"
+
+
+def output_of(output: Output | None, accept: str) -> Output:
+    """What was asked for: by the query, else by the header Accept, else a label map."""
+    return output or ("rle" if JSON in accept.lower() else "labels")
+
+
+def answer(output: Output, counts: Counts, image: np.ndarray, prediction: np.ndarray, served: Served) -> Response:
+    """The response for `image` (H, W, 3) and its `prediction` (H, W), which `served` made."""
+    if output == "rle":
+        found = {
+            "model": {"name": served.name, "version": served.version, "sha256": served.sha256},
+            "size": list(prediction.shape),
+            "classes": list(served.segmenter.names),
+            "segments": segments(prediction, served.segmenter.names, counts),
+        }
+        return Response(json.dumps(found), media_type=JSON, headers=headers_of(served))
+    palette = served.segmenter.palette
+    if output == "overlay":
+        content = encode_picture(overlay(image, prediction, palette))
+    else:
+        content = encode_label(prediction, palette)
+    return Response(content, media_type=PNG, headers=headers_of(served))
+
+
+def headers_of(served: Served) -> dict[str, str]:
+    """Which model answers, and the names of its classes as a JSON list; value i of a label map is the i-th."""
+    return {
+        # ASCII, because that is all a header may hold.
+        "X-Pixelwise-Classes": json.dumps(served.segmenter.names),
+        "X-Pixelwise-Model": json.dumps(served.name).strip('"'),
+        "X-Pixelwise-Version": served.version or "",
+        "X-Pixelwise-SHA256": served.sha256,
+    }

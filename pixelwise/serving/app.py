@@ -1,0 +1,160 @@
+"""The service over HTTP: what is asked, what is refused, and what is answered."""
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from pixelwise.serving.answers import Output, answer, output_of
+from pixelwise.serving.batching import Batcher
+from pixelwise.serving.limits import RefusalError, ServeParams, busy, decode_upright, read_picture
+from pixelwise.serving.metrics import Counted, Metrics
+from pixelwise.serving.models import Served
+from pixelwise.serving.rle import Counts
+from pixelwise.serving.watcher import Watcher, show_model
+
+
+class Service:
+    """What serves: the line in front of the model, who follows the champion, and the requests in the house."""
+
+    def __init__(self, served: Served, params: ServeParams, follow: tuple[Any, str] | None = None) -> None:
+        """`follow` is the registry's client and the alias in it whose model is served; None for a model that stays."""
+        self.params, self.metrics = params, Metrics()
+        self.batcher = Batcher(served, params, self.metrics)
+        self.watcher = Watcher(*follow, self.batcher, params, self.metrics) if follow else None
+        self.admitted = 0
+        self.is_draining = False
+        self.codecs = ThreadPoolExecutor(os.cpu_count(), "codec")
+        self.tasks: list[asyncio.Task[None]] = []
+        show_model(self.metrics, served)
+        self.metrics.admitted.set_function(lambda: self.admitted)
+        self.metrics.waiting.set_function(lambda: len(self.batcher.waiting))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request would be answered."""
+        return not self.is_draining and bool(self.tasks) and not any(task.done() for task in self.tasks)
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Label, and follow the champion, until the block ends."""
+        works = [self.batcher.work(), *([self.watcher.watch()] if self.watcher else [])]
+        self.tasks = [asyncio.create_task(work) for work in works]
+        try:
+            yield
+        finally:
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @contextmanager
+    def admission(self) -> Iterator[None]:
+        """A place in the house. Raises RefusalError 503 where there is none: nothing of the request was read yet."""
+        if self.is_draining:
+            raise busy("stopping: ask another server, or this one after its restart")
+        if self.admitted >= self.params.queue:
+            raise busy(f"full: {self.admitted} requests at a time")
+        self.admitted += 1
+        try:
+            yield
+        finally:
+            self.admitted -= 1
+
+    async def predict(self, request: Request, output: Output, counts: Counts) -> Response:
+        """Read, decode, label and encode. Raises RefusalError where one of them cannot be, or takes too long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.params.timeout_seconds
+        try:
+            async with asyncio.timeout_at(until):
+                content = await read_picture(request, self.params.max_bytes)
+        except TimeoutError:
+            reason = f"body: not there after {self.params.timeout_seconds:g} seconds"
+            raise RefusalError(408, reason, {"Connection": "close"}) from None
+        in_thread = partial(loop.run_in_executor, self.codecs)
+        try:
+            async with asyncio.timeout_at(until):
+                image = await in_thread(decode_upright, content, self.params.max_pixels)
+                found = await self.batcher.label(image)
+                return await in_thread(answer, output, counts, image, found.prediction, found.served)
+        except TimeoutError:
+            raise busy(f"not done after {self.params.timeout_seconds:g} seconds") from None
+
+    def health(self) -> dict[str, Any]:
+        """What serves, and how it is."""
+        served = self.batcher.served
+        return {
+            "ready": self.is_ready,
+            "draining": self.is_draining,
+            "model": {"name": served.name, "version": served.version, "sha256": served.sha256},
+            "provider": served.segmenter.provider,
+            "classes": list(served.segmenter.names),
+            "follows": self.watcher.reference if self.watcher else None,
+            "error": self.watcher.error if self.watcher else None,
+        }
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application around `service`, without FastAPI's pages: they would load scripts from elsewhere."""
+    app = FastAPI(title="Pixelwise", docs_url=None, redoc_url=None, lifespan=service.running)
+    app.add_middleware(Counted, metrics=service.metrics)
+
+    @app.post("/predict", responses={200: {"content": {"image/png": {}, "application/json": {}}}})
+    async def predict(
+        request: Request,
+        output: Annotated[Output | None, Query(description="default: rle where JSON is accepted, else labels")] = None,
+        counts: Annotated[Counts, Query(description="of rle")] = "uncompressed",
+    ) -> Response:
+        """Label a picture: the body, or the field `file` of a form."""
+        wanted = output_of(output, request.headers.get("accept", ""))
+        with service.admission(), plain_faults():
+            return await service.predict(request, wanted, counts)
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        """The model, where it runs, and whether it answers: 200 if so, else 503."""
+        return JSONResponse(service.health(), 200 if service.is_ready else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Counters for Prometheus."""
+        return PlainTextResponse(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_exception_handler(RefusalError, refused)
+    app.add_exception_handler(RequestValidationError, misasked)
+    return app
+
+
+@contextmanager
+def plain_faults() -> Iterator[None]:
+    """Turn a fault of ours into one line to the client, and write it in full to the log.
+
+    Raised further, it would make the server close the connection under the client's next request.
+    """
+    try:
+        yield
+    except RefusalError:
+        raise
+    except Exception as error:
+        traceback.print_exception(error, file=sys.stderr)
+        raise RefusalError(500, "failed: the server's log says why") from None
+
+
+async def refused(_: Request, error: Any) -> Response:
+    """A refusal as JSON in one line, like FastAPI's own."""
+    return JSONResponse({"detail": error.reason}, error.status, error.headers)
+
+
+async def misasked(_: Request, error: Any) -> Response:
+    """An option in the query that there is not."""
+    first = error.errors()[0]
+    return JSONResponse({"detail": f"{first['loc'][-1]}: found {first['input']!r}: {first['msg']}"}, 422)

@@ -1,0 +1,148 @@
+"""What a request may be: bounded in bytes, pixels and time, and refused in one line before it costs anything."""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import Field, PositiveFloat, PositiveInt
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from pixelwise.data.decoding import usable_image
+from pixelwise.data.pictures import FORMATS, open_picture, rgb
+from pixelwise.errors import DataError
+from pixelwise.inference.session import Provider
+from pixelwise.params import Params
+
+MEBIBYTE = 2**20
+FORM_FIELD = "file"
+MULTIPART = "multipart/form-data"
+BYTES = "application/octet-stream"
+# A progressive JPEG decodes all of its pixels once a scan: cameras write ten scans, a bomb thousands. Coded data never
+# holds these two bytes, so counting them counts the scans.
+JPEG_SCAN = b"\xff\xda"
+MOST_SCANS = 64
+
+
+class ServeParams(Params):
+    """No section; options only."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; any other than loopback is open to the network")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    device: Provider = Field("auto", description="where ONNX Runtime computes")
+    max_batch: PositiveInt | None = Field(
+        None, description="most pictures of equal size that are labelled at once; default: 8, and 1 on a CPU"
+    )
+    wait_milliseconds: float = Field(3.0, ge=0, description="how long a picture waits for others of its size")
+    queue: PositiveInt = Field(32, description="most requests at a time; further ones are refused with 503")
+    max_mebibytes: PositiveFloat = Field(16.0, description="largest body of a request")
+    max_pixels: PositiveInt = Field(16_000_000, description="largest picture, and largest sum of a batch")
+    timeout_seconds: PositiveFloat = Field(10.0, description="longest that a request may take")
+    poll_seconds: PositiveFloat = Field(5.0, description="how often the registry is asked for a new champion")
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest body in bytes."""
+        return int(self.max_mebibytes * MEBIBYTE)
+
+
+class RefusalError(Exception):
+    """A request that is not answered with labels: its HTTP status, and why in one line."""
+
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.headers = status, reason, dict(headers or {})
+
+
+def busy(reason: str) -> RefusalError:
+    """A refusal of what may be asked again in a second."""
+    return RefusalError(503, reason, {"Retry-After": "1"})
+
+
+async def read_picture(request: Request, max_bytes: int) -> bytes:
+    """The encoded picture of a request: its body, or the file of a form.
+
+    Raises RefusalError 413 where the body is larger than `max_bytes`, 415 where it says that it is something else and
+    422 where a form has no file.
+    """
+    kind = request.headers.get("content-type", BYTES).partition(";")[0].strip().lower()
+    if kind not in (MULTIPART, BYTES) and not kind.startswith("image/"):
+        raise RefusalError(415, f"content type {kind}: expected image/…, {BYTES} or {MULTIPART}")
+    if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        raise RefusalError(415, f"content encoding {encoding}: expected none")
+    body = await read_body(request, max_bytes)
+    content = await file_of_form(request, body) if kind == MULTIPART else body
+    if not content:
+        raise RefusalError(422, "empty, expected a picture")
+    return content
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body, read no further than `max_bytes`."""
+    too_large = RefusalError(413, f"body: more than {max_bytes:,} bytes")
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > max_bytes:
+                raise too_large
+    except ClientDisconnect:
+        raise RefusalError(400, "body: ended early") from None
+    return bytes(body)
+
+
+async def file_of_form(request: Request, body: bytes) -> bytes:
+    """The content of the form's field `file`."""
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(request.headers, parts(), max_files=1, max_fields=8)
+    # The body is in memory and bounded: nothing of it goes to the disk.
+    parser.spool_max_size = len(body) + 1
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise RefusalError(422, f"form: {error.message}") from None
+    try:
+        found: Any = form.get(FORM_FIELD)
+        if not isinstance(found, UploadFile):
+            raise RefusalError(422, f"form: no file in the field {FORM_FIELD}")
+        return await found.read()
+    finally:
+        await form.close()
+
+
+def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
+    """The picture (H, W, 3) uint8 RGB in `content`, upright as its EXIF orientation says.
+
+    Raises RefusalError 415 where it is no picture, 413 where it has more than `max_pixels`, 422 where it is damaged.
+    """
+    require_decodable(content, max_pixels)
+    try:
+        return rgb(ImageOps.exif_transpose(usable_image(content, max_pixels)))
+    except DataError as error:
+        raise RefusalError(422, f"picture: {error}") from None
+    except Exception as error:  # Damaged EXIF data makes Pillow raise unrelated types.
+        raise RefusalError(422, f"picture: {' '.join(str(error).split()) or type(error).__name__}") from None
+
+
+def require_decodable(content: bytes, max_pixels: int) -> None:
+    """Raise RefusalError where the header alone says that the picture must not be decoded."""
+    too_many = f"picture: expected at most {max_pixels:,} pixels"
+    try:
+        picture = open_picture(content)
+    except UnidentifiedImageError:
+        raise RefusalError(415, f"not a picture, expected one of: {' '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise RefusalError(413, too_many) from None
+    except Exception as error:  # As above.
+        raise RefusalError(422, f"picture: {' '.join(str(error).split()) or type(error).__name__}") from None
+    if picture.width * picture.height > max_pixels:
+        raise RefusalError(413, f"{too_many}, found {picture.width}×{picture.height}")
+    if picture.format in ("JPEG", "MPO") and (scans := content.count(JPEG_SCAN)) > MOST_SCANS:
+        raise RefusalError(422, f"picture: {scans} scans, expected at most {MOST_SCANS}")

@@ -1,0 +1,89 @@
+"""The model that is served: one graph, of a folder or out of the registry."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pixelwise.errors import ModelError
+from pixelwise.identity import sha256_file
+from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
+from pixelwise.registry.models import PREFIX, folder_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+# family -> what takes a model of several graphs, and the graph by which its folder is known.
+INSTEAD = {
+    "clockwork": "`pixelwise predict --schedule NAME` labels videos with it",
+    "guided": "`pixelwise predict --guidance FILE` labels pictures and videos with it",
+}
+MARKS = {"clockwork": "stage1.onnx", "guided": "encode.onnx"}
+# Any small picture shows whether a graph runs.
+TRIAL = (1, 64, 64, 3)
+
+
+@dataclass(frozen=True)
+class Served:
+    """An open model, its name, its version in the registry (None: of a file) and the hash of its graph."""
+
+    segmenter: Segmenter
+    name: str
+    version: str | None
+    sha256: str
+
+    def __str__(self) -> str:
+        version = f" version {self.version}" if self.version else ""
+        return f"{self.name}{version} (sha256 {self.sha256[:12]})"
+
+
+def open_file(model: Path, device: Provider) -> Served:
+    """Open an exported `model`, a folder or an .onnx file.
+
+    Raises ModelError where it is missing, not one graph or does not run, ProviderError where `device` cannot be had.
+    """
+    return open_graph(model, str(model), model.resolve().stem, None, device)
+
+
+def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider) -> Served:
+    """Open a version of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
+    name, version = found.name, str(found.version)
+    folder = folder_of(client, found, f"{PREFIX}{name}/{version}")
+    return open_graph(folder, f"{name} version {version}", name, version, device)
+
+
+def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
+    """Open the graph of `model` and label a small picture with it; `source` is what errors call it."""
+    for family, mark in MARKS.items():
+        if (model / mark).is_file():
+            raise several(source, family)
+    file = graph_file(model)
+    try:
+        # One huge picture would else cost the service its memory until its end.
+        segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
+    except ModelError as error:
+        raise type(error)(str(error).replace(str(file), source)) from None
+    if (family := segmenter.metadata.get("family", "")) in INSTEAD:
+        raise several(source, family)
+    if segmenter.inputs != ("image",):
+        raise ModelError(f"{source}: takes {' and '.join(segmenter.inputs)}, expected image alone: requests have one")
+    require_labels(segmenter, source)
+    return Served(segmenter, name, version, sha256_file(file))
+
+
+def several(source: str, family: str) -> ModelError:
+    """The error about a model of more than one graph."""
+    return ModelError(f"{source}: a model of several graphs ({family}), expected one graph; {INSTEAD[family]}")
+
+
+def require_labels(segmenter: Segmenter, source: str) -> None:
+    """Raise ModelError unless the model labels a small picture."""
+    try:
+        prediction = segmenter.predict(np.zeros(TRIAL, np.uint8))
+    except Exception as error:  # ONNX Runtime's own exceptions have no common base but this.
+        raise ModelError(f"{source}: does not run ({' '.join(str(error).split())})") from None
+    if prediction.shape != TRIAL[:3] or prediction.dtype != np.uint8:
+        found = f"{prediction.dtype} {prediction.shape}"
+        raise ModelError(f"{source}: gives {found} for a picture of {TRIAL[:3]}, expected uint8 of its size")

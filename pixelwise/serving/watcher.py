@@ -1,0 +1,79 @@
+"""Follow a champion: the new one is opened beside the old, which serves until the new has proved that it runs."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from pixelwise.errors import ModelError
+from pixelwise.registry.models import find_reference
+from pixelwise.serving.batching import Batcher
+from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.metrics import Metrics
+from pixelwise.serving.models import Served, open_version
+from pixelwise.tracking.store import plain_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Watcher:
+    """Polls the registry for what an alias names. `error` says in one line why the last look changed nothing."""
+
+    def __init__(
+        self, client: "MlflowClient", reference: str, batcher: Batcher, params: ServeParams, metrics: Metrics
+    ) -> None:
+        self.client, self.reference, self.batcher = client, reference, batcher
+        self.params, self.metrics = params, metrics
+        self.error: str | None = None
+        # Not tried again: its file would be fetched at every look.
+        self.refused: str | None = None
+
+    async def watch(self) -> None:
+        """Look at the registry every few seconds, for ever."""
+        while True:
+            await asyncio.sleep(self.params.poll_seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Serve the alias's version where it is another; whatever is wrong with it, the old one stays."""
+        try:
+            served = await asyncio.to_thread(self.open_other)
+        except Exception as error:  # A watcher that dies would leave the service on an old model in silence.
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if reason != self.error:
+                print(f"serve: keeping {self.batcher.served}: {reason}", file=sys.stderr, flush=True)
+            self.error = reason
+            self.metrics.reloads.labels("failed").inc()
+            return
+        if served is not None:
+            print(f"serve: {served} takes over from {self.batcher.served}", file=sys.stderr, flush=True)
+            self.batcher.served = served
+            self.metrics.reloads.labels("loaded").inc()
+            show_model(self.metrics, served)
+
+    def open_other(self) -> Served | None:
+        """The version that the alias names, open; None where that is served, or was refused before.
+
+        Raises ModelError and RegistryError.
+        """
+        with plain_errors(self.client.tracking_uri):
+            found = find_reference(self.client, self.reference)
+            version = str(found.version)
+            if version == self.refused:
+                return None
+            if version == self.batcher.served.version:
+                self.error = self.refused = None
+                return None
+            try:
+                served = open_version(self.client, found, self.params.device)
+            except ModelError:
+                self.refused = version
+                raise
+        self.error = self.refused = None
+        return served
+
+
+def show_model(metrics: Metrics, served: Served) -> None:
+    """Let the metrics name the model that is served, and no other."""
+    metrics.model.clear()
+    metrics.model.labels(served.name, served.version or "", served.sha256, served.segmenter.provider).set(1)

@@ -1,0 +1,54 @@
+"""Tasks that a few annotations define, of a guided model that is given or trained for the study (thesis §4.4)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.splits import Split
+from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams, score
+from pixelwise.params import parse
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.outcome import Run
+from pixelwise.studies.staged_net import NET
+from pixelwise.studies.study import Study, Variant, merged
+from pixelwise.studies.trainings import locked, trained
+
+# Of a study that only has to run through.
+QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
+
+
+def task_of(study: Study, variant: Variant, bench: Bench) -> GuidedEvaluateParams:
+    """What a variant is scored on. Raises ParamsError naming the study, the variant and the first bad key."""
+    values = merged({"split": bench.val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
+    return parse(GuidedEvaluateParams, values, f"study {study.name}: {variant.name}")
+
+
+def guided(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
+    """The scores of one task distribution, by so many annotations."""
+    model, wanted = guided_model(study, bench), task_of(study, variant, bench)
+    samples = bench.data.split(wanted.split).with_layers(*wanted.layers)
+    found = score(wanted, model, Split(bench.data.name, bench.data.classes, samples, None))
+    return Run(seed=seed, scores=flat(found.metrics()))
+
+
+def guided_model(study: Study, bench: Bench) -> Path:
+    """The folder of the model that is given, or of the study's own: trained as its base says, and exported once."""
+    if bench.model:
+        return bench.model
+    place = bench.models / str(trained(study, NET, study.seeds[0], bench).fingerprint)[:16]
+    with locked(bench.models / ".locks" / place.name):
+        # Export writes export.json last.
+        if not (place / "export.json").is_file():
+            bench.export(place, place)
+    return place
+
+
+def flat(found: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of an evaluation by the names of columns."""
+    named = {
+        name: values["positive_iu"]
+        for name, values in found.items()
+        if isinstance(values, Mapping) and "positive_iu" in values
+    }
+    numbers = ("positive_iu", "mean_iu", "mean_j", "frames_per_second")
+    return {**{name: found[name] for name in numbers if name in found}, **named}

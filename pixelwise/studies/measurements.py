@@ -1,0 +1,75 @@
+"""What a study measures without training: ground truth made coarse, and how nets are built."""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import torch
+from pydantic import PositiveInt
+from torch import nn
+
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.families.fcn.reference import ReferenceFCN
+from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.metrics.oracle import oracle_counts
+from pixelwise.nets.geometry import BRANCHES, receptive_field
+from pixelwise.params import Params
+from pixelwise.progress import progress
+from pixelwise.training.still_images import four_scores
+
+TRIALS = 3
+# The thesis times pictures of 500 by 500 pixels (table 2.1).
+SIDE = 500
+
+
+class OracleParams(Params):
+    """What a variant of a study of kind oracle overrides."""
+
+    factor: PositiveInt
+
+
+def oracle_scores(split: PreparedSplit, factor: int) -> dict[str, float]:
+    """The four scores of labels at a `factor` times coarser resolution against themselves (thesis §2.5.3)."""
+    total = ConfusionMatrix(len(split.classes))
+    for index in progress(range(len(split)), f"factor {factor}"):
+        total.counts += oracle_counts(split.label(index), factor, len(split.classes))
+    return {name.removeprefix("val/"): value for name, value in four_scores(total.scores()).items()}
+
+
+def structure(net: nn.Module, strides: Sequence[int], side: int = SIDE) -> dict[str, float]:
+    """Weights that learn, the coarsest stride, and the forward time on a picture of `side` pixels (table 2.1).
+
+    Of the thesis's own nets also the layers with weights, and the pixels across that a unit sees.
+    """
+    found = {
+        "parameters": float(sum(weights.numel() for weights in net.parameters() if weights.requires_grad)),
+        "max_stride": float(max(strides)),
+        "forward_milliseconds": forward_milliseconds(net.eval(), side),
+    }
+    if isinstance(net, ReferenceFCN):
+        # The score layer is one more.
+        found |= {"conv_layers": depth(net.trunk) + 1.0, "receptive_field": float(receptive_field(net.trunk))}
+    return found
+
+
+def depth(net: nn.Module) -> int:
+    """Convolutions on the longest way through `net`, a chain of layers and parallel branches."""
+    if isinstance(net, nn.Conv2d):
+        return 1
+    inside = [depth(child) for child in net.children()]
+    return max(inside) if isinstance(net, BRANCHES) else sum(inside)
+
+
+@torch.inference_mode()
+def forward_milliseconds(net: nn.Module, side: int) -> float:
+    """The median time of a picture of `side` × `side` pixels, on CUDA where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net, image = net.to(device), torch.zeros(1, 3, side, side, device=device)
+    seconds = []
+    for _ in range(TRIALS + 1):
+        started = time.perf_counter()
+        # The item is fetched, so that a GPU's work is done and not only asked for.
+        net(image).sum().item()
+        seconds.append(time.perf_counter() - started)
+    # The first one makes what the others find ready.
+    return 1000 * median(seconds[1:])

@@ -1,0 +1,94 @@
+"""Charts of a study as PNG bytes. Import it only where plots are made: it loads matplotlib."""
+
+from textwrap import fill
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, figure_png
+from pixelwise.studies.columns import COLUMNS
+from pixelwise.studies.outcome import Outcome, Point
+from pixelwise.studies.video_plots import along_chart, over_time_chart
+
+BAR = 0.38
+# Letters on a line of a title over a chart of bars.
+TITLE_WIDTH = 76
+
+
+def chart(outcome: Outcome) -> bytes:
+    """A PNG: loss curves, lines over other columns or over time as the study asks, else a bar a variant."""
+    if outcome.study.along:
+        return along_chart(outcome)
+    if outcome.study.over_time:
+        return over_time_chart(outcome)
+    return curves_chart(outcome) if outcome.study.curves else bars_chart(outcome)
+
+
+def bars_chart(outcome: Outcome) -> bytes:
+    """A bar a variant of the study's chief column, with its spread over seeds, and the thesis's bar below it."""
+    column, rows = COLUMNS[outcome.study.chart], outcome.rows
+    has_thesis = any(outcome.study.chart in row.thesis for row in rows)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, max(2.4, (0.62 if has_thesis else 0.42) * len(rows) + 1.3)), layout="constrained")
+        # Over the whole figure: beside the names there is less room than a title needs.
+        figure.suptitle(fill(outcome.study.title, TITLE_WIDTH), x=0.01, ha="left")
+        axes = figure.add_subplot(xlabel=column.title)
+        for place, row in enumerate(rows):
+            mean, spread = row.means.get(outcome.study.chart), row.spreads.get(outcome.study.chart)
+            shift = BAR / 2 if has_thesis else 0.0
+            draw_bar(axes, place - shift, mean, row.shown(outcome.study.chart), BLUE, spread)
+            if has_thesis:
+                thesis = row.thesis.get(outcome.study.chart)
+                draw_bar(axes, place + shift, thesis, column.shown(thesis), ORANGE)
+        axes.barh([0], [0], color=BLUE, label=f"here, {outcome.measured.dataset} {outcome.measured.split}")
+        if has_thesis:
+            axes.barh([0], [0], color=ORANGE, alpha=0.55, label="thesis")
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xmargin=0.16)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.grid(axis="x")
+        figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+        return figure_png(figure)
+
+
+def draw_bar(
+    axes: Axes, place: float, value: float | None, text: str, colour: str, spread: float | None = None
+) -> None:
+    """One bar with its number; where there is no value, a dash alone."""
+    alpha = 0.55 if colour == ORANGE else 1.0
+    if value is not None:
+        axes.barh(place, value, height=BAR, color=colour, alpha=alpha, xerr=spread, error_kw={"ecolor": INK})
+    end = (value or 0.0) + (spread or 0.0)
+    axes.annotate(
+        text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK, bbox=PATCH
+    )
+
+
+def curves_chart(outcome: Outcome) -> bytes:
+    """Training loss over iterations and over seconds, a line a variant, averaged over seeds (figure 2.5)."""
+    panels = {"iterations": lambda point: point.iteration, "seconds": lambda point: point.seconds}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        for number, (title, along) in enumerate(panels.items(), start=1):
+            axes = figure.add_subplot(1, len(panels), number, title=f"Training loss over {title}", xlabel=title)
+            for row, colour in zip(outcome.rows, mpl.color_sequences["tab10"], strict=False):
+                points = mean_curve([run.curve for run in row.runs if run.curve])
+                axes.plot([along(point) for point in points], [p.loss for p in points], label=row.name, color=colour)
+            axes.grid(visible=True)
+            axes.legend(frameon=False, fontsize=9, labelcolor=FAINT)
+        return figure_png(figure)
+
+
+def mean_curve(curves: list[tuple[Point, ...]]) -> list[Point]:
+    """The mean of the seeds' curves, as far as all go."""
+    length = min((len(curve) for curve in curves), default=0)
+    return [
+        Point(
+            iteration=curves[0][place].iteration,
+            seconds=float(np.mean([curve[place].seconds for curve in curves])),
+            loss=float(np.mean([curve[place].loss for curve in curves])),
+        )
+        for place in range(length)
+    ]

@@ -1,0 +1,80 @@
+"""Find the covariance of an unknown blur by descent, from near the identity (thesis §5.2.3, figure 5.4)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.families.composition.covariance import Kind, covariance, of_size
+from pixelwise.families.composition.gaussian import blur
+from pixelwise.params import Params, parse
+from pixelwise.reporting.fields import ellipses
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.outcome import Run
+from pixelwise.studies.schedules import Together
+from pixelwise.studies.study import Study, Variant
+
+# The first standard deviation in pixels, the pixels a side of the picture that is blurred, and the steps of descent.
+START, SIDE = 0.5, 96
+STEPS, RATE = 200, 0.1
+# Of so many steps one is drawn.
+DRAWN = 10
+# An error of the covariance below which it counts as found.
+FOUND = 0.01
+
+
+class RecoveryParams(Params):
+    """What a variant of a study of kind recovery overrides."""
+
+    truth: tuple[float, float, float]
+    covariance: Kind
+
+
+def recoveries(study: Study, bench: Bench) -> Together:
+    """The error of every variant's covariance, and the way to it as ellipses."""
+    picture = grey(bench.data.split(bench.val_split(study)))
+    runs, ways = {}, {}
+    for variant in study.variants:
+        params = overrides_of(study, variant)
+        truth = torch.tensor(params.truth, dtype=torch.float64)
+        ways[variant.name] = recover(picture, truth, params.covariance)
+        runs[variant.name] = Run(seed=study.seeds[0], scores=scores(ways[variant.name], covariance(truth).numpy()))
+    return Together(runs, sheet=ellipses({name: way[::DRAWN] for name, way in ways.items()}))
+
+
+def overrides_of(study: Study, variant: Variant) -> RecoveryParams:
+    """The blur of a variant. Raises ParamsError naming the study, the variant and the first bad key."""
+    return parse(RecoveryParams, variant.overrides, f"study {study.name}: {variant.name}")
+
+
+def grey(split: PreparedSplit) -> Tensor:
+    """The middle of the split's first picture, (1, 1, h, w) between 0 and 1."""
+    image = split[0].image.mean(axis=2) / 255
+    top, left = (max(0, (side - SIDE) // 2) for side in image.shape)
+    return torch.from_numpy(image[top : top + SIDE, left : left + SIDE])[None, None]
+
+
+def recover(picture: Tensor, truth: Tensor, kind: Kind) -> list[np.ndarray]:
+    """The covariances (2, 2) of every step, the first one's included, of descent in the family `kind`.
+
+    truth: the three log-Cholesky numbers of the blur that is to be found, of which only the blurred `picture` is seen.
+    """
+    seen = blur(picture, truth[None])
+    learned = of_size(kind, START).double()[None].requires_grad_()
+    # Adam, since the gradients of a picture's mean square are too small for what LBFGS takes as curvature.
+    optimiser = torch.optim.Adam([learned], lr=RATE)
+    way = [covariance(learned.detach()[0]).numpy()]
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        loss = (blur(picture, learned) - seen).square().mean()
+        loss.backward()
+        optimiser.step()
+        way.append(covariance(learned.detach()[0]).numpy())
+    return way
+
+
+def scores(way: list[np.ndarray], truth: np.ndarray) -> dict[str, float]:
+    """The last covariance's error in parts of the truth, and the steps after which it stays found, if it does."""
+    errors = [float(np.linalg.norm(found - truth) / np.linalg.norm(truth)) for found in way]
+    steps = max((step + 1 for step, error in enumerate(errors) if error >= FOUND), default=0)
+    return {"covariance_error": errors[-1]} | ({"steps": float(steps)} if steps < len(errors) else {})

@@ -1,0 +1,61 @@
+"""The scale that a dynamic layer infers over validation pictures, as figures and as maps (thesis figure 5.8)."""
+
+import numpy as np
+from torch import nn
+
+from pixelwise.data.items import VOID
+from pixelwise.data.prepared import Sample
+from pixelwise.families import find
+from pixelwise.families.composition import family as composition
+from pixelwise.reporting.fields import coloured
+from pixelwise.reporting.pictures import Picture
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.outcome import Run
+from pixelwise.studies.predictions import shown, trained_net
+from pixelwise.studies.study import Study, Variant
+from pixelwise.studies.trainings import trained
+from pixelwise.training.checkpoints import WEIGHTS_FILE
+
+
+def scaled(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
+    """The scores of one training, and what the scales that its net infers have to do with the classes."""
+    ran, net = trained(study, variant, seed, bench), net_of(study, variant, seed, bench)
+    split = bench.data.split(bench.val_split(study))
+    sizes, labels = [], []
+    for sample in (split[index] for index in range(len(split))):
+        found = composition.scales_of(net, composition.dynamic_layers(net)[-1], sample.image)
+        sizes.append(np.log2(found).ravel())
+        labels.append(label_at(sample, found.shape).ravel())
+    return ran.model_copy(update={"scores": ran.scores | scores(np.concatenate(sizes), np.concatenate(labels))})
+
+
+def net_of(study: Study, variant: Variant, seed: int, bench: Bench) -> nn.Module:
+    """The trained net of a variant."""
+    params = bench.params(study, variant, seed)
+    return trained_net(find(study.family), bench.place(study, params) / WEIGHTS_FILE, params, len(bench.data.classes))
+
+
+def label_at(sample: Sample, shape: tuple[int, ...]) -> np.ndarray:
+    """The label at the middle of each of `shape` (h, w) cells."""
+    places = [(np.arange(cells) + 0.5) * side / cells for cells, side in zip(shape, sample.label.shape, strict=True)]
+    return sample.label[np.ix_(*(place.astype(int) for place in places))]
+
+
+def scores(octaves: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """How many octaves the sizes span, and the share of their variance that lies between classes.
+
+    octaves, labels: (P,), the logarithm of every cell's size to the base 2, and its class.
+    """
+    octaves, labels = octaves[labels != VOID], labels[labels != VOID]
+    low, high = np.percentile(octaves, [2, 98])
+    classes, counts = np.unique(labels, return_counts=True)
+    means = np.array([octaves[labels == one].mean() for one in classes])
+    between = (counts * (means - octaves.mean()) ** 2).sum() / len(octaves)
+    return {"scale_octaves": float(high - low), "scale_by_class": float(between / max(octaves.var(), 1e-12))}
+
+
+def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Picture]:
+    """The inferred scales of the shown pictures, small dark and large bright."""
+    net, split = net_of(study, variant, seed, bench), bench.data.split(bench.val_split(study))
+    layer = composition.dynamic_layers(net)[-1]
+    return coloured([composition.scales_of(net, layer, split[index].image) for index in shown(len(split))])

@@ -1,0 +1,49 @@
+"""The net in stages that a study of video runs: one that is given, or one trained, cut and exported once."""
+
+from pathlib import Path
+from typing import Any
+
+from pixelwise.families import find
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
+from pixelwise.params import parse, read_section
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.result_files import read_json
+from pixelwise.studies.study import Study, Variant, merged
+from pixelwise.studies.trainings import locked, names_of, trained
+
+FAMILY = "clockwork"
+# What variants share, as a variant of its own.
+NET = Variant(name="net")
+# Of a clock that only has to run through.
+QUICK = {"pairs": 2, "steps": 2}
+
+
+def staged_net(study: Study, bench: Bench) -> Staged:
+    """The net of `bench.model`, or the study's own. Raises ModelError where a model that is given is not in stages."""
+    return open_staged(bench.model or cut_net(study, bench))
+
+
+def cut_net(study: Study, bench: Bench) -> Path:
+    """The folder of the FCN that the study's base describes, trained, cut as params.yaml says, and exported."""
+    ran = trained(study, NET, study.seeds[0], bench)
+    start = bench.models / str(ran.fingerprint)[:16]
+    params = cutting(study, bench, start)
+    mark = bench.origin(params, FAMILY, bench.data.root)["fingerprint"][:16]
+    place = bench.models / mark
+    with locked(bench.models / ".locks" / mark):
+        # Export writes export.json last.
+        if not (place / "export.json").is_file():
+            labels = names_of(study, Variant(name="stages"), study.seeds[0], bench)
+            state = bench.models / ".state" / mark
+            bench.train(params, FAMILY, bench.data.root, place, state, bench.tracking, *labels)
+            bench.export(place, place)
+    return place
+
+
+def cutting(study: Study, bench: Bench, start: Path) -> Any:
+    """How the net trained in `start` is cut, and its clock taught."""
+    family: Any = find(FAMILY)
+    section = merged(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
+    params = parse(family.TrainParams, section, f"study {study.name}")
+    described = read_json(start / "model.json", dict[str, Any])
+    return family.started(params, described, start)

@@ -1,0 +1,159 @@
+"""A study as data: pixelwise/studies/tables/NAME.yaml, read and checked before anything runs."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+
+from pixelwise.errors import ParamsError
+from pixelwise.params import P, Params, parse, read_section
+from pixelwise.studies.columns import COLUMNS
+
+FOLDER = Path(__file__).resolve().parent / "tables"
+# What studies have in common, by the name of the recipe.
+BASES = FOLDER / "bases"
+
+
+class Variant(Params):
+    """A row of the table: what differs from the study's base."""
+
+    name: str
+    overrides: dict[str, Any] = Field({}, description="training parameters; of a kind that trains nothing, its own")
+    evaluate: dict[str, Any] = Field({}, description="training parameters that differ as the trained net is scored")
+    columns: tuple[str, ...] = Field((), description="the columns that it has; none: all")
+    thesis: dict[str, float] = Field({}, description="the thesis's figures by column, in the column's unit")
+    note: str = ""
+
+
+class Expectation(Params):
+    """What must show: `better` beats `worse`, the two are alike, or `better` is not much worse."""
+
+    better: str
+    worse: str
+    column: str = "mean_iu"
+    by: float = Field(0.0, description="by how much at least, in the column's unit")
+    within: NonNegativeFloat | None = Field(None, description="instead: by how much at most the two may differ")
+    at_most: NonNegativeFloat | None = Field(None, description="instead: by how much at most `better` may be worse")
+    note: str = ""
+
+
+class Study(Params):
+    """A claim and the runs that test it.
+
+    kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, how fast
+    its layers change, tasks that annotations define, blurs that are to be found, or the scales that trained nets infer.
+    """
+
+    name: str
+    title: str
+    thesis: str = Field(description="where in the thesis")
+    claim: str
+    kind: Literal["train", "oracle", "structure", "schedule", "velocity", "guide", "recovery", "scale"] = "train"
+    family: str = "fcn"
+    data: str = Field(description="the data that it is meant for, and how to prepare it")
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
+    recipe: str = Field("", description="the file of bases whose base and quick lie below the study's own; none: none")
+    base: dict[str, Any] = Field({}, description="over the section FAMILY.train of params.yaml, in every variant")
+    quick: dict[str, Any] = Field({}, description="over all else where the study only has to run through")
+    columns: tuple[str, ...] = Field(min_length=1)
+    chart: str = Field("mean_iu", description="the column that the chart shows")
+    curves: bool = Field(False, description="draw the training loss over iterations and over seconds")
+    along: tuple[str, ...] = Field((), description="draw the chart's column over each of these, a line a schedule")
+    over_time: bool = Field(False, description="draw what every frame of a clip gave")
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    trend: tuple[Expectation, ...] = ()
+    remarks: dict[str, str] = Field({}, description="by data set: what explains our figures")
+
+    @model_validator(mode="after")
+    def require_known_names(self) -> "Study":
+        """Every variant and every column that is spoken of exists, and no expectation contradicts itself."""
+        names = [variant.name for variant in self.variants]
+        self.require(names, within=set(names), what="variant named once")
+        self.require(self.columns, within=set(COLUMNS), what="column")
+        used = [key for variant in self.variants for key in (*variant.columns, *variant.thesis)]
+        used += [self.chart, *self.along]
+        self.require(dict.fromkeys(used), within=set(self.columns), what="column of the study")
+        columns = {variant.name: set(variant.columns or self.columns) for variant in self.variants}
+        for hope in self.trend:
+            self.require((hope.better,), within=set(names), what="variant")
+            self.require((hope.worse,), within=set(names) - {hope.better}, what="other variant")
+            for name in (hope.better, hope.worse):
+                self.require((hope.column,), within=columns[name], what=f"column of {name}")
+            if sum((hope.by != 0, hope.within is not None, hope.at_most is not None)) > 1:
+                both = f"{hope.better} and {hope.worse}"
+                raise ParamsError(f"study {self.name}: {both}: found several of by, within and at_most, expected one")
+        return self
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether every variant is a training, so that chance has a part in its figures."""
+        return self.kind in ("train", "structure", "scale")
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether no net has a part in it."""
+        return self.kind in ("oracle", "recovery")
+
+    def require(self, names: Collection[str], within: set[str], what: str) -> None:
+        """Raise ParamsError naming the first of `names` that is not `within`, or comes twice."""
+        for place, name in enumerate(names):
+            if name not in within or name in list(names)[:place]:
+                raise ParamsError(f"study {self.name}: {name}: found no {what}")
+
+
+def names() -> list[str]:
+    """The studies that there are."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Study:
+    """The study called `name`. Raises ParamsError where there is none or its file does not hold together."""
+    if name not in names():
+        raise ParamsError(f"study {name!r}: unknown, expected one of: {', '.join(names())}")
+    own = read_yaml(FOLDER / f"{name}.yaml")
+    common = read_yaml(BASES / f"{own['recipe']}.yaml") if own.get("recipe") else {}
+    return parse(Study, {"name": name, **merged(common, own)}, f"study {name}")
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML `file`. Raises ParamsError where it is missing or holds something else."""
+    try:
+        found = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        raise ParamsError(f"{file}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise ParamsError(f"{file}: found {found!r}, expected a mapping")
+    return found
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one; of a key in several, the last wins, mappings being merged in turn."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def shared(study: Study, params_file: Path) -> dict[str, Any]:
+    """The training parameters that all variants start from: params.yaml and the study's base over it."""
+    return merged(read_section(params_file, f"{study.family}.train"), study.base)
+
+
+def training(study: Study, variant: Variant, seed: int, kind: type[P], params_file: Path, is_quick: bool) -> P:
+    """The training parameters of one run. Raises ParamsError naming the study, the variant and the first bad key."""
+    quick = study.quick if is_quick else {}
+    values = merged(shared(study, params_file), variant.overrides, quick, {"seed": seed})
+    return parse(kind, values, f"study {study.name}: {variant.name}")
+
+
+def scoring(study: Study, variant: Variant, params: P) -> P:
+    """The parameters under which the net that `params` trained is scored."""
+    values = merged(params.model_dump(mode="json"), variant.evaluate)
+    return parse(type(params), values, f"study {study.name}: {variant.name}: evaluate")

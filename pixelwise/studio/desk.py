@@ -1,0 +1,177 @@
+"""The desk of one person: pictures, clicks on them, and the masks that these give everywhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.errors import DataError
+from pixelwise.families.guided.measure.prediction import COLOURS
+from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
+from pixelwise.files import write_bytes, write_json
+from pixelwise.reporting.pictures import encode_label, encode_picture, overlay
+from pixelwise.studio.pictures import Picture, read_dropped
+
+# Pixels of the longer side at which larger pictures are labelled: clicks stay quick.
+LONGEST = 1024
+# Pictures without clicks whose features are kept.
+KEPT = 4
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as its page shows it: clicks (x, y, class) in its own pixels; label (H, W), None where nothing is said.
+
+    The label is of the size that is labelled, at most LONGEST pixels.
+    """
+
+    picture: int
+    clicks: list[tuple[int, int, int]]
+    label: np.ndarray | None
+
+
+class Desk:
+    """Pictures on a guided session. Pictures join its support by their first click; all others are only labelled."""
+
+    def __init__(self, model: GuidedModel) -> None:
+        self.session = GuidedSession(model)
+        self.pictures: list[Picture] = []
+        # Place in the session of each picture that was clicked on.
+        self.members: dict[int, int] = {}
+        self.features: dict[int, Features] = {}
+        # The picture of each change that can be taken back.
+        self.changes: list[int] = []
+
+    def drop(self, name: str, content: bytes) -> list[int]:
+        """Take a picture, a clip or a guidance file; the numbers of new pictures. Raises DataError where it is none."""
+        # A browser may send a path, and only its end names a file that is written.
+        name = Path(name).name
+        if Path(name).suffix == ".npz":
+            with NamedTemporaryFile(suffix=".npz") as file:
+                file.write(content)
+                file.flush()
+                self.session.load(Path(file.name))
+            return []
+        found = read_dropped(name, content)
+        taken = {Path(picture.name).stem for picture in self.pictures}
+        if any(Path(picture.name).stem in taken for picture in found):
+            raise DataError(f"{name}: there is one of this name already, expected another; rename it")
+        self.pictures += found
+        return list(range(len(self.pictures) - len(found), len(self.pictures)))
+
+    def add_class(self, name: str) -> None:
+        """One class more. Raises DataError where it has no name, a name that is taken, or no colour is left."""
+        if not name.strip():
+            raise DataError("class: found no name, expected one")
+        if len(self.session.names) == len(COLOURS):
+            raise DataError(f"class {name}: found {len(COLOURS) - 1} classes already, as many as there are colours")
+        self.session.add_class(name.strip())
+
+    def see(self, picture: int) -> Seen:
+        """The picture with its clicks and its mask. Raises DataError where there is none of this number."""
+        return Seen(picture, self.clicks(picture), self.label(picture))
+
+    def clicks(self, picture: int) -> list[tuple[int, int, int]]:
+        """The clicks (x, y, class) on a picture, in its own pixels."""
+        if not (member := self.support(picture)):
+            return []
+        (height, width), (rows, columns) = self.picture(picture).size, member.features.size
+        return [(x * width // columns, y * height // rows, way) for x, y, way in member.clicks]
+
+    def click(self, picture: int, x: int, y: int, way: int) -> Seen:
+        """Say that pixel (x, y) of the picture is of class `way`. Raises DataError as the session does."""
+        features = self.encoded(picture)
+        (height, width), (rows, columns) = self.picture(picture).size, features.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise DataError(f"click ({x}, {y}): outside the picture, expected x in 0–{width - 1}, y in 0–{height - 1}")
+        if picture not in self.members:
+            self.session.supports.append(Support(features))
+            self.members[picture] = len(self.session.supports) - 1
+        # The middle of the pixel, so that a click comes back to where it was made.
+        column, row = (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height)
+        self.session.click(self.members[picture], column, row, way)
+        self.changes.append(picture)
+        return self.see(picture)
+
+    def remove(self, picture: int, number: int) -> Seen:
+        """Take back a click of the picture. Raises DataError where there is none of this number."""
+        if picture not in self.members:
+            raise DataError(f"click {number}: unknown, expected one; the picture has none")
+        self.session.remove_click(self.members[picture], number)
+        self.changes.append(picture)
+        return self.see(picture)
+
+    def undo(self) -> Seen:
+        """Take back the last change, and show its picture. Raises DataError where there is none."""
+        self.session.undo()
+        return self.see(self.changes.pop())
+
+    def label(self, picture: int) -> np.ndarray | None:
+        """The label of a picture, at most LONGEST pixels wide and high; None where nothing is said anywhere."""
+        session = self.session
+        if session.loaded is None and not any(support.shot for support in session.supports):
+            return None
+        if self.support(picture):
+            return session.segment(self.members[picture])
+        return session.label(self.encoded(picture))
+
+    def support(self, picture: int) -> Support | None:
+        """What the session has of a picture; None where nothing was clicked on it."""
+        return self.session.supports[self.members[picture]] if picture in self.members else None
+
+    def encoded(self, picture: int) -> Features:
+        """The features of a picture; the encoder runs where they are not kept. Raises DataError at no such picture."""
+        if member := self.support(picture):
+            return member.features
+        if picture not in self.features:
+            image = self.picture(picture).image()
+            while len(self.features) >= KEPT:
+                del self.features[next(iter(self.features))]
+            self.features[picture] = self.session.model.encode(fitted(image))
+        return self.features[picture]
+
+    def picture(self, number: int) -> Picture:
+        """The picture of this number. Raises DataError where there is none."""
+        if not 0 <= number < len(self.pictures):
+            raise DataError(f"picture {number}: unknown, expected one of {len(self.pictures)}")
+        return self.pictures[number]
+
+    def save_mask(self, picture: int, folder: Path) -> Path:
+        """Write the picture's label and overlay as `pixelwise predict` does, frames of a clip into its folder."""
+        label, found, palette = self.label(picture), self.picture(picture), COLOURS[: len(self.session.names)]
+        if label is None:
+            raise DataError("save: found no guidance, expected a click or a guidance file")
+        image, stem = found.image(), Path(found.name).stem
+        whole = np.asarray(Image.fromarray(label).resize(image.shape[1::-1], Image.Resampling.NEAREST))
+        clip, _, frame = stem.rpartition(".")
+        file = folder / f"{stem}.label.png" if found.frame is None else folder / f"{clip}.label" / f"{frame}.png"
+        write_bytes(file, encode_label(whole, palette))
+        if found.frame is None:
+            write_bytes(folder / f"{stem}.overlay.png", encode_picture(overlay(image, whole, palette)))
+        return file
+
+    def save_guidance(self, folder: Path) -> Path:
+        """Write guidance.npz, and the clicks and the frames that they are on as `pixelwise guide` reads them."""
+        self.session.save(folder / "guidance.npz")
+        clicks = {}
+        for picture in self.members:
+            found = self.picture(picture)
+            if said := self.clicks(picture):
+                clicks[found.name] = [[x, y, self.session.names[way]] for x, y, way in said]
+                if found.frame is not None:
+                    write_bytes(folder / found.name, found.content)
+        write_json(folder / "clicks.json", clicks)
+        return folder / "guidance.npz"
+
+
+def fitted(image: np.ndarray) -> np.ndarray:
+    """The picture, made smaller where its longer side has more than LONGEST pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    if scale == 1.0:
+        return image
+    return np.asarray(
+        Image.fromarray(image).resize((round(width * scale), round(height * scale)), Image.Resampling.BOX)
+    )

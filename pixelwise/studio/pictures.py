@@ -1,0 +1,67 @@
+"""What a person drops on the page: pictures, and clips as their frames."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.data.pictures import encode_map
+from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
+from pixelwise.errors import DataError
+from pixelwise.families.guided.measure.files import picture_of
+
+# Of a clip, so many frames are taken: more would fill the memory, and nobody steps through them.
+MOST_FRAMES = 300
+# Most pixels of the longer side of what the page shows.
+SHOWN = 2048
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it came, or a frame of a clip as PNG. size: (H, W), upright; frame: its number in the clip."""
+
+    name: str
+    content: bytes
+    size: tuple[int, int]
+    frame: int | None = None
+
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, upright."""
+        return picture_of(self.content, self.name)
+
+    def jpeg(self, longest: int) -> bytes:
+        """A JPEG whose longer side has at most `longest` pixels, which every browser can show."""
+        picture, file = Image.fromarray(self.image()), io.BytesIO()
+        picture.thumbnail((longest, longest))
+        picture.save(file, "JPEG", quality=92)
+        return file.getvalue()
+
+
+def read_dropped(name: str, content: bytes) -> list[Picture]:
+    """The picture in a dropped file, or the first MOST_FRAMES of a clip. Raises DataError where it is neither."""
+    if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+        return [Picture(name, content, picture_of(content, name).shape[:2])]
+    return [
+        Picture(f"{Path(name).stem}.frame_{number:05d}.png", encode_map(image), image.shape[:2], number)
+        for number, image in enumerate(frames_of(name, content))
+    ]
+
+
+def frames_of(name: str, content: bytes) -> Iterator[np.ndarray]:
+    """The first frames of the clip in `content`. Raises DataError where it is no video, or breaks off."""
+    # PyAV is large, and pictures do without it.
+    from pixelwise.reporting.video import open_video
+
+    with NamedTemporaryFile(suffix=Path(name).suffix) as file:
+        file.write(content)
+        file.flush()
+        try:
+            frames = islice(open_video(Path(file.name)).frames, MOST_FRAMES)
+            yield from (frame.image for frame in frames)
+        except DataError as error:
+            raise DataError(str(error).replace(file.name, name)) from None

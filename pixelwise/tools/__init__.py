@@ -1,0 +1,1 @@
+"""The verbs beside the pipeline, one file each."""

@@ -1,0 +1,79 @@
+"""Stages: measure what each stage of a clockwork costs here, and say where to cut the net."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from pixelwise import command
+from pixelwise.families.clockwork.measure.stage_times import Cut, StageTimes, measure_stages
+from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
+from pixelwise.inference.session import Provider
+from pixelwise.params import Params
+
+
+class StagesParams(Params):
+    """No section; options only."""
+
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    width: PositiveInt = Field(480, description="of the picture that is labelled")
+    height: PositiveInt = Field(360, description="of the picture that is labelled")
+    rounds: PositiveInt = Field(30, description="times that each stage runs; the least time counts")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the stages cost. best: the most even cut for each number of parts, fewest parts first."""
+
+    model: Path
+    provider: str
+    width: int
+    height: int
+    times: StageTimes
+    best: Sequence[Cut]
+
+    def __str__(self) -> str:
+        parts = [(f"to stride {end}", spent) for end, spent in zip(self.times.ends, self.times.stages, strict=True)]
+        parts += [("fuse", self.times.fuse), ("decode", self.times.decode)]
+        lines = [f"  {name:<12} {spent:6.2f} ms  {spent / self.times.whole:4.0%}" for name, spent in parts]
+        cuts = [
+            f"  borders: {list(cut.borders)!s:<10} parts of {' + '.join(f'{spent:.1f}' for spent in cut.stages)} ms, "
+            f"at once {self.times.latency(cut):.1f} ms"
+            for cut in self.best
+        ]
+        return (
+            f"{self.width} × {self.height} on {self.provider}, a frame {self.times.whole:.1f} ms\n"
+            + "\n".join(lines)
+            + "\n\nmost even cuts; at once: from a frame to its labels in a pipeline with a core a part\n"
+            + "\n".join(cuts)
+            + "\nnext: set clockwork.train.network.borders in params.yaml; with another number of stages, also what "
+            "export-clockwork writes in dvc.yaml; then dvc repro export-clockwork"
+        )
+
+
+def run(params: StagesParams, model: Annotated[Path, "folder of the exported clockwork"]) -> Report:
+    """Measure each stage of a clockwork through ONNX Runtime, and the most even borders for each number of stages.
+
+    A net is cut where its stages end now: export it with every stride as a border to see all cuts. Raises ModelError
+    where the model is not in stages.
+    """
+    staged = open_staged(model, params.provider)
+    # What a net computes takes as long on noise as on any picture.
+    picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
+    times = measure_stages(staged, picture, params.rounds)
+    best: dict[int, Cut] = {}
+    for cut in times.cuts():
+        best.setdefault(len(cut.stages), cut)
+    return Report(model, staged.plain.provider, params.width, params.height, times, list(best.values()))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

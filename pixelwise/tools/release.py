@@ -1,0 +1,196 @@
+"""Releases: what is and was in production, back to the version before, and what was made of something."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pixelwise import command
+from pixelwise.errors import ParamsError, RegistryError
+from pixelwise.registry.changes import carry_out, commit, finish_cut_change
+from pixelwise.registry.ledger import Reign, read_ledger, reigns
+from pixelwise.registry.lineage import marks
+from pixelwise.registry.models import resolve_model
+from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, read_aliases, read_names
+from pixelwise.tracking.store import connect_existing, plain_errors, shown, store_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ALIASES = (CHAMPION, PREVIOUS, CHALLENGER)
+LEDGER = Path("promotions.jsonl")
+LEAST_HASH = 6
+Tracking = Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What is printed."""
+
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def show(
+    names: Annotated[Sequence[str], "models in the registry; none: all"] = (),
+    on: Annotated[str | None, "a day (UTC) such as 2026-11-25; none: now"] = None,
+    ledger: Annotated[Path, "file with one JSON line a change of the champion"] = LEDGER,
+    tracking: Tracking = None,
+) -> Lines:
+    """Say which version was in production on a day, since when and by which evidence, as the ledger has it.
+
+    Without a day: what the aliases name now, all champions so far, and where ledger and registry disagree. Raises
+    ParamsError where the day is none or has not come, RegistryError where the ledger is broken or a model unknown.
+    """
+    entries = read_ledger(ledger)
+    if on is not None:
+        day = parsed(on)
+        wanted = names or sorted({entry["name"] for entry in entries})
+        if not wanted:
+            return Lines((f"{ledger}: no line, so nothing was in production on {day}",))
+        return Lines(tuple(line for name in wanted for line in on_day(name, day, reigns(entries, name))))
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        known = read_names(client)
+        if unknown := [name for name in names if name not in known]:
+            raise RegistryError(f"{unknown[0]}: {shown(uri)} has no such model, expected one of: {', '.join(known)}")
+        return Lines(tuple(line for name in names or known for line in now(client, name, reigns(entries, name))))
+
+
+def parsed(on: str) -> date:
+    """The day that `on` names. Raises ParamsError where it names none or one to come."""
+    try:
+        day = date.fromisoformat(on)
+    except ValueError:
+        raise ParamsError(f"--on: found {on!r}, expected a day such as 2026-11-25") from None
+    if day > datetime.now(UTC).date():
+        raise ParamsError(f"--on: found {day}, which has not come")
+    return day
+
+
+def on_day(name: str, day: date, all_reigns: Sequence[Reign]) -> list[str]:
+    """The champions of one day, in words."""
+    found = [reign for reign in all_reigns if reign.covers(day)]
+    if not found:
+        return [f"{name} on {day}: nothing was in production"]
+    return [line for reign in found for line in (f"{name} on {day}: {in_words(reign)}", *evidence(reign.entry))]
+
+
+def in_words(reign: Reign) -> str:
+    """`version 2, 2026-11-25 13:00 to now, by promotion over version 1`."""
+    until = f"{reign.until:%Y-%m-%d %H:%M:%S}" if reign.until else "now"
+    act, before = reign.entry.get("act", "promotion"), reign.entry["previous"]
+    how = f"{act} {'from' if act == 'rollback' else 'over'} version {before}" if before else f"{act}, the first"
+    return f"version {reign.entry['version']}, {reign.since:%Y-%m-%d %H:%M:%S} to {until} UTC, by {how}"
+
+
+def evidence(entry: Mapping[str, Any]) -> list[str]:
+    """The scores that a line of the ledger rests on, and what tells the model from others."""
+    checks = [f"  {check['name']}: {check['found']} (needed: {check['needed']})" for check in entry.get("checks", ())]
+    return [*checks, f"  fingerprint {entry['fingerprint']}", f"  ONNX sha256 {entry[ONNX_TAG]}"]
+
+
+def now(client: "MlflowClient", name: str, all_reigns: Sequence[Reign]) -> list[str]:
+    """What the aliases of a model name, its champions so far, and whether ledger and registry agree."""
+    aliases = read_aliases(client, name)
+    lines = [f"{name}:", *(f"  {alias}: version {aliases.get(alias, 'none')}" for alias in ALIASES)]
+    lines += [f"  {in_words(reign)}" for reign in all_reigns]
+    if all_reigns:
+        lines += evidence(all_reigns[-1].entry)
+    return [*lines, *(f"  DISAGREE: {words}" for words in disagreements(client, name, aliases, all_reigns))]
+
+
+def disagreements(client: "MlflowClient", name: str, aliases: dict[str, str], all_reigns: Sequence[Reign]) -> list[str]:
+    """What the registry says otherwise than the ledger."""
+    champion, recorded = aliases.get(CHAMPION), all_reigns[-1].entry if all_reigns else None
+    if recorded is None:
+        return [f"the registry's champion is version {champion}, the ledger has no line"] if champion else []
+    if champion != recorded["version"]:
+        return [f"the registry's champion is version {champion}, the ledger's {recorded['version']}"]
+    registered = client.get_model_version(name, champion).tags.get(ONNX_TAG)
+    if registered != recorded[ONNX_TAG]:
+        return [f"version {champion}: ONNX sha256 {registered} in the registry, {recorded[ONNX_TAG]} in the ledger"]
+    return []
+
+
+def rollback(
+    names: Annotated[Sequence[str], "models in the registry"],
+    ledger: Annotated[Path, "file that gets one JSON line a change of the champion"] = LEDGER,
+    tracking: Tracking = None,
+) -> Lines:
+    """Make the previous version champion again. The version left is not promoted any more, unless its tag goes.
+
+    A rollback that was cut is finished when repeated. Raises RegistryError where there is no version to go back to,
+    ModelError where the files of that version are not those registered.
+    """
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        return Lines(tuple(roll_back(client, name, ledger, uri) for name in names))
+
+
+def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
+    """Roll one model back; what was done, in words."""
+    entry = finish_cut_change(client, name, ledger)
+    if entry is None or entry["act"] != "rollback":
+        aliases = read_aliases(client, name)
+        if PREVIOUS not in aliases or CHAMPION not in aliases:
+            stays = f"version {aliases[CHAMPION]} stays champion" if CHAMPION in aliases else "there is no champion"
+            raise RegistryError(f"{name}: no previous version, nothing further to roll back to; {stays}")
+        resolve_model(f"models:/{name}@{PREVIOUS}", uri)
+        checks = checks_of(read_ledger(ledger), name, aliases[PREVIOUS])
+        entry = commit(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
+        carry_out(client, entry, ledger)
+    return f"{name}: version {entry['version']} is the champion again, version {entry['previous']} is rolled back"
+
+
+def checks_of(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
+    """The evidence on which a version was promoted: what it rests on again after a rollback."""
+    mine = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
+    return list(mine[-1].get("checks", ())) if mine else []
+
+
+def find(
+    hashes: Annotated[Sequence[str], "hash, or its beginning, of parameters' fingerprint, data, code, graph, run, …"],
+    tracking: Tracking = None,
+) -> Lines:
+    """Say which model versions were made of something: the way back from a run, data, code or file to the models.
+
+    Raises ParamsError where a hash is too short, RegistryError where no version has one of them.
+    """
+    if short := [given for given in hashes if len(given) < LEAST_HASH]:
+        raise ParamsError(f"find: found {short[0]!r}, expected at least {LEAST_HASH} digits")
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        versions = client.search_model_versions()
+    found = [
+        f"models:/{version.name}/{version.version}: {what} {value}"
+        for version in sorted(versions, key=lambda version: (version.name, int(version.version)))
+        for what, value in marks(version)
+        if any(value.startswith(given) for given in hashes)
+    ]
+    if not found:
+        raise RegistryError(f"{shown(uri)}: no version was made of {' or '.join(hashes)}")
+    return Lines(tuple(found))
+
+
+ACTS: dict[str, command.Run] = {"show": show, "rollback": rollback, "find": find}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line: an act and what it takes."""
+    options = argparse.ArgumentParser(prog="pixelwise release", description=__doc__, add_help=True)
+    options.add_argument("act", choices=ACTS, help="`pixelwise release ACT --help` says what it takes")
+    given = list(sys.argv[1:] if argv is None else argv)
+    command.main(ACTS[options.parse_args(given[:1]).act], argv=given[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Reproduce a registered model in a clean clone and compare: on the CPU weights and graphs are equal to the bit."""
+
+import contextlib
+import functools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from pixelwise import command
+from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE
+from pixelwise.errors import DataError, PixelwiseError
+from pixelwise.identity import sha256_file
+from pixelwise.registry.lineage import Origin, origin_of
+
+WEIGHTS = "checkpoint/weights.safetensors"
+AS_LOCKED = "as locked"
+CODE = "from pixelwise.identity import training_code; print(training_code({family!r}))"
+
+
+class ReproductionError(PixelwiseError):
+    """A model could not be made again, or came out otherwise."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that was compared: what was recorded and what was found."""
+
+    name: str
+    recorded: str
+    found: str
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it came out as recorded."""
+        return self.recorded == self.found
+
+    def __str__(self) -> str:
+        words = f"the same, {self.found}" if self.is_same else f"DIFFERENT: found {self.found}, was {self.recorded}"
+        return f"{self.name}: {words}"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What a model was made of and what came out, each compared."""
+
+    reference: str
+    parts: tuple[Part, ...]
+
+    @property
+    def different(self) -> list[str]:
+        """The names of the parts that differ."""
+        return [part.name for part in self.parts if not part.is_same]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.reference}, made again:", *(f"  {part}" for part in self.parts)])
+
+
+def run(
+    models: Annotated[Sequence[str], "models:/NAME@ALIAS or models:/NAME/VERSION"],
+    data: Annotated[Path, "the prepared data it learned from"] = Path("data/prepared"),
+    repository: Annotated[Path, "git repository that has the commit"] = Path(),
+    tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
+) -> Reproduction:
+    """Clone the commit of a model's training, train and export it again as it was, and compare every hash.
+
+    Code and parameters come from the record, the packages are those installed here, and `data` must be the very data.
+    Raises DataError where there is no data, ReproductionError where the commit is missing or the code fails.
+    """
+    (reference,) = one(models)
+    origin = origin_of(reference, tracking)
+    parts = [data_part(data, origin)]
+    with tempfile.TemporaryDirectory(prefix="reproduce-") as work:
+        clone = cloned(repository, origin, Path(work) / "clone")
+        environment = {**os.environ, "PYTHONPATH": str(clone), **threads(origin)}
+        parts += ingredients(origin, clone, environment)
+        # Of other ingredients nothing that is the same can come, and a training takes long.
+        if all(part.is_same for part in parts):
+            parts += results(origin, made_again(origin, clone, data.resolve(), environment))
+    return Reproduction(reference, tuple(parts))
+
+
+def one(models: Sequence[str]) -> Sequence[str]:
+    """`models`, which must be one. Raises ReproductionError where there are more."""
+    if len(models) != 1:
+        raise ReproductionError(f"reproduce: found {len(models)} models, expected one")
+    return models
+
+
+def data_part(data: Path, origin: Origin) -> Part:
+    """`data` beside what the model learned from. Raises DataError where its manifest is not what dataset.json says."""
+    file = data / DATASET_FILE
+    if not file.is_file():
+        raise DataError(f"{file}: no such file, expected the data of {origin.reference}; see `dvc checkout`")
+    named = yaml.safe_load(file.read_text())["manifest_sha256"]
+    if (found := sha256_file(data / MANIFEST_FILE)) != named:
+        raise DataError(f"{data / MANIFEST_FILE}: found sha256 {found}, expected {named} as {DATASET_FILE} says")
+    return Part("data", origin.parts["data"], sha256_file(file))
+
+
+def cloned(repository: Path, origin: Origin, clone: Path) -> Path:
+    """A clean clone of the commit. Raises ReproductionError where there is no such commit."""
+    commit = origin.commit.removesuffix("-dirty")
+    if not commit:
+        raise ReproductionError(f"{origin.reference}: trained outside git, expected a commit to clone")
+    call(["git", "clone", "--quiet", "--no-checkout", str(repository.resolve()), str(clone)], repository)
+    call(["git", "checkout", "--quiet", "--detach", commit], clone)
+    return clone
+
+
+def threads(origin: Origin) -> dict[str, str]:
+    """Variables for as many threads as the training had: sums over more or fewer differ in their last bits."""
+    count = origin.machine.get("threads")
+    return {"OMP_NUM_THREADS": str(count)} if count else {}
+
+
+def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Iterator[Part]:
+    """What the clone has of what the model was made of."""
+    code = call([sys.executable, "-c", CODE.format(family=origin.family)], clone, environment).strip()
+    yield Part("code", origin.parts["code"], code)
+    lock = clone / "requirements.lock"
+    yield Part("environment", origin.parts["environment"], sha256_file(lock))
+    yield Part("packages", AS_LOCKED, ", ".join(not_as_locked(lock.read_text())) or AS_LOCKED)
+
+
+def not_as_locked(lock: str) -> Iterator[str]:
+    """The packages installed here in a version that the lock does not name."""
+    locked: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==([^\s;]+)", lock, re.MULTILINE):
+        locked.setdefault(name, set()).add(version)
+    for name, versions in locked.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            if (found := metadata.version(name)) not in versions:
+                yield f"{name} {found} for {' or '.join(sorted(versions))}"
+
+
+def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> Path:
+    """The folder of a model that the code in `clone` trained and exported."""
+    exported: dict[str, Any] = yaml.safe_load((origin.folder / "export.json").read_text())
+    params, model = clone.parent / "params.yaml", clone.parent / "model"
+    sections = {"train": origin.parts["parameters"], "export": exported.get("parameters", {})}
+    params.write_text(yaml.safe_dump({origin.family: sections}))
+    python, common = [sys.executable, "-m"], ["--params", str(params)]
+    train = ["components.train", "--family", origin.family, "--data", str(data), "--tracking", "none", *common]
+    train += ["--out", str(model / "checkpoint"), "--state", str(clone.parent / "state")]
+    call([*python, *train], clone, environment)
+    export = ["components.export", "--section", f"{origin.family}.export", "--out", str(model), *common]
+    call([*python, *export, "--model", str(model / "checkpoint")], clone, environment)
+    return model
+
+
+def results(origin: Origin, made: Path) -> Iterator[Part]:
+    """The weights and graphs that came out, beside those registered."""
+    for name in [WEIGHTS, *sorted(graph.name for graph in made.glob("*.onnx"))]:
+        yield Part(name, origin.files.get(name, "not registered"), sha256_file(made / name))
+
+
+def call(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    """What a command prints. Raises ReproductionError with its last line where it fails."""
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
+        raise ReproductionError(f"{' '.join(command[:3])}: {words}")
+    return done.stdout
+
+
+@functools.wraps(run)
+def run_or_refuse(*args: Any, **kwargs: Any) -> Reproduction:
+    """`run` for the command line, where a part that differs is printed and ends with status 1."""
+    found = run(*args, **kwargs)
+    if found.different:
+        print(found)
+        raise ReproductionError(f"{found.reference}: not reproduced, differing in {', '.join(found.different)}")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    command.main(run_or_refuse, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

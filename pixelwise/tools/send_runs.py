@@ -1,0 +1,54 @@
+"""Send what was recorded while MLflow could not be reached."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pixelwise import command
+from pixelwise.errors import RegistryError
+from pixelwise.tracking.sending import send_waiting
+from pixelwise.tracking.spool import SPOOL, parcels
+from pixelwise.tracking.store import connect, shown, store_uri
+
+
+@dataclass(frozen=True)
+class Synced:
+    """The runs that were sent, and where."""
+
+    store: str
+    runs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return f"nothing waits in {SPOOL} for {self.store}"
+        return "\n".join(f"sent to {self.store}: run {run_id}" for run_id in self.runs)
+
+
+def run(
+    tracking: Annotated[
+        str | None, "MLflow store that takes all there is; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"
+    ] = None,
+) -> Synced:
+    """Send the runs that wait in .state/tracking, each once, however often it was tried before.
+
+    Raises RegistryError where the store cannot be reached, refuses one, or those that wait are another store's.
+    """
+    uri = store_uri(tracking)
+    # A store that was named is tried even so: a wrong name shows at once.
+    if tracking is None and not parcels():
+        return Synced(shown(uri), ())
+    sent = send_waiting(connect(uri), uri, is_asked=tracking is not None)
+    if left := parcels():
+        raise RegistryError(
+            f"{left[0]}: still waits, {len(left)} in all; --tracking {shown(uri)} sends every one there"
+        )
+    return Synced(shown(uri), tuple(dict.fromkeys(sent)))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """`pixelwise send-runs`."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Serve a model over HTTP: pictures in, label maps, overlays or run lengths out."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pixelwise import command
+from pixelwise.errors import ParamsError
+from pixelwise.registry.models import PREFIX, find_reference
+from pixelwise.serving.app import Service
+from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.models import open_file, open_version
+from pixelwise.serving.server import Server, address_of, listen
+from pixelwise.tracking.store import connect_existing, plain_errors, store_uri
+
+
+def run(
+    params: ServeParams,
+    model: Annotated[list[str], "models:/NAME@ALIAS, models:/NAME/VERSION, or the folder or file of an exported model"],
+    tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
+) -> str:
+    """Answer POST /predict, GET /health and GET /metrics until SIGTERM or Ctrl-C, then finish what was accepted.
+
+    A model named by an alias is followed: when the alias moves, the new version takes over, and no request is lost.
+    Raises ModelError where the model is not one graph, does not run or is not the file that was registered,
+    ProviderError where the device cannot be had, RegistryError where the store fails, ParamsError where the port is
+    taken.
+    """
+    if len(model) != 1:
+        raise ParamsError(f"serve: found {len(model)} models, expected one")
+    service = open_service(params, model[0], tracking)
+    listener = listen(params.host, params.port)
+    served = service.batcher.served
+    print(f"serving {served} on {served.segmenter.provider} at {address_of(listener)}", file=sys.stderr, flush=True)
+    Server(service).run([listener])
+    return "stopped: all that was accepted is answered"
+
+
+def open_service(params: ServeParams, model: str, tracking: str | None) -> Service:
+    """The service of `model`, which follows the registry where `model` is an alias in it."""
+    if not model.startswith(PREFIX):
+        return Service(open_file(Path(model), params.device), params)
+    uri = store_uri(tracking)
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        served = open_version(client, find_reference(client, model), params.device)
+    return Service(served, params, (client, model) if "@" in model else None)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Studio: a page on which clicks on pictures become masks, in these pictures and in all others."""
+
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from pixelwise import command
+from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.inference.session import Provider
+from pixelwise.params import Params
+
+
+class StudioParams(Params):
+    """No section; options only."""
+
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any that is free")
+
+
+def run(
+    params: StudioParams,
+    model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
+    output: Annotated[Path, "folder that masks and guidance are saved to"] = Path("studio"),
+) -> None:
+    """Open the studio's page, until it is stopped by Ctrl+C. It needs no network.
+
+    Raises ModelError where the model is not a guided one, DataError where the address cannot be listened on.
+    """
+    # The web server is large, and `--help` does without it.
+    from pixelwise.studio.server import serve
+
+    guided = GuidedModel(model, params.provider)
+    if not is_loopback(params.host):
+        print(
+            f"warning: {params.host} is not loopback: whoever reaches this machine can see the pictures, "
+            f"change the clicks and write to {output}",
+            file=sys.stderr,
+        )
+    serve(guided, model, output, params.host, params.port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

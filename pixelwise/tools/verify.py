@@ -1,0 +1,135 @@
+"""Verify what is kept: prepared data against its manifest, DVC's cache and registered models against their hashes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pixelwise import command
+from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
+from pixelwise.errors import DataError, ModelError, RegistryError
+from pixelwise.progress import progress
+from pixelwise.registry.models import resolve_model
+from pixelwise.registry.versions import read_names, read_tagged
+from pixelwise.tracking.store import DEFAULT_STORE, connect_existing, plain_errors, sqlite_file, store_uri
+
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many of each were compared with their hashes, and all are what they were."""
+
+    images: int
+    files: int
+    versions: int
+
+    def __str__(self) -> str:
+        return (
+            f"as they were kept: {self.images:,} images of the prepared data, {self.files:,} files of DVC's cache, "
+            f"{self.versions} registered versions"
+        )
+
+
+class Tally:
+    """What was compared so far, and the `faults` found, a line each."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+        self.faults: list[str] = []
+
+    def note(self, fault: str | None) -> None:
+        """Count one thing that was compared, with what is wrong with it."""
+        self.compared += 1
+        if fault:
+            self.faults.append(fault)
+
+
+def run(
+    data: Annotated[Path, "prepared data"] = Path("data/prepared"),
+    cache: Annotated[Path, "DVC's cache"] = Path(".dvc/cache"),
+    tracking: Annotated[str | None, "MLflow store; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
+) -> Verified:
+    """Compare all that is kept with the hashes under which it was; what there is none of yet is passed over.
+
+    Nothing is repaired. Raises DataError naming what differs, or where there is nothing at all to compare;
+    RegistryError where the store cannot be reached.
+    """
+    images, files, versions = verify_data(data), verify_cache(cache), verify_models(store_uri(tracking))
+    if faults := [*images.faults, *files.faults, *versions.faults]:
+        more = f"; … {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        raise DataError("; ".join(faults[:NAMED]) + more)
+    if not images.compared + files.compared + versions.compared:
+        raise DataError(f"{data}, {cache}: found nothing that is kept, expected a checkout in which the pipeline ran")
+    return Verified(images.compared, files.compared, versions.compared)
+
+
+def verify_data(root: Path) -> Tally:
+    """Decode every picture of the prepared data and compare it with its hash in the manifest."""
+    tally = Tally()
+    if not (root / DATASET_FILE).exists():
+        return tally
+    try:
+        data = PreparedData(root)
+    except DataError as error:
+        tally.note(str(error))
+        return tally
+    for split in map(data.split, data.splits):
+        for index in progress(range(len(split)), f"verify {split.name}", total=len(split)):
+            tally.note(picture_fault(split, index, root))
+    return tally
+
+
+def picture_fault(split: PreparedSplit, index: int, root: Path) -> str | None:
+    """What is wrong with one item of the prepared data under `root`, if anything is."""
+    row = split.rows[index]
+    try:
+        found = {"image": split.image(index), "label": split.label(index)}
+    except (DataError, OSError, SyntaxError) as error:
+        return f"{root / row['shard']}: {row['id']}: {error}"
+    for part, values in found.items():
+        if hashlib.sha256(values.tobytes()).hexdigest() != row[f"{part}_sha256"]:
+            return f"{root / row['shard']}: {row['id']}: {part} differs from its hash in the manifest; ingest again"
+    return None
+
+
+def verify_cache(cache: Path) -> Tally:
+    """Compare every file of DVC's cache with its name, which is its MD5."""
+    tally = Tally()
+    files = sorted(cache.glob("files/md5/??/*"))
+    for path in progress(files, "verify cache", total=len(files)):
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+        expected = path.parent.name + path.name.removesuffix(".dir")
+        tally.note(None if found == expected else f"{path}: found md5 {found}, expected its name; delete it")
+    return tally
+
+
+def verify_models(uri: str) -> Tally:
+    """Compare the files of every version in the registry with the hashes registered."""
+    tally = Tally()
+    # A store that somebody named must be there; the default one is made by the first training.
+    database = sqlite_file(DEFAULT_STORE)
+    if uri == DEFAULT_STORE and database and not database.exists():
+        return tally
+    client = connect_existing(uri)
+    with plain_errors(uri):
+        kept = [(name, version) for name in read_names(client) for version in read_tagged(client, name)]
+    for name, version in kept:
+        try:
+            resolve_model(f"models:/{name}/{version}", uri)
+        except (ModelError, RegistryError) as error:
+            tally.note(str(error))
+        else:
+            tally.note(None)
+    return tally
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """`pixelwise verify`."""
+    command.main(run, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""The MLflow run of a training: parameters, curves, system metrics, and what later steps add to it.
+
+Every family uses the same metric names, so that the UI compares them: train/loss, val/mean_iu, val/pixel_accuracy,
+val/mean_accuracy, val/frequency_weighted_iu, learning_rate, images_per_second, seconds.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import DataError, RegistryError
+from pixelwise.tracking import sending, spool
+from pixelwise.tracking.machine_load import LoadWatch
+from pixelwise.tracking.store import (
+    OFF,
+    UnreachableError,
+    connect,
+    git_commit,
+    is_installed,
+    plain_errors,
+    require_answer,
+    say,
+    shown,
+    store_uri,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BATCH = 500
+FLUSH_SECONDS = 10.0
+LONGEST_VALUE = 6000
+RUN_FILE = "run.json"
+CONTEXT = {"dvc_stage": "DVC_STAGE", "prefect_flow_run": "PREFECT__FLOW_RUN_ID"}
+
+
+class Recorder:
+    """Takes what a training has to tell. This one keeps nothing, for a training that is not tracked."""
+
+    run_id: str | None = None
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Take metrics by name, measured at `step`."""
+
+    def artifacts(self, path: Path) -> None:
+        """Take a file, or all of a folder."""
+
+
+class SpoolRecorder(Recorder):
+    """Keeps what it takes in the spool, for a run whose store does not answer."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id: str = run_id
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Keep metrics at once: nothing is lost with a process that is killed."""
+        spool.keep_metrics(self.run_id, rows_of(values, step))
+
+    def artifacts(self, path: Path) -> None:
+        """Keep a copy."""
+        spool.keep_artifacts(self.run_id, path)
+
+    def end(self, status: str) -> None:
+        """Keep how the run ended."""
+        spool.keep_end(self.run_id, status)
+
+
+class MlflowRecorder(Recorder):
+    """Sends what it takes to one run, metrics in batches: a call a metric would slow a training down.
+
+    What a store that fails does not take goes to the spool; it costs no training its hours.
+    """
+
+    def __init__(self, client: "MlflowClient", run_id: str, uri: str) -> None:
+        self.client = client
+        self.run_id: str = run_id
+        self.uri = uri
+        self.waiting: list[dict[str, Any]] = []
+        self.sent = time.monotonic()
+        # The load of the machine is told by a thread of its own.
+        self.lock = threading.RLock()
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Keep metrics and send them once there are many or the last ones are some seconds old."""
+        with self.lock:
+            self.waiting.extend(rows_of(values, step))
+            if len(self.waiting) >= BATCH or time.monotonic() - self.sent > FLUSH_SECONDS:
+                self.flush()
+
+    def artifacts(self, path: Path) -> None:
+        """Send a file as FOLDER/FILE and a folder as FOLDER/…, so that both land in one place."""
+
+        def send() -> None:
+            if path.is_dir():
+                self.client.log_artifacts(self.run_id, str(path), path.resolve().name)
+            else:
+                self.client.log_artifact(self.run_id, str(path), path.resolve().parent.name)
+
+        if reason := self.failure(send):
+            spool.keep_artifacts(self.run_id, path)
+            self.tell_kept(path.name, reason)
+
+    def flush(self) -> None:
+        """Send what waits."""
+        with self.lock:
+            self.sent = time.monotonic()
+            rows, self.waiting = self.waiting, []
+            if rows and (reason := self.failure(lambda: sending.send_metrics(self.client, self.run_id, rows))):
+                spool.keep_metrics(self.run_id, rows)
+                self.tell_kept(f"{len(rows)} metrics", reason)
+
+    def end(self, status: str) -> None:
+        """Send what waits, in the spool too, and mark the run as ended."""
+        self.flush()
+        if reason := self.failure(lambda: self.client.set_terminated(self.run_id, status)):
+            spool.keep_end(self.run_id, status)
+            self.tell_kept(f"the end of run {self.run_id}", reason)
+        elif spool.parcels():
+            self.failure(lambda: sending.send_waiting(self.client, self.uri))
+
+    def failure(self, send: Any) -> str:
+        """Why the store did not take what `send` sends; "" where it did."""
+        try:
+            require_answer(self.uri)
+            with plain_errors(self.uri):
+                send()
+        except RegistryError as error:
+            return str(error)
+        return ""
+
+    def tell_kept(self, what: str, reason: str) -> None:
+        """Say that something waits, and note which store it is for."""
+        spool.keep_facts(self.run_id, {"store": shown(self.uri)})
+        say(f"{what} kept in {spool.SPOOL / self.run_id}: {reason}")
+
+
+@contextmanager
+def start_run(
+    experiment: str,
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    tracking: str | None = None,
+    *,
+    resume: str | None = None,
+) -> Iterator[Recorder]:
+    """A run that lasts as long as the block, and ends as finished, failed or killed like the block.
+
+    `params` may be nested. `resume` is the id of a run to go on with; one that the store does not have is made anew.
+    Without MLflow, or with tracking "none", nothing is recorded. What a store that does not answer should be told goes
+    to the spool. Raises RegistryError where the store refuses.
+    """
+    # Processes of one training beside the first train along; one run is enough.
+    uri = store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF
+    if uri == OFF or not is_installed():
+        if uri != OFF:
+            say("mlflow is not installed; this training is not tracked")
+        yield Recorder()
+        return
+    recorder, step = begun_recorder(uri, facts_of(uri, experiment, name, params, tags), resume)
+    load, status = LoadWatch(recorder.metrics, step), "FAILED"
+    try:
+        yield recorder
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        load.finish()
+        recorder.end(status)
+
+
+def facts_of(
+    uri: str, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that is needed to make a run, now or later."""
+    return {
+        "store": shown(uri),
+        "experiment": experiment,
+        "name": name,
+        "start_time": spool.milliseconds(),
+        "tags": {**tags, **context_tags()},
+        "params": [(key, value[:LONGEST_VALUE]) for key, value in flatten(params)],
+    }
+
+
+def begun_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> tuple[SpoolRecorder | MlflowRecorder, int]:
+    """A recorder for a new run, or for the one to `resume`, and the step at which its load goes on."""
+    try:
+        client = connect(uri)
+        if spool.parcels():
+            sending.send_waiting(client, uri)
+        with plain_errors(uri):
+            run_id = reopened(client, resume)
+            step = next_load_step(client, run_id) if run_id else 0
+            return MlflowRecorder(client, run_id or opened(client, facts), uri), step
+    except UnreachableError as error:
+        run_id = resume or spool.new_local_id()
+        spool.keep_facts(run_id, {**facts, "tags": {**facts["tags"], sending.LOCAL_TAG: run_id}})
+        say(f"{error}; the run is kept in {spool.SPOOL / run_id} and sent by the next step that reaches the store")
+        return SpoolRecorder(run_id), 0
+
+
+def opened(client: "MlflowClient", facts: dict[str, Any]) -> str:
+    """The id of a new run with its parameters and tags."""
+    run_id = sending.create_run(client, facts)
+    sending.send_params(client, run_id, facts["params"])
+    return run_id
+
+
+def reopened(client: "MlflowClient", run_id: str | None) -> str | None:
+    """The id of the run `run_id`, marked as running again; None where the store has no such run."""
+    known = sending.known_run(client, run_id) if run_id else None
+    if known:
+        client.update_run(known, status="RUNNING")
+    return known
+
+
+def next_load_step(client: "MlflowClient", run_id: str) -> int:
+    """The step after the last at which a run was told the machine's load."""
+    metric = "system/cpu_utilization_percentage"
+    return sending.last_step(client, run_id, metric) + 1 if metric in client.get_run(run_id).data.metrics else 0
+
+
+def rows_of(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:
+    """Metrics as the spool keeps them, measured now."""
+    now = spool.milliseconds()
+    return [{"key": name, "value": float(value), "timestamp": now, "step": step} for name, value in values.items()]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, value as text) of nested parameters."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def context_tags() -> dict[str, str]:
+    """Where a run comes from: git commit, DVC stage and Prefect flow run, as far as there are such."""
+    tags = {"git_commit": git_commit(), **{tag: os.environ.get(name, "") for tag, name in CONTEXT.items()}}
+    return {tag: value for tag, value in tags.items() if value}
+
+
+def record(
+    run_json: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = (), tracking: str | None = None
+) -> None:
+    """Add `metrics` and `artifacts` of a later step to the run of the training that wrote `run_json`.
+
+    Where the training was not tracked, or its run is in another store, nothing is added and the user is told; a store
+    that does not answer is told later. Raises DataError where `run_json` cannot be read, RegistryError where the store
+    cannot be used.
+    """
+    uri = store_uri(tracking)
+    run_id = read_run(run_json)["run_id"]
+    if uri == OFF:
+        return
+    if run_id is None or not is_installed():
+        reason = "the training was not tracked" if run_id is None else "mlflow is not installed"
+        say(f"{run_json}: {reason}; nothing added")
+        return
+    # Kept first and sent then, so that a sending that is cut loses nothing.
+    spool.keep_facts(run_id, {"store": shown(uri)})
+    spool.keep_metrics(run_id, rows_of(metrics, step=None))
+    for path in artifacts:
+        spool.keep_artifacts(run_id, path)
+    try:
+        sending.send_waiting(connect(uri), uri)
+    except UnreachableError as error:
+        say(f"{error}; what this step adds is kept in {spool.SPOOL / run_id}")
+
+
+def record_beside(model: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = ()) -> None:
+    """`record` for the model in the folder `model`, where its training's run.json lies with it."""
+    run_json = model / "checkpoint" / RUN_FILE
+    if run_json.is_file():
+        record(run_json, metrics, artifacts)
+
+
+def read_run(run_json: Path) -> dict[str, Any]:
+    """What `run_json` says of a training: run_id (or None), fingerprint, experiment, parts.
+
+    Raises DataError where it is missing or incomplete.
+    """
+    try:
+        found = json.loads(run_json.read_text())
+        return {key: found[key] for key in ("run_id", "fingerprint", "experiment", "parts")}
+    except FileNotFoundError:
+        raise DataError(f"{run_json}: no such file, expected what training wrote about its run") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{run_json}: {error}, expected run_id, fingerprint, experiment and parts") from None

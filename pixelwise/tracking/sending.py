@@ -1,0 +1,113 @@
+"""Send what waits in the spool. Every part may be sent again, so a sending that was cut is simply repeated."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import RegistryError
+from pixelwise.tracking import spool
+from pixelwise.tracking.store import UnreachableError, experiment_id, plain_errors, say, shown
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BATCH = 500
+MOST_PARAMS = 100
+LOCAL_TAG = "local_run_id"
+
+
+def known_run(client: "MlflowClient", run_id: str) -> str | None:
+    """The id under which the store has the run `run_id`, be that an id given without a store; None where it has none.
+
+    A deleted run counts as none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if spool.is_local(run_id):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = client.search_runs(experiments, f"tags.{LOCAL_TAG} = '{run_id}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+    try:
+        return run_id if client.get_run(run_id).info.lifecycle_stage == "active" else None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def create_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
+    """A new run in the experiment and with the name, tags and start that `facts` give; returns its id."""
+    run = client.create_run(
+        experiment_id(client, facts["experiment"]), facts["start_time"], facts["tags"], run_name=facts["name"]
+    )
+    return str(run.info.run_id)
+
+
+def send_params(client: "MlflowClient", run_id: str, params: Sequence[tuple[str, str]]) -> None:
+    """Give a run its parameters; equal ones may come again."""
+    from mlflow.entities import Param
+
+    flat = [Param(key, value) for key, value in params]
+    for start in range(0, len(flat), MOST_PARAMS):
+        client.log_batch(run_id, params=flat[start : start + MOST_PARAMS])
+
+
+def send_waiting(client: "MlflowClient", uri: str, is_asked: bool = False) -> list[str]:
+    """Send the parcels kept for the store at `uri`, or all where a user asked for it; returns the ids of their runs.
+
+    One that the store refuses stays, and the user is told. Raises UnreachableError where the store goes away.
+    """
+    sent = []
+    with spool.locked():
+        for parcel in spool.parcels():
+            meant = spool.read_json(parcel / spool.FACTS_FILE).get("store", shown(uri))
+            if meant != shown(uri) and not is_asked:
+                continue
+            try:
+                with plain_errors(uri):
+                    sent += send(client, parcel)
+            except UnreachableError:
+                raise
+            except (RegistryError, OSError) as error:
+                say(f"{parcel} stays: {error}")
+    return sent
+
+
+def send(client: "MlflowClient", parcel: Path) -> list[str]:
+    """Send one parcel and remove it; returns the run's id, or none where the store has no such run to add to."""
+    facts = spool.read_json(parcel / spool.FACTS_FILE)
+    run_id = known_run(client, parcel.name)
+    if run_id is None and "experiment" not in facts:
+        say(f"{shown(client.tracking_uri)} has no run {parcel.name}; nothing added")
+        spool.discard(parcel)
+        return []
+    run_id = run_id or create_run(client, facts)
+    send_params(client, run_id, facts.get("params", ()))
+    rows = spool.read_metrics(parcel)
+    send_metrics(client, run_id, [row for row in rows if row["step"] is not None])
+    send_metrics(client, run_id, [row for row in rows if row["step"] is None])
+    if (artifacts := parcel / spool.ARTIFACTS).is_dir():
+        client.log_artifacts(run_id, str(artifacts))
+    if end := spool.read_json(parcel / spool.END_FILE):
+        client.set_terminated(run_id, end["status"], end["end_time"])
+    spool.discard(parcel)
+    return [run_id]
+
+
+def send_metrics(client: "MlflowClient", run_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Send metrics with their own times and steps."""
+    from mlflow.entities import Metric
+
+    found = [
+        Metric(row["key"], row["value"], row["timestamp"], last_step(client, run_id, row["key"]))
+        if row["step"] is None
+        else Metric(row["key"], row["value"], row["timestamp"], row["step"])
+        for row in rows
+    ]
+    for start in range(0, len(found), BATCH):
+        client.log_batch(run_id, metrics=found[start : start + BATCH])
+
+
+def last_step(client: "MlflowClient", run_id: str, metric: str) -> int:
+    """The last step at which `metric` was logged: a later value at the same step is the one that the UI shows."""
+    return max((point.step for point in client.get_metric_history(run_id, metric)), default=0)

@@ -1,0 +1,112 @@
+"""What MLflow could not be told yet, kept as files under .state/tracking until a store takes it.
+
+A parcel is the folder of one run: `facts.json` (how to make the run, where the store has none), `metrics.jsonl`,
+`artifacts/` and, once the run has ended, `end.json`. A run begun without a store has an id of its own, `offline-…`,
+which stays in run.json: the store finds the run by its tag `local_run_id`. Everything in a parcel may be sent twice:
+MLflow keeps one of two equal metrics.
+"""
+
+import fcntl
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pixelwise.files import write_json
+
+SPOOL = Path(".state/tracking")
+LOCAL = "offline-"
+FACTS_FILE, METRICS_FILE, END_FILE, ARTIFACTS = "facts.json", "metrics.jsonl", "end.json", "artifacts"
+
+
+def new_local_id() -> str:
+    """An id for a run that no store knows yet."""
+    return f"{LOCAL}{uuid.uuid4().hex}"
+
+
+def is_local(run_id: str) -> bool:
+    """Whether an id was given without a store."""
+    return run_id.startswith(LOCAL)
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Alone with the spool: a parcel is not sent while another process adds to it, nor by two at once."""
+    SPOOL.mkdir(parents=True, exist_ok=True)
+    with (SPOOL / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def parcels() -> list[Path]:
+    """The parcels that wait, oldest first."""
+    found = [path for path in SPOOL.glob("[!.]*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def keep_facts(run_id: str, facts: Mapping[str, Any]) -> None:
+    """Say what run a parcel belongs to; what was said first stays."""
+    with locked():
+        if not (file := SPOOL / run_id / FACTS_FILE).exists():
+            write_json(file, facts)
+
+
+def keep_metrics(run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add metrics: key, value, timestamp in milliseconds, and step, which is None for `after the last one`."""
+    # The break comes first, so that a line which a kill cut short spoils no other.
+    lines = "".join("\n" + json.dumps(row) for row in rows)
+    with locked():
+        file = SPOOL / run_id / METRICS_FILE
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a") as opened:
+            opened.write(lines)
+
+
+def keep_artifacts(run_id: str, path: Path) -> None:
+    """Add a copy of a file, as FOLDER/FILE, or of a folder."""
+    source = path.resolve()
+    with locked():
+        place = SPOOL / run_id / ARTIFACTS
+        if source.is_dir():
+            shutil.copytree(source, place / source.name, dirs_exist_ok=True)
+        else:
+            (place / source.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place / source.parent.name / source.name)
+
+
+def keep_end(run_id: str, status: str) -> None:
+    """Say how a run ended, and when."""
+    with locked():
+        write_json(SPOOL / run_id / END_FILE, {"status": status, "end_time": milliseconds()})
+
+
+def read_metrics(parcel: Path) -> list[dict[str, Any]]:
+    """The metrics of a parcel; a line that a kill cut short is left out."""
+    rows, file = [], parcel / METRICS_FILE
+    for line in file.read_text().splitlines() if file.exists() else ():
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The content of facts.json or end.json; empty where there is none."""
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def discard(parcel: Path) -> None:
+    """Remove a parcel that has been sent; a kill in between leaves nothing that looks like one."""
+    sent = parcel.with_name(f".sent-{parcel.name}")
+    shutil.rmtree(sent, ignore_errors=True)
+    parcel.replace(sent)
+    shutil.rmtree(sent)
+
+
+def milliseconds() -> int:
+    """Now, as MLflow counts."""
+    return time.time_ns() // 1_000_000

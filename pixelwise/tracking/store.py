@@ -1,0 +1,206 @@
+"""Where MLflow keeps things, and how to reach it.
+
+MLflow is imported inside functions: it takes seconds, and training works without it.
+"""
+
+import importlib.util
+import logging
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pixelwise.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+OFF = "none"
+DEFAULT_STORE = "sqlite:///mlflow.db"
+SQLITE = "sqlite:///"
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # The address that it would print has the store's user and password in it.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A server that does not answer is reported in seconds; by default MLflow tries for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+
+ANSWER_SECONDS = 5.0
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+# MLflow's codes for a store that fails by itself, and not because of what it was asked.
+FAILING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+
+
+class UnreachableError(RegistryError):
+    """The store does not answer now; it may later."""
+
+
+def store_uri(tracking: str | None) -> str:
+    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, where `mlflow ui` looks too."""
+    return tracking or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+
+
+def is_installed() -> bool:
+    """Whether MLflow can be imported; it is not imported to find out."""
+    return importlib.util.find_spec("mlflow") is not None
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store at `uri`; an SQLite store is made on first use, which takes some seconds.
+
+    Raises RegistryError where MLflow is not installed, tracking is off or the store cannot be opened, UnreachableError
+    where it does not answer.
+    """
+    if uri == OFF or not is_installed():
+        raise RegistryError(f"tracking {uri}: {'switched off' if uri == OFF else 'mlflow is not installed'}")
+    if (database := sqlite_file(uri)) is not None and not database.exists():
+        if not database.parent.is_dir():
+            raise RegistryError(f"{uri}: no folder {database.parent}")
+        say(f"making {database}, once, some seconds")
+    require_answer(uri)
+    mlflow = import_mlflow()
+    with plain_errors(uri):
+        return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+def import_mlflow() -> ModuleType:
+    """MLflow as we set it: silent, and telling nobody anything. The first time takes seconds."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return mlflow
+
+
+def connect_existing(uri: str) -> "MlflowClient":
+    """`connect` to a store that is there. Raises RegistryError where it is not, as reading makes no new one."""
+    if (database := sqlite_file(uri)) is not None and not database.exists():
+        raise RegistryError(f"{uri}: no such store, expected one that training or registering made")
+    return connect(uri)
+
+
+def require_answer(uri: str) -> None:
+    """Raise UnreachableError where nobody listens at `uri`, or its database cannot be opened, in seconds.
+
+    MLflow itself would try an unreachable database for a minute and a server for a quarter of one, each time.
+    """
+    if (database := sqlite_file(uri)) is not None:
+        require_database(database, uri)
+        return
+    server = urlsplit(uri)
+    port = server.port or PORTS.get(server.scheme.partition("+")[0])
+    if not server.hostname or not port:
+        return
+    try:
+        socket.create_connection((server.hostname, port), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise UnreachableError(f"{shown(uri)}: {error.strerror or error}") from None
+
+
+def require_database(file: Path, uri: str) -> None:
+    """Raise UnreachableError where an SQLite file that is there cannot be opened, RegistryError where it is none."""
+    if not file.exists():
+        return
+    try:
+        with sqlite3.connect(file, timeout=ANSWER_SECONDS) as database:
+            database.execute("PRAGMA schema_version")
+        database.close()
+    except sqlite3.OperationalError as error:
+        raise UnreachableError(f"{uri}: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise RegistryError(f"{uri}: {error}, expected a database of MLflow") from None
+
+
+def shown(uri: str) -> str:
+    """`uri` without the user, password and options that it may hold."""
+    return without_secrets(uri, uri)
+
+
+def without_secrets(text: str, uri: str) -> str:
+    """`text`, which may name the store at `uri`, without the user, password and options of that."""
+    server = urlsplit(uri)
+    for secret in (f"{server.netloc.rpartition('@')[0]}@", f"?{server.query}"):
+        if len(secret) > 1:
+            text = text.replace(secret, "")
+    return text
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
+    from mlflow.exceptions import MlflowException
+
+    if (found := client.get_experiment_by_name(name)) is not None:
+        return str(found.experiment_id)
+    database = sqlite_file(client.tracking_uri)
+    location = str((database.parent / "mlartifacts" / name).resolve()) if database else None
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        # Another family's training, started at the same moment, may have made it.
+        if (found := client.get_experiment_by_name(name)) is None:
+            raise
+        return str(found.experiment_id)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file behind `uri`, or None for a server."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+@contextmanager
+def as_default(uri: str) -> Iterator[None]:
+    """Make `uri` MLflow's default store: its registry looks logged models up there, whichever client asks."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@contextmanager
+def plain_errors(uri: str) -> Iterator[None]:
+    """Turn what MLflow and its database raise into one line: UnreachableError where the store itself fails."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, RequestException) as error:
+        fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
+        kind = UnreachableError if fails else RegistryError
+        # MLflow names the whole address in it.
+        reason = without_secrets(str(error).partition("\n")[0], uri)
+        raise kind(f"{shown(uri)}: {reason}") from error
+
+
+def git_commit(folder: Path | None = None) -> str:
+    """The commit checked out in `folder` (default: the working directory), with `-dirty` where tracked files differ.
+
+    "" where there is no repository.
+    """
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def say(words: str) -> None:
+    """One line to the user about tracking, kept off standard output."""
+    print(f"tracking: {words}", file=sys.stderr)

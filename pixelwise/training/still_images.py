@@ -1,0 +1,176 @@
+"""Learn to label still pictures: views, losses and scores of chapter 2."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+
+from pixelwise.data.masking import mask_picture
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.data.transforms import AugmentParams, random_view
+from pixelwise.errors import DataError, ParamsError
+from pixelwise.metrics.confusion import ConfusionMatrix, Scores
+from pixelwise.nets.labels import as_input
+from pixelwise.params import Params
+from pixelwise.training.loop import Arrays, LoopParams
+from pixelwise.training.objectives import class_weights, lovasz_softmax, pixel_loss
+
+
+class ObjectiveParams(Params):
+    """The loss."""
+
+    loss: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="classes compete for a pixel, or each is judged alone"
+    )
+    reduction: Literal["mean", "sum"] = Field(
+        "mean", description="over the labelled pixels; a sum needs a rate some 10^5 times lower"
+    )
+    balance: NonNegativeFloat = Field(
+        0.4, description="classes count by frequency to minus this power; 0 is unweighted"
+    )
+    lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
+    lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
+    kept: float = Field(1.0, gt=0, le=1, description="probability with which a pixel counts in the loss")
+
+
+class StillParams(LoopParams):
+    """Learning from still pictures."""
+
+    train_split: str = Field("train", description="split to learn from; several are joined by +")
+    val_split: str = Field("val", description="split that chooses the weights")
+    objective: ObjectiveParams = ObjectiveParams()
+    augment: AugmentParams = AugmentParams()
+
+
+@dataclass(frozen=True)
+class Head:
+    """A labelling that the net gives: the map of the data that teaches it, and its number of classes."""
+
+    map: str
+    classes: int
+
+
+class StillImages:
+    """Learn from random views of labelled pictures; score whole pictures.
+
+    inputs: the maps that the net takes, in its order (image, depth, hha). heads: name -> what it labels; the net's
+    logits hold them one after the other, and the first decides which weights are kept. Raises DataError where the data
+    lack a map, ParamsError where an input would show what is to be hidden.
+    """
+
+    def __init__(
+        self,
+        train: PreparedSplit,
+        val: PreparedSplit,
+        params: StillParams,
+        inputs: Sequence[str] = ("image",),
+        heads: Mapping[str, Head] | None = None,
+    ) -> None:
+        classes = len(train.classes)
+        self.inputs, self.heads = tuple(inputs), dict(heads or {"semantic": Head("label", classes)})
+        layers = [name for name in (*inputs, *(head.map for head in self.heads.values())) if name not in OWN]
+        self.train, self.val, self.params = train.with_layers(*layers), val.with_layers(*layers), params
+        self.is_summed = params.objective.reduction == "sum"
+        pixels = np.sum([row["pixels"] for row in train.rows], axis=0)
+        self.weights = class_weights(torch.from_numpy(pixels).float(), params.objective.balance)
+        # Rarer than half their even share: the classes whose IU is limited by how seldom they are seen.
+        self.rare = np.flatnonzero(pixels < 0.5 * pixels.sum() / classes)
+        self.foreground = foreground(train.classes.names, params.augment.foreground)
+        if params.augment.masking != "none" and self.inputs != ("image",):
+            raise ParamsError(
+                f"augment.masking {params.augment.masking}: found inputs {', '.join(self.inputs)}, "
+                "expected image alone: depth would show what is hidden"
+            )
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def sample(self, seed: int, epoch: int, index: int) -> Arrays:
+        """A random view of picture `index`."""
+        rng = np.random.default_rng((seed, epoch, index))
+        return random_view(self.maps(self.train, index), rng, self.params.augment, self.rare)
+
+    def maps(self, split: PreparedSplit, index: int) -> dict[str, np.ndarray]:
+        """The picture, its label and the layers that are asked for, the picture masked as the parameters say."""
+        found, masking = split[index], self.params.augment.masking
+        image = mask_picture(found.image, found.label, masking, self.foreground)
+        return {"image": image, "label": found.label, **found.layers}
+
+    def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the heads' losses (thesis §2.4), and the Lovász loss of the classes where it is asked for."""
+        objective = self.params.objective
+        parts = self.split_heads(net(as_input({name: batch[name] for name in self.inputs})))
+        total = torch.zeros((), device=next(iter(parts.values())).device)
+        for name, logits in parts.items():
+            label = batch[self.heads[name].map]
+            weights = self.weights.to(logits.device) if name == "semantic" and objective.balance else None
+            total = total + pixel_loss(
+                logits,
+                label,
+                loss=objective.loss,
+                reduction=objective.reduction,
+                weights=weights,
+                kept=objective.kept,
+            )
+            if objective.lovasz and name == "semantic":
+                total = total + objective.lovasz * lovasz_softmax(logits, label, objective.lovasz_samples)
+        return total
+
+    def split_heads(self, logits: Tensor) -> dict[str, Tensor]:
+        """The logits (N, K, H, W) of each head."""
+        parts = logits.split([head.classes for head in self.heads.values()], dim=1)
+        return dict(zip(self.heads, parts, strict=True))
+
+    @torch.inference_mode()
+    def score(self, net: nn.Module) -> dict[str, float]:
+        """The four scores over the validation split, and what each further head scores; the first decides."""
+        device = next(net.parameters()).device
+        counts = {name: ConfusionMatrix(head.classes) for name, head in self.heads.items()}
+        for index in range(len(self.val)):
+            maps = self.maps(self.val, index)
+            inputs = {name: torch.from_numpy(maps[name].astype(INPUT[name])).unsqueeze(0) for name in self.inputs}
+            logits = net(as_input({name: values.to(device) for name, values in inputs.items()}))
+            for name, part in self.split_heads(logits).items():
+                prediction = part.argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
+                counts[name].add(maps[self.heads[name].map], prediction)
+        found = {name: counts[name].scores() for name in self.heads}
+        metrics = four_scores(next(iter(found.values())))
+        if "semantic" in found:
+            present = counts["semantic"].counts.sum(axis=1) > 0
+            if (present & self.foreground).any():
+                scores = counts["semantic"].scores(classes=self.foreground)
+                metrics["val/foreground_mean_iu"] = scores.mean_iu
+        if "geometry" in found:
+            metrics["val/geometry_accuracy"] = found["geometry"].pixel_accuracy
+        return metrics
+
+
+# Maps that every picture has; all others are layers of the data set.
+OWN = ("image", "label")
+# torch has no arithmetic on uint16.
+INPUT = {"image": np.uint8, "hha": np.uint8, "depth": np.int32}
+
+
+def four_scores(scores: Scores) -> dict[str, float]:
+    """The scores of thesis §2.4 under the names that every family's runs share, the deciding one first."""
+    return {
+        "val/mean_iu": scores.mean_iu,
+        "val/pixel_accuracy": scores.pixel_accuracy,
+        "val/mean_accuracy": scores.mean_accuracy,
+        "val/frequency_weighted_iu": scores.frequency_weighted_iu,
+    }
+
+
+def foreground(names: Sequence[str], chosen: Sequence[str]) -> np.ndarray:
+    """Which of the classes `names` count as foreground, (K,) bool: those `chosen`, else all but the first.
+
+    Raises DataError at a name that is no class.
+    """
+    for name in chosen:
+        if name not in names:
+            raise DataError(f"foreground: found class {name}, expected one of: {', '.join(names)}")
+    return np.array([name in chosen if chosen else index > 0 for index, name in enumerate(names)])

@@ -1,0 +1,138 @@
+"""The checks: each a Great Expectations expectation on a column of a table, under a name a person understands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pixelwise.validation.limits import Limits
+
+Severity = Literal["error", "warning"]
+PERCENT = "{:.2%}"
+# What a row of each table is called.
+ROWS = {
+    "items": "images",
+    "clips": "clips",
+    "splits": "splits",
+    "classes": "classes",
+    "files": "data sets",
+    "quarantine": "files",
+    "class_names": "label values",
+    "image_drift": "statistics",
+    "class_drift": "data sets",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise about the data: `expectation` of great_expectations.expectations, made with `arguments`, on `table`.
+
+    expected: the promise in words. number: how a number of the judged column is written.
+    """
+
+    name: str
+    table: str
+    expectation: str
+    arguments: Mapping[str, Any]
+    expected: str
+    severity: Severity = "error"
+    number: str = "{:g}"
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are judged."""
+        return [self.arguments[key] for key in ("column", "column_A", "column_B") if key in self.arguments]
+
+
+def between(
+    name: str,
+    column: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    number: str = "{:g}",
+    severity: Severity = "error",
+) -> Check:
+    """A check that each number of `table.column` is at least `low` and at most `high`."""
+    table, _, judged = column.partition(".")
+    bounds = {"at least": low, "at most": high}
+    expected = " and ".join(f"{words} {number.format(bound)}" for words, bound in bounds.items() if bound is not None)
+    arguments = {"column": judged, "min_value": low, "max_value": high}
+    return Check(name, table, "ExpectColumnValuesToBeBetween", arguments, expected, severity, number)
+
+
+def no_complaint(name: str, column: str, expected: str, severity: Severity = "error") -> Check:
+    """A check that `table.column`, which says what is wrong with a row, is empty."""
+    table, _, judged = column.partition(".")
+    return Check(name, table, "ExpectColumnValuesToBeNull", {"column": judged}, expected, severity)
+
+
+def data_checks(limits: Limits, classes: int) -> list[Check]:
+    """The checks on the data itself; `classes` is how many there are."""
+    return [*image_checks(limits, classes), *split_checks(limits), *class_checks(limits), *file_checks(limits)]
+
+
+def image_checks(limits: Limits, classes: int) -> list[Check]:
+    """Each image with its label, and pictures that are there twice."""
+    equal_sizes = {"column_A": "image_size", "column_B": "label_size"}
+    alike, twice = "image sizes are alike", "no picture is twice in a split"
+    return [
+        no_complaint("every field of the manifest is filled", "items.missing_fields", "no empty field"),
+        Check("ids are unique", "items", "ExpectColumnValuesToBeUnique", {"column": "id"}, "each id once"),
+        Check("image and label sizes agree", "items", "ExpectColumnPairValuesToBeEqual", equal_sizes, "equal sizes"),
+        between("the lowest label value is a class", "items.lowest_label", low=0, high=classes - 1),
+        between("the highest label value is a class", "items.highest_label", low=0, high=classes - 1),
+        between("images are large enough", "items.short_side", low=limits.min_side),
+        between(alike, "items.size_ratio", high=limits.max_size_ratio, number="{:.1f}", severity="warning"),
+        between("images are not blank", "items.contrast", low=limits.min_contrast, number="{:.1f}"),
+        between("labels are not all but void", "items.void_share", high=limits.max_void_share, number=PERCENT),
+        no_complaint("no picture is in two splits", "items.same_picture_across_splits", "each picture in one split"),
+        no_complaint(twice, "items.same_picture_in_split", "each picture once, stills of a clip apart", "warning"),
+        no_complaint("no clip is in two splits", "clips.shared", "each clip in one split", "warning"),
+    ]
+
+
+def split_checks(limits: Limits) -> list[Check]:
+    """The splits: there, large enough, labelled, and alike."""
+    required = ", ".join(f"{name} {images}" for name, images in limits.min_images.items())
+    enough = {"column_A": "images", "column_B": "required", "or_equal": True}
+    alike = "class balance is alike in every split"
+    return [
+        Check(
+            "required splits are large enough",
+            "splits",
+            "ExpectColumnPairValuesAToBeGreaterThanB",
+            enough,
+            f"images at least: {required}",
+        ),
+        between("splits are labelled", "splits.void_share", high=limits.max_mean_void_share, number=PERCENT),
+        between(alike, "splits.psi", high=limits.max_split_psi, number="{:.2f}", severity="warning"),
+    ]
+
+
+def class_checks(limits: Limits) -> list[Check]:
+    """The classes: enough of each to learn from."""
+    enough_pixels = "every class has enough training pixels"
+    return [
+        between("every class is in the training split", "classes.train_images", low=limits.min_class_images),
+        between(enough_pixels, "classes.train_share", low=limits.min_class_share, number=PERCENT),
+        no_complaint("every class is in every split", "classes.absent_from", "absent from no split", "warning"),
+    ]
+
+
+def file_checks(limits: Limits) -> list[Check]:
+    """The files that ingest refused."""
+    few = "few files are in quarantine"
+    return [
+        between(few, "files.quarantined_share", high=limits.max_quarantined_share, number=PERCENT),
+        no_complaint("no file is in quarantine", "quarantine.reason", "every file taken", "warning"),
+    ]
+
+
+def drift_checks(limits: Limits) -> list[Check]:
+    """The data against the last accepted data of the same name."""
+    shares = "class shares are like the accepted ones"
+    return [
+        no_complaint("classes are the accepted ones", "class_names.change", "the same names in the same order"),
+        between("images look like the accepted ones", "image_drift.shift", high=limits.max_shift, number="{:.2f}"),
+        between(shares, "class_drift.psi", high=limits.max_drift_psi, number="{:.2f}"),
+    ]

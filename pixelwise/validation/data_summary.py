@@ -1,0 +1,84 @@
+"""A prepared data set as its manifest, description and quarantine tell of it. No picture is decoded."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pixelwise.data.items import Classes
+from pixelwise.data.prepared import MANIFEST_FILE, QUARANTINE_FILE, PreparedData
+from pixelwise.errors import DataError
+from pixelwise.identity import sha256_file
+
+TEXT = ("id", "split", "clip", "image_sha256", "label_sha256")
+SIZES = ("height", "width", "label_height", "label_width")
+MOMENTS = ("mean_r", "mean_g", "mean_b", "std_r", "std_g", "std_b")
+JUDGED = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is judged: `manifest`, a row an item; `quarantine`, a row a refused file (id, split, file, reason)."""
+
+    name: str
+    classes: Classes
+    manifest: pd.DataFrame
+    manifest_sha256: str
+    quarantine: pd.DataFrame
+    quarantined_share: float
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Items of each split, train and val first."""
+        counts = self.manifest["split"].value_counts()
+        ordered = sorted(counts.index, key=lambda name: (name != "train", name != "val", name))
+        return {name: int(counts[name]) for name in ordered}
+
+    def pixels(self, split: str) -> np.ndarray:
+        """Pixels of each class in each item of a split, (n, K)."""
+        return stack_pixels(self.manifest[self.manifest["split"] == split], len(self.classes))
+
+
+def stack_pixels(manifest: pd.DataFrame, classes: int) -> np.ndarray:
+    """The column `pixels` of n rows as (n, K) int64."""
+    return np.array(list(manifest["pixels"]), dtype=np.int64).reshape(-1, classes)
+
+
+def read_described(data: Path) -> Described:
+    """Read the prepared `data`. Raises DataError where it is not what ingest writes, whole and unchanged."""
+    prepared = PreparedData(data)
+    require_manifest(data, prepared)
+    items, share = read_quarantine(data / QUARANTINE_FILE)
+    return Described(
+        name=prepared.name,
+        classes=prepared.classes,
+        manifest=prepared.manifest.select([*JUDGED, "pixels"]).to_pandas(),
+        manifest_sha256=sha256_file(data / MANIFEST_FILE),
+        quarantine=pd.DataFrame(items, columns=["id", "split", "file", "reason"], dtype=object),
+        quarantined_share=share,
+    )
+
+
+def require_manifest(data: Path, prepared: PreparedData) -> None:
+    """Raise DataError where the manifest lacks a column or the count of a class."""
+    file = data / MANIFEST_FILE
+    missing = [name for name in (*JUDGED, "pixels") if name not in prepared.manifest.column_names]
+    if missing:
+        raise DataError(f"{file}: no column {missing[0]}, expected {' '.join((*JUDGED, 'pixels'))}")
+    for row in prepared.manifest.select(["id", "pixels"]).to_pylist():
+        if len(row["pixels"] or ()) != len(prepared.classes):
+            found = len(row["pixels"] or ())
+            raise DataError(f"{file}: item {row['id']}: {found} pixel counts, expected {len(prepared.classes)}")
+
+
+def read_quarantine(file: Path) -> tuple[list[dict[str, str]], float]:
+    """The refused files and their share of all. Raises DataError where `file` is not what ingest writes."""
+    try:
+        content = json.loads(file.read_text())
+        return list(content["items"]), float(content["share"])
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file, expected what ingest writes") from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{file}: found no share and items, expected what ingest writes") from None

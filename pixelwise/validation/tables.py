@@ -1,0 +1,144 @@
+"""The tables that are judged, derived from a data set's description; each has a column `id` that names its rows.
+
+Great Expectations checks a column of one table, so what spans rows or splits is first made a column here. A column of
+words is empty (None) where all is well and says what is wrong where it is not.
+"""
+
+from collections.abc import Mapping
+from itertools import zip_longest
+
+import numpy as np
+import pandas as pd
+
+from pixelwise.validation.data_summary import JUDGED, Described
+from pixelwise.validation.drift import Statistics, drift, psi_parts, shares
+
+Tables = dict[str, pd.DataFrame]
+DRIFT_TABLES = ("class_names", "image_drift", "class_drift")
+
+
+def build_tables(data: Described, required: Mapping[str, int]) -> Tables:
+    """Tables `items`, `clips`, `splits`, `classes`, `files` and `quarantine`; `required` is images by split."""
+    return {
+        "items": item_table(data.manifest),
+        "clips": clip_table(data.manifest),
+        "splits": split_table(data, required),
+        "classes": class_table(data),
+        "files": pd.DataFrame({"id": [data.name], "quarantined_share": [data.quarantined_share]}),
+        "quarantine": data.quarantine[["id", "reason"]],
+    }
+
+
+def item_table(manifest: pd.DataFrame) -> pd.DataFrame:
+    """One row an item: the manifest with what is derived from an item alone or from items with the same picture."""
+    area = manifest["height"] * manifest["width"]
+    ratio = area / area.median()
+    return manifest.drop(columns="pixels").assign(
+        missing_fields=missing_fields(manifest),
+        image_size=sizes(manifest["width"], manifest["height"]),
+        label_size=sizes(manifest["label_width"], manifest["label_height"]),
+        # Of a label that is all void there is no value to judge, and empty values are not judged.
+        lowest_label=manifest["label_min"].where(manifest["void_share"] < 1),
+        highest_label=manifest["label_max"].where(manifest["void_share"] < 1),
+        short_side=manifest[["height", "width"]].min(axis=1),
+        size_ratio=np.maximum(ratio, 1 / ratio),
+        contrast=manifest[["std_r", "std_g", "std_b"]].max(axis=1),
+        same_picture_across_splits=same_picture(manifest, across_splits=True),
+        same_picture_in_split=same_picture(manifest, across_splits=False),
+    )
+
+
+def missing_fields(manifest: pd.DataFrame) -> pd.Series:
+    """The names of an item's empty fields. Great Expectations skips empty values, so they must be caught as such."""
+    empty = manifest[list(JUDGED)].isna()
+    words = pd.Series(None, index=manifest.index, dtype=object)
+    for row in manifest.index[empty.any(axis=1)]:
+        words[row] = ", ".join(empty.columns[empty.loc[row]])
+    return words
+
+
+def sizes(width: pd.Series, height: pd.Series) -> pd.Series:
+    """Sizes in words, as `480×360`."""
+    return width.astype(str) + "×" + height.astype(str)
+
+
+def same_picture(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Series:
+    """The items with the same pixels as an item, itself among them, as `a (train) = b (val)`.
+
+    Within a split, frames of one clip do not count: where the camera stands still, they are rightly the same.
+    """
+    words = pd.Series(None, index=manifest.index, dtype=object)
+    twins = manifest[manifest.duplicated("image_sha256", keep=False) & manifest["image_sha256"].notna()]
+    for _, group in twins.groupby("image_sha256", sort=False):
+        names = [f"{item} ({split})" for item, split in zip(group["id"], group["split"], strict=True)]
+        if across_splits and group["split"].nunique() > 1:
+            words[group.index] = " = ".join(names)
+        if not across_splits and repeats_outside_a_clip(group):
+            words[group.index] = " = ".join(names)
+    return words
+
+
+def repeats_outside_a_clip(twins: pd.DataFrame) -> bool:
+    """Whether two of these items with one picture are in the same split, but not frames of the same clip."""
+    sources = twins[(twins["clip"] == "") | ~twins.duplicated(["split", "clip"])]
+    return bool(sources.duplicated("split").any())
+
+
+def clip_table(manifest: pd.DataFrame) -> pd.DataFrame:
+    """One row a clip: `shared` names its splits where there is more than one."""
+    splits = manifest[manifest["clip"].fillna("") != ""].groupby("clip")["split"].unique()
+    shared = [" and ".join(sorted(names)) if len(names) > 1 else None for names in splits]
+    return pd.DataFrame({"id": list(splits.index), "shared": pd.Series(shared, dtype=object)})
+
+
+def split_table(data: Described, required: Mapping[str, int]) -> pd.DataFrame:
+    """One row a split that is there or required: images, mean void share and class balance against train."""
+    names = [*data.splits, *(name for name in required if name not in data.splits)]
+    train = shares(data.pixels("train").sum(axis=0))
+    rows = []
+    for name in names:
+        items, pixels = data.manifest[data.manifest["split"] == name], data.pixels(name).sum(axis=0)
+        can_compare = pixels.any() and train.any()
+        rows.append(
+            {
+                "id": name,
+                "images": len(items),
+                "required": required.get(name, 0),
+                "void_share": items["void_share"].mean(),
+                "psi": psi_parts(train, shares(pixels)).sum() if can_compare else None,
+            }
+        )
+    return pd.DataFrame(rows, columns=["id", "images", "required", "void_share", "psi"])
+
+
+def class_table(data: Described) -> pd.DataFrame:
+    """One row a class: in how many training images it is, its share of their labelled pixels, which splits lack it."""
+    train = data.pixels("train")
+    pixels = {name: data.pixels(name).sum(axis=0) for name in data.splits}
+    absent = [
+        ", ".join(name for name in pixels if not pixels[name][index]) or None for index in range(len(data.classes))
+    ]
+    return pd.DataFrame(
+        {
+            "id": data.classes.names,
+            "train_images": (train > 0).sum(axis=0),
+            "train_share": shares(train.sum(axis=0)),
+            "absent_from": pd.Series(absent, dtype=object),
+        }
+    )
+
+
+def drift_tables(accepted: Statistics, found: Statistics) -> Tables:
+    """The DRIFT_TABLES: a row a label value, a row a statistic, and one row for all class shares."""
+    moved = drift(accepted, found)
+    pairs = list(zip_longest(accepted.classes, found.classes, fillvalue="absent"))
+    changes = [f"was {before}, is {now}" if before != now else None for before, now in pairs]
+    return {
+        "class_names": pd.DataFrame(
+            {"id": [f"value {value}" for value in range(len(pairs))], "change": pd.Series(changes, dtype=object)}
+        ),
+        "image_drift": pd.DataFrame({"id": list(moved.shifts), "shift": list(moved.shifts.values())}),
+        "class_drift": pd.DataFrame(
+            {"id": [f"class shares, most of all {moved.most_moved_class}"], "psi": [moved.psi]}
+        ),
+    }

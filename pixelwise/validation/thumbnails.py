@@ -1,0 +1,49 @@
+"""Small pictures of the items that failed: the image beside its label in the classes' colours."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.reporting.pictures import Palette, colourise
+from pixelwise.validation.verdict import Finding
+
+HEIGHT = 110
+AT_MOST = 12
+EACH_CHECK = 4
+
+
+def failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
+    """By id the names of the checks that an item failed, for the first few items of each failed check on images."""
+    failed: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.table == "items" and not finding.passed:
+            for item in dict.fromkeys(finding.items[:EACH_CHECK]):
+                failed.setdefault(item, []).append(finding.name)
+    return dict(list(failed.items())[:AT_MOST])
+
+
+def thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
+    """A JPEG of each of the items; ids that the data has not are left out. Raises DataError at a damaged shard."""
+    wanted, found = set(ids), {}
+    for name in data.splits:
+        split = data.split(name)
+        for index, row in enumerate(split.rows):
+            if row["id"] in wanted and row["id"] not in found:
+                found[row["id"]] = thumbnail(split.image(index), split.label(index), data.classes.palette)
+    return {item: found[item] for item in ids if item in found}
+
+
+def thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:
+    """`image` and `label` side by side, HEIGHT pixels high, as a JPEG."""
+    size = (max(1, round(HEIGHT * image.shape[1] / image.shape[0])), HEIGHT)
+    photo = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    colours = Image.fromarray(colourise(label, palette)).resize(size, Image.Resampling.NEAREST)
+    both = Image.new("RGB", (2 * size[0] + 2, HEIGHT), "white")
+    both.paste(photo, (0, 0))
+    both.paste(colours, (size[0] + 2, 0))
+    file = io.BytesIO()
+    both.save(file, "JPEG", quality=80)
+    return file.getvalue()

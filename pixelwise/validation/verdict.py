@@ -1,0 +1,82 @@
+"""What the gate found: one finding a check, and whether the data may pass."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelwise.validation.checks import Check, Severity
+
+NAMED_ITEMS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check: what was found in words, and `items`, the ids of every row that failed."""
+
+    name: str
+    table: str
+    severity: Severity
+    passed: bool
+    found: str
+    expected: str
+    items: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, check: Check, *, passed: bool, found: str, items: tuple[str, ...] = ()) -> "Finding":
+        """The finding of `check`."""
+        return cls(check.name, check.table, check.severity, passed, found, check.expected, items)
+
+    def as_json(self) -> dict[str, Any]:
+        """For verdict.json: at most NAMED_ITEMS ids, and how many there are."""
+        fields = {key: getattr(self, key) for key in ("name", "table", "severity", "passed", "found", "expected")}
+        return {**fields, "items": list(self.items[:NAMED_ITEMS]), "items_total": len(self.items)}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The findings of every check on the data whose manifest has the digest `data`; a person reads them in `page`."""
+
+    findings: tuple[Finding, ...]
+    splits: dict[str, int]
+    quarantined: int
+    data: str
+    page: Path
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What stops the pipeline."""
+        return [finding for finding in self.findings if not finding.passed and finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What a person should look at."""
+        return [finding for finding in self.findings if not finding.passed and finding.severity == "warning"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of severity error failed."""
+        return not self.errors
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Images by split, files in quarantine, checks and how many failed."""
+        return {
+            "images": sum(self.splits.values()),
+            "splits": self.splits,
+            "quarantined": self.quarantined,
+            "checks": len(self.findings),
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """For verdict.json."""
+        checks = [finding.as_json() for finding in self.findings]
+        return {"passed": self.passed, "counts": self.counts, "checks": checks, "data": self.data}
+
+    def __str__(self) -> str:
+        """The outcome, the warnings, where to read more and what to type next."""
+        splits = ", ".join(f"{name} {images}" for name, images in self.splits.items())
+        lines = [f"valid: {len(self.findings)} checks on {self.counts['images']} images ({splits})"]
+        lines += [f"warning: {finding.name}: {finding.found}" for finding in self.warnings]
+        return "\n".join([*lines, f"page: {self.page}", "next: dvc repro"])

@@ -1,0 +1,167 @@
+"""The clockwork family from a trained FCN to what its schedules score, on a small town."""
+
+import json
+
+import numpy as np
+import pytest
+from support.clockwork_world import moving, write_clockwork
+
+from components import evaluate, export, ingest, train
+from components.evaluate import EvaluateParams
+from components.export import ExportParams
+from pixelwise.data.prepared import PreparedData
+from pixelwise.data.town import TownParams
+from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.families.clockwork import family as clockwork
+from pixelwise.families.clockwork.frame_pairs import clips_of, frame_pairs, window_pair
+from pixelwise.families.clockwork.measure.clips import without_gaps
+from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
+from pixelwise.families.clockwork.stages import cut
+from pixelwise.families.fcn import family as fcn
+from pixelwise.families.trained import load_trained, read_description
+
+TOWN = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=4, width=96, height=80)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    out = tmp_path_factory.mktemp("town") / "prepared"
+    ingest.run(ingest.IngestParams(dataset="town", town=TOWN), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def start(data, tmp_path_factory):
+    """A trained FCN."""
+    base = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "loader_threads": 1, "device": "cpu"}
+    params = fcn.TrainParams.model_validate(base | {"network": {"weights": "none"}, "augment": {"whole": True}})
+    out = tmp_path_factory.mktemp("fcn")
+    train.run(params, "fcn", data, out / "checkpoint", out / "state", "none")
+    return out / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def model(data, start, tmp_path_factory):
+    out = tmp_path_factory.mktemp("clockwork")
+    params = clockwork.TrainParams(pairs=16, steps=60)
+    train.run(params, "clockwork", data, out / "checkpoint", out / "state", "none", start=start)
+    export.run(ExportParams(), out / "checkpoint", out)
+    return out
+
+
+def test_it_ships_the_trained_net_in_stages(model, start, data):
+    _, net = load_trained(model / "checkpoint")
+    _, parent = load_trained(start)
+    for name, value in parent.state_dict().items():
+        assert np.array_equal(net.net.state_dict()[name], value), name
+    image = PreparedData(data).split("val").image(0)
+    staged = open_staged(model, "cpu")
+    assert len(staged.stages) == 3
+    exported = json.loads((model / "export.json").read_text())
+    assert set(exported["graphs"]) == {"model", "stage1", "stage2", "stage3", "fuse", "decode", "change"}
+    assert exported["parity"] >= 0.999
+    assert staged.plain.predict(image[None]).shape == (1, *image.shape[:2])
+
+
+def test_another_net_is_another_training(start, data):
+    params = clockwork.TrainParams()
+    described = read_description(start)
+    one, other = (
+        train.origin(clockwork.started(params, {**described, "fingerprint": mark}, start), "clockwork", data)
+        for mark in ("a" * 64, "b" * 64)
+    )
+    assert one["fingerprint"] != other["fingerprint"]
+
+
+def test_the_learned_clock_expects_more_change_of_a_larger_move(clockwork_net, tmp_path, data):
+    split = PreparedData(data).split("train")
+    now, then, share = clockwork.seen(clockwork_net, split, 24, seed=0)
+    clockwork_net.change.measure(now, then)
+    clockwork.teach(clockwork_net.change, now, then, share, clockwork.TrainParams(steps=200))
+    staged = open_staged(write_clockwork(tmp_path / "model", clockwork_net), "cpu")
+    from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, run_stage
+
+    first, *later = (run_stage(staged.stages[0], frame[None])[FEATURES] for frame in moving(8, size=(80, 96)))
+    seen = [{"now": one, "then": first} for one in (first, later[0], later[-1])]
+    shares = [float(staged.change.run(["share"], given)[0][0]) for given in seen]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+
+
+def test_a_schedule_adds_its_speed_to_the_scores(model, data, tmp_path):
+    params = EvaluateParams(split="val", provider="cpu")
+    found = evaluate.run(params, model, data=data, schedule="carry:2", json=tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["images"] == TOWN.frames
+    assert scores["frames_per_second"] > 0
+    assert scores["stage_share"] == {"stage1": 0.5, "stage2": 0.5, "stage3": 0.5}
+    assert "frames a second; stage1 on 50%" in str(found)
+    oracle = evaluate.run(params, model, data=data, schedule="oracle")
+    assert oracle.scores == evaluate.run(params, model, data=data).scores
+
+
+def test_a_frontier_pairs_every_schedule_with_the_oracle(model, data, tmp_path):
+    found = evaluate.run(
+        EvaluateParams(split="val", provider="cpu"), model, data=data, out=tmp_path, schedule="frontier"
+    )
+    points = json.loads((tmp_path / "frontier.json").read_text())["schedules"]
+    assert points["oracle"]["speed_up"] == 1
+    assert points["oracle"]["lost"] == 0
+    assert points["skip:2"]["stage_share"] == [0.5, 0.5, 0.5]
+    assert {name.partition(":")[0] for name in points} >= {"alternating", "exponential", "adaptive", "carry", "motion"}
+    page = (tmp_path / "frontier.html").read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "carry:2" in page
+    assert "next: pixelwise predict" in str(found)
+
+
+def test_a_schedule_needs_a_staged_model(model, data, tmp_path):
+    (tmp_path / "model.onnx").write_bytes((model / "model.onnx").read_bytes())
+    with pytest.raises(ModelError, match="not in stages"):
+        evaluate.run(EvaluateParams(split="val"), tmp_path, data=data, schedule="motion")
+
+
+def test_a_family_that_needs_a_start_says_so_and_another_refuses_it(data, start, tmp_path):
+    out, state = tmp_path / "out", tmp_path / "state"
+    with pytest.raises(ParamsError, match="found no --start"):
+        train.run(clockwork.TrainParams(), "clockwork", data, out, state, "none")
+    with pytest.raises(ParamsError, match="family fcn starts from no model"):
+        train.run(fcn.TrainParams(), "fcn", data, out, state, "none", start=start)
+    with pytest.raises(ModelError, match="no such file"):
+        train.run(clockwork.TrainParams(), "clockwork", data, out, state, "none", start=tmp_path)
+
+
+def test_a_net_that_cannot_be_cut_is_an_error(start):
+    described = read_description(start)
+    other = clockwork.started(
+        clockwork.TrainParams(), {**described, "network": {**described["network"], "heads": "both"}}, start
+    )
+    with pytest.raises(ParamsError, match="expected a plain FCN of pictures"):
+        clockwork.build(other.network, 5, pretrained=False)
+    with pytest.raises(ModelError, match="of family clockwork, expected fcn"):
+        clockwork.started(clockwork.TrainParams(), {**described, "family": "clockwork"}, start)
+
+
+def test_stages_end_at_the_borders():
+    assert cut((8, 16, 32), (8, 16)) == [[8], [16], [32]]
+    assert cut((4, 8, 16, 32), (16,)) == [[4, 8, 16], [32]]
+    for wrong in ((32,), (4,)):
+        with pytest.raises(ParamsError, match=r"network\.borders: found"):
+            cut((8, 16, 32), wrong)
+
+
+def test_pairs_are_neighbours_of_a_clip_or_windows_of_one_picture(data):
+    split = PreparedData(data).split("train")
+    assert [len(clip) for clip in clips_of(split)] == [TOWN.frames] * TOWN.train_clips
+    once, again = (np.concatenate([image.ravel() for pair in frame_pairs(split, 6, 1) for image in pair]) for _ in "12")
+    assert np.array_equal(once, again)
+    image = np.arange(90 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(90, 100, 3)
+    then, now = window_pair(image, np.random.default_rng(2))
+    assert then.shape == now.shape != image.shape
+    with pytest.raises(DataError, match="too small for a moving window"):
+        window_pair(image[:60], np.random.default_rng(2))
+
+
+def test_a_clip_with_missing_frames_is_two():
+    assert without_gaps([(0, 5), (2, 6), (4, 7), (10, 8), (12, 9)]) == [[5, 6, 7], [8, 9]]
+    assert without_gaps([(3, 0)]) == [[0]]

@@ -1,0 +1,171 @@
+"""The guided family: what its episodes show, what it learns and ships, and how it is scored, on squares in noise."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.object_worlds import scene, square, write_coco_mval, write_davis, write_together
+
+from components import export, ingest, train
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.families.guided import family as guided
+from pixelwise.families.guided import finetuning
+from pixelwise.families.guided.episodes import annotate
+from pixelwise.families.guided.measure import evaluation, video
+from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams
+from pixelwise.families.guided.net import GuidedNet
+from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.params import parse
+
+SMALL = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
+CROP = {"crop_width": 64, "crop_height": 48}
+
+
+def params(**values) -> guided.TrainParams:
+    network = {"weights": "none", "hidden": 8}
+    return guided.TrainParams.model_validate(
+        {**SMALL, "network": network, "augment": CROP, "val_episodes": 3, **values}
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("together")
+    root = write_together(folder / "raw", {"train": ["a"], "val": ["b"]}, ["couch", "kite", "couch", "kite"], "aabcdef")
+    ingest.run(ingest.IngestParams(dataset="guided", root=root), folder / "prepared")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("guided")
+    made = train.run(params(), "guided", data, out / "checkpoint", out / "state", "none")
+    assert np.isfinite([made.history[-1][name] for name in ("train/loss", "val/foreground_background")]).all()
+    assert export.run(export.ExportParams(), out / "checkpoint", out).parity >= 0.999
+    return out
+
+
+def test_four_graphs_ship(model):
+    assert {file.stem for file in model.glob("*.onnx")} == {"encode", "guide", "segment", "foreground"}
+
+
+def test_episodes_never_show_a_class_held_out_but_as_void(data):
+    task = guided.task_of(PreparedData(data), params(held_out=["kite"], same=0.0, across=1.0, two_tasks=1.0))
+    kite = task.train.split.classes.names.index("kite")
+    assert kite in {value for row in task.train.split.rows for value in range(1, kite + 1) if row["pixels"][value]}
+    for masks in (task.train, task.val):
+        assert kite not in {mask.value for mask in masks}
+        assert all(kite not in masks.read(mask)[1] for mask in masks)
+
+
+def test_a_training_without_a_class_that_exists_is_refused(data):
+    with pytest.raises(DataError, match="held_out: found class unicorn"):
+        guided.task_of(PreparedData(data), params(held_out=["unicorn"]))
+
+
+def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():
+    torch.manual_seed(0)
+    net = guided.build(guided.NetworkParams(weights="none", hidden=8), 2)
+    assert isinstance(net, GuidedNet)
+    picture = torch.randint(0, 256, (2, 48, 64, 3), dtype=torch.uint8)
+    said, hint = torch.zeros(2, 2, 48, 64), torch.zeros(2, 2, 2, 6, 8)
+    other = said.clone()
+    other[:, 1, 8:24, 8:24] = 1
+    net.eval()
+    floors = [net(picture, each, picture, hint)[-1] for each in (said, other)]
+    torch.testing.assert_close(floors[0], floors[1])
+    floors[0].sum().backward()
+    assert all(gain.grad is None for gain in net.gain)
+
+
+@pytest.mark.parametrize(("shots", "points"), [(1, 0), (2, 3)])
+def test_evaluate_gives_positive_iu_beside_that_of_foreground_background(model, tmp_path, shots, points):
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 3)
+    wanted = GuidedEvaluateParams(provider="cpu", shots=shots, points=points, tasks=4)
+    evaluation.run(wanted, model, dataset="coco_mval", root=root, json=tmp_path / "scores.json")
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert 0 <= found["positive_iu"] <= 1
+    assert 0 <= found["foreground_background"]["positive_iu"] <= 1
+    assert set(found["per_category"]) == {"bowl", "kite"}
+    assert (found["tasks"], found["shots"], found["points"]) == (4, shots, points or None)
+
+
+def test_more_shots_than_pictures_are_refused(model, tmp_path):
+    root = write_coco_mval(tmp_path, ["bowl", "kite"] * 2)
+    with pytest.raises(DataError, match="bowl: found 1 other pictures, expected 3"):
+        evaluation.run(GuidedEvaluateParams(provider="cpu", shots=3), model, dataset="coco_mval", root=root)
+
+
+@pytest.mark.parametrize("points", [0, 5])
+def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, points):
+    root = write_davis(tmp_path / "davis", {"val": {"dog": 3, "swan": 4}})
+    wanted = GuidedEvaluateParams(provider="cpu", points=points)
+    evaluation.run(wanted, model, dataset="davis", root=root, json=tmp_path / "scores.json")
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert set(found["per_sequence"]) == {"dog", "swan"}
+    assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
+    assert found["frames_per_second"] > 0
+
+
+def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, tmp_path):
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
+    wanted = GuidedEvaluateParams(provider="cpu", tasks=2, finetune=1)
+    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    assert 0 <= found["fine_tuned"]["positive_iu"] <= 1
+    image, truth = np.asarray(scene(3)), (np.asarray(square(1)) > 0).astype(np.uint8)
+    guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 10)
+    told = (guided.encode(image), annotate(truth))
+    before = {name: value.clone() for name, value in tuning.net.state_dict().items()}
+    nets = (tuning.net, tuning.tuned([told]))
+    losses = [finetuning.support_loss(finetuning.logits_of(net, told[0]), told[1]).item() for net in nets]
+    assert losses[1] < losses[0]
+    assert all(torch.equal(value, before[name]) for name, value in tuning.net.state_dict().items())
+
+
+def test_fine_tuning_of_a_model_without_its_training_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"model\.json: not readable, expected what `pixelwise train` wrote"):
+        finetuning.FineTuning(tmp_path, 1)
+
+
+def test_points_in_the_very_picture_are_interactive_segmentation(model, tmp_path):
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
+    wanted = GuidedEvaluateParams(provider="cpu", interactive=True, points=3, tasks=4)
+    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    assert (found["tasks"], found["shots"], found["points"]) == (4, 1, 3)
+    assert set(found["per_category"]) == {"bowl", "kite"}
+
+
+@pytest.mark.parametrize("wrong", [{"points": 0}, {"points": 3, "shots": 2}, {"points": 3, "finetune": 1}])
+def test_interactive_segmentation_has_points_and_one_picture(wrong):
+    with pytest.raises(ParamsError, match="interactive: found points"):
+        parse(GuidedEvaluateParams, {"interactive": True, **wrong}, "guided.evaluate")
+
+
+def test_frames_that_are_annotated_are_spread_over_the_clip_from_its_first():
+    assert [video.spread(10, shots) for shots in (1, 2, 5, 20)] == [[0], [0, 5], [0, 2, 4, 6, 8], list(range(10))]
+
+
+def test_dots_on_several_frames_guide_a_clip(model, tmp_path, monkeypatch):
+    root, told = write_davis(tmp_path / "davis", {"val": {"dog": 4}}), []
+    annotated = video.annotated
+    monkeypatch.setattr(video, "annotated", lambda *given: told.append(annotated(*given)) or told[-1])
+    evaluation.run(GuidedEvaluateParams(provider="cpu", points=3, shots=2), model, dataset="davis", root=root)
+    assert [annotation.sum(axis=(1, 2)).tolist() for _, annotation in told] == [[3, 3]] * 2
+
+
+def test_objects_of_davis_2017_are_told_apart_each_with_a_score(model, tmp_path):
+    root = write_davis(tmp_path, {"val": {"dogs": 3, "swan": 4}}, year="2017", objects=2)
+    wanted = GuidedEvaluateParams(provider="cpu", apart=True)
+    found = evaluation.run(wanted, model, dataset="davis", root=root).metrics()
+    assert set(found["per_sequence"]) == {"dogs/1", "dogs/2", "swan/1", "swan/2"}
+    assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
+
+
+def test_a_clip_whose_first_frame_has_no_object_is_named(model, tmp_path):
+    root = write_davis(tmp_path, {"val": {"dog": 3}})
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(root / "Annotations/240p/dog/00000.png")
+    with pytest.raises(DataError, match="dog/00000: found no object"):
+        evaluation.run(GuidedEvaluateParams(provider="cpu"), model, dataset="davis", root=root)

@@ -1,0 +1,87 @@
+"""What following an object knows of the frame before."""
+
+import numpy as np
+import pytest
+
+from pixelwise.families.guided.runtime.guidance import Guidance
+from pixelwise.families.guided.runtime.session import Features
+from pixelwise.families.guided.runtime.tracker import (
+    FADE,
+    LEAST_SIDE,
+    NEAR,
+    PENALTY,
+    TOLD,
+    Tracker,
+    remoteness,
+    widened,
+)
+
+WIDTH, HEIGHT = LEAST_SIDE, 400
+CELLS = (HEIGHT // 8, -(-WIDTH // 8))
+
+
+class Recorder:
+    """A model that finds an object wherever `scores` (H, W) are above 1, and keeps the hints that it is given."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self.scores, self.hints = scores, []
+
+    def encode(self, image: np.ndarray) -> Features:
+        return Features(np.zeros((1, *CELLS, 1), np.float32), np.empty(0), np.empty(0), image.shape[:2])
+
+    def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None) -> np.ndarray:
+        self.hints.append(hint)
+        return np.stack([np.full_like(self.scores, 2.0), self.scores])
+
+
+@pytest.fixture
+def guidance() -> Guidance:
+    return Guidance(np.zeros((2, 1), np.float32), np.ones(2), np.zeros((2, 1), np.float32), np.eye(2, dtype=np.float32))
+
+
+def test_the_net_is_told_a_part_of_the_mask_before_and_nothing_at_first(guidance):
+    scores = np.full((HEIGHT, WIDTH), -9, np.float32)
+    scores[80:160, 80:240] = 9
+    model = Recorder(scores)
+    tracker = Tracker(model, guidance)
+    for _ in range(2):
+        tracker.step(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    first, second = model.hints
+    assert first is None
+    expected = np.zeros(CELLS, np.float32)
+    expected[10:20, 10:30] = TOLD
+    # A cell is not quite eight pixels wide.
+    np.testing.assert_allclose(second[1, 0], expected, atol=0.2 * TOLD)
+    np.testing.assert_allclose(second[0, 0], TOLD - second[1, 0], atol=0.01 * TOLD)
+
+
+def test_something_alike_far_from_the_mask_before_is_not_the_object_unless_it_is_sure(guidance):
+    scores = np.full((HEIGHT, WIDTH), -9, np.float32)
+    scores[80:160, 80:240] = 9
+    model = Recorder(scores)
+    tracker = Tracker(model, guidance)
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    tracker.step(image)
+    scores[80:160, 600:700] = 1.5 + PENALTY / 2
+    assert not tracker.step(image)[:, 500:].any()
+    scores[80:160, 600:700] = 1.5 + PENALTY
+    assert tracker.step(image)[80:160, 600:700].all()
+
+
+def test_remoteness_rises_beside_the_object_and_is_none_where_it_was_hidden():
+    shares = np.zeros((60, 110), np.float32)
+    shares[20:30, 40:60] = 1
+    found = remoteness(shares, (60, 110))
+    line = found[25, 60:]
+    assert not line[: NEAR - FADE].any()
+    assert (line[NEAR + FADE + 1 :] == 1).all()
+    assert (np.diff(line) >= 0).all()
+    assert not remoteness(np.where(np.arange(6600).reshape(60, 110) < 2, 1, 0).astype(np.float32), (60, 110)).any()
+
+
+def test_widening_takes_in_all_cells_within_reach():
+    mask = np.random.default_rng(0).random((13, 17)) < 0.03
+    rows, columns = np.nonzero(mask)
+    y, x = np.mgrid[:13, :17]
+    expected = ((np.abs(y[..., None] - rows) <= 2) & (np.abs(x[..., None] - columns) <= 2)).any(axis=2)
+    np.testing.assert_array_equal(widened(mask, 2), expected)

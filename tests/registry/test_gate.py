@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pixelwise.metrics.confusion import scores_of
+from pixelwise.registry.gate import Evidence, ReleaseParams, decide, interval_of_difference, resampled_mean_iu
+
+PARAMS = ReleaseParams(
+    mean_iu_floor=0.5,
+    pixel_accuracy_floor=0.7,
+    class_iu_floor=0.2,
+    margin=0.01,
+    class_margin=0.05,
+    confidence=0.95,
+    resamples=500,
+    seed=0,
+    parity_floor=0.999,
+    milliseconds_limit=50.0,
+)
+CLASSES = ("sky", "road", "car")
+
+
+def evidence(accuracy=(0.9, 0.9, 0.9), noise=0.0, seed=1, **fields):
+    """40 images of fixed truth; each class right to its accuracy, give or take `noise` an image drawn from `seed`."""
+    truth = np.random.default_rng(0).integers(500, 1500, (40, 3))
+    right = np.array(accuracy) + noise * np.random.default_rng(seed).standard_normal((40, 3))
+    hits = np.round(truth * np.clip(right, 0, 1)).astype(np.int64)
+    counts = np.zeros((40, 3, 3), np.int64)
+    for k in range(3):
+        counts[:, k, k] = hits[:, k]
+        counts[:, k, (k + 1) % 3] = truth[:, k] - hits[:, k]
+    ids = tuple(f"{i:02}" for i in range(40))
+    found = Evidence(ids, counts, CLASSES, dataset="town", split="val", parity=0.9995, milliseconds=20.0)
+    return replace(found, **fields)
+
+
+def failed(decision):
+    return [check.name for check in decision.checks if not check.passed]
+
+
+def test_a_first_model_above_the_floors_is_promoted():
+    decision = decide(evidence(), None, PARAMS)
+    assert decision.promote
+    assert failed(decision) == []
+
+
+@pytest.mark.parametrize(
+    ("challenger", "names"),
+    [
+        (evidence((0.5, 0.5, 0.5)), ["mean IU", "pixel accuracy"]),
+        (evidence((0.99, 0.99, 0.15)), ["worst class (car)"]),
+        (evidence(parity=0.9989), ["ONNX parity"]),
+        (evidence(milliseconds=51.0), ["median latency"]),
+        (evidence(milliseconds=None), ["median latency"]),
+    ],
+)
+def test_a_first_model_below_a_floor_is_refused_by_name(challenger, names):
+    decision = decide(challenger, None, PARAMS)
+    assert not decision.promote
+    assert [name for name in names if name not in failed(decision)] == []
+    assert all(name in decision.failures for name in names)
+
+
+def test_no_limit_on_latency_asks_for_no_benchmark():
+    assert decide(evidence(milliseconds=None), None, PARAMS.model_copy(update={"milliseconds_limit": None})).promote
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "names"),
+    [
+        ((0.95, 0.95, 0.95), []),
+        ((0.897, 0.897, 0.897), []),
+        ((0.88, 0.88, 0.88), ["mean IU against champion"]),
+        ((0.99, 0.99, 0.75), ["largest class change (car)"]),
+    ],
+)
+def test_a_later_model_may_lose_no_more_than_the_margins(accuracy, names):
+    assert failed(decide(evidence(accuracy), evidence(), PARAMS)) == names
+
+
+def test_noise_from_image_to_image_within_the_margin_is_no_loss():
+    challenger, champion = evidence(noise=0.01, seed=1), evidence(noise=0.01, seed=2)
+    assert decide(challenger, champion, PARAMS).promote
+
+
+def test_too_few_images_to_tell_are_no_proof():
+    few = [evidence(noise=0.1, seed=seed) for seed in (1, 2)]
+    few = [replace(e, ids=e.ids[:5], counts=e.counts[:5]) for e in few]
+    assert failed(decide(*few, PARAMS.model_copy(update={"class_margin": 1.0}))) == ["mean IU against champion"]
+
+
+def test_a_decision_can_be_repeated():
+    pair = evidence(noise=0.05, seed=1), evidence(noise=0.05, seed=2)
+    assert decide(*pair, PARAMS) == decide(*pair, PARAMS)
+
+
+def test_the_interval_holds_the_difference_and_pairing_narrows_it():
+    ours, theirs = evidence((0.9, 0.8, 0.8), noise=0.1, seed=1), evidence((0.85, 0.75, 0.75), noise=0.1, seed=1)
+    difference = scores_of(ours.counts.sum(0)).mean_iu - scores_of(theirs.counts.sum(0)).mean_iu
+    low, high = interval_of_difference(ours.counts, theirs.counts, PARAMS)
+    assert low < difference < high
+    shuffled = interval_of_difference(ours.counts, theirs.counts[::-1], PARAMS)
+    assert high - low < shuffled[1] - shuffled[0]
+
+
+def test_a_resample_that_draws_every_image_once_has_the_score_of_the_split():
+    counts = evidence(noise=0.1).counts
+    counts[:, 2, :] = 0
+    (found,) = resampled_mean_iu(np.ones((1, 40), np.int64), counts)
+    assert found == pytest.approx(scores_of(counts.sum(axis=0)).mean_iu)
+
+
+def test_more_training_data_does_not_end_the_comparison():
+    worse = evidence((0.8, 0.8, 0.8), dataset="town-2")
+    assert "mean IU against champion" in failed(decide(worse, evidence(), PARAMS))
+
+
+def test_changed_images_leave_the_floors_alone_and_say_so():
+    champion = evidence((0.99, 0.99, 0.99))
+    champion = replace(champion, counts=champion.counts[:30], ids=champion.ids[:30])
+    decision = decide(evidence(), champion, PARAMS)
+    assert decision.promote
+    assert "the champion was scored on other data" in str(decision)
+
+
+def test_scores_of_another_split_are_not_compared_and_refused():
+    other = evidence(split="test", ids=tuple(f"t{i}" for i in range(40)))
+    decision = decide(other, evidence(), PARAMS)
+    assert failed(decision) == ["comparison"]
+    assert "champion on val, challenger on test" in decision.failures

@@ -1,0 +1,81 @@
+"""Studies of what annotations define: what their variants are scored on, and by which model."""
+
+from pathlib import Path
+
+import pytest
+from support.object_worlds import write_coco_mval
+
+from components import ingest
+from pixelwise.data.prepared import PreparedData
+from pixelwise.errors import ParamsError
+from pixelwise.families.guided.measure.categories import CategoryScores
+from pixelwise.families.guided.measure.video import VideoScores
+from pixelwise.identity import PROJECT
+from pixelwise.params import PARAMS_FILE
+from pixelwise.studies import guided_tasks
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.study import load
+from pixelwise.tools import study
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("a training or an export ran")
+
+
+@pytest.fixture
+def bench(tmp_path):
+    root = write_coco_mval(tmp_path / "raw", ["bowl", "kite"] * 2)
+    ingest.run(ingest.IngestParams(dataset="coco_mval", root=root), tmp_path / "prepared")
+    data = PreparedData(tmp_path / "prepared")
+    return Bench(
+        data,
+        tmp_path,
+        PROJECT / PARAMS_FILE,
+        None,
+        False,
+        train=refuse,
+        origin=refuse,
+        export=refuse,
+        model=Path("given"),
+    )
+
+
+def variant_of(name: str, variant: str):
+    found = load(name)
+    return found, next(one for one in found.variants if one.name == variant)
+
+
+def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(bench, monkeypatch):
+    asked = []
+
+    def score(params, model, split):
+        asked.append((params, model, split.dataset, len(split.samples)))
+        return CategoryScores(0.5, 0.25, 0.7, {}, tasks=4, shots=5, points=None, fine_tuned=0.375)
+
+    monkeypatch.setattr(guided_tasks, "score", score)
+    ran = guided_tasks.guided(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
+    ((params, model, dataset, pictures),) = asked
+    assert (params.shots, params.points, params.split) == (5, 0, "val")
+    assert "banana" in params.classes
+    assert (model, dataset, pictures) == (Path("given"), "coco_mval", 4)
+    assert ran.scores == {"positive_iu": 0.5, "mean_iu": 0.7, "foreground_background": 0.25, "fine_tuned": 0.375}
+
+
+def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
+    monkeypatch.setattr(guided_tasks, "score", lambda *_: VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu"))
+    study, variant = variant_of("figure-4.6", "2 frames, 5 points")
+    assert set(study.columns) <= set(guided_tasks.guided(study, variant, 0, bench).scores)
+
+
+def test_an_unknown_setting_of_a_variant_is_named(bench):
+    study, variant = variant_of("figure-4.6", "dense")
+    with pytest.raises(ParamsError, match=r"study figure-4\.6: dense\.dots: unknown key"):
+        guided_tasks.task_of(study, variant.model_copy(update={"overrides": {"dots": 5}}), bench)
+
+
+@pytest.mark.slow
+def test_a_study_without_a_model_trains_and_exports_its_own(tmp_path):
+    report = study.run(["section-4.4.2"], out=tmp_path / "out", models=tmp_path / "models", quick=True, tracking="none")
+    (outcome,) = report.outcomes
+    assert all(0 <= row.means["positive_iu"] <= 100 for row in outcome.rows)
+    assert (tmp_path / "out/quick/section-4.4.2.html").is_file()

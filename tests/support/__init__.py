@@ -1,0 +1,1 @@
+"""Builders of small real worlds for the tests."""

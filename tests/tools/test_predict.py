@@ -1,0 +1,262 @@
+"""Predict: what is written for pictures, folders and videos, and what is said of inputs that cannot be read."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+from support.channel_world import PALETTE, channel_picture, write_channel_model
+from support.worlds import noise, save
+
+from pixelwise.errors import DataError, ModelError
+from pixelwise.tools import predict
+from pixelwise.tools.predict import PredictParams, result_names
+
+SIZE = (40, 60)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_channel_model(tmp_path_factory.mktemp("model") / "fcn")
+
+
+def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A picture at `path`; returns the class of every pixel."""
+    image, label = channel_picture(seed, size)
+    save(Image.fromarray(image), path)
+    return label
+
+
+def write_video(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
+    """Frames of one plain colour each: red, green, blue, red, …"""
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream("mpeg4", rate=12)
+        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+        for frame in range(frames):
+            image = np.full((*size, 3), 20, np.uint8)
+            image[..., frame % 3] = 220
+            writer.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        writer.mux(stream.encode())
+
+
+def write_deep(path: Path) -> None:
+    """A PNG of 16 bits a colour, which Pillow reads and cannot write."""
+    encoder = av.CodecContext.create("png", "w")
+    encoder.height, encoder.width, encoder.pix_fmt = *SIZE, "rgb48be"
+    encoder.time_base = Fraction(1, 1)
+    frame = av.VideoFrame.from_ndarray(np.full((*SIZE, 3), 999, np.uint16), format="rgb48be")
+    path.write_bytes(b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None))))
+
+
+def write_frames(path: Path) -> None:
+    """Two frames of an animation, or pages."""
+    noise(1).save(path, save_all=True, append_images=[noise(2)])
+
+
+def read_map(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert picture.mode == "P"
+        return np.array(picture)
+
+
+def written(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_label_map_holds_the_classes_in_the_models_colours(model, tmp_path):
+    label = write_picture(tmp_path / "street.png")
+    predict.run(PredictParams(), [tmp_path / "street.png"], model, tmp_path / "out")
+    assert written(tmp_path / "out") == {"street.label.png", "street.overlay.png"}
+    assert (read_map(tmp_path / "out" / "street.label.png") == label).all()
+    with Image.open(tmp_path / "out" / "street.label.png") as picture:
+        assert (np.array(picture.convert("RGB")) == np.array(PALETTE)[label]).all()
+
+
+def test_the_overlay_is_as_wide_as_the_image_and_has_its_legend_below(model, tmp_path):
+    write_picture(tmp_path / "street.png")
+    predict.run(PredictParams(), [tmp_path / "street.png"], model, tmp_path / "out")
+    with Image.open(tmp_path / "out" / "street.overlay.png") as picture:
+        assert picture.width == SIZE[1]
+        assert picture.height > SIZE[0]
+
+
+def test_folders_keep_their_subfolders_and_alike_names_do_not_clash(model, tmp_path):
+    photos = tmp_path / "photos"
+    labels = {
+        "a.png": write_picture(photos / "a.png", seed=1),
+        "a.bmp": write_picture(photos / "a.bmp", seed=2),
+        "deep/er/b": write_picture(photos / "deep" / "er" / "b.png", seed=3),
+    }
+    (photos / "notes.txt").write_text("no picture")
+    predict.run(PredictParams(), [photos], model, tmp_path / "out")
+    assert written(tmp_path / "out") == {f"{name}.{kind}.png" for name in labels for kind in ("label", "overlay")}
+    for name, label in labels.items():
+        assert (read_map(tmp_path / "out" / f"{name}.label.png") == label).all()
+
+
+def test_every_input_gets_a_name_of_its_own():
+    paths = [Path(name) for name in ("a.jpg", "a.png", "A.JPG", "b.v1.jpg", "b.v2.jpg", "c.jpg", "c.jpg")]
+    names = [str(name) for name in result_names(paths)]
+    assert names == ["a.jpg", "a.png", "A.JPG-2", "b.v1", "b.v2", "c.jpg", "c.jpg-2"]
+
+
+def test_an_output_inside_the_input_is_not_predicted_again(model, tmp_path):
+    write_picture(tmp_path / "a.png")
+    for _ in range(2):
+        predict.run(PredictParams(), [tmp_path], model, tmp_path / "out")
+    assert written(tmp_path / "out") == {"a.label.png", "a.overlay.png"}
+    with pytest.raises(DataError, match="all pictures and videos lie in the output"):
+        predict.run(PredictParams(), [tmp_path], model, tmp_path)
+
+
+def test_a_file_given_twice_is_predicted_once(model, tmp_path):
+    write_picture(tmp_path / "in" / "a.png")
+    report = predict.run(PredictParams(), [tmp_path / "in", tmp_path / "in" / "a.png"], model, tmp_path / "out")
+    assert report.inputs == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_predicted_upright_as_its_exif_says(model, tmp_path, orientation):
+    turns = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    image, label = channel_picture(seed=5, size=SIZE)
+    stored = Image.fromarray(image)
+    if turns[orientation] is not None:
+        stored = stored.transpose(turns[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "phone.png", exif=exif)
+    predict.run(PredictParams(), [tmp_path / "phone.png"], model, tmp_path / "out")
+    assert (read_map(tmp_path / "out" / "phone.label.png") == label).all()
+
+
+def test_greyscale_transparent_and_palette_pictures_are_predicted(model, tmp_path):
+    image, _ = channel_picture(seed=1, size=SIZE)
+    for mode in ("L", "RGBA", "P", "CMYK", "1"):
+        suffix = "tif" if mode == "CMYK" else "png"
+        Image.fromarray(image).convert(mode).save(tmp_path / f"{mode}.{suffix}")
+    report = predict.run(PredictParams(), [tmp_path], model, tmp_path / "out")
+    assert report.images == 5
+
+
+def test_unreadable_inputs_are_named_and_the_others_written(model, tmp_path, capsys):
+    folder = tmp_path / "in"
+    write_picture(folder / "a.png")
+    write_picture(folder / "z.png")
+    (folder / "junk.jpg").write_bytes(b"junk")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:500])
+    (folder / "empty.mp4").write_bytes(b"")
+    save(Image.fromarray(np.zeros((4, 4), np.uint16)), folder / "depth.png")
+    with pytest.raises(DataError, match="5 of 7 inputs"):
+        predict.run(PredictParams(), [folder, tmp_path / "none.png"], model, tmp_path / "out")
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if "skipped:" in line]
+    assert len(lines) == 5
+    for name in ("junk.jpg", "cut.png", "empty.mp4", "depth.png", "none.png"):
+        assert sum(name in line for line in lines) == 1
+    assert written(tmp_path / "out") == {f"{name}.{kind}.png" for name in "az" for kind in ("label", "overlay")}
+
+
+UNUSABLE = {
+    "animated.png": (write_frames, "2 frames, expected one"),
+    "animated.webp": (write_frames, "2 frames, expected one"),
+    "pages.tif": (write_frames, "2 frames, expected one"),
+    "colour.png": (write_deep, "16 bits a channel, expected 8 bits a channel"),
+    "grey.png": (
+        lambda path: Image.fromarray(np.full(SIZE, 999, np.uint16)).save(path),
+        "mode I;16, expected 8 bits a channel",
+    ),
+    "float.tif": (
+        lambda path: Image.fromarray(np.ones(SIZE, np.float32)).save(path),
+        "mode F, expected 8 bits a channel",
+    ),
+    "narrow.png": (lambda path: noise(0, (40, 7)).save(path), "size 7×40, expected at least 8×8"),
+    "animation.jpg": (
+        lambda path: noise(0).save(path, "GIF"),
+        "not a picture, expected one of: JPEG PNG WEBP BMP TIFF",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_picture_that_ingest_would_refuse_is_refused_with_the_same_words(model, tmp_path, name, capsys):
+    write, reason = UNUSABLE[name]
+    write(tmp_path / name)
+    with pytest.raises(DataError, match="1 of 1 inputs"):
+        predict.run(PredictParams(), [tmp_path / name], model, tmp_path / "out")
+    assert f"skipped: {tmp_path / name}: {reason}\n" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_takes_more_than_pictures_is_refused_in_one_line(model, tmp_path):
+    graph = onnx.load(model / "model.onnx")
+    graph.graph.input.append(onnx.helper.make_tensor_value_info("depth", onnx.TensorProto.INT32, ["N", "H", "W"]))
+    onnx.save(graph, tmp_path / "model.onnx")
+    write_picture(tmp_path / "a.png")
+    with pytest.raises(ModelError, match="takes image and depth, expected image alone"):
+        predict.run(PredictParams(), [tmp_path / "a.png"], tmp_path, tmp_path / "out")
+
+
+def test_a_video_gives_an_overlay_video_and_a_label_map_a_frame(model, tmp_path):
+    write_video(tmp_path / "clip.mp4", frames=7)
+    report = predict.run(PredictParams(), [tmp_path / "clip.mp4"], model, tmp_path / "out")
+    assert report.images == 7
+    maps = {f"clip.label/frame_{frame:05d}.png" for frame in range(7)}
+    assert written(tmp_path / "out") == {"clip.overlay.mp4", *maps}
+    for frame in range(7):
+        label = read_map(tmp_path / "out" / "clip.label" / f"frame_{frame:05d}.png")
+        assert label.shape == SIZE
+        assert (label == frame % 3).all()
+    with av.open(str(tmp_path / "out" / "clip.overlay.mp4")) as reader:
+        assert reader.streams.video[0].average_rate == 12
+        frames = list(reader.decode(video=0))
+    assert len(frames) == 7
+    assert frames[0].width == SIZE[1]
+    assert frames[0].height > SIZE[0]
+
+
+def test_a_command_that_skipped_something_ends_with_one_line_and_status_one(model, tmp_path):
+    (tmp_path / "junk.jpg").write_bytes(b"junk")
+    command = [sys.executable, "-m", "pixelwise.tools.predict", "--model", model, tmp_path / "junk.jpg"]
+    done = subprocess.run([*command, "--output", tmp_path / "out"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: 1 of 1 inputs")
+
+
+def test_an_output_that_cannot_be_written_to_is_said_so(model, tmp_path):
+    write_picture(tmp_path / "a.png")
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(DataError, match="out: cannot be written to"):
+        predict.run(PredictParams(), [tmp_path / "a.png"], model, tmp_path / "out")
+
+
+def test_a_folder_without_pictures_says_what_was_expected(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="no picture or video, expected files ending in"):
+        predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+
+
+def test_predicting_pictures_imports_neither_torch_nor_ffmpeg(model, tmp_path):
+    write_picture(tmp_path / "a.png")
+    code = (
+        "import sys, runpy; runpy.run_module('pixelwise.tools.predict', run_name='__main__', alter_sys=True);"
+        "print(sorted({'torch', 'matplotlib', 'mlflow', 'av', 'pyarrow', 'onnx'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "--model", model, tmp_path / "a.png", "--output", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "1 images" in done.stdout

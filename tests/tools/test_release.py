@@ -1,0 +1,285 @@
+import contextlib
+import json
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from support.registry_world import write_model
+
+from components import promote, register
+from pixelwise.errors import ModelError, ParamsError, RegistryError
+from pixelwise.registry.gate import ReleaseParams
+from pixelwise.registry.ledger import add_once, read_ledger, reigns
+from pixelwise.registry.models import local_folder
+from pixelwise.registry.registry import keep_evidence
+from pixelwise.registry.versions import logged_model_of, read_aliases
+from pixelwise.tools import release
+from pixelwise.tracking.store import connect
+
+PARAMS = ReleaseParams(mean_iu_floor=0.5, resamples=200, milliseconds_limit=100)
+RELEASED = {"champion": "2", "previous": "1"}
+
+
+class World:
+    """A registry and a ledger in one folder."""
+
+    def __init__(self, folder):
+        self.folder, self.store, self.ledger = folder, f"sqlite:///{folder}/mlflow.db", folder / "promotions.jsonl"
+
+    def register(self, accuracy, threshold):
+        files = write_model(self.folder / str(threshold), accuracy, threshold)
+        return register.run("fcn", **files, tracking=self.store)
+
+    def promote(self):
+        return promote.run(PARAMS, "fcn", self.ledger, self.store)
+
+    def rollback(self):
+        return str(release.rollback(["fcn"], self.ledger, self.store))
+
+    def show(self, *names, on=None):
+        return str(release.show(names, on, self.ledger, self.store))
+
+    def aliases(self):
+        return read_aliases(connect(self.store), "fcn")
+
+    def changes(self):
+        return [(line["act"], line["version"], line["previous"]) for line in read_ledger(self.ledger)]
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory, mlflow_template):
+    """Worlds to copy: version 2 a challenger that deserves its place, and version 2 released."""
+    folder = tmp_path_factory.mktemp("releases") / "promotion"
+    folder.mkdir()
+    shutil.copy(mlflow_template, folder / "mlflow.db")
+    world = World(folder)
+    world.register(0.85, threshold=1)
+    world.promote()
+    world.register(0.9, threshold=2)
+    released = folder.with_name("rollback")
+    released.mkdir()
+    for name in ("mlflow.db", "promotions.jsonl"):
+        shutil.copy(folder / name, released)
+    World(released).promote()
+    return {"promotion": folder, "rollback": released}
+
+
+def copied(template, folder):
+    """A world of its own; the artifacts, which no change of aliases touches, stay where they are."""
+    folder.mkdir(exist_ok=True)
+    for name in ("mlflow.db", "promotions.jsonl"):
+        shutil.copy(template / name, folder)
+    return World(folder)
+
+
+@pytest.fixture
+def released(templates, tmp_path):
+    return copied(templates["rollback"], tmp_path)
+
+
+class Failing:
+    """A client that fails at one of its calls: before it is made, or with the answer lost."""
+
+    def __init__(self, client, fail_at, is_made):
+        self.client, self.fail_at, self.is_made, self.calls = client, fail_at, is_made, 0
+
+    def __getattr__(self, name):
+        found = getattr(self.client, name)
+        return self.counted(found) if callable(found) else found
+
+    def counted(self, act):
+        def acted(*args, **kwargs):
+            fails, self.calls = self.calls == self.fail_at, self.calls + 1
+            if fails and not self.is_made:
+                raise ConnectionError
+            answer = act(*args, **kwargs)
+            if fails:
+                raise ConnectionError
+            return answer
+
+        return acted
+
+
+def change(world, act, monkeypatch, fail_at=None, is_made=False):
+    """Promote or roll back, every call of the client and of the ledger counted; returns how many there were."""
+    failing = Failing(connect(world.store), fail_at, is_made)
+    with monkeypatch.context() as patch:
+        patch.setattr(promote, "connect", lambda uri: failing)
+        patch.setattr(release, "connect_existing", lambda uri: failing)
+        patch.setattr("pixelwise.registry.changes.add_once", failing.counted(add_once))
+        world.promote() if act == "promotion" else world.rollback()
+    return failing.calls
+
+
+@pytest.mark.parametrize("is_made", [False, True], ids=["before the call", "answer lost"])
+@pytest.mark.parametrize(
+    ("act", "line", "end"),
+    [("promotion", ("promotion", "2", "1"), RELEASED), ("rollback", ("rollback", "1", "2"), {"champion": "1"})],
+)
+def test_a_change_cut_at_any_call_converges_when_repeated(templates, tmp_path, monkeypatch, act, line, end, is_made):
+    before = World(templates[act]).changes()
+    calls = change(copied(templates[act], tmp_path / "whole"), act, monkeypatch)
+    assert calls >= 10
+    for fail_at in range(calls):
+        world = copied(templates[act], tmp_path / str(fail_at))
+        with pytest.raises(ConnectionError):
+            change(world, act, monkeypatch, fail_at, is_made)
+        # Where the last call was made and only its answer was lost, nothing is left to do.
+        with (
+            contextlib.suppress(RegistryError) if (fail_at, is_made) == (calls - 1, True) else contextlib.nullcontext()
+        ):
+            change(world, act, monkeypatch)
+        assert world.aliases() == end, f"cut at call {fail_at}"
+        assert world.changes() == [*before, line], f"cut at call {fail_at}"
+        assert "DISAGREE" not in world.show("fcn")
+
+
+def test_a_rollback_brings_the_previous_version_back_and_a_second_says_there_is_nothing_further(released):
+    assert released.rollback() == "fcn: version 1 is the champion again, version 2 is rolled back"
+    with pytest.raises(RegistryError, match=r"^fcn: no previous version, nothing further .* version 1 stays"):
+        released.rollback()
+    assert released.changes()[-1] == ("rollback", "1", "2")
+    first, _, line = read_ledger(released.ledger)
+    assert (line["fingerprint"], line["onnx_sha256"]) == ("mark-1", first["onnx_sha256"])
+    assert line["checks"] == first["checks"] != []
+
+
+def test_a_version_that_was_rolled_back_is_not_promoted_again_and_a_better_one_is(released):
+    released.rollback()
+    released.register(0.9, threshold=2)
+    refused = released.promote()
+    assert refused.outcome == "refused"
+    assert refused.decision.failures.startswith("never rolled back: found rolled back at 20")
+    released.register(0.95, threshold=3)
+    assert released.promote().outcome == "promoted"
+    assert released.aliases() == {"champion": "3", "previous": "1"}
+
+
+def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, tmp_path):
+    client = connect(released.store)
+    files = write_model(tmp_path / "other", threshold=9)
+    # Evidence lies with the model; a graph there that nobody registered is damage too.
+    keep_evidence(client, "fcn", "1", [files["model"] / "model.onnx"])
+    graph = resolve_folder(client, "1") / "evidence" / "model.onnx"
+    try:
+        with pytest.raises(ModelError, match=r"models:/fcn@previous: .* a graph that was not registered"):
+            released.rollback()
+        assert released.aliases() == RELEASED
+        assert len(released.changes()) == 2
+    finally:
+        graph.unlink()
+
+
+def resolve_folder(client, version):
+    return local_folder(logged_model_of(client, "fcn", version).artifact_location)
+
+
+def lines_of(*changes):
+    return [
+        {
+            "time": time,
+            "act": act,
+            "name": "fcn",
+            "version": version,
+            "previous": previous,
+            "fingerprint": f"mark-{version}",
+            "onnx_sha256": version * 64,
+            "checks": [{"name": "mean IU", "passed": True, "found": f"0.{version}", "needed": ">= 0.5"}],
+        }
+        for time, act, version, previous in changes
+    ]
+
+
+@pytest.fixture
+def history(tmp_path):
+    """A ledger of three changes; on the day of the second, two versions were champion."""
+    ledger = tmp_path / "promotions.jsonl"
+    for line in lines_of(
+        ("2026-03-01T10:00:00+00:00", "promotion", "1", None),
+        ("2026-03-05T23:30:00+00:00", "promotion", "2", "1"),
+        ("2026-03-07T01:30:00+02:00", "rollback", "1", "2"),
+    ):
+        add_once(ledger, line)
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("on", "versions"),
+    [
+        ("2026-02-28", []),
+        ("2026-03-01", ["1"]),
+        ("2026-03-04", ["1"]),
+        ("2026-03-05", ["1", "2"]),
+        # 01:30 in a zone two hours ahead is still the day before, in UTC.
+        ("2026-03-06", ["2", "1"]),
+        ("2026-03-07", ["1"]),
+        ("2026-04-30", ["1"]),
+    ],
+)
+def test_the_ledger_says_what_was_in_production_on_any_day(history, on, versions):
+    found = [
+        reign.entry["version"] for reign in reigns(read_ledger(history), "fcn") if reign.covers(date.fromisoformat(on))
+    ]
+    assert found == versions
+    text = str(release.show((), on, history, "sqlite:///nowhere/mlflow.db"))
+    assert [line.split()[4].strip(",") for line in text.splitlines() if ": version" in line] == versions
+    if versions:
+        assert f"  fingerprint mark-{versions[0]}\n  ONNX sha256 {versions[0] * 64}" in text
+        assert f"  mean IU: 0.{versions[0]} (needed: >= 0.5)" in text
+    else:
+        assert text == f"fcn on {on}: nothing was in production"
+
+
+def test_show_says_since_when_and_how_a_version_came_to_production(history):
+    assert "version 2, 2026-03-05 23:30:00 to 2026-03-06 23:30:00 UTC, by promotion over version 1" in str(
+        release.show((), "2026-03-06", history)
+    )
+    assert "version 1, 2026-03-06 23:30:00 to now UTC, by rollback from version 2" in str(
+        release.show(["fcn"], "2026-03-07", history)
+    )
+
+
+def test_a_day_that_is_none_or_has_not_come_is_refused(history):
+    with pytest.raises(ParamsError, match="--on: found 'March', expected a day such as"):
+        release.show((), "March", history)
+    with pytest.raises(ParamsError, match="which has not come"):
+        release.show((), str((datetime.now(UTC) + timedelta(days=2)).date()), history)
+
+
+def test_show_without_a_day_is_what_the_aliases_name_and_says_where_the_ledger_disagrees(released):
+    text = released.show()
+    assert text.startswith(
+        "fcn:\n  champion: version 2\n  previous: version 1\n  challenger: version none\n  version 1, "
+    )
+    assert "DISAGREE" not in text
+    connect(released.store).set_registered_model_alias("fcn", "champion", "1")
+    assert released.show().endswith("DISAGREE: the registry's champion is version 1, the ledger's 2")
+    with pytest.raises(RegistryError, match=r"clock: .* has no such model, expected one of: fcn"):
+        released.show("clock")
+
+
+def test_show_notices_another_graph_under_the_champions_number(released):
+    lines = released.ledger.read_text().splitlines()
+    released.ledger.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | {"onnx_sha256": "f" * 64})]))
+    assert f"in the registry, {'f' * 64} in the ledger" in released.show("fcn")
+
+
+def test_find_leads_back_from_what_a_model_was_made_of(released):
+    client = connect(released.store)
+    onnx = client.get_model_version("fcn", "2").tags["onnx_sha256"]
+    assert str(release.find(["mark-2"], released.store)) == "models:/fcn/2: fingerprint mark-2"
+    assert str(release.find([onnx[:12]], released.store)).splitlines() == [
+        f"models:/fcn/2: onnx_sha256 {onnx}",
+        f"models:/fcn/2: model.onnx {onnx}",
+    ]
+    with pytest.raises(RegistryError, match="no version was made of 0000000"):
+        release.find(["0000000"], released.store)
+
+
+def test_the_command_takes_an_act_and_its_options(released, capsys):
+    release.main(["show", "fcn", "--ledger", str(released.ledger), "--tracking", released.store])
+    assert capsys.readouterr().out.startswith("fcn:\n  champion: version 2")
+    with pytest.raises(SystemExit) as end:
+        release.main(["rollback", "--help"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: pixelwise release rollback [-h]")

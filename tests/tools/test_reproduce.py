@@ -1,0 +1,128 @@
+"""A tiny model, trained from a repository of its own, and made again from what the registry keeps of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from support.registry_world import image_counts, write
+
+from components import export, ingest, register
+from pixelwise.data.town import TownParams
+from pixelwise.errors import DataError
+from pixelwise.families.fcn import family as fcn
+from pixelwise.identity import sha256_file
+from pixelwise.registry.lineage import origin_of
+from pixelwise.tools import reproduce, why
+from pixelwise.tools.reproduce import ReproductionError, not_as_locked
+from pixelwise.tracking.runs import read_run
+from pixelwise.tracking.store import connect
+
+PROJECT = Path(__file__).resolve().parent.parent
+GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
+CROP = {"crop_width": 64, "crop_height": 64}
+TINY = {"epochs": 1, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "device": "cpu", "augment": CROP}
+
+
+class World:
+    """A repository with a commit, prepared data, a store, and version 1 of fcn in it."""
+
+    def __init__(self, folder):
+        self.folder, self.repository, self.data = folder, folder / "repository", folder / "prepared"
+        self.model, self.store = folder / "made" / "model", f"sqlite:///{folder}/mlflow.db"
+
+    def commit(self):
+        for name in ("components", "flows"):
+            shutil.copytree(PROJECT / name, self.repository / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("requirements.lock", "params.yaml", ".gitignore"):
+            shutil.copy(PROJECT / name, self.repository)
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+            subprocess.run([*GIT, *command], cwd=self.repository, check=True)
+
+    def train(self):
+        params = self.folder / "params.yaml"
+        params.write_text(yaml.safe_dump({"fcn": {"train": fcn.TrainParams(**TINY).model_dump(mode="json")}}))
+        command = [sys.executable, "-m", "components.train", "--params", str(params), "--data", str(self.data)]
+        command += ["--family", "fcn", "--out", str(self.model / "checkpoint"), "--state", str(self.folder / "state")]
+        environment = os.environ | {"PYTHONPATH": str(self.repository)}
+        subprocess.run([*command, "--tracking", self.store], cwd=self.repository, env=environment, check=True)
+        export.run(export.ExportParams(), self.model / "checkpoint", self.model)
+
+    def register(self):
+        evaluation, classes = self.model.parent / "evaluate", ("sky", "road", "car")
+        sha256 = sha256_file(self.model / "model.onnx")
+        metrics = {"per_class": dict.fromkeys(classes), "dataset": "town", "split": "val", "model_sha256": sha256}
+        write(evaluation / "metrics.json", metrics | {"data": sha256_file(self.data / "manifest.parquet")})
+        np.savez(evaluation / "images.npz", ids=np.array(list("ab")), counts=image_counts(0.9, images=2))
+        register.run("fcn", self.model, evaluation, tracking=self.store)
+
+    def reproduce(self, data=None, repository=None):
+        return reproduce.run(["models:/fcn@challenger"], data or self.data, repository or self.repository, self.store)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, mlflow_template):
+    made = World(tmp_path_factory.mktemp("reproduce"))
+    shutil.copy(mlflow_template, made.folder / "mlflow.db")
+    town = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=2, width=64, height=64)
+    ingest.run(ingest.IngestParams(dataset="town", town=town), made.data)
+    made.repository.mkdir()
+    made.commit()
+    made.train()
+    made.register()
+    return made
+
+
+@pytest.mark.slow
+def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
+    origin, trained = (
+        origin_of("models:/fcn@challenger", world.store),
+        read_run(world.model / "checkpoint" / "run.json"),
+    )
+    head = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=world.repository, capture_output=True, text=True, check=True)
+    assert origin.parts["parameters"] == fcn.TrainParams(**TINY).model_dump(mode="json")
+    assert origin.parts["data"] == sha256_file(world.data / "dataset.json")
+    assert origin.manifest == json.loads((world.data / "dataset.json").read_text())["manifest_sha256"]
+    assert origin.parts["environment"] == sha256_file(PROJECT / "requirements.lock")
+    assert origin.parts["code"] == trained["parts"]["code"]
+    assert (origin.run_id, origin.fingerprint) == (trained["run_id"], trained["fingerprint"])
+    assert origin.commit == head.stdout.strip()
+    assert connect(world.store).get_run(origin.run_id).data.tags["fingerprint"] == origin.fingerprint
+    assert origin.files["model.onnx"] == sha256_file(world.model / "model.onnx")
+    text = str(why.run(["models:/fcn/1"], PROJECT, world.store))
+    assert f"  environment  {origin.parts['environment']}, the same here" in text
+    assert f"  code         {origin.parts['code']}, the same here" in text
+    assert "  parameter    fcn.train.epochs: 1, here 12" in text
+
+
+@pytest.mark.slow
+def test_a_model_is_made_again_to_the_bit_and_other_data_and_lost_commits_are_named(world, tmp_path):
+    found = world.reproduce()
+    assert found.different == []
+    names = [part.name for part in found.parts]
+    assert names[-2:] == ["checkpoint/weights.safetensors", "model.onnx"]
+    assert found.parts[-1].found == sha256_file(world.model / "model.onnx")
+    other = shutil.copytree(world.data, tmp_path / "other")
+    (other / "dataset.json").write_text((other / "dataset.json").read_text() + " ")
+    # Of other data no training is begun.
+    found = world.reproduce(other)
+    assert found.different == ["data"]
+    assert "data: DIFFERENT: found" in str(found)
+    assert len(found.parts) < len(names)
+    (other / "manifest.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"manifest\.parquet: found sha256"):
+        world.reproduce(other)
+    subprocess.run([*GIT, "init", "-q", str(tmp_path / "empty")], check=True)
+    with pytest.raises(ReproductionError, match=r"^git checkout --quiet: "):
+        world.reproduce(repository=tmp_path / "empty")
+
+
+def test_packages_are_compared_with_every_version_that_the_lock_names():
+    numpy = np.__version__
+    assert list(not_as_locked(f"numpy==1.0 ; python_version < '3'\nnumpy=={numpy}\nno-such-thing==1\n")) == []
+    assert list(not_as_locked("numpy[extra]==1.0 \\\n")) == [f"numpy {numpy} for 1.0"]
