@@ -19,7 +19,7 @@ from pixelwise.data.town import TownParams
 from pixelwise.dvc_lock import remove_cut_list
 from pixelwise.identity import sha256_file
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 WEIGHTS = "model/checkpoint/weights.safetensors"
 TRAIN = "{python} -m pixelwise.cli train --family fcn --data data --out model/checkpoint --state .state/train"
 # Every process that a run starts inherits it, whoever its parent becomes.

@@ -23,7 +23,7 @@ from pixelwise.tools.reproduce import ReproductionError, not_as_locked
 from pixelwise.tracking.runs import read_run
 from pixelwise.tracking.store import connect
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
 CROP = {"crop_width": 64, "crop_height": 64}
 TINY = {"epochs": 1, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "device": "cpu", "augment": CROP}

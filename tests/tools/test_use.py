@@ -6,7 +6,7 @@ import yaml
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.tools.use import run
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 PARAMS = """\
 # What every run depends on.
 ingest:
