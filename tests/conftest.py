@@ -38,7 +38,7 @@ def mlflow_store(mlflow_template: Path, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def clockwork_net():
     """A small clockwork of random weights, in torch."""
-    from support.clockwork_world import random_clockwork
+    from support.clockwork_model import random_clockwork
 
     return random_clockwork()
 
@@ -46,6 +46,6 @@ def clockwork_net():
 @pytest.fixture(scope="session")
 def clockwork_model(clockwork_net, tmp_path_factory):
     """The folder of that clockwork's graphs."""
-    from support.clockwork_world import write_clockwork
+    from support.clockwork_model import write_clockwork
 
     return write_clockwork(tmp_path_factory.mktemp("clockwork") / "model", clockwork_net)

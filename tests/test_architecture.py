@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.channel_world import write_channel_model
+from support.channel_model import write_channel_model
 
 from pixelwise.cli import STEPS as STEP_VERBS
 from pixelwise.cli import module_of

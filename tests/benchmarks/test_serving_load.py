@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from support.channel_world import write_channel_model
+from support.channel_model import write_channel_model
 
 from benchmarks import serving_load
 from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop

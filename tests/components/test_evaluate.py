@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-from support.channel_world import NAMES, channel_picture, write_channel_data, write_channel_model
-from support.worlds import save, write_camvid
+from support.channel_model import NAMES, channel_picture, write_channel_data, write_channel_model
+from support.image_sets import save, write_camvid
 
 from components import evaluate, ingest
 from components.evaluate import EvaluateParams

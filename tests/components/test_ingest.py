@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mat_worlds import write_context, write_nyud, write_sbd, write_sift_flow
-from support.object_worlds import write_coco_mval, write_davis, write_davis_frames, write_together
-from support.video_worlds import write_cityscapes, write_nyud_clips, write_youtube_objects
-from support.worlds import mask, noise, save, write_camvid, write_folder, write_voc
+from support.image_sets import mask, noise, save, write_camvid, write_folder, write_voc
+from support.matlab_sets import write_context, write_nyud, write_sbd, write_sift_flow
+from support.object_sets import write_coco_mval, write_davis, write_davis_frames, write_together
+from support.video_sets import write_cityscapes, write_nyud_clips, write_youtube_objects
 
 from components import ingest
 from components.ingest import IngestParams

@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from support.registry_world import write_model
+from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import RegistryError

@@ -4,7 +4,7 @@ import shutil
 import mlflow
 import numpy as np
 import pytest
-from support.registry_world import write, write_model
+from support.bright_model import write, write_model
 
 from components import register
 from pixelwise.errors import DataError

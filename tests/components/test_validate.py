@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from support.worlds import mask, write_folder
+from support.image_sets import mask, write_folder
 
 from components import ingest, validate
 from components.ingest import IngestParams
@@ -18,7 +18,7 @@ from pixelwise.errors import DataError
 from pixelwise.identity import PROJECT
 
 STEMS = [f"{split}/images/{index}" for split, count in (("train", 6), ("val", 4)) for index in range(count)]
-# The pictures of tests/support/worlds.py are tiny.
+# The pictures of tests/support/image_sets.py are tiny.
 SMALL = {"min_side": 16}
 
 

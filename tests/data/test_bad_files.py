@@ -8,8 +8,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from support.mat_worlds import save_mat, values, write_nyud
-from support.worlds import noise, png, save, write_voc
+from support.image_sets import noise, png, save, write_voc
+from support.matlab_sets import save_mat, values, write_nyud
 
 from components import ingest
 from components.ingest import IngestParams

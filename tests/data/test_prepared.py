@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
-from support.worlds import mask, noise, png
+from support.image_sets import mask, noise, png
 
 from pixelwise.data import shards
 from pixelwise.data.examine import accept

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.worlds import write_camvid
+from support.image_sets import write_camvid
 
 from pixelwise.data.prepared import Sample
 from pixelwise.data.readers import camvid

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from support.channel_world import write_channel_model
-from support.video_worlds import write_cityscapes, write_video
-from support.worlds import noise, png
+from support.channel_model import write_channel_model
+from support.image_sets import noise, png
+from support.video_sets import write_cityscapes, write_video
 
 from components import evaluate, ingest, validate
 from components.evaluate import EvaluateParams

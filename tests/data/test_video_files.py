@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.video_worlds import write_video
-from support.worlds import noise
+from support.image_sets import noise
+from support.video_sets import write_video
 
 from pixelwise.data import video
 from pixelwise.data.examine import read_pair

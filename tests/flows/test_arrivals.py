@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from support.dvc_world import make_repository
+from support.dvc_repository import make_repository
 
 from flows.lock import PIPELINE_LOCK, run_lock
 

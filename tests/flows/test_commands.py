@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from support.channel_world import write_channel_model
-from support.worlds import noise, save
+from support.channel_model import write_channel_model
+from support.image_sets import noise, save
 
 from flows.lock import run_lock
 from flows.tries import Tries

@@ -1,5 +1,5 @@
 import pytest
-from support.dvc_world import make_repository, replace, repro
+from support.dvc_repository import make_repository, replace, repro
 
 from flows.dag import DagError, Stage, in_order, read_dag, select, stages_of
 

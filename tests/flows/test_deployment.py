@@ -3,8 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from support.dvc_world import replace
-from support.prefect_world import environment, make_checkout, prefect, run_deployment, running
+from support.dvc_repository import replace
+from support.prefect_checkout import environment, make_checkout, prefect, run_deployment, running
 
 from flows.lock import PIPELINE_LOCK, run_lock
 

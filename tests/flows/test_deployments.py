@@ -1,5 +1,5 @@
 import yaml
-from support.dvc_world import PROJECT
+from support.dvc_repository import PROJECT
 
 from flows.deployments import DEPLOYMENTS, served
 

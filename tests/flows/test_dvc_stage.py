@@ -2,7 +2,7 @@ import asyncio
 import sys
 
 import pytest
-from support.dvc_world import make_repository, replace
+from support.dvc_repository import make_repository, replace
 
 from flows.command import Outcome
 from flows.dvc_stage import StageResult, error_of, reproduce

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from support.dvc_world import make_repository, replace, repro
-from support.namespaces import ALONE, can_mount
-from support.prefect_world import make_checkout, prefect, run_deployment, running
+from support.dvc_repository import make_repository, replace, repro
+from support.mount_namespace import ALONE, can_mount
+from support.prefect_checkout import make_checkout, prefect, run_deployment, running
 
 pytestmark = pytest.mark.slow
 BUCKET = "pixelwise"
@@ -76,7 +76,7 @@ def test_what_one_working_copy_made_another_restores(remote, tmp_path, monkeypat
     assert run_in(second, monkeypatch) == "pipeline: 1 restored, 3 unchanged"
 
 
-@pytest.mark.skipif(not can_mount(), reason="no namespaces here")
+@pytest.mark.skipif(not can_mount(), reason="no mount namespace here")
 def test_a_worker_on_another_machine_takes_the_same_deployment_in_its_own_working_copy(prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 

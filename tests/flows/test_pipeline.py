@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from support.dvc_world import make_repository, replace, repro
+from support.dvc_repository import make_repository, replace, repro
 
 from flows.lock import PIPELINE_LOCK, run_lock
 from flows.tries import Tries

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from support.channel_world import write_channel_model
+from support.channel_model import write_channel_model
 
 from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from support.channel_world import NAMES, PALETTE, channel_picture, write_channel_model
+from support.channel_model import NAMES, PALETTE, channel_picture, write_channel_model
 
 from pixelwise.errors import ModelError, ProviderError
 from pixelwise.inference.session import open_model

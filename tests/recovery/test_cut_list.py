@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from support.dvc_world import make_repository, repro
+from support.dvc_repository import make_repository, repro
 
 from flows.settings import prepare_dvc
 from pixelwise.dvc_lock import LIST, remove_cut_list

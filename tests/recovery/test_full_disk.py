@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.kill_world import PROJECT, TRAIN, make_repository
-from support.namespaces import ALONE, can_mount
+from support.killed_training import PROJECT, TRAIN, make_repository
+from support.mount_namespace import ALONE, can_mount
 
 from pixelwise.identity import sha256_file
 
@@ -21,7 +21,7 @@ MOUNT = 'mount -t tmpfs -o size={size} tmpfs . && cd "$PWD" && exec "$0" -c "imp
 NO_ROOM = re.compile(r"error: .*No space left on device.*")
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_mount(), reason="no namespaces here")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_mount(), reason="no mount namespace here")]
 
 
 def on_small_disk(folder, size, inside):
@@ -72,7 +72,7 @@ def ingest_inside():
 
 def train_inside():
     """On a disk that holds one epoch's state, but not the next one's beside it."""
-    from support.kill_world import epochs_kept
+    from support.killed_training import epochs_kept
 
     here = Path.cwd()
     shutil.copytree("../repository/data", "data")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import kill_world
-from support.kill_world import curve, kill_again_and_again, make_repository, start, survivors, wait_until_alone
+from support import killed_training
+from support.killed_training import curve, kill_again_and_again, make_repository, start, survivors, wait_until_alone
 
 from pixelwise.identity import sha256_file
 
@@ -23,8 +23,8 @@ EPOCHS = 30
 def undisturbed(tmp_path_factory):
     """A repository whose training has ended in peace, how long that took, and its hash and curve."""
     folder = make_repository(tmp_path_factory.mktemp("kills") / "whole", EPOCHS)
-    seconds = kill_world.train(folder)
-    return folder, seconds, sha256_file(folder / kill_world.WEIGHTS), curve(folder)
+    seconds = killed_training.train(folder)
+    return folder, seconds, sha256_file(folder / killed_training.WEIGHTS), curve(folder)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -41,10 +41,10 @@ def test_kills_at_random_moments_each_followed_by_a_rerun_end_in_the_same_weight
 
 def training_of(run: subprocess.Popen, folder: Path) -> psutil.Process:
     """The training process below `run`, once an epoch of it is kept."""
-    end = time.monotonic() + kill_world.MOST_SECONDS
+    end = time.monotonic() + killed_training.MOST_SECONDS
     while time.monotonic() < end and run.poll() is None:
         for process in psutil.Process(run.pid).children(recursive=True):
-            if "pixelwise.cli" in process.cmdline() and kill_world.epochs_kept(folder):
+            if "pixelwise.cli" in process.cmdline() and killed_training.epochs_kept(folder):
                 return process
         time.sleep(0.05)
     raise AssertionError((folder / "log.txt").read_text()[-2000:])
@@ -59,6 +59,6 @@ def test_a_training_asked_to_stop_says_how_to_go_on_and_does(undisturbed, number
     assert run.wait(60) != 0
     wait_until_alone(folder)
     assert "stopped; the same command goes on where this one was" in (folder / "log.txt").read_text()
-    assert kill_world.epochs_kept(folder) > 0
-    kill_world.train(folder)
-    assert sha256_file(folder / kill_world.WEIGHTS) == weights
+    assert killed_training.epochs_kept(folder) > 0
+    killed_training.train(folder)
+    assert sha256_file(folder / killed_training.WEIGHTS) == weights

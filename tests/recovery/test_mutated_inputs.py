@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from support.worlds import mask, noise, png
+from support.image_sets import mask, noise, png
 
 from pixelwise.data.archives import Limits, unpack
 from pixelwise.data.decoding import LEAST_SIDE, decode, usable_image, values_of_picture

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 import yaml
-from support.dvc_world import PROJECT, copy_code
-from support.mlflow_world import server_down
+from support.dvc_repository import PROJECT, copy_code
+from support.mlflow_server import server_down
 
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking import spool

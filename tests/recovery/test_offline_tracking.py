@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow.exceptions import MlflowException
-from support.mlflow_world import server_down
+from support.mlflow_server import server_down
 
 from flows.server import free_port
 from pixelwise.errors import RegistryError

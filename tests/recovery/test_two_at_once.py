@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from support.dvc_world import PROJECT, make_repository, replace
+from support.dvc_repository import PROJECT, make_repository, replace
 
 MOST_SECONDS = 300
 

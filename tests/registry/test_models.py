@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.channel_world import write_channel_data, write_channel_model
-from support.registry_world import write, write_model, write_onnx
+from support.bright_model import write, write_model, write_onnx
+from support.channel_model import write_channel_data, write_channel_model
 
 from components import evaluate, register
 from pixelwise.errors import DataError, ModelError, RegistryError

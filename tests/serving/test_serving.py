@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from support.channel_world import NAMES, channel_picture, write_channel_model
-from support.serving_world import encoded, service_of, serving, wait_until
+from support.channel_model import NAMES, channel_picture, write_channel_model
+from support.http_server import encoded, service_of, serving, wait_until
 
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.reporting.pictures import overlay

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from support.channel_world import channel_picture, write_channel_model
-from support.serving_world import encoded, service_of, serving
+from support.channel_model import channel_picture, write_channel_model
+from support.http_server import encoded, service_of, serving
 
 SEED, SECONDS = 7, 10
 IMAGE, _ = channel_picture(0, (24, 40))

@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from support.channel_world import NAMES, channel_picture, write_channel_model
-from support.serving_world import encoded, serving, wait_until
+from support.channel_model import NAMES, channel_picture, write_channel_model
+from support.http_server import encoded, serving, wait_until
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import sha256_file

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.object_worlds import write_coco_mval
+from support.object_sets import write_coco_mval
 
 from components import ingest
 from pixelwise.data.prepared import PreparedData

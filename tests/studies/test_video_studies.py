@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from support.clockwork_world import CLASSES, PALETTE, moving
-from support.worlds import save
+from support.clockwork_model import CLASSES, PALETTE, moving
+from support.image_sets import save
 
 from components import export, ingest, train
 from pixelwise.data.prepared import PreparedData

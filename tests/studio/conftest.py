@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from support.guided_world import write_guided
+from support.guided_model import write_guided
 
 from pixelwise.families.guided.runtime.session import GuidedModel
 

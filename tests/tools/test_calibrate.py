@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from support.clockwork_world import encode, moving
+from support.clockwork_model import encode, moving
 
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure import calibration

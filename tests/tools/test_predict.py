@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
-from support.channel_world import PALETTE, channel_picture, write_channel_model
-from support.worlds import noise, save
+from support.channel_model import PALETTE, channel_picture, write_channel_model
+from support.image_sets import noise, save
 
 from pixelwise.errors import DataError, ModelError
 from pixelwise.tools import predict

@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import pytest
 from PIL import Image
-from support.clockwork_world import encode, moving
+from support.clockwork_model import encode, moving
 
 from pixelwise.reporting import video
 from pixelwise.tools import predict

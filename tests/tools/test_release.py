@@ -4,7 +4,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from support.registry_world import write_model
+from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import ModelError, ParamsError, RegistryError

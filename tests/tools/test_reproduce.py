@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from support.registry_world import image_counts, write
+from support.bright_model import image_counts, write
 
 from components import export, ingest, register
 from pixelwise.data.town import TownParams

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.worlds import mask, noise, save
+from support.image_sets import mask, noise, save
 
 from components import ingest, train
 from pixelwise.data.prepared import PreparedData

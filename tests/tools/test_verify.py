@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.registry_world import write_model
+from support.bright_model import write_model
 
 from components import ingest, register
 from pixelwise.data.town import TownParams

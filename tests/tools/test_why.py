@@ -1,5 +1,5 @@
 import pytest
-from support.dvc_world import make_repository, replace, repro
+from support.dvc_repository import make_repository, replace, repro
 
 from pixelwise.tools.why import StageError, run
 

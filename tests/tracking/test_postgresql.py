@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.registry_world import write_model
+from support.bright_model import write_model
 
 from components import promote, register
 from flows.server import free_port

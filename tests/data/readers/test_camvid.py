@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.worlds import mask, noise, save, write_camvid
+from support.image_sets import mask, noise, save, write_camvid
 
 from pixelwise.data.examine import read_pair
 from pixelwise.data.readers import camvid

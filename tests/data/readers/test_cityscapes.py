@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.mat_worlds import values
-from support.video_worlds import write_cityscapes
-from support.worlds import noise
+from support.image_sets import noise
+from support.matlab_sets import values
+from support.video_sets import write_cityscapes
 
 from pixelwise.data.examine import Rejected, examine, read_pair
 from pixelwise.data.readers import cityscapes

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from pycocotools import mask as packing
-from support.worlds import noise, save
+from support.image_sets import noise, save
 
 from components import ingest
 from pixelwise.data.prepared import PreparedData

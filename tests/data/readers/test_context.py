@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.mat_worlds import save_mat, write_context
+from support.matlab_sets import save_mat, write_context
 
 from pixelwise.data.examine import Rejected, examine, read_pair
 from pixelwise.data.readers import context

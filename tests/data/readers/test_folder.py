@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from support.worlds import mask, noise, save, write_folder
+from support.image_sets import mask, noise, save, write_folder
 
 from components import ingest
 from components.ingest import IngestParams

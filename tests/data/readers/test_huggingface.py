@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from support.worlds import mask, noise, png, save
+from support.image_sets import mask, noise, png, save
 
 from pixelwise.data.examine import Accepted, Rejected, examine, read_pair
 from pixelwise.data.readers import huggingface

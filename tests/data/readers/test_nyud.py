@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from support.mat_worlds import save_mat, values, write_nyud
-from support.worlds import noise
+from support.image_sets import noise
+from support.matlab_sets import save_mat, values, write_nyud
 
 from components import ingest
 from components.ingest import IngestParams

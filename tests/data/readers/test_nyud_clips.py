@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.mat_worlds import values
-from support.video_worlds import BOX, RAW_SIZE, write_nyud_clips
-from support.worlds import noise
+from support.image_sets import noise
+from support.matlab_sets import values
+from support.video_sets import BOX, RAW_SIZE, write_nyud_clips
 
 from pixelwise.data.examine import examine, read_pair
 from pixelwise.data.readers import nyud_clips

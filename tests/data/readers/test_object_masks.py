@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.object_worlds import write_coco_mval, write_davis, write_davis_frames, write_together
+from support.object_sets import write_coco_mval, write_davis, write_davis_frames, write_together
 
 from pixelwise.data.examine import read_layer, read_pair
 from pixelwise.data.items import RawData

@@ -2,8 +2,8 @@
 
 import numpy as np
 from PIL import Image
-from support.mat_worlds import save_mat, values, write_sbd
-from support.worlds import save, write_voc
+from support.image_sets import save, write_voc
+from support.matlab_sets import save_mat, values, write_sbd
 
 from components import ingest
 from components.ingest import IngestParams

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.mat_worlds import values, write_sift_flow
+from support.matlab_sets import values, write_sift_flow
 
 from components import ingest
 from components.ingest import IngestParams

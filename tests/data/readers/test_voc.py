@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.worlds import write_voc
+from support.image_sets import write_voc
 
 from pixelwise.data.examine import read_pair
 from pixelwise.data.readers import voc

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.video_worlds import write_youtube_objects
-from support.worlds import save
+from support.image_sets import save
+from support.video_sets import write_youtube_objects
 
 from pixelwise.data.correspondence import lookup, renamed
 from pixelwise.data.examine import Rejected, examine, read_pair

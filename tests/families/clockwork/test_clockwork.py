@@ -5,7 +5,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 import torch
-from support.clockwork_world import moving, picture
+from support.clockwork_model import moving, picture
 
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.clockwork.runtime import staged_execution

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from support.clockwork_world import moving, write_clockwork
+from support.clockwork_model import moving, write_clockwork
 
 from components import evaluate, export, ingest, train
 from components.evaluate import EvaluateParams

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from support.clockwork_world import CLASSES, moving, write_clockwork
+from support.clockwork_model import CLASSES, moving, write_clockwork
 from torch import nn
 
 from pixelwise.errors import ModelError

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from support.worlds import noise
+from support.image_sets import noise
 
 from components import benchmark, evaluate, export, ingest, quantize, train
 from components.benchmark import BenchmarkParams

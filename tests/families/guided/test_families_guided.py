@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.object_worlds import scene, square, write_coco_mval, write_davis, write_together
+from support.object_sets import scene, square, write_coco_mval, write_davis, write_together
 
 from components import export, ingest, train
 from pixelwise.data.prepared import PreparedData

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from pixelwise.reporting.pictures import Palette
-from support.worlds import save
+from support.image_sets import save
 
 NAMES = ("red", "green", "blue")
 PALETTE = ((230, 60, 50), (60, 170, 80), (50, 90, 220))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from support.worlds import noise, save, write_voc
+from support.image_sets import noise, save, write_voc
 
 SIZE = (48, 64)
 

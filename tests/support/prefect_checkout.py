@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-from support.dvc_world import PROJECT, copy_code, make_repository
+from support.dvc_repository import PROJECT, copy_code, make_repository
 
 
 def make_checkout(folder):

@@ -7,8 +7,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from support.mat_worlds import values, write_list, write_nyud
-from support.worlds import SIZE, noise, save
+from support.image_sets import SIZE, noise, save
+from support.matlab_sets import values, write_list, write_nyud
 
 RAW_SIZE = (480, 640)
 # Rows and columns of a raw frame that NYUDv2 labels.

@@ -8,7 +8,7 @@ from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
 from pixelwise.data.readers import context, nyud, sift_flow
-from support.worlds import SIZE, noise, save
+from support.image_sets import SIZE, noise, save
 
 
 def save_mat(path: Path, **fields: object) -> None:
