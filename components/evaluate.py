@@ -34,7 +34,7 @@ from pixelwise.inference.session import (
     stacked,
     truth,
 )
-from pixelwise.metrics.confusion import Absent, Counts, count_pixels, scores_of
+from pixelwise.metrics.confusion import Absent, Counts, compute_scores, count_pixels
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.registry.models import model_folder
@@ -99,7 +99,7 @@ def run(
         classes=classes,
         ids=ids,
         counts=counts[segmenter.outputs[0]],
-        scores=scores_of(total[segmenter.outputs[0]], params.absent, chosen(classes.names, params.classes)),
+        scores=compute_scores(total[segmenter.outputs[0]], params.absent, chosen(classes.names, params.classes)),
         further=further_scores(total),
         speed=speed,
         out=out,
@@ -131,7 +131,7 @@ def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
 
 def further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
     """What training also scores, from the (K, K) counts of every map."""
-    return {"geometry_accuracy": scores_of(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
+    return {"geometry_accuracy": compute_scores(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
 
 
 def classes_of(segmenter: Segmenter, split: Split) -> Classes:

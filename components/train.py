@@ -20,9 +20,9 @@ from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, tra
 from pixelwise.tracking.runs import RUN_FILE, start_run
 from pixelwise.tracking.store import git_commit
 from pixelwise.training import checkpoints
-from pixelwise.training.history import HISTORY_FILE, best_row
+from pixelwise.training.allocator import keep_freed_memory
+from pixelwise.training.history import HISTORY_FILE, find_best_row
 from pixelwise.training.loop import History
-from pixelwise.training.memory import keep_freed_memory
 
 BEGUN_FILE = "begun.json"
 # Characters of the fingerprint that name the folder of a training's state.
@@ -38,7 +38,7 @@ class Trained:
     history: History
 
     def __str__(self) -> str:
-        best = best_row(self.history)
+        best = find_best_row(self.history)
         return (
             f"{self.family}: mean IU {best['val/mean_iu']:.3f} at epoch {best['epoch']:.0f} of {len(self.history)}\n"
             f"weights in {self.out}; next: pixelwise export --section {self.family}.export "

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pixelwise.dvc_lock import remove_cut_list
+from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 
 PREFECT = {
@@ -38,7 +38,7 @@ def prepare_dvc(project: Path) -> None:
     local = project / ".dvc" / "config.local"
     if not is_in_git(project) and not local.exists():
         local.write_text("[core]\n    no_scm = true\n")
-    remove_cut_list(project)
+    remove_truncated_lock(project)
 
 
 def is_in_git(folder: Path) -> bool:

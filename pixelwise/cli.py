@@ -57,10 +57,10 @@ def main() -> None:
         sys.exit(f"error: unknown verb {verb!r}, expected one of: {' '.join(VERBS)}")
     else:
         from pixelwise.command import plain_errors
-        from pixelwise.signals import end_in_order
+        from pixelwise.signals import install_signal_handlers
 
         # Before the module is imported, which takes seconds.
-        end_in_order()
+        install_signal_handlers()
         with plain_errors():
             importlib.import_module(module_of(verb)).main(sys.argv[2:])
 

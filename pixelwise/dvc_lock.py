@@ -4,20 +4,20 @@ import fcntl
 import json
 from pathlib import Path
 
-LIST = Path(".dvc/tmp/rwlock")
+RWLOCK = Path(".dvc/tmp/rwlock")
 # Held by whoever reads or writes the list.
-GUARD = Path(".dvc/tmp/rwlock.lock")
+RWLOCK_GUARD = Path(".dvc/tmp/rwlock.lock")
 
 
-def remove_cut_list(project: Path) -> None:
+def remove_truncated_lock(project: Path) -> None:
     """Remove the list of `project` where it is cut: DVC writes it in place, and then refuses all work until it is gone.
 
     What is lost with it is who worked when it was cut; DVC strikes out the dead by itself.
     """
-    file = project / LIST
+    file = project / RWLOCK
     if not file.is_file():
         return
-    with (project / GUARD).open("a") as guard:
+    with (project / RWLOCK_GUARD).open("a") as guard:
         # Else one that another DVC is about to write would look cut.
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:

@@ -13,7 +13,7 @@ from typing import Any
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it is synced and takes the final name when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_left_over(path)
+    remove_stale_temporaries(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -25,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_left_over(path: Path) -> None:
+def remove_stale_temporaries(path: Path) -> None:
     """Remove what processes that were killed as they wrote `path` left beside it."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = left.name.split(".")[-2]

@@ -8,6 +8,6 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(work: Iterable[T], words: str, total: int | None = None) -> "tqdm[T]":
+def progress(work: Iterable[T], description: str, total: int | None = None) -> "tqdm[T]":
     """`work` with a bar named `words`; nothing shows where it ends within a second."""
-    return tqdm(work, desc=words, total=total, delay=1, dynamic_ncols=True, leave=False)
+    return tqdm(work, desc=description, total=total, delay=1, dynamic_ncols=True, leave=False)

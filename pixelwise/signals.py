@@ -11,12 +11,12 @@ PR_SET_PDEATHSIG = 1
 STAGE = "DVC_STAGE"
 
 
-def end_in_order() -> None:
+def install_signal_handlers() -> None:
     """Make SIGTERM the same as Ctrl-C and, in a stage of DVC's, the end of DVC the end of this process.
 
     A DVC that is killed can stop nothing that it started: a training would go on, with the GPU, beside the next one.
     """
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, raise_interrupt)
     if STAGE in os.environ and sys.platform == "linux":
         import ctypes
 
@@ -24,6 +24,6 @@ def end_in_order() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def interrupt(_signal: int, _frame: FrameType | None) -> None:
+def raise_interrupt(_signal: int, _frame: FrameType | None) -> None:
     """What Ctrl-C does."""
     raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from torch import nn
 from pixelwise.data.prepared import PreparedData
 from pixelwise.families.graph import Graph
 from pixelwise.params import Params
-from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import History, RecordMetrics
 
 
 class Family(Protocol):
@@ -22,7 +22,7 @@ class Family(Protocol):
     def build(self, network: Any, classes: int, pretrained: bool = True) -> nn.Module:
         """The untrained net. `pretrained` False leaves out the backbone's weights, for a net about to be loaded."""
 
-    def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: Recorder) -> History:
+    def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: RecordMetrics) -> History:
         """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves."""
 
     def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:

@@ -12,7 +12,7 @@ RADIUS = 5
 Band = Callable[[np.ndarray, int], np.ndarray]
 
 
-def disk(radius: int) -> np.ndarray:
+def make_disk(radius: int) -> np.ndarray:
     """(2·radius + 1,) * 2 bool: the cells no farther than `radius` from the middle one."""
     reach = np.arange(-radius, radius + 1)
     return reach[:, np.newaxis] ** 2 + reach**2 <= radius**2
@@ -28,8 +28,8 @@ def boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     from scipy.ndimage import binary_dilation, binary_erosion
 
     foreground = (label > 0) & (label != VOID)
-    dilated = binary_dilation(foreground, disk(radius))
-    eroded = binary_erosion(foreground, disk(radius), border_value=1)
+    dilated = binary_dilation(foreground, make_disk(radius))
+    eroded = binary_erosion(foreground, make_disk(radius), border_value=1)
     return dilated ^ eroded
 
 
@@ -42,12 +42,12 @@ def class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     from scipy.ndimage import maximum_filter, minimum_filter
 
     # Void as the lowest value never wins a maximum, and is the highest already.
-    highest = maximum_filter(np.where(label == VOID, 0, label), footprint=disk(radius))
-    lowest = minimum_filter(label, footprint=disk(radius))
+    highest = maximum_filter(np.where(label == VOID, 0, label), footprint=make_disk(radius))
+    lowest = minimum_filter(label, footprint=make_disk(radius))
     return (highest != lowest) & (lowest != VOID)
 
 
-def boundary_counts(
+def count_boundary_pixels(
     label: np.ndarray, prediction: np.ndarray, classes: int, radius: int = RADIUS, band: Band = boundary_band
 ) -> Counts:
     """The (K, K) counts of one image within `band` of its label; raises DataError like `count_pixels`."""

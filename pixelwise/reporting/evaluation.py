@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelwise.data.items import Classes
 from pixelwise.errors import DataError
-from pixelwise.metrics.confusion import Counts, Scores, scores_of
+from pixelwise.metrics.confusion import Counts, Scores, compute_scores
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Evaluation:
 def mean_iu_or_nan(counts: Counts) -> float:
     """Mean IU of (K, K) counts, nan where there are none."""
     try:
-        return scores_of(counts).mean_iu
+        return compute_scores(counts).mean_iu
     except DataError:
         return math.nan
 

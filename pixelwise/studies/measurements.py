@@ -11,11 +11,11 @@ from torch import nn
 from pixelwise.data.prepared import PreparedSplit
 from pixelwise.families.fcn.reference import ReferenceFCN
 from pixelwise.metrics.confusion import ConfusionMatrix
-from pixelwise.metrics.oracle import oracle_counts
-from pixelwise.nets.geometry import BRANCHES, receptive_field
+from pixelwise.metrics.oracle import count_oracle_pixels
+from pixelwise.nets.receptive_fields import BRANCHES, measure_receptive_field
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.training.still_images import four_scores
+from pixelwise.training.still_images import name_scores
 
 TRIALS = 3
 # The thesis times pictures of 500 by 500 pixels (table 2.1).
@@ -32,8 +32,8 @@ def oracle_scores(split: PreparedSplit, factor: int) -> dict[str, float]:
     """The four scores of labels at a `factor` times coarser resolution against themselves (thesis §2.5.3)."""
     total = ConfusionMatrix(len(split.classes))
     for index in progress(range(len(split)), f"factor {factor}"):
-        total.counts += oracle_counts(split.label(index), factor, len(split.classes))
-    return {name.removeprefix("val/"): value for name, value in four_scores(total.scores()).items()}
+        total.counts += count_oracle_pixels(split.label(index), factor, len(split.classes))
+    return {name.removeprefix("val/"): value for name, value in name_scores(total.scores()).items()}
 
 
 def structure(net: nn.Module, strides: Sequence[int], side: int = SIDE) -> dict[str, float]:
@@ -48,7 +48,7 @@ def structure(net: nn.Module, strides: Sequence[int], side: int = SIDE) -> dict[
     }
     if isinstance(net, ReferenceFCN):
         # The score layer is one more.
-        found |= {"conv_layers": depth(net.trunk) + 1.0, "receptive_field": float(receptive_field(net.trunk))}
+        found |= {"conv_layers": depth(net.trunk) + 1.0, "receptive_field": float(measure_receptive_field(net.trunk))}
     return found
 
 

@@ -15,7 +15,7 @@ from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trends import Judgement, judge, spread_of
-from pixelwise.training.history import best_row
+from pixelwise.training.history import find_best_row
 
 # One mapping an epoch, as training writes it to history.json.
 History = Sequence[Mapping[str, float]]
@@ -168,7 +168,7 @@ def judged(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
 
 def history_scores(history: History) -> dict[str, float]:
     """The scores of the best validation, the last training loss and the seconds of the whole training."""
-    best = best_row(history)
+    best = find_best_row(history)
     scores = {key.removeprefix("val/"): value for key, value in best.items() if key.startswith("val/")}
     return scores | {"loss": history[-1]["train/loss"], "seconds": sum(row["seconds"] for row in history)}
 

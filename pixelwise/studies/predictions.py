@@ -15,7 +15,7 @@ from pixelwise.errors import ModelError
 from pixelwise.families.hooks import Family
 from pixelwise.files import atomic_path
 from pixelwise.training.checkpoints import load_weights
-from pixelwise.training.still_images import INPUT
+from pixelwise.training.still_images import INPUT_DTYPES
 
 PICTURES = 3
 
@@ -40,8 +40,8 @@ def predict(kind: Family, net: nn.Module, data: PreparedData, params: Any) -> li
     (graph,) = kind.graphs(net, params.network, len(data.classes))
     predictions = []
     for index in shown(len(task.val)):
-        maps = task.maps(task.val, index)
-        inputs = [torch.from_numpy(maps[name].astype(INPUT[name]))[None].to(device) for name in graph.dynamic]
+        maps = task.read_maps(task.val, index)
+        inputs = [torch.from_numpy(maps[name].astype(INPUT_DTYPES[name]))[None].to(device) for name in graph.dynamic]
         found = graph.module(*inputs)
         predictions.append((found[0] if isinstance(found, tuple) else found)[0].cpu().numpy())
     return predictions

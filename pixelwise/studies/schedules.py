@@ -17,7 +17,7 @@ from pixelwise.families.clockwork.measure.paired_runs import CHUNK, Ran, run_sch
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
 from pixelwise.metrics.boundary import boundary_band, class_boundary_band
-from pixelwise.metrics.confusion import Counts, count_pixels, scores_of
+from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
@@ -151,7 +151,7 @@ class Notes:
 
 def scores(ran: Ran, oracle: Ran, near: Counts) -> dict[str, float]:
     """The figures of one schedule. Times are medians over the rounds, of a frame or in parts of the oracle's."""
-    whole = scores_of(np.sum(ran.counts, axis=0))
+    whole = compute_scores(np.sum(ran.counts, axis=0))
     speed_up = float(np.median(ran.speed_ups(oracle)))
     found = {
         "mean_iu": whole.mean_iu,
@@ -163,7 +163,7 @@ def scores(ran: Ran, oracle: Ran, near: Counts) -> dict[str, float]:
         "speed_up": speed_up,
     }
     if near.any():
-        band = scores_of(near)
+        band = compute_scores(near)
         found["boundary_mean_iu"] = band.mean_iu
         found["boundary_frequency_weighted_iu"] = band.frequency_weighted_iu
     return found

@@ -20,7 +20,7 @@ from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant, scoring
 from pixelwise.tracking.runs import RUN_FILE, read_run, start_run
 from pixelwise.training.checkpoints import WEIGHTS_FILE
-from pixelwise.training.history import HISTORY_FILE, best_row
+from pixelwise.training.history import HISTORY_FILE, find_best_row
 
 # Beside a training: the MLflow run that each study gave it, by experiment and name.
 RUNS_FILE = "runs.json"
@@ -39,7 +39,7 @@ def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
             bench.train(params, study.family, bench.data.root, place, state, bench.tracking, *labels)
         history = read_json(place / HISTORY_FILE, History)
         other = rescored(study, variant, params, bench)
-        log_once(place, labels, params, {**best_row(history), **other}, bench.tracking, is_new)
+        log_once(place, labels, params, {**find_best_row(history), **other}, bench.tracking, is_new)
     ran, count = read_run(place / RUN_FILE), max(1, len(bench.data.split(params.train_split)) // params.batch_size)
     return Run(
         seed=seed,

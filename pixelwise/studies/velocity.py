@@ -10,7 +10,7 @@ from pixelwise.data.correspondence import lookup, renamed
 from pixelwise.families.clockwork.measure.clips import clips_of
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, Maps, Staged, decoded, fused, run_stage
 from pixelwise.metrics.confusion import ConfusionMatrix
-from pixelwise.metrics.temporal import pixel_change, score_change
+from pixelwise.metrics.frame_change import pixel_change, score_change
 from pixelwise.params import Params, parse
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import yaml
 
 from pixelwise import command
-from pixelwise.dvc_lock import remove_cut_list
+from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 from pixelwise.identity import sha256_file, training_code
 from pixelwise.params import PARAMS_FILE
@@ -142,7 +142,7 @@ def comparison(recorded: str, here: str | None) -> str:
 
 def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
     """What DVC finds changed in the `stages` and all that they need, as its --json has it."""
-    remove_cut_list(project)
+    remove_truncated_lock(project)
     command = [sys.executable, "-m", "dvc", "status", "--json", "--with-deps", *stages]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -51,14 +51,14 @@ def load_weights(net: nn.Module, path: Path) -> None:
     net.load_state_dict(found)
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The state of an optimiser flattened to `index.name` -> tensor."""
     states = optimiser.state_dict()["state"]
     return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` took."""
+    """Put back what `flatten_optimiser` took."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")

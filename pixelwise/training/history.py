@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 HISTORY_FILE = "history.json"
 
 
-def best_row(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+def find_best_row(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The validated row with the highest mean IU, whose weights were kept.
 
     history: a row an epoch, one of them validated; the rows of a staged training hold `stage`, and the last stage's

@@ -23,16 +23,23 @@ from torch import Tensor, nn
 from pixelwise.errors import ProviderError
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.training.checkpoints import load_tensors, optimiser_tensors, restore_optimiser, save_tensors
-from pixelwise.training.optimisers import WeightAverage, adamw, poly_rate, set_rate, sgd, warm_up
+from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
+from pixelwise.training.optimisers import (
+    WeightAverage,
+    make_adamw,
+    make_sgd,
+    poly_factor,
+    set_learning_rate,
+    warmup_factor,
+)
 
 Arrays = Mapping[str, np.ndarray]
-Recorder = Callable[[Mapping[str, float], int], None]
+RecordMetrics = Callable[[Mapping[str, float], int], None]
 History = list[dict[str, float]]
 STATE_FILE = "state.safetensors"
 BEST_FILE = "best.safetensors"
 # Batches prepared ahead: two keep the threads busy while the net works, more would only hold memory.
-AHEAD = 2
+PREFETCH_BATCHES = 2
 
 
 class LoopParams(Params):
@@ -82,7 +89,7 @@ class Task(Protocol):
 
 
 @dataclass
-class Standing:
+class LoopState:
     """Where a run stands: what a resumed one needs beside its tensors."""
 
     epoch: int = 0
@@ -91,7 +98,7 @@ class Standing:
     history: History = field(default_factory=list)
 
 
-def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Recorder) -> History:
+def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: RecordMetrics) -> History:
     """Train `net` in place and leave it with the best averaged weights. Returns one row of metrics an epoch.
 
     `state` holds the resumable state; whoever calls removes it once the result is safe. `record` gets the metrics and
@@ -109,39 +116,39 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, optimiser = fabric.setup(net, make_optimiser(net, params))
     average = WeightAverage(net, params.average_decay)
-    standing = resume(net, optimiser, average, state)
+    loop_state = restore_state(net, optimiser, average, state)
     count = max(1, len(task) // (params.batch_size * fabric.world_size))
-    for epoch in range(standing.epoch, params.epochs):
-        if standing.stale >= params.patience:
+    for epoch in range(loop_state.epoch, params.epochs):
+        if loop_state.stale >= params.patience:
             break
         torch.manual_seed(epoch_seed(params.seed, epoch, fabric.global_rank))
         row = train_epoch(fabric, model, optimiser, average, task, params, epoch, count)
         if (epoch + 1) % params.validate_every == 0 or epoch + 1 == params.epochs:
-            row |= validate(fabric, task, average, standing, state)
-        standing.history.append({"epoch": float(epoch + 1), **row})
-        standing.epoch = epoch + 1
+            row |= validate(fabric, task, average, loop_state, state)
+        loop_state.history.append({"epoch": float(epoch + 1), **row})
+        loop_state.epoch = epoch + 1
         if fabric.is_global_zero:
             record(row, epoch + 1)
-            keep(net, optimiser, average, standing, state)
+            save_state(net, optimiser, average, loop_state, state)
         fabric.barrier()
     net.load_state_dict(load_tensors(state / BEST_FILE)[0])
     # Nobody may remove the state before all have read it.
     fabric.barrier()
-    return standing.history
+    return loop_state.history
 
 
 def make_optimiser(net: nn.Module, params: LoopParams) -> torch.optim.Optimizer:
     """The optimiser that `params` ask for."""
     if params.optimiser == "sgd":
-        return sgd(net, params.learning_rate, params.momentum, params.weight_decay, params.bias_rate)
-    return adamw(net, params.learning_rate, params.weight_decay)
+        return make_sgd(net, params.learning_rate, params.momentum, params.weight_decay, params.bias_rate)
+    return make_adamw(net, params.learning_rate, params.weight_decay)
 
 
-def rate_at(step: int, steps: int, params: LoopParams) -> float:
+def compute_learning_rate(step: int, steps: int, params: LoopParams) -> float:
     """The learning rate of `step` of `steps`."""
     if params.schedule == "fixed":
-        return params.learning_rate * warm_up(step, params.warmup_steps)
-    return params.learning_rate * poly_rate(step, steps, params.warmup_steps)
+        return params.learning_rate * warmup_factor(step, params.warmup_steps)
+    return params.learning_rate * poly_factor(step, steps, params.warmup_steps)
 
 
 def train_epoch(
@@ -162,14 +169,14 @@ def train_epoch(
     model.train()
     total, start = torch.zeros((), device=fabric.device), perf_counter()
     steps = math.ceil(count / params.accumulate)
-    loader = batches(task, params, epoch, count, fabric.global_rank, fabric.world_size)
+    loader = load_batches(task, params, epoch, count, fabric.global_rank, fabric.world_size)
     for index, arrays in enumerate(progress(loader, f"epoch {epoch + 1}/{params.epochs}", total=count)):
         done, place = divmod(index, params.accumulate)
         size = min(params.accumulate, count - done * params.accumulate)
         step = epoch * steps + done
         if place == 0:
-            rate = rate_at(step, steps * params.epochs, params)
-            set_rate(optimiser, rate)
+            rate = compute_learning_rate(step, steps * params.epochs, params)
+            set_learning_rate(optimiser, rate)
             optimiser.zero_grad()
         total += add_gradient(fabric, model, task, arrays, size, is_last=place + 1 == size)
         if place + 1 == size:
@@ -194,7 +201,7 @@ def add_gradient(fabric: Fabric, model: nn.Module, task: Task, arrays: Arrays, s
     return loss.detach()
 
 
-def batches(task: Task, params: LoopParams, epoch: int, count: int, rank: int, world: int) -> Iterator[Arrays]:
+def load_batches(task: Task, params: LoopParams, epoch: int, count: int, rank: int, world: int) -> Iterator[Arrays]:
     """The `count` batches of one epoch for process `rank` of `world`, prepared by threads a few ahead of the net."""
     mine = np.random.default_rng((params.seed, epoch)).permutation(len(task))[rank::world]
     size = params.batch_size
@@ -204,42 +211,44 @@ def batches(task: Task, params: LoopParams, epoch: int, count: int, rank: int, w
         def prepare(indices: np.ndarray) -> list[Future[Arrays]]:
             return [pool.submit(task.sample, params.seed, epoch, int(index)) for index in indices]
 
-        waiting = deque(prepare(indices) for indices in chosen[:AHEAD])
+        waiting = deque(prepare(indices) for indices in chosen[:PREFETCH_BATCHES])
         for place in range(count):
             samples = [sample.result() for sample in waiting.popleft()]
-            if place + AHEAD < count:
-                waiting.append(prepare(chosen[place + AHEAD]))
+            if place + PREFETCH_BATCHES < count:
+                waiting.append(prepare(chosen[place + PREFETCH_BATCHES]))
             yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def validate(fabric: Fabric, task: Task, average: WeightAverage, standing: Standing, state: Path) -> dict[str, float]:
+def validate(
+    fabric: Fabric, task: Task, average: WeightAverage, loop_state: LoopState, state: Path
+) -> dict[str, float]:
     """Score the averaged weights and keep them where they are the best so far."""
     # Processes have normalisation statistics of their own; unless all go by one score, they part at the early stop.
     scores: dict[str, float] = fabric.broadcast(task.score(average.net))
     decisive = next(iter(scores.values()))
     # The first is kept whatever it is: a score that is no number, on labels all void, beats nothing.
-    if decisive > standing.best or not (state / BEST_FILE).exists():
-        standing.best, standing.stale = -math.inf if math.isnan(decisive) else decisive, 0
+    if decisive > loop_state.best or not (state / BEST_FILE).exists():
+        loop_state.best, loop_state.stale = -math.inf if math.isnan(decisive) else decisive, 0
         if fabric.is_global_zero:
             save_tensors(state / BEST_FILE, average.net.state_dict())
     else:
-        standing.stale += 1
+        loop_state.stale += 1
     return scores
 
 
-def keep(
-    net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, standing: Standing, state: Path
+def save_state(
+    net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> None:
-    """Write the state from which `resume` goes on."""
-    parts = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": optimiser_tensors(optimiser)}
+    """Write the state from which `restore_state` goes on."""
+    parts = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": flatten_optimiser(optimiser)}
     tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
-    save_tensors(state / STATE_FILE, tensors, asdict(standing))
+    save_tensors(state / STATE_FILE, tensors, asdict(loop_state))
 
 
-def resume(net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, state: Path) -> Standing:
+def restore_state(net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, state: Path) -> LoopState:
     """Put back the last kept state, if there is one, and say where it stood."""
     if not (state / STATE_FILE).exists():
-        return Standing()
+        return LoopState()
     tensors, facts = load_tensors(state / STATE_FILE)
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "optimiser": {}}
     for key, value in tensors.items():
@@ -248,7 +257,7 @@ def resume(net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAver
     net.load_state_dict(parts["net"])
     average.net.load_state_dict(parts["average"])
     restore_optimiser(optimiser, parts["optimiser"])
-    return Standing(**facts)
+    return LoopState(**facts)
 
 
 def epoch_seed(seed: int, epoch: int, rank: int) -> int:

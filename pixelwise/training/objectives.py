@@ -10,7 +10,7 @@ VOID = 255
 Reduction = Literal["mean", "sum"]
 
 
-def class_weights(pixels: Tensor, power: float) -> Tensor:
+def compute_class_weights(pixels: Tensor, power: float) -> Tensor:
     """Weights (K,) proportional to class frequency to the power −`power`, averaging 1 over pixels (thesis §2.3.4).
 
     pixels: (K,) counts. A class without pixels gets the weight 0 instead of infinity.
@@ -38,7 +38,7 @@ def pixel_loss(
     which a pixel counts at all (§2.2.4).
     """
     if kept < 1:
-        label = sample_terms(label, kept, generator)
+        label = sample_pixels(label, kept, generator)
     if reduction == "mean" and not (label != VOID).any():
         return logits.sum() * 0.0
     entropy = cross_entropy if loss == "softmax" else sigmoid_cross_entropy
@@ -69,7 +69,7 @@ def sigmoid_cross_entropy(
     return total if reduction == "sum" else total / counts.sum()
 
 
-def sample_terms(label: Tensor, kept: float, generator: torch.Generator | None = None) -> Tensor:
+def sample_pixels(label: Tensor, kept: float, generator: torch.Generator | None = None) -> Tensor:
     """`label` with each pixel made void with probability 1 − `kept`, independently (thesis §2.2.4, §2.3.4).
 
     The gradient of a summed loss over what is left is `kept` times that of the whole on average; the thesis batches

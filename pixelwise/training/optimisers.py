@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-def adamw(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+def make_adamw(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over the parameters that learn; one-dimensional ones (biases, norms) are not decayed."""
     learned = [p for p in net.parameters() if p.requires_grad]
     groups = [
@@ -18,7 +18,7 @@ def adamw(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.op
     return torch.optim.AdamW(groups, lr=learning_rate)
 
 
-def sgd(
+def make_sgd(
     net: nn.Module, learning_rate: float, momentum: float, weight_decay: float, bias_rate: float
 ) -> torch.optim.SGD:
     """SGD with momentum over the parameters that learn (thesis §2.3.1).
@@ -35,7 +35,7 @@ def sgd(
         {"params": biases, "weight_decay": 0.0, "multiple": bias_rate},
     ]
     optimiser = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum)
-    set_rate(optimiser, learning_rate)
+    set_learning_rate(optimiser, learning_rate)
     return optimiser
 
 
@@ -49,17 +49,17 @@ def equivalent_momentum(momentum: float, batch_size: float, new_batch_size: floa
     return float(momentum ** (new_batch_size / batch_size))
 
 
-def warm_up(step: int, warmup: int) -> float:
+def warmup_factor(step: int, warmup: int) -> float:
     """Share of the full learning rate at `step`: linear over the first `warmup` steps, then all of it."""
     return min(1.0, (step + 1) / max(1, warmup))
 
 
-def poly_rate(step: int, steps: int, warmup: int, power: float = 0.9) -> float:
+def poly_factor(step: int, steps: int, warmup: int, power: float = 0.9) -> float:
     """Share of the full learning rate at `step`: a linear warm-up, then (1 − step/steps)^power."""
-    return warm_up(step, warmup) * (1 - step / steps) ** power
+    return warmup_factor(step, warmup) * (1 - step / steps) ** power
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Use the learning rate `rate` in every group of an optimiser made here, times the group's own multiple."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["multiple"]
@@ -76,13 +76,13 @@ class WeightAverage:
     def update(self, net: nn.Module, step: int) -> None:
         """Move towards `net`; faster in the first steps, so that the start is soon forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for average, value in zip(tensors(self.net), tensors(net), strict=True):
+        for average, value in zip(list_tensors(self.net), list_tensors(net), strict=True):
             if average.dtype.is_floating_point:
                 average.lerp_(value.detach().to(average.dtype), 1 - decay)
             else:
                 average.copy_(value)
 
 
-def tensors(net: nn.Module) -> Iterable[Tensor]:
+def list_tensors(net: nn.Module) -> Iterable[Tensor]:
     """Parameters and buffers."""
     return chain(net.parameters(), net.buffers())

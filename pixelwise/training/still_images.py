@@ -14,10 +14,10 @@ from pixelwise.data.prepared import PreparedSplit
 from pixelwise.data.transforms import AugmentParams, random_view
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.metrics.confusion import ConfusionMatrix, Scores
-from pixelwise.nets.labels import as_input
+from pixelwise.nets.pixel_labeller import assemble_input
 from pixelwise.params import Params
 from pixelwise.training.loop import Arrays, LoopParams
-from pixelwise.training.objectives import class_weights, lovasz_softmax, pixel_loss
+from pixelwise.training.objectives import compute_class_weights, lovasz_softmax, pixel_loss
 
 
 class ObjectiveParams(Params):
@@ -37,7 +37,7 @@ class ObjectiveParams(Params):
     kept: float = Field(1.0, gt=0, le=1, description="probability with which a pixel counts in the loss")
 
 
-class StillParams(LoopParams):
+class StillImageParams(LoopParams):
     """Learning from still pictures."""
 
     train_split: str = Field("train", description="split to learn from; several are joined by +")
@@ -54,7 +54,7 @@ class Head:
     classes: int
 
 
-class StillImages:
+class StillImageTask:
     """Learn from random views of labelled pictures; score whole pictures.
 
     inputs: the maps that the net takes, in its order (image, depth, hha). heads: name -> what it labels; the net's
@@ -66,20 +66,20 @@ class StillImages:
         self,
         train: PreparedSplit,
         val: PreparedSplit,
-        params: StillParams,
+        params: StillImageParams,
         inputs: Sequence[str] = ("image",),
         heads: Mapping[str, Head] | None = None,
     ) -> None:
         classes = len(train.classes)
         self.inputs, self.heads = tuple(inputs), dict(heads or {"semantic": Head("label", classes)})
-        layers = [name for name in (*inputs, *(head.map for head in self.heads.values())) if name not in OWN]
+        layers = [name for name in (*inputs, *(head.map for head in self.heads.values())) if name not in BASE_MAPS]
         self.train, self.val, self.params = train.with_layers(*layers), val.with_layers(*layers), params
         self.is_summed = params.objective.reduction == "sum"
         pixels = np.sum([row["pixels"] for row in train.rows], axis=0)
-        self.weights = class_weights(torch.from_numpy(pixels).float(), params.objective.balance)
+        self.weights = compute_class_weights(torch.from_numpy(pixels).float(), params.objective.balance)
         # Rarer than half their even share: the classes whose IU is limited by how seldom they are seen.
         self.rare = np.flatnonzero(pixels < 0.5 * pixels.sum() / classes)
-        self.foreground = foreground(train.classes.names, params.augment.foreground)
+        self.foreground = select_foreground(train.classes.names, params.augment.foreground)
         if params.augment.masking != "none" and self.inputs != ("image",):
             raise ParamsError(
                 f"augment.masking {params.augment.masking}: found inputs {', '.join(self.inputs)}, "
@@ -92,9 +92,9 @@ class StillImages:
     def sample(self, seed: int, epoch: int, index: int) -> Arrays:
         """A random view of picture `index`."""
         rng = np.random.default_rng((seed, epoch, index))
-        return random_view(self.maps(self.train, index), rng, self.params.augment, self.rare)
+        return random_view(self.read_maps(self.train, index), rng, self.params.augment, self.rare)
 
-    def maps(self, split: PreparedSplit, index: int) -> dict[str, np.ndarray]:
+    def read_maps(self, split: PreparedSplit, index: int) -> dict[str, np.ndarray]:
         """The picture, its label and the layers that are asked for, the picture masked as the parameters say."""
         found, masking = split[index], self.params.augment.masking
         image = mask_picture(found.image, found.label, masking, self.foreground)
@@ -103,7 +103,7 @@ class StillImages:
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """The sum of the heads' losses (thesis §2.4), and the Lovász loss of the classes where it is asked for."""
         objective = self.params.objective
-        parts = self.split_heads(net(as_input({name: batch[name] for name in self.inputs})))
+        parts = self.split_heads(net(assemble_input({name: batch[name] for name in self.inputs})))
         total = torch.zeros((), device=next(iter(parts.values())).device)
         for name, logits in parts.items():
             label = batch[self.heads[name].map]
@@ -131,14 +131,16 @@ class StillImages:
         device = next(net.parameters()).device
         counts = {name: ConfusionMatrix(head.classes) for name, head in self.heads.items()}
         for index in range(len(self.val)):
-            maps = self.maps(self.val, index)
-            inputs = {name: torch.from_numpy(maps[name].astype(INPUT[name])).unsqueeze(0) for name in self.inputs}
-            logits = net(as_input({name: values.to(device) for name, values in inputs.items()}))
+            maps = self.read_maps(self.val, index)
+            inputs = {
+                name: torch.from_numpy(maps[name].astype(INPUT_DTYPES[name])).unsqueeze(0) for name in self.inputs
+            }
+            logits = net(assemble_input({name: values.to(device) for name, values in inputs.items()}))
             for name, part in self.split_heads(logits).items():
                 prediction = part.argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
                 counts[name].add(maps[self.heads[name].map], prediction)
         found = {name: counts[name].scores() for name in self.heads}
-        metrics = four_scores(next(iter(found.values())))
+        metrics = name_scores(next(iter(found.values())))
         if "semantic" in found:
             present = counts["semantic"].counts.sum(axis=1) > 0
             if (present & self.foreground).any():
@@ -150,12 +152,12 @@ class StillImages:
 
 
 # Maps that every picture has; all others are layers of the data set.
-OWN = ("image", "label")
+BASE_MAPS = ("image", "label")
 # torch has no arithmetic on uint16.
-INPUT = {"image": np.uint8, "hha": np.uint8, "depth": np.int32}
+INPUT_DTYPES = {"image": np.uint8, "hha": np.uint8, "depth": np.int32}
 
 
-def four_scores(scores: Scores) -> dict[str, float]:
+def name_scores(scores: Scores) -> dict[str, float]:
     """The scores of thesis §2.4 under the names that every family's runs share, the deciding one first."""
     return {
         "val/mean_iu": scores.mean_iu,
@@ -165,7 +167,7 @@ def four_scores(scores: Scores) -> dict[str, float]:
     }
 
 
-def foreground(names: Sequence[str], chosen: Sequence[str]) -> np.ndarray:
+def select_foreground(names: Sequence[str], chosen: Sequence[str]) -> np.ndarray:
     """Which of the classes `names` count as foreground, (K,) bool: those `chosen`, else all but the first.
 
     Raises DataError at a name that is no class.

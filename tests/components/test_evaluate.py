@@ -20,7 +20,7 @@ from pixelwise.data.readers import camvid
 from pixelwise.data.readers.folder import read
 from pixelwise.data.splits import RawSplit, open_split
 from pixelwise.errors import DataError, ModelError, ParamsError
-from pixelwise.metrics.confusion import count_pixels, scores_of
+from pixelwise.metrics.confusion import compute_scores, count_pixels
 
 SIZES = [(32, 48), (32, 48), (32, 48), (40, 28), (32, 48), (17, 31)]
 FILES = {"metrics.json", "confusion.csv", "per_class.csv", "images.npz", "confusion.png", "per_class.png"}
@@ -47,7 +47,7 @@ def expected_counts(root):
 def test_the_scores_are_those_of_counting_by_hand(model, root, expected_counts, tmp_path):
     evaluate.run(EvaluateParams(), model, dataset="folder", root=root, json=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
-    expected = scores_of(expected_counts.sum(axis=0))
+    expected = compute_scores(expected_counts.sum(axis=0))
     assert scores["mean_iu"] == expected.mean_iu
     assert scores["pixel_accuracy"] == expected.pixel_accuracy == pytest.approx(0.8, abs=0.02)
     assert scores["mean_accuracy"] == expected.mean_accuracy

@@ -11,7 +11,7 @@ pytest.importorskip("lightning.fabric")
 
 from pixelwise.families.fcn.net import FCN  # noqa: E402
 from pixelwise.nets.backbones import Backbone  # noqa: E402
-from pixelwise.nets.labels import PixelLabels, as_input  # noqa: E402
+from pixelwise.nets.pixel_labeller import PixelLabeller, assemble_input  # noqa: E402
 from pixelwise.training.loop import LoopParams, fit  # noqa: E402
 
 pytestmark = [
@@ -55,13 +55,13 @@ class Blocks:
         if self.calls == self.kill_at:
             raise KilledError
         self.calls += 1
-        return torch.nn.functional.cross_entropy(net(as_input({"image": batch["image"]})), batch["label"])
+        return torch.nn.functional.cross_entropy(net(assemble_input({"image": batch["image"]})), batch["label"])
 
     @torch.inference_mode()
     def score(self, net):
         device = next(net.parameters()).device
         images = torch.from_numpy(np.stack([scene(100 + i)[0] for i in range(4)])).to(device)
-        found = net(as_input({"image": images})).argmax(dim=1).cpu().numpy()
+        found = net(assemble_input({"image": images})).argmax(dim=1).cpu().numpy()
         return {"val/accuracy": float((found == np.stack([scene(100 + i)[1] for i in range(4)])).mean())}
 
 
@@ -113,7 +113,7 @@ def test_a_training_begun_on_cuda_goes_on_on_the_cpu(tmp_path):
 
 def test_torch_on_cuda_predicts_what_it_predicts_on_the_cpu(tmp_path):
     net, _ = train(tmp_path, device="cuda", epochs=8)
-    shipped = PixelLabels(net)
+    shipped = PixelLabeller(net)
     for size in ((96, 128), (75, 101)):
         images = torch.from_numpy(np.stack([scene(200 + i)[0][: size[0], : size[1]] for i in range(4)]))
         with torch.inference_mode():

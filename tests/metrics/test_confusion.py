@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixelwise.errors import DataError
-from pixelwise.metrics.confusion import ConfusionMatrix, count_pixels, scores_of
+from pixelwise.metrics.confusion import ConfusionMatrix, compute_scores, count_pixels
 
 # Three classes; rows are truth. Class 0: 6 right of 8; class 1: 3 of 4; class 2: 4 of 8.
 COUNTS = np.array([[6, 2, 0], [0, 3, 1], [4, 0, 4]])
@@ -22,7 +22,7 @@ def noisy() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_four_scores_of_a_hand_made_matrix():
-    scores = scores_of(COUNTS)
+    scores = compute_scores(COUNTS)
     assert scores.pixel_accuracy == pytest.approx(13 / 20)
     assert scores.mean_accuracy == pytest.approx((6 / 8 + 3 / 4 + 4 / 8) / 3)
     assert scores.per_class == pytest.approx((6 / 12, 3 / 6, 4 / 9))
@@ -53,8 +53,8 @@ def test_renaming_the_classes_permutes_the_class_scores_and_leaves_the_four(nois
     order = np.array([3, 0, 4, 1, 2], np.uint8)
     rename = np.arange(256, dtype=np.uint8)
     rename[:5] = order
-    before = scores_of(count_pixels(label, prediction, 5))
-    after = scores_of(count_pixels(rename[label], rename[prediction], 5))
+    before = compute_scores(count_pixels(label, prediction, 5))
+    after = compute_scores(count_pixels(rename[label], rename[prediction], 5))
     assert [after.per_class[new] for new in order] == pytest.approx(before.per_class)
     assert after.mean_iu == pytest.approx(before.mean_iu)
     assert after.mean_accuracy == pytest.approx(before.mean_accuracy)
@@ -78,14 +78,14 @@ def test_void_pixels_count_nowhere_whatever_was_predicted_there():
 def test_a_class_absent_from_truth_and_prediction_is_left_out_under_both_policies():
     counts = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
     for absent in ("exclude", "zero_if_predicted"):
-        scores = scores_of(counts, absent)
+        scores = compute_scores(counts, absent)
         assert scores.mean_iu == pytest.approx((3 / 4 + 4 / 5) / 2)
         assert math.isnan(scores.per_class[2])
 
 
 def test_a_class_absent_from_truth_but_predicted_is_excluded_or_counts_zero_as_the_policy_says():
     counts = np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]])
-    excluded, zero = scores_of(counts, "exclude"), scores_of(counts, "zero_if_predicted")
+    excluded, zero = compute_scores(counts, "exclude"), compute_scores(counts, "zero_if_predicted")
     assert math.isnan(excluded.per_class[2])
     assert excluded.mean_iu == pytest.approx((3 / 4 + 1) / 2)
     assert zero.per_class[2] == 0
@@ -95,7 +95,7 @@ def test_a_class_absent_from_truth_but_predicted_is_excluded_or_counts_zero_as_t
 
 
 def test_the_means_of_chosen_classes_leave_out_the_others_and_still_count_what_was_taken_for_them():
-    everything, chosen = scores_of(COUNTS), scores_of(COUNTS, classes=np.array([False, True, True]))
+    everything, chosen = compute_scores(COUNTS), compute_scores(COUNTS, classes=np.array([False, True, True]))
     assert chosen.mean_iu == pytest.approx((3 / 6 + 4 / 9) / 2)
     assert chosen.mean_accuracy == pytest.approx((3 / 4 + 4 / 8) / 2)
     assert chosen.frequency_weighted_iu == pytest.approx((4 * 3 / 6 + 8 * 4 / 9) / 12)
@@ -111,19 +111,19 @@ def test_choosing_every_class_changes_nothing(noisy):
 
 def test_a_chosen_class_that_is_absent_follows_the_policy():
     counts, chosen = np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]), np.array([False, True, True])
-    assert scores_of(counts, "exclude", chosen).mean_iu == 1
-    assert scores_of(counts, "zero_if_predicted", chosen).mean_iu == pytest.approx((1 + 0) / 2)
+    assert compute_scores(counts, "exclude", chosen).mean_iu == 1
+    assert compute_scores(counts, "zero_if_predicted", chosen).mean_iu == pytest.approx((1 + 0) / 2)
 
 
 def test_chosen_classes_without_a_pixel_have_no_means_and_say_so():
     with pytest.raises(DataError, match="no pixel of the classes"):
-        scores_of(np.array([[3, 1], [0, 0]]), classes=np.array([False, True]))
+        compute_scores(np.array([[3, 1], [0, 0]]), classes=np.array([False, True]))
 
 
 def test_a_class_never_predicted_counts_zero_under_both_policies():
     counts = np.array([[3, 0], [2, 0]])
     for absent in ("exclude", "zero_if_predicted"):
-        scores = scores_of(counts, absent)
+        scores = compute_scores(counts, absent)
         assert scores.per_class[1] == 0
         assert scores.mean_iu == pytest.approx((3 / 5 + 0) / 2)
 

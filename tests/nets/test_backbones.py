@@ -8,7 +8,7 @@ from torch import nn
 
 from pixelwise.errors import ModelError
 from pixelwise.nets import backbones
-from pixelwise.nets.backbones import Backbone, shipped_weights
+from pixelwise.nets.backbones import Backbone, load_packaged_weights
 
 NAMES = ("efficientnet_lite0", "resnet34")
 STRIDES = (4, 8, 16, 32)
@@ -100,7 +100,7 @@ def test_freezing_nothing_frees_what_was_frozen():
 
 def test_the_default_backbone_has_the_weights_that_its_package_ships():
     backbone = Backbone("efficientnet_lite0", (8, 16, 32))
-    shipped = [value for key, value in shipped_weights("efficientnet_lite0").items() if "num_batches" not in key]
+    shipped = [value for key, value in load_packaged_weights("efficientnet_lite0").items() if "num_batches" not in key]
     own = [value for key, value in backbone.features.state_dict().items() if "num_batches" not in key]
     assert len(own) > 200
     assert all(torch.equal(a, b) for a, b in zip(own, shipped, strict=False))
@@ -110,7 +110,7 @@ def test_the_default_backbone_has_the_weights_that_its_package_ships():
 def test_weights_whose_shapes_differ_are_refused_by_name():
     target = {"conv.weight": torch.zeros(4, 3), "norm.weight": torch.zeros(4)}
     with pytest.raises(ModelError, match=r"conv\.weight: found shape \(2, 3\), expected \(4, 3\)"):
-        backbones.by_position({"a": torch.zeros(2, 3), "b": torch.zeros(4)}, target)
+        backbones.match_by_position({"a": torch.zeros(2, 3), "b": torch.zeros(4)}, target)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 from support.dvc_repository import make_repository, repro
 
 from flows.settings import prepare_dvc
-from pixelwise.dvc_lock import LIST, remove_cut_list
+from pixelwise.dvc_lock import RWLOCK, remove_truncated_lock
 from pixelwise.tools.why import run
 
 
 def write_list(project, text):
-    file = project / LIST
+    file = project / RWLOCK
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     return file
@@ -29,7 +29,7 @@ def test_a_list_that_a_killed_dvc_left_cut_stops_no_work(tmp_path):
 
 def test_a_list_that_is_whole_stays(tmp_path):
     file = write_list(tmp_path, json.dumps({"write": {"a.txt": {"pid": 1, "cmd": "dvc repro"}}}))
-    remove_cut_list(tmp_path)
+    remove_truncated_lock(tmp_path)
     assert file.exists()
 
 

@@ -7,7 +7,7 @@ from test_studies import small
 
 from components.train import Trained
 from pixelwise.studies.outcome import Run, curve, history_scores, judged, row_of
-from pixelwise.training.history import best_row
+from pixelwise.training.history import find_best_row
 
 NAN = float("nan")
 HISTORY = [
@@ -25,7 +25,7 @@ def test_the_scores_are_those_of_the_weights_that_were_kept():
 def test_of_a_staged_training_the_weights_of_the_last_stage_were_kept():
     stages = [{**row, "stage": stage} for stage in (1.0, 2.0) for row in HISTORY]
     stages[5] = {**stages[5], "val/mean_iu": 0.4}
-    assert best_row(stages) == stages[5]
+    assert find_best_row(stages) == stages[5]
     assert history_scores(stages)["mean_iu"] == 0.4
     assert history_scores(stages)["seconds"] == 36.0
     told = str(Trained("fcn", Path("models/fcn/checkpoint"), stages))

@@ -16,7 +16,7 @@ import yaml
 
 from components import ingest
 from pixelwise.data.town import TownParams
-from pixelwise.dvc_lock import remove_cut_list
+from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.identity import sha256_file
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def make_repository(folder: Path, epochs: int) -> Path:
 
 def start(folder: Path, tracking: str = "none") -> subprocess.Popen:
     """`dvc repro` of the training as `pixelwise run` begins it, in a process group of its own."""
-    remove_cut_list(folder)
+    remove_truncated_lock(folder)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": tracking, MARK: str(folder)}
     # Not from DVC's run cache, which would give the finished training back.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-run-cache", "train-fcn"]

@@ -15,7 +15,7 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.schedule_values import VALUES_FILE
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
-from pixelwise.metrics.confusion import count_pixels, scores_of
+from pixelwise.metrics.confusion import compute_scores, count_pixels
 from pixelwise.tools import calibrate, predict
 from pixelwise.tools.calibrate import CalibrateParams
 from pixelwise.tools.predict import PredictParams
@@ -49,7 +49,7 @@ def test_odds_that_are_sure_give_the_loss_that_their_labels_give():
     known = [count_pixels(cells, prediction[::8, ::8].copy(), 3) for prediction in (oracle, worse)]
     assert np.array_equal(counts, known)
     assert expected_loss(counts[0], counts[0]) == 0
-    assert expected_loss(*counts) == pytest.approx(scores_of(known[0]).mean_iu - scores_of(known[1]).mean_iu)
+    assert expected_loss(*counts) == pytest.approx(compute_scores(known[0]).mean_iu - compute_scores(known[1]).mean_iu)
 
 
 def test_what_is_watched_stays_odds_and_remembers_the_frames_before(clockwork_model):

@@ -21,7 +21,7 @@ from pixelwise.studies.study import Study
 from pixelwise.studies.trainings import trained
 from pixelwise.tools import study
 from pixelwise.tracking.store import connect
-from pixelwise.training.still_images import StillImages
+from pixelwise.training.still_images import StillImageTask
 
 PARAMS = PROJECT / "params.yaml"
 TWO = {
@@ -120,7 +120,7 @@ def test_what_ran_before_is_used_again_by_the_same_study_and_by_others(ran, data
 def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_not(data, tmp_path, monkeypatch):
     pair = two(base={**TWO["base"], "epochs": 2})
     whole = study.carry_out(pair, (0,), bench(data, tmp_path / "whole"), tmp_path / "unbroken", "")
-    drawn, begun, sample = [], [], StillImages.sample
+    drawn, begun, sample = [], [], StillImageTask.sample
 
     def stopped(task, seed, epoch, index):
         drawn.append(epoch)
@@ -134,7 +134,7 @@ def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_
         return train.learn(params, *others)
 
     cut = bench(data, tmp_path / "models", counted)
-    monkeypatch.setattr(StillImages, "sample", stopped)
+    monkeypatch.setattr(StillImageTask, "sample", stopped)
     with pytest.raises(KeyboardInterrupt):
         study.carry_out(pair, (0,), cut, tmp_path / "broken", "")
     assert len(begun) == 2

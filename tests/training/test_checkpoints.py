@@ -7,13 +7,13 @@ from torch import nn
 from pixelwise.errors import ModelError
 from pixelwise.training import checkpoints
 from pixelwise.training.checkpoints import (
+    flatten_optimiser,
     load_tensors,
     load_weights,
-    optimiser_tensors,
     restore_optimiser,
     save_tensors,
 )
-from pixelwise.training.optimisers import adamw
+from pixelwise.training.optimisers import make_adamw
 
 
 def small_net(seed: int = 0, width: int = 4) -> nn.Module:
@@ -65,9 +65,9 @@ def test_an_optimiser_put_back_goes_on_to_the_same_weights(tmp_path):
     nets, optimisers = [], []
     for _ in range(2):
         nets.append(small_net())
-        optimisers.append(adamw(nets[-1], 0.01, 0.1))
+        optimisers.append(make_adamw(nets[-1], 0.01, 0.1))
     learn(nets[0], optimisers[0], steps=3)
-    save_tensors(tmp_path / "o", optimiser_tensors(optimisers[0]))
+    save_tensors(tmp_path / "o", flatten_optimiser(optimisers[0]))
     nets[1].load_state_dict(nets[0].state_dict())
     restore_optimiser(optimisers[1], load_tensors(tmp_path / "o")[0])
     for net, optimiser in zip(nets, optimisers, strict=True):

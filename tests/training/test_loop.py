@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pixelwise.errors import ModelError
-from pixelwise.training.loop import BEST_FILE, STATE_FILE, LoopParams, batches, fit
+from pixelwise.training.loop import BEST_FILE, STATE_FILE, LoopParams, fit, load_batches
 from pixelwise.training.objectives import pixel_loss
 
 STEPS = 3
@@ -175,7 +175,9 @@ def test_the_last_epoch_is_scored_whatever_the_rhythm(tmp_path):
 
 def all_batches(params, rank=0, world=1, epoch=0):
     steps = max(1, 13 // (params.batch_size * world))
-    return [{k: v.copy() for k, v in batch.items()} for batch in batches(Noise(), params, epoch, steps, rank, world)]
+    return [
+        {k: v.copy() for k, v in batch.items()} for batch in load_batches(Noise(), params, epoch, steps, rank, world)
+    ]
 
 
 def test_batches_are_the_same_whatever_the_number_of_threads():
@@ -268,7 +270,7 @@ def test_summed_losses_add_and_mean_ones_average_up_to_a_last_step_of_what_is_le
     found, _ = train_plainly(tmp_path, task, epochs=1, accumulate=4, **changes)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
-    x = torch.from_numpy(np.concatenate([b["x"] for b in batches(task, PARAMS, 0, STEPS, 0, 1)]))
+    x = torch.from_numpy(np.concatenate([b["x"] for b in load_batches(task, PARAMS, 0, STEPS, 0, 1)]))
     for part in (x[:8], x[8:]):
         loss = task.loss(net, {"x": part})
         for p, gradient in zip(net.parameters(), torch.autograd.grad(loss, list(net.parameters())), strict=True):

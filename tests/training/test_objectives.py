@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pixelwise.training.objectives import (
-    class_weights,
+    compute_class_weights,
     cross_entropy,
     lovasz_softmax,
     pixel_loss,
@@ -57,7 +57,7 @@ def test_weights_of_power_one_equal_duplicating_pixels_until_the_classes_are_eve
     torch.manual_seed(0)
     logits = torch.randn(1, 3, 1, 12)
     label = torch.tensor([0] * 6 + [1] * 4 + [2] * 2).view(1, 1, 12)
-    weights = class_weights(torch.tensor([6.0, 4.0, 2.0]), power=1)
+    weights = compute_class_weights(torch.tensor([6.0, 4.0, 2.0]), power=1)
     copies = torch.tensor([2] * 6 + [3] * 4 + [6] * 2)
     duplicated = [x.repeat_interleave(copies, dim=-1) for x in (logits, label)]
     torch.testing.assert_close(
@@ -82,15 +82,15 @@ def test_whole_weights_equal_as_many_copies_of_a_pixel_in_the_sum_and_its_gradie
 def test_weights_average_one_over_the_pixels_and_power_zero_is_unweighted():
     pixels = torch.tensor([900.0, 90.0, 10.0])
     for power in (0.0, 0.4, 1.0):
-        weights = class_weights(pixels, power)
+        weights = compute_class_weights(pixels, power)
         assert (weights * pixels).sum() / pixels.sum() == pytest.approx(1)
-    assert class_weights(pixels, 0).tolist() == pytest.approx([1, 1, 1])
-    half = class_weights(pixels, 0.5)
+    assert compute_class_weights(pixels, 0).tolist() == pytest.approx([1, 1, 1])
+    half = compute_class_weights(pixels, 0.5)
     assert (half[2] / half[1]).item() == pytest.approx(3)
 
 
 def test_a_class_without_pixels_weighs_nothing():
-    weights = class_weights(torch.tensor([30.0, 0.0, 10.0]), power=0.4)
+    weights = compute_class_weights(torch.tensor([30.0, 0.0, 10.0]), power=0.4)
     assert weights[1] == 0
     assert weights.isfinite().all()
 

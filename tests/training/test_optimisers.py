@@ -6,8 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pixelwise.training.checkpoints import load_tensors, optimiser_tensors, restore_optimiser, save_tensors
-from pixelwise.training.optimisers import WeightAverage, adamw, equivalent_momentum, poly_rate, set_rate, sgd, warm_up
+from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
+from pixelwise.training.optimisers import (
+    WeightAverage,
+    equivalent_momentum,
+    make_adamw,
+    make_sgd,
+    poly_factor,
+    set_learning_rate,
+    warmup_factor,
+)
 
 
 def small_net() -> nn.Module:
@@ -16,39 +24,39 @@ def small_net() -> nn.Module:
 
 
 def test_the_rate_warms_up_linearly_and_falls_to_almost_nothing():
-    rates = [poly_rate(step, steps=100, warmup=10) for step in range(100)]
+    rates = [poly_factor(step, steps=100, warmup=10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[4] == pytest.approx(0.5 * 0.96**0.9)
     assert rates[10:] == pytest.approx([(1 - step / 100) ** 0.9 for step in range(10, 100)])
     assert max(rates) <= 1
     assert 0 < rates[-1] < 0.02
-    assert poly_rate(100, 100, 10) == 0
+    assert poly_factor(100, 100, 10) == 0
 
 
 def test_without_a_warm_up_the_rate_starts_in_full():
-    assert poly_rate(0, 100, 0) == 1
+    assert poly_factor(0, 100, 0) == 1
 
 
 def test_after_the_warm_up_the_fixed_rate_stays():
-    rates = [warm_up(step, warmup=4) for step in range(10)]
+    rates = [warmup_factor(step, warmup=4) for step in range(10)]
     assert rates == pytest.approx([0.25, 0.5, 0.75] + [1.0] * 7)
-    assert warm_up(0, warmup=0) == 1
+    assert warmup_factor(0, warmup=0) == 1
 
 
 def test_setting_the_rate_reaches_every_group():
-    optimiser = adamw(small_net(), 1e-3, 0.1)
-    set_rate(optimiser, 0.25)
+    optimiser = make_adamw(small_net(), 1e-3, 0.1)
+    set_learning_rate(optimiser, 0.25)
     assert [group["lr"] for group in optimiser.param_groups] == [0.25, 0.25]
 
 
 def test_biases_and_norms_are_not_decayed_and_frozen_weights_are_left_out():
     net = small_net()
     net[0].weight.requires_grad_(False)
-    decayed, kept = adamw(net, 1e-3, 0.1).param_groups
+    decayed, kept = make_adamw(net, 1e-3, 0.1).param_groups
     assert decayed["params"] == []
     assert kept["weight_decay"] == 0
     assert [id(p) for p in kept["params"]] == [id(net[0].bias), id(net[1].weight), id(net[1].bias)]
-    decayed, _ = adamw(small_net(), 1e-3, 0.1).param_groups
+    decayed, _ = make_adamw(small_net(), 1e-3, 0.1).param_groups
     assert decayed["weight_decay"] == 0.1
     assert [p.ndim for p in decayed["params"]] == [4]
 
@@ -56,7 +64,7 @@ def test_biases_and_norms_are_not_decayed_and_frozen_weights_are_left_out():
 def test_without_a_gradient_decay_shrinks_matrices_only():
     net = small_net()
     before = [p.detach().clone() for p in net.parameters()]
-    optimiser = adamw(net, learning_rate=0.1, weight_decay=0.5)
+    optimiser = make_adamw(net, learning_rate=0.1, weight_decay=0.5)
     for p in net.parameters():
         p.grad = torch.zeros_like(p)
     optimiser.step()
@@ -75,7 +83,7 @@ def learn(net: nn.Module, optimiser: torch.optim.Optimizer, steps: int, seed: in
 def test_sgd_follows_its_formula_with_biases_at_their_own_rate_and_not_decayed():
     rate, momentum, decay, bias_rate = 0.1, 0.9, 0.01, 2.0
     net = nn.Linear(3, 2)
-    optimiser = sgd(net, rate, momentum, decay, bias_rate)
+    optimiser = make_sgd(net, rate, momentum, decay, bias_rate)
     weight, bias = (p.detach().clone() for p in (net.weight, net.bias))
     slopes = torch.zeros_like(weight), torch.zeros_like(bias)
     for step in range(5):
@@ -92,7 +100,7 @@ def test_sgd_moves_norms_at_the_plain_rate_without_decay_and_leaves_frozen_weigh
     net = nn.Sequential(*small_net(), nn.Conv2d(4, 4, 1))
     net[0].weight.requires_grad_(False)
     net[0].bias.requires_grad_(False)
-    weights, scales, biases = sgd(net, 0.5, 0.9, 0.1, 2.0).param_groups
+    weights, scales, biases = make_sgd(net, 0.5, 0.9, 0.1, 2.0).param_groups
     assert [id(p) for p in weights["params"]] == [id(net[2].weight)]
     assert [id(p) for p in scales["params"]] == [id(net[1].weight)]
     assert [id(p) for p in biases["params"]] == [id(net[1].bias), id(net[2].bias)]
@@ -101,30 +109,30 @@ def test_sgd_moves_norms_at_the_plain_rate_without_decay_and_leaves_frozen_weigh
 
 
 def test_setting_the_rate_keeps_the_multiple_of_biases():
-    optimiser = sgd(small_net(), 0.5, 0.9, 0.1, 2.0)
+    optimiser = make_sgd(small_net(), 0.5, 0.9, 0.1, 2.0)
     for rate in (0.25, 0.125):
-        set_rate(optimiser, rate)
+        set_learning_rate(optimiser, rate)
         assert [group["lr"] for group in optimiser.param_groups] == [rate, rate, 2 * rate]
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_sgd_put_back_goes_on_to_the_same_weights_with_its_momentum(tmp_path, momentum):
     nets = [small_net(), small_net()]
-    optimisers = [sgd(net, 1e-4, momentum, 0.01, 2.0) for net in nets]
+    optimisers = [make_sgd(net, 1e-4, momentum, 0.01, 2.0) for net in nets]
     learn(nets[0], optimisers[0], steps=3, seed=0)
-    save_tensors(tmp_path / "o", optimiser_tensors(optimisers[0]))
+    save_tensors(tmp_path / "o", flatten_optimiser(optimisers[0]))
     nets[1].load_state_dict(nets[0].state_dict())
     restore_optimiser(optimisers[1], load_tensors(tmp_path / "o")[0])
     for net, optimiser in zip(nets, optimisers, strict=True):
         learn(net, optimiser, steps=2, seed=1)
     assert all(torch.equal(a, b) for a, b in zip(*(net.parameters() for net in nets), strict=True))
-    assert bool(optimiser_tensors(optimisers[1])) == (momentum > 0)
+    assert bool(flatten_optimiser(optimisers[1])) == (momentum > 0)
 
 
 def last_step(momentum: float, batch_size: int, examples: int) -> Tensor:
     """What each example adds to the last step, the latest first: the loss of example i is the parameter's entry i."""
     net = nn.Linear(examples, 1, bias=False).double()
-    optimiser = sgd(net, 1.0, momentum, 0.0, 1.0)
+    optimiser = make_sgd(net, 1.0, momentum, 0.0, 1.0)
     for batch in torch.arange(examples).split(batch_size):
         before = net.weight.detach().clone()
         optimiser.zero_grad()

@@ -20,13 +20,13 @@ from pixelwise.families.clockwork.runtime.stream_grids import GRIDS, SCORES
 from pixelwise.families.clockwork.stages import Decode, Fuse, Skips, Stage, cut
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.graph import Graph
-from pixelwise.nets.labels import PixelLabels, as_input
-from pixelwise.nets.probes import pictures
+from pixelwise.nets.pixel_labeller import PixelLabeller, assemble_input
+from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.params import Params, parse
 from pixelwise.progress import progress
 from pixelwise.training.checkpoints import WEIGHTS_FILE
-from pixelwise.training.loop import History, Recorder
-from pixelwise.training.still_images import StillImages, StillParams
+from pixelwise.training.loop import History, RecordMetrics
+from pixelwise.training.still_images import StillImageParams, StillImageTask
 
 TRACED = (2, 96, 128)
 # A map (N, C, h, w) inside the net: its size follows from the picture's.
@@ -102,13 +102,13 @@ def build(network: StagesParams, classes: int, pretrained: bool = True) -> Clock
     return Clockwork(net, network.borders)
 
 
-def task_of(data: PreparedData, params: TrainParams) -> StillImages:
+def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
     """The splits, as pictures that are scored one by one. Raises DataError where the data lacks one."""
-    still = StillParams(train_split=params.train_split, val_split=params.val_split)
-    return StillImages(data.split(params.train_split), data.split(params.val_split), still)
+    still = StillImageParams(train_split=params.train_split, val_split=params.val_split)
+    return StillImageTask(data.split(params.train_split), data.split(params.val_split), still)
 
 
-def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:  # noqa: ARG001
+def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:  # noqa: ARG001
     """Teach the clock what share of the output changes between two frames; the net stays as it is.
 
     Short, so that it starts anew where it was cut and keeps no state. One row: the clock's mean error on pairs of the
@@ -138,7 +138,7 @@ def seen(net: Clockwork, split: PreparedSplit, pairs: int, seed: int) -> tuple[l
         for image, kept in zip(pair, features, strict=True):
             given = torch.from_numpy(np.ascontiguousarray(image))[None].to(device)
             kept.append(first(given)[0].clone())
-            labels.append(net(as_input({"image": given})).argmax(dim=1))
+            labels.append(net(assemble_input({"image": given})).argmax(dim=1))
         shares.append((labels[0] != labels[1]).float().mean())
     return features[1], features[0], torch.stack(shares)
 
@@ -168,12 +168,12 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
     stages, image = net.stages(), {0: "batch", 1: "height", 2: "width"}
 
     def shown(batch: int, height: int, width: int) -> dict[str, Tensor]:
-        return {"image": pictures(batch, height, width)}
+        return {"image": make_images(batch, height, width)}
 
     @torch.inference_mode()
     def run(count: int, batch: int, height: int, width: int) -> tuple[Tensor, list[Tensor]]:
         """The features of the first `count` stages, and their streams, coarse to fine."""
-        x, streams = pictures(batch, height, width), list[Tensor]()
+        x, streams = make_images(batch, height, width), list[Tensor]()
         for stage in stages[:count]:
             out = stage(x)
             x, streams = out[0], [*(out if stage.is_last else out[1:]), *streams]
@@ -181,7 +181,7 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
 
     names = [f"stream_{stride}" for stride in sorted(net.net.strides, reverse=True)]
     grids = dict(zip([*names, SCORES], net.net.places, strict=True))
-    found = [graph("model", PixelLabels(net.net).eval(), shown, ["prediction"], {"image": image})]
+    found = [graph("model", PixelLabeller(net.net).eval(), shown, ["prediction"], {"image": image})]
     for place, (stage, strides) in enumerate(zip(stages, net.strides, strict=True)):
         outputs = [f"stream_{stride}" for stride in reversed(strides)]
         outputs = outputs if stage.is_last else ["features", *outputs]

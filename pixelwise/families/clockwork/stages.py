@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ParamsError
 from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
-from pixelwise.nets.labels import as_input
+from pixelwise.nets.pixel_labeller import assemble_input
 
 # Nets that can be cut: both offer their layers in pieces, and their fusion apart.
 Skips = FCN | ReferenceFCN
@@ -27,7 +27,7 @@ class Stage(nn.Module):
         known = list(net.strides)
         places = [known.index(stride) for stride in strides]
         self.net = net
-        pieces = net.pieces()
+        pieces = net.split_by_stride()
         self.pieces = nn.ModuleList(pieces[place] for place in places)
         # In the fusion the coarsest comes first.
         self.streams = [len(known) - 1 - place for place in places]
@@ -36,7 +36,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features, where a stage follows, and streams."""
         if self.is_first:
-            x = self.net.prepared(as_input({"image": x}))
+            x = self.net.prepared(assemble_input({"image": x}))
         streams: list[Tensor] = []
         for piece, place in zip(self.pieces, self.streams, strict=True):
             x = piece(x)

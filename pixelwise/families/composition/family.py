@@ -20,13 +20,13 @@ from pixelwise.families.composition.layer import Blur, GaussianParams, fold
 from pixelwise.families.composition.net import Composition, Filter, compose, gaussian_pixels, learn_structure_alone
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.graph import Graph
-from pixelwise.nets.labels import as_input
+from pixelwise.nets.pixel_labeller import assemble_input
 from pixelwise.params import Params
 from pixelwise.reporting.fields import ellipses, scale_map
 from pixelwise.training.checkpoints import load_tensors
-from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
-from pixelwise.training.still_images import StillImages, StillParams
+from pixelwise.training.still_images import StillImageParams, StillImageTask
 
 # Validation pictures whose inferred scale is drawn.
 SHOWN = 3
@@ -52,13 +52,13 @@ class NetworkParams(fcn.NetworkParams):
     compose: ComposeParams = ComposeParams()
 
 
-class TrainParams(StillParams):
+class TrainParams(StillImageParams):
     """Training of a composition."""
 
     network: NetworkParams = NetworkParams()
 
 
-class LearnedFields(StillImages):
+class LearnedFields(StillImageTask):
     """Still images, and how large the learned Gaussians are."""
 
     def score(self, net: nn.Module) -> dict[str, float]:
@@ -116,7 +116,7 @@ def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
     return LearnedFields(train, val, params, fcn.INPUTS[params.network.inputs], heads)
 
 
-def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
     """Train on still images, all of the net or its structure alone."""
     return fit_loop(net, task_of(data, params), params, state, record)
 
@@ -161,7 +161,7 @@ def scales_of(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray
     taken: list[torch.Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
     device = next(net.parameters()).device
-    net.eval()(as_input({"image": torch.from_numpy(image)[None].to(device)}))
+    net.eval()(assemble_input({"image": torch.from_numpy(image)[None].to(device)}))
     hook.remove()
     return layer.scale_map(taken[0])[0].cpu().numpy()
 

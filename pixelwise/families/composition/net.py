@@ -13,7 +13,7 @@ from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Sc
 from pixelwise.families.composition.layer import Blur, Composed, GaussianParams, StaticPoints
 from pixelwise.families.fcn.fusion import TopDown
 from pixelwise.families.fcn.net import FCN
-from pixelwise.nets.backbones import hold_statistics
+from pixelwise.nets.backbones import freeze_statistics
 
 Filter = Literal[
     "none",
@@ -143,7 +143,7 @@ def learn_structure_alone(net: nn.Module) -> None:
 
 def hold_still(net: nn.Module, _: object) -> None:
     """Let norms use the statistics that they have, whatever mode the training put them in."""
-    hold_statistics(net)
+    freeze_statistics(net)
 
 
 def gaussian_pixels(net: nn.Module) -> list[float]:

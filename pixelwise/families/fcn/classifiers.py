@@ -9,8 +9,14 @@ from torch import Tensor, nn
 from torchvision import models
 
 from pixelwise.errors import ModelError
-from pixelwise.nets.backbones import IMAGENET, Normalisation, hold_statistics, normalise_by, widen
-from pixelwise.nets.geometry import Field, extent, field_of
+from pixelwise.nets.backbones import (
+    IMAGENET,
+    Normalisation,
+    add_input_channels,
+    freeze_statistics,
+    register_normalisation,
+)
+from pixelwise.nets.receptive_fields import ReceptiveField, derive_field, measure_kernel
 
 # torchvision's GoogLeNet keeps the scaling of the weights that it was ported from.
 HALVES = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
@@ -45,8 +51,8 @@ class Classifier(nn.Module):
         super().__init__()
         stages = stages_of(name, weights)
         if extra_channels:
-            widen(stages[0], extra_channels)
-        fields = list(accumulate((field_of(stage) for stage in stages), Field.then))
+            add_input_channels(stages[0], extra_channels)
+        fields = list(accumulate((derive_field(stage) for stage in stages), ReceptiveField.then))
         found = [int(field.stride) for field in fields]
         missing = sorted(set(strides) - set(found))
         if missing:
@@ -58,21 +64,21 @@ class Classifier(nn.Module):
         self.offsets = [float(fields[tap].offset) for tap in self.taps]
         self.keep_statistics = keep_statistics
         self.frozen: list[nn.Module] = []
-        normalise_by(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
+        register_normalisation(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
-        x, maps = self.normalised(image), []
-        for piece in self.pieces():
+        x, maps = self.normalise(image), []
+        for piece in self.split_by_stride():
             x = piece(x)
             maps.append(x)
         return maps
 
-    def normalised(self, image: Tensor) -> Tensor:
+    def normalise(self, image: Tensor) -> Tensor:
         """The picture as the weights expect it."""
         return (image - self.mean) / self.std
 
-    def pieces(self) -> list[nn.Sequential]:
+    def split_by_stride(self) -> list[nn.Sequential]:
         """The layers cut at the features of each stride, fine to coarse."""
         starts = [0, *(tap + 1 for tap in self.taps)]
         return [nn.Sequential(*list(self.stages)[start:end]) for start, end in pairwise(starts)]
@@ -98,7 +104,7 @@ class Classifier(nn.Module):
         for stage in self.frozen:
             stage.eval()
         if self.keep_statistics:
-            hold_statistics(self)
+            freeze_statistics(self)
         return self
 
 
@@ -220,7 +226,7 @@ def pad_by_half(net: nn.Module) -> None:
     """Let `net` take pictures of any size: pad odd kernels by their half, and round up the maps of even pools."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-            kernel = extent(layer)
+            kernel = measure_kernel(layer)
             if kernel % 2:
                 layer.padding = kernel // 2 if isinstance(layer, nn.MaxPool2d) else (kernel // 2, kernel // 2)
             if isinstance(layer, nn.MaxPool2d):

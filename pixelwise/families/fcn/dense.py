@@ -2,7 +2,7 @@
 
 Both give, at cell (i, j), what the net gives for the window of the image that starts i rows below and j columns right
 of its first window. So cell (i, j) belongs to pixel (i + o, j + o), the centre of that window, where o is the offset of
-`networks.geometry.field_of(net)`; an image padded by o on every side gives each of its pixels a prediction.
+`receptive_fields.derive_field(net)`; an image padded by o on every side gives each of its pixels a prediction.
 
 The two agree on the valid region: the cells whose receptive field lies within the image. For a net without padding
 these are all. What sees padding differs, since a layer pads its own, shifted or dilated map; and as a shifted image

@@ -15,13 +15,13 @@ from pixelwise.families.fcn.net import FCN, LateFusion, NullBackground
 from pixelwise.families.fcn.reference import SKIPS, ReferenceFCN
 from pixelwise.families.graph import Graph
 from pixelwise.nets.backbones import Backbone
-from pixelwise.nets.labels import PixelLabels
-from pixelwise.nets.probes import depths, pictures
+from pixelwise.nets.pixel_labeller import PixelLabeller
+from pixelwise.nets.synthetic_inputs import make_depths, make_images
 from pixelwise.params import Params
 from pixelwise.training.checkpoints import WEIGHTS_FILE, load_tensors, load_weights
-from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
-from pixelwise.training.still_images import Head, StillImages, StillParams
+from pixelwise.training.still_images import Head, StillImageParams, StillImageTask
 
 # What each kind of net takes, in the order of its channels.
 INPUTS = {"rgb": ("image",), "rgbd": ("image", "depth"), "hha": ("hha",), "rgb-hha": ("image", "hha")}
@@ -53,7 +53,7 @@ class NetworkParams(Params):
     background: Literal["learned", "null"] = Field("learned", description="null scores class 0 as a constant zero")
 
 
-class TrainParams(StillParams):
+class TrainParams(StillImageParams):
     """Training of an FCN."""
 
     network: NetworkParams = NetworkParams()
@@ -159,14 +159,14 @@ def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
     return heads if network.heads == "both" else {network.heads: heads[network.heads]}
 
 
-def task_of(data: PreparedData, params: TrainParams) -> StillImages:
+def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
     """What is learned from `data`."""
     train, val = data.split(params.train_split), data.split(params.val_split)
     heads = heads_of(params.network, len(data.classes))
-    return StillImages(train, val, params, INPUTS[params.network.inputs], heads)
+    return StillImageTask(train, val, params, INPUTS[params.network.inputs], heads)
 
 
-def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
     """Train on still images, all streams at once or in stages (thesis §2.3.3), whose number the rows then hold."""
     task = task_of(data, params)
     if not params.staged:
@@ -204,7 +204,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     return [
         Graph(
             name="model",
-            module=PixelLabels(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
+            module=PixelLabeller(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
             example=lambda batch, height, width: example(inputs, batch, height, width),
             outputs=outputs,
             dynamic=dict.fromkeys(inputs, axes),
@@ -216,5 +216,5 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
 
 def example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
     """Made pictures and depths for every input."""
-    made = {"image": pictures, "hha": pictures, "depth": depths}
+    made = {"image": make_images, "hha": make_images, "depth": make_depths}
     return {name: made[name](batch, height, width) for name in inputs}

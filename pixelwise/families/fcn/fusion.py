@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pixelwise.nets.upsampling import Step, upsample
+from pixelwise.nets.upsampling import UpsamplingStep, upsample
 
 
 def conv_norm_relu(channels_in: int, channels_out: int, kernel_size: int = 1, groups: int = 1) -> nn.Sequential:
@@ -31,7 +31,7 @@ class SkipFusion(nn.Module):
     def __init__(
         self,
         channels: Sequence[int],
-        steps: Sequence[Step],
+        steps: Sequence[UpsamplingStep],
         classes: int,
         dropout: float = 0.0,
         fusion: Literal["sum", "max"] = "sum",
@@ -73,7 +73,7 @@ class TopDown(nn.Module):
     every pixel the whole image as receptive field. features: coarse to fine. Returns the same, `width` channels each.
     """
 
-    def __init__(self, channels: Sequence[int], steps: Sequence[Step], width: int) -> None:
+    def __init__(self, channels: Sequence[int], steps: Sequence[UpsamplingStep], width: int) -> None:
         super().__init__()
         self.steps = steps
         self.lateral = nn.ModuleList(conv_norm_relu(c, width) for c in channels)

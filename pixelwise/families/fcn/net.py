@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from pixelwise.families.fcn.classifiers import Classifier
 from pixelwise.families.fcn.fusion import SkipFusion, TopDown
 from pixelwise.nets.backbones import Backbone
-from pixelwise.nets.geometry import Place
-from pixelwise.nets.upsampling import Step, steps, upsample
+from pixelwise.nets.receptive_fields import GridPlacement
+from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, upsample
 
 
 class FCN(nn.Module):
@@ -38,9 +38,9 @@ class FCN(nn.Module):
         self.scale = scale
         channels = backbone.channels[::-1]
         strides, offsets = backbone.strides[::-1], backbone.offsets[::-1]
-        down = steps(strides, offsets)
+        down = derive_steps(strides, offsets)
         # To the pixels from each grid, since staged training ends at coarser ones first.
-        self.last = [Step(stride, offset) for stride, offset in zip(strides, offsets, strict=True)]
+        self.last = [UpsamplingStep(stride, offset) for stride, offset in zip(strides, offsets, strict=True)]
         self.top_down = TopDown(channels, down, width) if width else None
         widths = [width] * len(channels) if width else channels
         self.fusion = SkipFusion(widths, down, classes, dropout, fusion, stream_scales)
@@ -62,19 +62,21 @@ class FCN(nn.Module):
         return self.backbone.channels
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[GridPlacement]:
         """Where the cells of each stream lie, coarse to fine, and then those of the fused scores."""
         # Resizing puts pixel 0 of the image where it keeps the picture's edges, not its first pixels, together.
-        streams = [Place(stride / self.scale, (offset + 0.5) / self.scale - 0.5) for stride, offset in self.last]
+        streams = [
+            GridPlacement(stride / self.scale, (offset + 0.5) / self.scale - 0.5) for stride, offset in self.last
+        ]
         return [*streams, streams[-1]]
 
-    def pieces(self) -> list[nn.Sequential]:
+    def split_by_stride(self) -> list[nn.Sequential]:
         """The layers between strides, fine to coarse, to be run one after the other on the prepared picture."""
-        return self.backbone.pieces()
+        return self.backbone.split_by_stride()
 
     def prepared(self, image: Tensor) -> Tensor:
         """The picture as the first piece takes it."""
-        return self.backbone.normalised(self.seen(image))
+        return self.backbone.normalise(self.seen(image))
 
     def seen(self, image: Tensor) -> Tensor:
         """The picture as the backbone sees it: resized by `scale`."""

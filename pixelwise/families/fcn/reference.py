@@ -10,7 +10,13 @@ from pixelwise.errors import ModelError
 from pixelwise.families.fcn.classifiers import stages_of
 from pixelwise.families.fcn.trunks import TRUNKS, Trunk
 from pixelwise.nets.backbones import IMAGENET
-from pixelwise.nets.geometry import Field, Place, crop_offset, extent, field_of
+from pixelwise.nets.receptive_fields import (
+    GridPlacement,
+    ReceptiveField,
+    derive_field,
+    find_crop_offset,
+    measure_kernel,
+)
 
 # What the published nets subtract, in the order of their channels: BGR.
 MEAN = (104.00699, 116.66877, 122.67892)
@@ -23,7 +29,7 @@ class ReferenceFCN(nn.Module):
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns logits (N, K, H, W). With pad 100 any size works; pad 81 crops
     FCN-32s by nothing and takes sizes from 33. Layers bear the names of the published Caffe models. Every crop follows
-    from the layers (`networks.geometry`). With `at_once` fixed factors scale the skips, so that streams of unlike norms
+    from the layers (`receptive_fields`). With `at_once` fixed factors scale the skips, so that streams of unlike norms
     can learn in one stage. Upsampling is bilinear and fixed, as the thesis's published nets have it; with
     `learned_upsampling` it only starts so between skips, as the text says.
     """
@@ -57,7 +63,9 @@ class ReferenceFCN(nn.Module):
         self.score = nn.ModuleDict({"score_fr": score_layer(trunk.channels[trunk.top], classes)})
         self.score.update({f"score_{skip}": score_layer(trunk.channels[skip], classes) for skip in self.skips})
         self.upscore, self.crops = upsampling(trunk, self.skips, classes)
-        self.places = places([trunk.field(layer) for layer in (trunk.top, *self.skips)], self.pieces(), self.crops[:-1])
+        self.places = places(
+            [trunk.field(layer) for layer in (trunk.top, *self.skips)], self.split_by_stride(), self.crops[:-1]
+        )
         # The last one stays fixed in both (thesis §2.3.4).
         self.upscore[:-1].requires_grad_(learned_upsampling)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -70,7 +78,7 @@ class ReferenceFCN(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the image's own grid."""
         x, features = self.prepared(image), list[Tensor]()
-        for piece in self.pieces():
+        for piece in self.split_by_stride():
             x = piece(x)
             features.insert(0, x)
         scores = self.fuse([self.stream(place, each) for place, each in enumerate(features)])
@@ -81,7 +89,7 @@ class ReferenceFCN(nn.Module):
         # Of channels-last memory the exporter takes 2·⌊x/32⌋ for ⌊x/16⌋: its crops are right at the traced size alone.
         return image.contiguous().flip(1) - self.mean
 
-    def pieces(self) -> list[nn.Sequential]:
+    def split_by_stride(self) -> list[nn.Sequential]:
         """The layers up to each one that is scored, fine to coarse, to be run one after the other."""
         names = [name for name, _ in self.trunk.named_children()]
         ends = [*(names.index(skip) + 1 for skip in reversed(self.skips)), len(names)]
@@ -150,12 +158,12 @@ def upsampling(trunk: Trunk, skips: Sequence[str], classes: int) -> tuple[nn.Mod
     """The layers from each grid to the next finer one, and the crops that align the skips, then the pixels."""
     layers, crops = nn.ModuleList(), []
     field = trunk.field(trunk.top)
-    for target in [*(trunk.field(skip) for skip in skips), Field()]:
+    for target in [*(trunk.field(skip) for skip in skips), ReceptiveField()]:
         layers.append(bilinear(int(field.stride / target.stride), classes, is_between=field.offset % 1 != 0))
-        field = field.then(field_of(layers[-1]))
-        is_last = target == Field()
+        field = field.then(derive_field(layers[-1]))
+        is_last = target == ReceptiveField()
         # A skip is the larger map, the picture the smaller one: what is cropped differs.
-        crops.append(crop_offset(field, target) if is_last else crop_offset(target, field))
+        crops.append(find_crop_offset(field, target) if is_last else find_crop_offset(target, field))
     return layers, crops
 
 
@@ -182,20 +190,22 @@ def cropped(x: Tensor, start: int, size: Sequence[int]) -> Tensor:
     return x[..., start : start + size[0], start : start + size[1]]
 
 
-def places(fields: Sequence[Field], pieces: Sequence[nn.Module], crops: Sequence[int]) -> list[Place]:
+def places(fields: Sequence[ReceptiveField], pieces: Sequence[nn.Module], crops: Sequence[int]) -> list[GridPlacement]:
     """Where the cells of the scored layers lie, coarse to fine, and then those of the fused scores.
 
     fields: of the layers, coarse to fine. pieces: their layers, fine to coarse. crops: of the skips.
     """
     taken = [*(trimmed(piece) for piece in reversed(pieces[1:])), 0]
-    layers = [Place(float(field.stride), float(field.offset), less) for field, less in zip(fields, taken, strict=True)]
+    layers = [
+        GridPlacement(float(field.stride), float(field.offset), less) for field, less in zip(fields, taken, strict=True)
+    ]
     finest = layers[-1]
     return [*layers, finest._replace(start=finest.start + (crops[-1] if crops else 0) * finest.step)]
 
 
 def trimmed(piece: nn.Module) -> int:
     """Cells that the convolutions of `piece`, which follow its pool, take off a map for want of padding."""
-    return sum(extent(layer) - 1 - 2 * int(layer.padding[0]) for layer in convolutions(piece))
+    return sum(measure_kernel(layer) - 1 - 2 * int(layer.padding[0]) for layer in convolutions(piece))
 
 
 def convolutions(net: nn.Module) -> list[nn.Conv2d]:

@@ -9,7 +9,7 @@ from torchvision import models
 from torchvision.models.googlenet import Inception, InceptionAux
 
 from pixelwise.families.fcn.classifiers import DROPOUT
-from pixelwise.nets.geometry import Field, compose, field_of
+from pixelwise.nets.receptive_fields import ReceptiveField, compose_fields, derive_field
 
 
 class Trunk(NamedTuple):
@@ -23,10 +23,10 @@ class Trunk(NamedTuple):
         """The last layer."""
         return next(reversed(self.layers))
 
-    def field(self, last: str) -> Field:
+    def field(self, last: str) -> ReceptiveField:
         """What a cell of the layer `last` sees of the picture."""
         names = list(self.layers)
-        return compose(field_of(self.layers[name]) for name in names[: names.index(last) + 1])
+        return compose_fields(derive_field(self.layers[name]) for name in names[: names.index(last) + 1])
 
 
 def vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: int = 4096) -> Trunk:

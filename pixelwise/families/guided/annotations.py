@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pixelwise.nets.upsampling import interpolation
+from pixelwise.nets.upsampling import make_interpolation
 
 
 def spread(annotation: Tensor, stride: int) -> Tensor:
@@ -14,7 +14,7 @@ def spread(annotation: Tensor, stride: int) -> Tensor:
     """
     # Not -(-side // stride): exported, a division rounds towards zero.
     rows, columns = (
-        interpolation((side + stride - 1) // stride, stride, side).to(annotation) for side in annotation.shape[2:]
+        make_interpolation((side + stride - 1) // stride, stride, side).to(annotation) for side in annotation.shape[2:]
     )
     return rows.T @ annotation @ columns
 

@@ -24,7 +24,7 @@ from pixelwise.families.guided.episodes import (
     target,
 )
 from pixelwise.families.guided.runtime.clicks import nearness
-from pixelwise.metrics.positive import positive_iu
+from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.training.loop import Arrays, LoopParams
 
 STRIDE = 8

@@ -17,9 +17,9 @@ from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
 from pixelwise.families.guided.net import FINE, STRIDE, GuidedNet
 from pixelwise.nets.backbones import Backbone
-from pixelwise.nets.probes import pictures
+from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.params import Params
-from pixelwise.training.loop import History, Recorder
+from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 
 STRIDES = (FINE, STRIDE, 16, 32)
@@ -71,7 +71,7 @@ def task_of(data: PreparedData, params: TrainParams) -> Episodes:
     return Episodes(data.split(params.train_split), data.split(params.val_split), params)
 
 
-def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: Recorder) -> History:
+def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
     """Train on episodes of one shot and 1 to 100 points, or dense ones (thesis §4.3.3)."""
     return fit_loop(net, task_of(data, params), params, state, record)
 
@@ -93,7 +93,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
 
     def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
-        return {"image": pictures(batch, height, width)}
+        return {"image": make_images(batch, height, width)}
 
     def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
@@ -149,7 +149,7 @@ def fused(net: EarlyFusion) -> Graph:
     def annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(height)
         said = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
-        return {"image": pictures(batch, height, width), "annotation": said}
+        return {"image": make_images(batch, height, width), "annotation": said}
 
     axes = {
         "image": {0: "batch", 1: "height", 2: "width"},

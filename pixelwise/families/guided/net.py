@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pixelwise.families.guided.annotations import pool, shares, spread
 from pixelwise.families.guided.metric import MATCHES, Scorer, rival
 from pixelwise.nets.backbones import Backbone
-from pixelwise.nets.upsampling import interpolation, upsample_by_products
+from pixelwise.nets.upsampling import make_interpolation, upsample_by_products
 
 STRIDE, FINE = 8, 4
 # What a class without an annotation scores: as unlike as can be.
@@ -172,7 +172,7 @@ def cells_last(x: Tensor, factor: int, size: torch.Size) -> Tensor:
     if factor == 1:
         return x
     batch, height, width, channels = x.shape
-    rows, columns = interpolation(height, factor, size[0]).to(x), interpolation(width, factor, size[1]).to(x)
+    rows, columns = make_interpolation(height, factor, size[0]).to(x), make_interpolation(width, factor, size[1]).to(x)
     return (rows @ (columns @ x).flatten(2)).view(batch, size[0], size[1], channels)
 
 

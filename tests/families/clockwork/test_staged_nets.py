@@ -51,7 +51,7 @@ def centre_scores(net) -> None:
     net.eval()
     x = net.prepared(torch.from_numpy(np.stack(FRAMES)).permute(0, 3, 1, 2).float())
     layers = list(net.score.values() if isinstance(net, ReferenceFCN) else net.fusion.score)
-    for place, piece in enumerate(net.pieces()):
+    for place, piece in enumerate(net.split_by_stride()):
         x = piece(x)
         layer = layers[len(layers) - 1 - place]
         scores = layer(x)

@@ -10,7 +10,7 @@ from pixelwise.errors import ModelError
 from pixelwise.families.fcn import classifiers
 from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier, convolutionalise, fully_connected
 from pixelwise.nets.backbones import IMAGENET
-from pixelwise.nets.geometry import receptive_field
+from pixelwise.nets.receptive_fields import measure_receptive_field
 
 STRIDES = {"alexnet": (8, 16, 32), "vgg16": (2, 4, 8, 16, 32), "googlenet": (4, 8, 16, 32)}
 
@@ -49,7 +49,7 @@ def test_a_dense_map_equals_the_classifier_on_every_crop():
     classifier = nn.Sequential(features, nn.Flatten(), fc6, nn.ReLU(), fc7).eval()
     dense = nn.Sequential(features, convolutionalise(fc6, 8, 6), nn.ReLU(), convolutionalise(fc7, 16, 1)).eval()
     # AlexNet's geometry with the borders that its paddings hide: as far as its units see, every 32 pixels.
-    size = receptive_field(*dense)
+    size = measure_receptive_field(*dense)
     assert size >= 355
     image = torch.rand(1, 3, size + 32, size + 64)
     with torch.inference_mode():
@@ -126,7 +126,7 @@ def test_with_21_scores_a_net_has_the_parameters_of_table_2_1(name, millions):
 
 @pytest.mark.parametrize(("name", "pixels"), [("alexnet", 355), ("vgg16", 404), ("googlenet", 571 - 6 * 32)])
 def test_a_unit_sees_as_many_pixels_as_its_layers_let_it(name, pixels):
-    assert receptive_field(*weightless(name, (32,)).stages) == pixels
+    assert measure_receptive_field(*weightless(name, (32,)).stages) == pixels
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

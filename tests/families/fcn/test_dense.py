@@ -16,7 +16,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from pixelwise.errors import ModelError
 from pixelwise.families.fcn.dense import dilate, shift_and_stitch
-from pixelwise.nets.geometry import field_of
+from pixelwise.nets.receptive_fields import derive_field
 
 CONV_FIRST = [
     nn.Conv2d(2, 3, 3, stride=2),
@@ -68,7 +68,7 @@ def unpadded(name: str) -> tuple[nn.Module, int | tuple[int, int]]:
 
 def valid(net: nn.Module, size: int) -> slice:
     """The cells of the dense prediction of a picture of `size` that see no padding, at any shift."""
-    field = field_of(net)
+    field = derive_field(net)
     padding = int((field.kernel - 1) / 2 - field.offset)
     return slice(math.ceil(padding / field.stride) * int(field.stride), padding + size - field.kernel + 1)
 
@@ -108,8 +108,8 @@ def test_random_weights_agree_to_rounding():
 def test_a_partial_rewrite_keeps_the_stride_asked_for_and_is_the_dense_prediction_at_it(kept):
     net, image = whole(nn.Sequential(*CONV_FIRST)), picture(45, 47)
     partial = dilate(net, kept)
-    assert field_of(partial).stride == kept
-    assert field_of(partial).kernel == field_of(net).kernel
+    assert derive_field(partial).stride == kept
+    assert derive_field(partial).kernel == derive_field(net).kernel
     assert torch.equal(partial(image), shift_and_stitch(net, image, 8)[..., ::kept, ::kept])
     assert torch.equal(partial(image)[..., :: 8 // kept, :: 8 // kept], net(image))
 
@@ -126,7 +126,7 @@ def test_a_prediction_lies_on_the_pixel_at_the_centre_of_its_receptive_field():
     ).double()
     for parameter in net.parameters():
         nn.init.constant_(parameter, 1.0)
-    field, inside = field_of(net), valid(net, 40)
+    field, inside = derive_field(net), valid(net, 40)
     for dense in (dilate(net), lambda image: shift_and_stitch(net, image, 4)):
         for row, column in ((inside.start, inside.stop - 1), (12, 15)):
             image = torch.zeros(1, 1, 40, 40, dtype=torch.float64, requires_grad=True)
@@ -139,7 +139,7 @@ def test_a_prediction_lies_on_the_pixel_at_the_centre_of_its_receptive_field():
 
 def test_a_picture_padded_by_half_the_field_gets_at_each_pixel_the_net_of_the_window_around_it():
     net = whole(nn.Sequential(nn.Conv2d(2, 3, 3, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(3, 2, 3)))
-    assert field_of(net).kernel == 15
+    assert derive_field(net).kernel == 15
     image = picture(9, 11)
     padded = nn.functional.pad(image, (7, 7, 7, 7))
     dense = shift_and_stitch(net, padded, 4)

@@ -151,7 +151,7 @@ def test_a_masked_picture_is_scored_as_it_is_asked_for_and_the_training_stays(da
     hidden = settings.model_copy(update={"augment": settings.augment.model_copy(update={"masking": "foreground"})})
     task = fcn.task_of(prepared, hidden)
     # What is scored, and what is learned from.
-    for maps in (task.maps(task.val, 0), task.sample(0, 0, 0)):
+    for maps in (task.read_maps(task.val, 0), task.sample(0, 0, 0)):
         is_foreground = (maps["label"] > 0) & (maps["label"] != 255)
         assert is_foreground.any()
         assert (maps["image"][is_foreground] == MEAN_COLOUR).all()

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from pixelwise.families.fcn.fusion import SkipFusion
 from pixelwise.families.fcn.net import FCN, LateFusion, NullBackground
 from pixelwise.nets.backbones import Backbone
-from pixelwise.nets.labels import PixelLabels, depth_channel
-from pixelwise.nets.upsampling import Step, steps, upsample
+from pixelwise.nets.pixel_labeller import PixelLabeller, encode_depth
+from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, upsample
 
 BACKBONE = "efficientnet_lite0"
 
@@ -60,7 +60,7 @@ def test_a_new_net_scores_zero_so_that_a_skip_does_not_interfere():
 
 
 def test_adding_a_zero_skip_leaves_the_scores_as_they_were_at_every_cell_of_the_coarser_grid():
-    coarse, fine = (SkipFusion([6, 5, 4][:n], steps((32, 16, 8)[:n]), classes=3).eval() for n in (2, 3))
+    coarse, fine = (SkipFusion([6, 5, 4][:n], derive_steps((32, 16, 8)[:n]), classes=3).eval() for n in (2, 3))
     randomise(coarse)
     for part in range(2):
         fine.score[part].load_state_dict(coarse.score[part].state_dict())
@@ -85,7 +85,7 @@ def test_adding_a_zero_skip_leaves_the_prediction_of_a_net_as_it_was():
 
 
 def test_scoring_then_summing_equals_scoring_the_concatenation():
-    fusion = SkipFusion([6, 5, 4], steps((32, 16, 8)), classes=3).eval().double()
+    fusion = SkipFusion([6, 5, 4], derive_steps((32, 16, 8)), classes=3).eval().double()
     randomise(fusion)
     features = [torch.randn(2, c, h, w).double() for c, h, w in ((6, 3, 4), (5, 5, 7), (4, 10, 14))]
     middle, finest = features[1:]
@@ -142,7 +142,7 @@ def test_the_shipped_net_takes_pictures_and_gives_the_most_probable_class():
     randomise(net.fusion)
     image = torch.randint(0, 256, (2, 37, 50, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        prediction, logits = PixelLabels(net)(image), net(image.permute(0, 3, 1, 2).float())
+        prediction, logits = PixelLabeller(net)(image), net(image.permute(0, 3, 1, 2).float())
     assert prediction.dtype == torch.uint8
     assert torch.equal(prediction.long(), logits.argmax(dim=1))
     assert len(prediction.unique()) > 1
@@ -162,15 +162,15 @@ def test_upsampling_puts_cell_i_on_pixel_factor_times_i_plus_its_offset(offset):
 
 
 def test_steps_between_grids_count_in_cells_of_the_finer_one():
-    assert steps((32, 16, 8), (15.5, 7.5, 3.5)) == [Step(2, 0.5), Step(2, 0.5)]
-    assert steps((32, 8)) == [Step(4, 0.0)]
+    assert derive_steps((32, 16, 8), (15.5, 7.5, 3.5)) == [UpsamplingStep(2, 0.5), UpsamplingStep(2, 0.5)]
+    assert derive_steps((32, 8)) == [UpsamplingStep(4, 0.0)]
 
 
 def test_fusion_by_maximum_sends_each_gradient_to_one_stream_and_a_sum_to_all():
     features = [torch.randn(1, 4, 2, 2), torch.randn(1, 4, 4, 4)]
     moved = {}
     for fusion in ("sum", "max"):
-        net = SkipFusion([4, 4], steps((2, 1)), classes=1, fusion=fusion)
+        net = SkipFusion([4, 4], derive_steps((2, 1)), classes=1, fusion=fusion)
         randomise(net)
         # Far above the other stream everywhere.
         torch.nn.init.constant_(net.score[1].bias, 100.0)
@@ -182,7 +182,7 @@ def test_fusion_by_maximum_sends_each_gradient_to_one_stream_and_a_sum_to_all():
 
 def test_a_streams_scale_multiplies_its_features_before_they_are_scored():
     features = [torch.randn(1, 4, 2, 2), torch.randn(1, 3, 4, 4)]
-    plain, scaled = (SkipFusion([4, 3], steps((2, 1)), 2, scales=scales) for scales in ((), (1.0, 0.01)))
+    plain, scaled = (SkipFusion([4, 3], derive_steps((2, 1)), 2, scales=scales) for scales in ((), (1.0, 0.01)))
     randomise(plain)
     scaled.load_state_dict(plain.state_dict())
     torch.testing.assert_close(scaled(features), plain([features[0], 0.01 * features[1]]))
@@ -223,7 +223,7 @@ def test_a_depth_channel_starts_as_the_mean_of_the_colour_filters():
 
 
 def test_the_depth_channel_is_the_log_of_millimetres_and_zero_where_depth_is_unknown():
-    found = depth_channel(torch.tensor([[[0, 255, 2550]]], dtype=torch.int32))
+    found = encode_depth(torch.tensor([[[0, 255, 2550]]], dtype=torch.int32))
     assert found.shape == (1, 1, 1, 3)
     assert found[0, 0, 0].tolist() == pytest.approx([0.0, 0.0, 2.3026], abs=3e-4)
 
@@ -246,7 +246,7 @@ def test_a_null_background_scores_zero_and_has_no_parameters():
 def test_a_null_background_wins_where_every_learned_class_scores_below_zero():
     # Its scores start at zero, so the biases are what every pixel gets.
     net = fcn(3, (32,))
-    labels, image = PixelLabels(NullBackground(net)).eval(), torch.randint(0, 256, (1, 40, 56, 3), dtype=torch.uint8)
+    labels, image = PixelLabeller(NullBackground(net)).eval(), torch.randint(0, 256, (1, 40, 56, 3), dtype=torch.uint8)
     for biases, expected in (([-3.0, -0.1, -2.0], 0), ([-3.0, 0.1, -2.0], 2), ([-3.0, -0.1, 5.0], 3)):
         with torch.inference_mode():
             net.fusion.score[0].bias.copy_(torch.tensor(biases))
@@ -279,6 +279,6 @@ def test_two_heads_are_the_rows_of_one_score_layer():
         net.fusion.load_state_dict({name: value[rows] for name, value in both.fusion.state_dict().items()})
     image = torch.randint(0, 256, (1, 40, 56, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        semantic, geometry = PixelLabels(both, heads={"semantic": 3, "geometry": 2})(image)
-        assert (semantic == PixelLabels(first)(image)).float().mean() > 0.999
-        assert (geometry == PixelLabels(second)(image)).float().mean() > 0.999
+        semantic, geometry = PixelLabeller(both, heads={"semantic": 3, "geometry": 2})(image)
+        assert (semantic == PixelLabeller(first)(image)).float().mean() > 0.999
+        assert (geometry == PixelLabeller(second)(image)).float().mean() > 0.999

@@ -13,7 +13,7 @@ from pixelwise.errors import ModelError
 from pixelwise.families.fcn.reference import MEAN, ReferenceFCN, bilinear_kernel, to_caffe_scaling
 from pixelwise.families.fcn.trunks import TRUNKS, alexnet, vgg16
 from pixelwise.nets.backbones import IMAGENET
-from pixelwise.nets.geometry import receptive_field
+from pixelwise.nets.receptive_fields import measure_receptive_field
 
 NETS = {"32s": (32,), "16s": (32, 16), "8s": (32, 16, 8)}
 
@@ -62,7 +62,7 @@ def test_parameters_and_receptive_fields_are_those_of_table_2_1(name, millions, 
     assert round(sum(p.numel() for p in net.parameters() if p.requires_grad) / 1e6) == millions
     # The thesis drops GoogLeNet's average pool and counts it.
     pooled = [nn.AvgPool2d(7, stride=1)] if name == "googlenet" else []
-    assert receptive_field(net.trunk, *pooled) == pixels
+    assert measure_receptive_field(net.trunk, *pooled) == pixels
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pixelwise.data.prepared import Sample
 from pixelwise.families.clockwork.measure.paired_runs import Ran, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import curve
-from pixelwise.metrics.confusion import Absent, scores_of
+from pixelwise.metrics.confusion import Absent, compute_scores
 
 ROUNDS = 3
 ORACLE = "oracle"
@@ -111,7 +111,7 @@ def measure_frontier(
     table: as for `run_schedules`.
     """
     found = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
-    scores = [scores_of(np.sum(ran.counts, axis=0), absent, classes).mean_iu for ran in found]
+    scores = [compute_scores(np.sum(ran.counts, axis=0), absent, classes).mean_iu for ran in found]
     points = [point_of(ran, score, scores[0], found[0]) for ran, score in zip(found, scores, strict=True)]
     return len(found[0].ids), tuple(points)
 

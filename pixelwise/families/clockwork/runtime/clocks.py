@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelwise.errors import ParamsError
-from pixelwise.metrics.temporal import label_change, pixel_change
+from pixelwise.metrics.frame_change import label_change, pixel_change
 
 
 @dataclass(frozen=True)

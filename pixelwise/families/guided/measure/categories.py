@@ -16,7 +16,7 @@ from pixelwise.families.guided.runtime.guidance import Shot, merge
 from pixelwise.families.guided.runtime.refine import settle, surest
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel, label
 from pixelwise.inference.session import Provider, open_session
-from pixelwise.metrics.positive import positive_iu
+from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 
 # From features to a label without guidance.

@@ -18,7 +18,7 @@ from pixelwise.families.guided.measure.categories import (
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import STRIDE, GuidedModel, label
-from pixelwise.metrics.positive import positive_iu
+from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 
 

@@ -15,7 +15,7 @@ from pixelwise.families.guided.measure.categories import Told, shots_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, enlarge
-from pixelwise.metrics.positive import positive_iu
+from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 
 

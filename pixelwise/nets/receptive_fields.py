@@ -18,7 +18,7 @@ BRANCHES = (Inception,)
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """What one cell sees: `kernel` input cells, the centre of cell i at input coordinate stride·i + offset.
 
     The thesis's rule for kernels and strides, f_ks ∘ g_k's' = (f ∘ g) of k' + (k − 1)s' and ss', with the offsets that
@@ -29,16 +29,16 @@ class Field:
     stride: Fraction = Fraction(1)
     offset: Fraction = Fraction(0)
 
-    def then(self, top: "Field") -> "Field":
+    def then(self, top: "ReceptiveField") -> "ReceptiveField":
         """The field on this field's input of a layer `top` that works on its output."""
-        return Field(
+        return ReceptiveField(
             kernel=math.ceil(self.kernel + (top.kernel - 1) * self.stride),
             stride=self.stride * top.stride,
             offset=self.offset + self.stride * top.offset,
         )
 
 
-class Place(NamedTuple):
+class GridPlacement(NamedTuple):
     """Where a map's cells lie, cell i at pixel start + i·step, as an exported clockwork says it (`runtime.grids`).
 
     trimmed: cells that it has less than the next finer map makes, since layers without padding took them off.
@@ -49,36 +49,38 @@ class Place(NamedTuple):
     trimmed: int = 0
 
 
-def field_of(module: nn.Module) -> Field:
+def derive_field(module: nn.Module) -> ReceptiveField:
     """The field of a layer, a chain of layers or parallel branches. Raises ModelError where it is none of these."""
     if isinstance(module, CHAINS):
-        return compose(field_of(child) for child in module.children())
+        return compose_fields(derive_field(child) for child in module.children())
     if isinstance(module, BRANCHES):
-        return parallel(field_of(child) for child in module.children())
+        return merge_branches(derive_field(child) for child in module.children())
     if isinstance(module, POINTWISE):
-        return Field()
+        return ReceptiveField()
     if isinstance(module, nn.ConvTranspose2d):
-        kernel, stride = extent(module), side(module.stride)
-        centre = side(module.padding) - Fraction(kernel - 1, 2)
-        return Field(math.ceil(kernel / stride), Fraction(1, stride), centre / stride)
+        kernel, stride = measure_kernel(module), require_square(module.stride)
+        centre = require_square(module.padding) - Fraction(kernel - 1, 2)
+        return ReceptiveField(math.ceil(kernel / stride), Fraction(1, stride), centre / stride)
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        kernel = extent(module)
-        return Field(kernel, Fraction(side(module.stride)), Fraction(kernel - 1, 2) - side(module.padding))
+        kernel = measure_kernel(module)
+        return ReceptiveField(
+            kernel, Fraction(require_square(module.stride)), Fraction(kernel - 1, 2) - require_square(module.padding)
+        )
     if isinstance(module, nn.ZeroPad2d):
         left, _, top, _ = module.padding
-        return Field(offset=-Fraction(side((left, top))))
+        return ReceptiveField(offset=-Fraction(require_square((left, top))))
     raise ModelError(f"layer {type(module).__name__}: expected one with a kernel, or one that works cell by cell")
 
 
-def compose(fields: Iterable[Field]) -> Field:
+def compose_fields(fields: Iterable[ReceptiveField]) -> ReceptiveField:
     """The field of layers one after the other, first to last."""
-    total = Field()
+    total = ReceptiveField()
     for field in fields:
         total = total.then(field)
     return total
 
 
-def parallel(fields: Iterable[Field]) -> Field:
+def merge_branches(fields: Iterable[ReceptiveField]) -> ReceptiveField:
     """The field of branches side by side: the widest. Raises ModelError where their grids differ."""
     branches = list(fields)
     grids = {(field.stride, field.offset) for field in branches}
@@ -88,12 +90,12 @@ def parallel(fields: Iterable[Field]) -> Field:
     return max(branches, key=lambda field: field.kernel)
 
 
-def receptive_field(*modules: nn.Module) -> int:
+def measure_receptive_field(*modules: nn.Module) -> int:
     """Pixels across that one output cell of `modules`, run one after the other, sees."""
-    return compose(field_of(module) for module in modules).kernel
+    return compose_fields(derive_field(module) for module in modules).kernel
 
 
-def crop_offset(top: Field, reference: Field) -> int:
+def find_crop_offset(top: ReceptiveField, reference: ReceptiveField) -> int:
     """How many cells of `top` come before the one that looks where cell 0 of `reference` does (thesis §2.3.3).
 
     Raises ModelError where no crop aligns the two: their strides differ, or the offset is negative or in between.
@@ -106,13 +108,13 @@ def crop_offset(top: Field, reference: Field) -> int:
     return int(offset)
 
 
-def extent(layer: nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d | nn.AvgPool2d) -> int:
+def measure_kernel(layer: nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d | nn.AvgPool2d) -> int:
     """Cells across that the kernel spans, its dilation included."""
-    dilation = 1 if isinstance(layer, nn.AvgPool2d) else side(layer.dilation)
-    return dilation * (side(layer.kernel_size) - 1) + 1
+    dilation = 1 if isinstance(layer, nn.AvgPool2d) else require_square(layer.dilation)
+    return dilation * (require_square(layer.kernel_size) - 1) + 1
 
 
-def side(value: object) -> int:
+def require_square(value: object) -> int:
     """The one number of a square pair, or the number itself."""
     sides = set(value) if isinstance(value, tuple) else {value}
     if len(sides) != 1 or not isinstance(number := sides.pop(), int):

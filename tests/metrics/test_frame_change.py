@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelwise.metrics.temporal import label_change, pixel_change, score_change
+from pixelwise.metrics.frame_change import label_change, pixel_change, score_change
 
 
 def test_label_change_is_the_share_of_places_that_differ_each_counted_once():

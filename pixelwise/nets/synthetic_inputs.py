@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pictures(batch: int, height: int, width: int) -> Tensor:
+def make_images(batch: int, height: int, width: int) -> Tensor:
     """Pictures (N, H, W, 3) uint8 with structure at every scale, as photographs have; equal for equal arguments."""
     generator = torch.Generator().manual_seed(batch * height * width)
     total = torch.zeros(batch, 3, height, width)
@@ -16,7 +16,7 @@ def pictures(batch: int, height: int, width: int) -> Tensor:
     return (total * 100 + 127).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def depths(batch: int, height: int, width: int) -> Tensor:
+def make_depths(batch: int, height: int, width: int) -> Tensor:
     """Depth maps (N, H, W) int32 in centimetres, some of it unknown (0); equal for equal arguments."""
-    grey = pictures(batch, height, width)[..., 0].to(torch.int32)
+    grey = make_images(batch, height, width)[..., 0].to(torch.int32)
     return torch.where(grey < 20, 0, 100 + 20 * grey)
