@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import graph_file
-from pixelwise.registry.models import PREFIX
-from pixelwise.registry.registry import add_version
-from pixelwise.registry.versions import CHAMPION, GRAPH, ONNX_TAG, move_alias
+from pixelwise.registry.references import PREFIX
+from pixelwise.registry.registration import add_version
+from pixelwise.registry.versions import CHAMPION, GRAPH_FILE, ONNX_TAG, move_alias
 from pixelwise.tracking.store import connect
 
 # The start of a field of ONNX's ModelProto (domain, 4) of no length: another file, the same graph.
@@ -43,7 +43,7 @@ def release_twice(model: Path, folder: Path, name: str = "load") -> Releases:
     client = connect(store)
     versions = []
     for number in (1, 2):
-        copy = folder / str(number) / GRAPH
+        copy = folder / str(number) / GRAPH_FILE
         copy.parent.mkdir()
         shutil.copyfile(graph, copy)
         with copy.open("ab") as file:

@@ -22,8 +22,8 @@ from pixelwise.files import write_json, write_text
 from pixelwise.inference.session import open_model
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.registry.models import model_folder
-from pixelwise.tracking import record_beside
+from pixelwise.registry.references import resolve_model_folder
+from pixelwise.tracking import record_for_model
 
 # Inputs of the graph by name, each with a first axis for the batch.
 Inputs = Mapping[str, np.ndarray]
@@ -109,7 +109,7 @@ def run(
 
     Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
     """
-    model = model_folder(model)
+    model = resolve_model_folder(model)
     (graph,) = graphs_of(*load_trained(model / "checkpoint"))
     engines, left_out = open_engines(model, graph, params.device)
     times = {}
@@ -121,7 +121,7 @@ def run(
     write_json(out / "benchmark.json", found.report())
     write_text(out / "benchmark.txt", f"{found}\n")
     medians = {name: engine["median_milliseconds"] for name, engine in found.report()["engines"].items()}
-    record_beside(model, {f"benchmark/{name.replace(' ', '_')}_ms": value for name, value in medians.items()})
+    record_for_model(model, {f"benchmark/{name.replace(' ', '_')}_ms": value for name, value in medians.items()})
     return found
 
 

@@ -37,7 +37,7 @@ from pixelwise.inference.session import (
 from pixelwise.metrics.confusion import Absent, Counts, compute_scores, count_pixels
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.registry.models import model_folder
+from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.evaluation import Evaluation, percent
 from pixelwise.reporting.grid import GridRow
 
@@ -72,7 +72,7 @@ def run(
     classes are not the model's or it lacks a layer, ModelError where the model cannot run or is not in stages,
     ParamsError where there is no such schedule.
     """
-    model = model_folder(model)
+    model = resolve_model_folder(model)
     staged = open_staged(model, params.provider) if schedule else None
     segmenter = staged.plain if staged else open_model(model, params.provider)
     split = open_split(params.split, data, dataset, root, segmenter.layers)
@@ -283,7 +283,7 @@ def tracked_metrics(found: Evaluation) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> None:
     """Run the step from the command line; a guided model has scores, and so options, of its own."""
     with command.plain_errors():
-        model = model_folder(Path(command.value_of("model", argv, default="")))
+        model = resolve_model_folder(Path(command.value_of("model", argv, default="")))
     if (model / "guide.onnx").is_file() or command.value_of("section", argv, default="").startswith("guided."):
         from pixelwise.families.guided.measure import evaluation
 

@@ -1,6 +1,6 @@
 """Promote a model: the challenger becomes champion where the release gate allows it.
 
-Any cut is mended by running again (pixelwise/registry/changes.py).
+Any cut is mended by running again (pixelwise/registry/champion_change.py).
 """
 
 import functools
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pixelwise import command
 from pixelwise.errors import RegistryError
-from pixelwise.registry.changes import ROLLED_BACK_TAG, carry_out, commit, finish_cut_change
-from pixelwise.registry.gate import Check, Decision, ReleaseParams, decide
-from pixelwise.registry.registry import evidence_of
+from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
+from pixelwise.registry.registration import load_evidence
+from pixelwise.registry.release_gate import Check, Decision, ReleaseParams, decide
 from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
-from pixelwise.tracking.store import connect, plain_errors, shown, store_uri
+from pixelwise.tracking.store import connect, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,14 +50,14 @@ def run(
     Then the champion becomes previous, the challenger champion, and the ledger gets a line. Without a challenger
     nothing changes. Raises RegistryError where nothing is registered under `name` or the store fails.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect(uri)
-    with plain_errors(uri):
-        finish_cut_change(client, name, ledger)
+    with translate_errors(uri):
+        finish_pending_change(client, name, ledger)
         aliases = read_aliases(client, name)
         champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
         if challenger is None and champion is None:
-            there = f"{shown(uri)} has neither challenger nor champion"
+            there = f"{redact_uri(uri)} has neither challenger nor champion"
             raise RegistryError(f"{name}: {there}; run pixelwise register first")
         if challenger is None or challenger == champion:
             return Promotion(name, str(champion), "unchanged", Decision(()))
@@ -65,14 +65,14 @@ def run(
         if not decision.promote:
             return Promotion(name, challenger, "refused", decision)
         checks = [asdict(check) for check in decision.checks]
-        carry_out(client, commit(client, name, "promotion", challenger, champion, checks=checks), ledger)
+        apply_change(client, record_decision(client, name, "promotion", challenger, champion, checks=checks), ledger)
     return Promotion(name, challenger, "promoted", decision)
 
 
 def judge(client: "MlflowClient", name: str, challenger: str, champion: str | None, params: ReleaseParams) -> Decision:
     """The gate's decision on the evidence kept with the versions, and on whether one was rolled back before."""
-    rival = None if champion is None else evidence_of(client, name, champion)
-    decision = decide(evidence_of(client, name, challenger), rival, params)
+    rival = None if champion is None else load_evidence(client, name, champion)
+    decision = decide(load_evidence(client, name, challenger), rival, params)
     if since := client.get_model_version(name, challenger).tags.get(ROLLED_BACK_TAG):
         rolled_back = Check("never rolled back", False, f"rolled back at {since}", "another version")
         return Decision((*decision.checks, rolled_back))

@@ -22,7 +22,7 @@ from pixelwise.inference.session import Segmenter, graph_file, open_model, stack
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.tracking import record_beside
+from pixelwise.tracking import record_for_model
 
 QUANTIZATION_FILE = "quantization.json"
 # Activations too: left out, a convolution's output is rounded over its whole range before ReLU6 cuts most of it away,
@@ -105,7 +105,7 @@ def run(
     facts = {name: value for name, value in asdict(found).items() if name != "out"}
     digest = sha256_file(out / "model.onnx") if found.is_offered else None
     write_json(out / QUANTIZATION_FILE, {**facts, "offered": found.is_offered, "sha256": digest})
-    record_beside(model, {"int8/mean_iu": found.mean_iu_int8, "float32/mean_iu": found.mean_iu_float32})
+    record_for_model(model, {"int8/mean_iu": found.mean_iu_int8, "float32/mean_iu": found.mean_iu_float32})
     return found
 
 

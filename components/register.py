@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from pixelwise import command
 from pixelwise.errors import DataError
-from pixelwise.registry.evidence import METRICS, evidence_files, read_json
-from pixelwise.registry.registry import add_version, file_hashes, identity_of, keep_evidence
+from pixelwise.registry.evidence import METRICS, list_evidence_files, read_json
+from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, save_evidence
 from pixelwise.registry.versions import (
     CHALLENGER,
     CHAMPION,
     FILES_TAG,
-    GRAPH,
+    GRAPH_FILE,
     ONNX_TAG,
     find_version,
     move_alias,
     read_aliases,
 )
 from pixelwise.tracking.runs import read_run
-from pixelwise.tracking.sending import known_run, send_waiting
-from pixelwise.tracking.store import connect, git_commit, plain_errors, say, store_uri
+from pixelwise.tracking.sender import find_run, send_unsent_runs
+from pixelwise.tracking.store import connect, print_notice, read_git_commit, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,27 +60,27 @@ def run(
 
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
-    files = evidence_files(model, evaluation, benchmark)
-    hashes = file_hashes(model)
+    files = list_evidence_files(model, evaluation, benchmark)
+    hashes = hash_model_files(model)
     require_same_model(hashes, model, evaluation)
     trained = read_run(model / "checkpoint" / "run.json")
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect(uri)
-    send_waiting(client, uri)
-    with plain_errors(uri):
-        version = known = find_version(client, name, identity_of(hashes))
+    send_unsent_runs(client, uri)
+    with translate_errors(uri):
+        version = known = find_version(client, name, compute_identity(hashes))
         if version is None:
             run_id = tracked_run(client, trained["run_id"])
             tags = {
                 "fingerprint": trained["fingerprint"],
-                ONNX_TAG: identity_of(hashes),
+                ONNX_TAG: compute_identity(hashes),
                 FILES_TAG: json.dumps(hashes),
                 **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code", "environment")},
                 "manifest_sha256": str(read_json(evaluation / METRICS).get("data") or ""),
-                "git_commit": git_commit(),
+                "git_commit": read_git_commit(),
             }
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
-        keep_evidence(client, name, version, files)
+        save_evidence(client, name, version, files)
         is_champion = nominate(client, name, version)
     return Registration(name, version, is_new=known is None, is_champion=is_champion)
 
@@ -88,21 +88,22 @@ def run(
 def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
     """Raise DataError where the folder `model` has no graph, or the evaluation is of another one."""
     if not any(name.endswith(".onnx") for name in hashes):
-        raise DataError(f"{model / GRAPH}: no such file, expected the exported model")
+        raise DataError(f"{model / GRAPH_FILE}: no such file, expected the exported model")
     scored = read_json(evaluation / METRICS).get("model_sha256")
     # Scores of a family of several graphs, none of them model.onnx, do not name them.
-    if GRAPH in hashes and scored != hashes[GRAPH]:
+    if GRAPH_FILE in hashes and scored != hashes[GRAPH_FILE]:
         raise DataError(
-            f"{evaluation / METRICS}: model_sha256 {scored}, but {model / GRAPH} has {hashes[GRAPH]}; evaluate it again"
+            f"{evaluation / METRICS}: model_sha256 {scored}, but {model / GRAPH_FILE} has {hashes[GRAPH_FILE]}; "
+            "evaluate it again"
         )
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
     """The id under which the store has the run `run_id`; else None, and the user is told."""
-    if run_id is not None and (known := known_run(client, run_id)):
+    if run_id is not None and (known := find_run(client, run_id)):
         return known
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
-    say(f"{reason}; the version is linked to no run")
+    print_notice(f"{reason}; the version is linked to no run")
     return None
 
 

@@ -18,7 +18,7 @@ from pixelwise.families.trained import MODEL_FILE, read_description
 from pixelwise.files import write_bytes, write_json
 from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
 from pixelwise.tracking.runs import RUN_FILE, start_run
-from pixelwise.tracking.store import git_commit
+from pixelwise.tracking.store import read_git_commit
 from pixelwise.training import checkpoints
 from pixelwise.training.allocator import keep_freed_memory
 from pixelwise.training.history import HISTORY_FILE, find_best_row
@@ -103,11 +103,11 @@ def learn(
     with start_run(experiment, name, parameters, marked, tracking, resume=begun(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
-        history = kind.fit(net, prepared, params, work, recorder.metrics)
+        history = kind.fit(net, prepared, params, work, recorder.log_metrics)
         if is_main_process() and hasattr(kind, "illustrate"):
             for file, content in kind.illustrate(net, prepared, params, history).items():
                 write_bytes(out / file, content)
-                recorder.artifacts(out / file)
+                recorder.log_artifacts(out / file)
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
@@ -147,7 +147,7 @@ def code_of(family: str) -> str:
 def circumstances() -> dict[str, Any]:
     """What a training took place under: to repeat it to the bit, as many threads and like instructions are needed."""
     machine = {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}
-    return {"git_commit": git_commit(PROJECT), "machine": machine}
+    return {"git_commit": read_git_commit(PROJECT), "machine": machine}
 
 
 def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def register(family: str, project: Path) -> Acted:
 def promote(family: str, project: Path) -> Acted:
     """Let the gate decide on the challenger. A refusal is an answer, not a failure of the pipeline."""
     from components.promote import run
-    from pixelwise.registry.gate import ReleaseParams
+    from pixelwise.registry.release_gate import ReleaseParams
 
     file = project / PARAMS_FILE
     section = f"{family}.release"

@@ -14,7 +14,7 @@ from flows.dependencies import DVC_FILE, is_code, updated
 from pixelwise import command
 from pixelwise.identity import PROJECT
 from pixelwise.params import PARAMS_FILE, Params, parse, read_section
-from pixelwise.registry.gate import ReleaseParams
+from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.tools import use
 
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load(DVC_FILE.read_text())["stages"]

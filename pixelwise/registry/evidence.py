@@ -8,12 +8,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pixelwise.errors import DataError
-from pixelwise.registry.gate import Evidence
+from pixelwise.registry.release_gate import Evidence
 
 METRICS, IMAGES, EXPORT, BENCHMARK = "metrics.json", "images.npz", "export.json", "benchmark.json"
 
 
-def evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
+def list_evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
     """The files of a model's evidence. Raises DataError naming the first that is missing.
 
     A family of several graphs, none of them model.onnx, has no scores an image: the gate cannot judge it.

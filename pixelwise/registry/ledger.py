@@ -12,7 +12,7 @@ from pixelwise.files import write_text
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """The time in which a version was champion: until `until`, or still where that is None. `entry`: its line."""
 
     entry: Mapping[str, Any]
@@ -24,13 +24,13 @@ class Reign:
         return self.since.date() <= day and (self.until is None or day <= self.until.date())
 
 
-def reigns(entries: Sequence[Mapping[str, Any]], name: str) -> list[Reign]:
+def list_champion_periods(entries: Sequence[Mapping[str, Any]], name: str) -> list[ChampionPeriod]:
     """The champions of the model `name`, one after the other."""
     mine = [
         (entry, datetime.fromisoformat(entry["time"]).astimezone(UTC)) for entry in entries if entry["name"] == name
     ]
     ends: list[datetime | None] = [*(since for _, since in mine[1:]), None]
-    return [Reign(entry, since, until) for (entry, since), until in zip(mine, ends[: len(mine)], strict=True)]
+    return [ChampionPeriod(entry, since, until) for (entry, since), until in zip(mine, ends[: len(mine)], strict=True)]
 
 
 def read_ledger(path: Path) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def add_once(path: Path, entry: Mapping[str, Any]) -> None:
+def append_once(path: Path, entry: Mapping[str, Any]) -> None:
     """Add `entry` at the end of `path`, unless it stands there already.
 
     The file is replaced as a whole, so that a cut leaves it without the line or with all of it.

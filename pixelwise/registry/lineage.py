@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import fingerprint
-from pixelwise.registry.models import find_reference, registered_files, resolve_model
+from pixelwise.registry.references import find_referenced_version, read_file_hashes, resolve_model
 from pixelwise.registry.versions import FILES_TAG
 from pixelwise.tracking.runs import RUN_FILE, read_run
-from pixelwise.tracking.sending import known_run
-from pixelwise.tracking.store import connect_existing, plain_errors, store_uri
+from pixelwise.tracking.sender import find_run
+from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -45,18 +45,18 @@ class Origin:
     files: Mapping[str, str]
 
 
-def origin_of(reference: str, tracking: str | None = None) -> Origin:
+def read_origin(reference: str, tracking: str | None = None) -> Origin:
     """What the version that `reference` names was made of, its files and its fingerprint checked.
 
     Raises RegistryError where there is no such version or its files do not say, ModelError where they are not the
     registered ones or do not add up.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     folder = resolve_model(reference, uri)
-    with plain_errors(uri):
-        version = find_reference(client, reference)
-        run_id = known_run(client, version.run_id) if version.run_id else None
+    with translate_errors(uri):
+        version = find_referenced_version(client, reference)
+        run_id = find_run(client, version.run_id) if version.run_id else None
     checkpoint = folder / CHECKPOINT
     if not (checkpoint / MODEL_FILE).is_file():
         raise RegistryError(f"{reference}: registered without {CHECKPOINT}/{MODEL_FILE}, expected it to say the origin")
@@ -78,12 +78,12 @@ def origin_of(reference: str, tracking: str | None = None) -> Origin:
         commit=made_of.get("git_commit") or version.tags.get("git_commit", ""),
         machine=made_of.get("machine", {}),
         folder=folder,
-        files=registered_files(version),
+        files=read_file_hashes(version),
     )
 
 
-def marks(version: "ModelVersion") -> Iterator[tuple[str, str]]:
+def list_origin_facts(version: "ModelVersion") -> Iterator[tuple[str, str]]:
     """(what, value) of all that tells what a version was made of: tags, the run, the hashes of its files."""
     yield "run", str(version.run_id or "")
     yield from ((name, value) for name, value in sorted(version.tags.items()) if name != FILES_TAG)
-    yield from registered_files(version).items()
+    yield from read_file_hashes(version).items()

@@ -11,8 +11,8 @@ CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ONNX_TAG = "onnx_sha256"
 # The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
 FILES_TAG = "files_sha256"
-GRAPH = "model.onnx"
-LOGGED = "models:/"
+GRAPH_FILE = "model.onnx"
+LOGGED_MODEL_PREFIX = "models:/"
 
 
 def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
@@ -34,12 +34,12 @@ def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
     return {alias: str(version) for alias, version in aliases.items()}
 
 
-def read_names(client: "MlflowClient") -> list[str]:
+def list_models(client: "MlflowClient") -> list[str]:
     """The names of all registered models."""
     return sorted(model.name for model in client.search_registered_models())
 
 
-def read_tagged(client: "MlflowClient", name: str) -> list[str]:
+def list_versions(client: "MlflowClient", name: str) -> list[str]:
     """The versions of `name` that `pixelwise register` made, the oldest first: those tagged with their graph's hash."""
     found = client.search_model_versions(f"name = '{name}'")
     return sorted((str(version.version) for version in found if ONNX_TAG in version.tags), key=int)
@@ -53,10 +53,10 @@ def move_alias(client: "MlflowClient", name: str, alias: str, version: str | Non
         client.set_registered_model_alias(name, alias, version)
 
 
-def logged_model_of(client: "MlflowClient", name: str, version: str) -> Any:
+def find_logged_model(client: "MlflowClient", name: str, version: str) -> Any:
     """The logged model behind a version. Raises RegistryError where another tool registered the version."""
     # The version's own model_id stays empty in MLflow's database store.
     source = str(client.get_model_version(name, version).source)
-    if not source.startswith(LOGGED):
+    if not source.startswith(LOGGED_MODEL_PREFIX):
         raise RegistryError(f"{name} version {version}: source {source}, expected one made by pixelwise register")
-    return client.get_logged_model(source.removeprefix(LOGGED))
+    return client.get_logged_model(source.removeprefix(LOGGED_MODEL_PREFIX))

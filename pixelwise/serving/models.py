@@ -9,7 +9,7 @@ import numpy as np
 from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
-from pixelwise.registry.models import PREFIX, folder_of
+from pixelwise.registry.references import PREFIX, find_version_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,7 +50,7 @@ def open_file(model: Path, device: Provider) -> Served:
 def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider) -> Served:
     """Open a version of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
     name, version = found.name, str(found.version)
-    folder = folder_of(client, found, f"{PREFIX}{name}/{version}")
+    folder = find_version_folder(client, found, f"{PREFIX}{name}/{version}")
     return open_graph(folder, f"{name} version {version}", name, version, device)
 
 

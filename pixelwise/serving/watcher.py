@@ -5,12 +5,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from pixelwise.errors import ModelError
-from pixelwise.registry.models import find_reference
+from pixelwise.registry.references import find_referenced_version
 from pixelwise.serving.batching import Batcher
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.metrics import Metrics
 from pixelwise.serving.models import Served, open_version
-from pixelwise.tracking.store import plain_errors
+from pixelwise.tracking.store import translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,8 +56,8 @@ class Watcher:
 
         Raises ModelError and RegistryError.
         """
-        with plain_errors(self.client.tracking_uri):
-            found = find_reference(self.client, self.reference)
+        with translate_errors(self.client.tracking_uri):
+            found = find_referenced_version(self.client, self.reference)
             version = str(found.version)
             if version == self.refused:
                 return None

@@ -19,7 +19,7 @@ from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row, outcome_of, read_measured
 from pixelwise.studies.report import cells
 from pixelwise.studies.study import Variant, load, names
-from pixelwise.tracking.runs import flatten
+from pixelwise.tracking.runs import flatten_params
 
 VIDEO = (
     "One net. All schedules take turns in one process; times leave out the decoding of pictures and are, on clips, "
@@ -101,8 +101,8 @@ def figures_row(row: Row, keys: Sequence[str], with_thesis: Sequence[str]) -> li
 
 def own_settings(variant: Variant) -> str:
     """The parameters in which a variant differs from the others, and those that differ as it is scored."""
-    trained = ", ".join(f"{key}: {value}" for key, value in flatten(variant.overrides))
-    scored = ", ".join(f"{key}: {value}" for key, value in flatten(variant.evaluate))
+    trained = ", ".join(f"{key}: {value}" for key, value in flatten_params(variant.overrides))
+    scored = ", ".join(f"{key}: {value}" for key, value in flatten_params(variant.evaluate))
     return "; ".join(filter(None, [trained, f"scored with {scored}" if scored else ""]))
 
 
@@ -164,7 +164,7 @@ def origin(outcome: Outcome) -> Mapping[str, str]:
     if study.is_computed:
         return facts
     base = f"{study.family}.train of the parameters file and the study's own over it, in all variants:"
-    return {**facts, "parameters": base, **dict(flatten(measured.parameters))}
+    return {**facts, "parameters": base, **dict(flatten_params(measured.parameters))}
 
 
 def pictures_sheet(

@@ -88,7 +88,7 @@ def log_once(
     if not is_new:
         origin = {"reused_from": run_id} if run_id else {}
         with start_run(experiment, name, params.model_dump(mode="json"), {**tags, **origin}, tracking) as recorder:
-            recorder.metrics({name: score for name, score in scores.items() if name.startswith("val/")}, 0)
+            recorder.log_metrics({name: score for name, score in scores.items() if name.startswith("val/")}, 0)
         run_id = recorder.run_id
     if run_id:
         write_json(file, {**known, key: run_id})

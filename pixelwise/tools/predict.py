@@ -24,7 +24,7 @@ from pixelwise.files import write_bytes
 from pixelwise.inference.session import Provider, Segmenter, open_model
 from pixelwise.params import Params
 from pixelwise.progress import progress
-from pixelwise.registry.models import model_folder
+from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
 
 
@@ -107,7 +107,7 @@ def run(
     """
     if schedule and guidance:
         raise ParamsError("predict: found --schedule and --guidance, expected one of them")
-    model = model_folder(model)
+    model = resolve_model_folder(model)
     staged = open_staged(model, params.provider) if schedule else None
     scheduled = Scheduled(with_value(staged, schedule), open_engine(staged, schedule)) if staged and schedule else None
     segmenter: Segmenter | GuidedSegmenter

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pixelwise import command
 from pixelwise.errors import ParamsError, RegistryError
-from pixelwise.registry.changes import carry_out, commit, finish_cut_change
-from pixelwise.registry.ledger import Reign, read_ledger, reigns
-from pixelwise.registry.lineage import marks
-from pixelwise.registry.models import resolve_model
-from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, read_aliases, read_names
-from pixelwise.tracking.store import connect_existing, plain_errors, shown, store_uri
+from pixelwise.registry.champion_change import apply_change, finish_pending_change, record_decision
+from pixelwise.registry.ledger import ChampionPeriod, list_champion_periods, read_ledger
+from pixelwise.registry.lineage import list_origin_facts
+from pixelwise.registry.references import resolve_model
+from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, list_models, read_aliases
+from pixelwise.tracking.store import connect_existing, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,14 +53,18 @@ def show(
         wanted = names or sorted({entry["name"] for entry in entries})
         if not wanted:
             return Lines((f"{ledger}: no line, so nothing was in production on {day}",))
-        return Lines(tuple(line for name in wanted for line in on_day(name, day, reigns(entries, name))))
-    uri = store_uri(tracking)
+        return Lines(tuple(line for name in wanted for line in on_day(name, day, list_champion_periods(entries, name))))
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
-    with plain_errors(uri):
-        known = read_names(client)
+    with translate_errors(uri):
+        known = list_models(client)
         if unknown := [name for name in names if name not in known]:
-            raise RegistryError(f"{unknown[0]}: {shown(uri)} has no such model, expected one of: {', '.join(known)}")
-        return Lines(tuple(line for name in names or known for line in now(client, name, reigns(entries, name))))
+            raise RegistryError(
+                f"{unknown[0]}: {redact_uri(uri)} has no such model, expected one of: {', '.join(known)}"
+            )
+        return Lines(
+            tuple(line for name in names or known for line in now(client, name, list_champion_periods(entries, name)))
+        )
 
 
 def parsed(on: str) -> date:
@@ -74,20 +78,20 @@ def parsed(on: str) -> date:
     return day
 
 
-def on_day(name: str, day: date, all_reigns: Sequence[Reign]) -> list[str]:
+def on_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> list[str]:
     """The champions of one day, in words."""
-    found = [reign for reign in all_reigns if reign.covers(day)]
+    found = [period for period in periods if period.covers(day)]
     if not found:
         return [f"{name} on {day}: nothing was in production"]
-    return [line for reign in found for line in (f"{name} on {day}: {in_words(reign)}", *evidence(reign.entry))]
+    return [line for period in found for line in (f"{name} on {day}: {in_words(period)}", *evidence(period.entry))]
 
 
-def in_words(reign: Reign) -> str:
+def in_words(period: ChampionPeriod) -> str:
     """`version 2, 2026-11-25 13:00 to now, by promotion over version 1`."""
-    until = f"{reign.until:%Y-%m-%d %H:%M:%S}" if reign.until else "now"
-    act, before = reign.entry.get("act", "promotion"), reign.entry["previous"]
+    until = f"{period.until:%Y-%m-%d %H:%M:%S}" if period.until else "now"
+    act, before = period.entry.get("act", "promotion"), period.entry["previous"]
     how = f"{act} {'from' if act == 'rollback' else 'over'} version {before}" if before else f"{act}, the first"
-    return f"version {reign.entry['version']}, {reign.since:%Y-%m-%d %H:%M:%S} to {until} UTC, by {how}"
+    return f"version {period.entry['version']}, {period.since:%Y-%m-%d %H:%M:%S} to {until} UTC, by {how}"
 
 
 def evidence(entry: Mapping[str, Any]) -> list[str]:
@@ -96,19 +100,21 @@ def evidence(entry: Mapping[str, Any]) -> list[str]:
     return [*checks, f"  fingerprint {entry['fingerprint']}", f"  ONNX sha256 {entry[ONNX_TAG]}"]
 
 
-def now(client: "MlflowClient", name: str, all_reigns: Sequence[Reign]) -> list[str]:
+def now(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) -> list[str]:
     """What the aliases of a model name, its champions so far, and whether ledger and registry agree."""
     aliases = read_aliases(client, name)
     lines = [f"{name}:", *(f"  {alias}: version {aliases.get(alias, 'none')}" for alias in ALIASES)]
-    lines += [f"  {in_words(reign)}" for reign in all_reigns]
-    if all_reigns:
-        lines += evidence(all_reigns[-1].entry)
-    return [*lines, *(f"  DISAGREE: {words}" for words in disagreements(client, name, aliases, all_reigns))]
+    lines += [f"  {in_words(period)}" for period in periods]
+    if periods:
+        lines += evidence(periods[-1].entry)
+    return [*lines, *(f"  DISAGREE: {words}" for words in disagreements(client, name, aliases, periods))]
 
 
-def disagreements(client: "MlflowClient", name: str, aliases: dict[str, str], all_reigns: Sequence[Reign]) -> list[str]:
+def disagreements(
+    client: "MlflowClient", name: str, aliases: dict[str, str], periods: Sequence[ChampionPeriod]
+) -> list[str]:
     """What the registry says otherwise than the ledger."""
-    champion, recorded = aliases.get(CHAMPION), all_reigns[-1].entry if all_reigns else None
+    champion, recorded = aliases.get(CHAMPION), periods[-1].entry if periods else None
     if recorded is None:
         return [f"the registry's champion is version {champion}, the ledger has no line"] if champion else []
     if champion != recorded["version"]:
@@ -129,15 +135,15 @@ def rollback(
     A rollback that was cut is finished when repeated. Raises RegistryError where there is no version to go back to,
     ModelError where the files of that version are not those registered.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
-    with plain_errors(uri):
+    with translate_errors(uri):
         return Lines(tuple(roll_back(client, name, ledger, uri) for name in names))
 
 
 def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
     """Roll one model back; what was done, in words."""
-    entry = finish_cut_change(client, name, ledger)
+    entry = finish_pending_change(client, name, ledger)
     if entry is None or entry["act"] != "rollback":
         aliases = read_aliases(client, name)
         if PREVIOUS not in aliases or CHAMPION not in aliases:
@@ -145,8 +151,8 @@ def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
             raise RegistryError(f"{name}: no previous version, nothing further to roll back to; {stays}")
         resolve_model(f"models:/{name}@{PREVIOUS}", uri)
         checks = checks_of(read_ledger(ledger), name, aliases[PREVIOUS])
-        entry = commit(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
-        carry_out(client, entry, ledger)
+        entry = record_decision(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
+        apply_change(client, entry, ledger)
     return f"{name}: version {entry['version']} is the champion again, version {entry['previous']} is rolled back"
 
 
@@ -166,18 +172,18 @@ def find(
     """
     if short := [given for given in hashes if len(given) < LEAST_HASH]:
         raise ParamsError(f"find: found {short[0]!r}, expected at least {LEAST_HASH} digits")
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
-    with plain_errors(uri):
+    with translate_errors(uri):
         versions = client.search_model_versions()
     found = [
         f"models:/{version.name}/{version.version}: {what} {value}"
         for version in sorted(versions, key=lambda version: (version.name, int(version.version)))
-        for what, value in marks(version)
+        for what, value in list_origin_facts(version)
         if any(value.startswith(given) for given in hashes)
     ]
     if not found:
-        raise RegistryError(f"{shown(uri)}: no version was made of {' or '.join(hashes)}")
+        raise RegistryError(f"{redact_uri(uri)}: no version was made of {' or '.join(hashes)}")
     return Lines(tuple(found))
 
 

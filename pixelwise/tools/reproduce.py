@@ -19,7 +19,7 @@ from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.identity import sha256_file
-from pixelwise.registry.lineage import Origin, origin_of
+from pixelwise.registry.lineage import Origin, read_origin
 
 WEIGHTS = "checkpoint/weights.safetensors"
 AS_LOCKED = "as locked"
@@ -76,7 +76,7 @@ def run(
     Raises DataError where there is no data, ReproductionError where the commit is missing or the code fails.
     """
     (reference,) = one(models)
-    origin = origin_of(reference, tracking)
+    origin = read_origin(reference, tracking)
     parts = [data_part(data, origin)]
     with tempfile.TemporaryDirectory(prefix="reproduce-") as work:
         clone = cloned(repository, origin, Path(work) / "clone")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pixelwise import command
 from pixelwise.errors import RegistryError
-from pixelwise.tracking.sending import send_waiting
-from pixelwise.tracking.spool import SPOOL, parcels
-from pixelwise.tracking.store import connect, shown, store_uri
+from pixelwise.tracking.sender import send_unsent_runs
+from pixelwise.tracking.store import connect, redact_uri, resolve_store_uri
+from pixelwise.tracking.unsent_runs import UNSENT_FOLDER, list_unsent
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Synced:
 
     def __str__(self) -> str:
         if not self.runs:
-            return f"nothing waits in {SPOOL} for {self.store}"
+            return f"nothing waits in {UNSENT_FOLDER} for {self.store}"
         return "\n".join(f"sent to {self.store}: run {run_id}" for run_id in self.runs)
 
 
@@ -33,16 +33,16 @@ def run(
 
     Raises RegistryError where the store cannot be reached, refuses one, or those that wait are another store's.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     # A store that was named is tried even so: a wrong name shows at once.
-    if tracking is None and not parcels():
-        return Synced(shown(uri), ())
-    sent = send_waiting(connect(uri), uri, is_asked=tracking is not None)
-    if left := parcels():
+    if tracking is None and not list_unsent():
+        return Synced(redact_uri(uri), ())
+    sent = send_unsent_runs(connect(uri), uri, is_asked=tracking is not None)
+    if left := list_unsent():
         raise RegistryError(
-            f"{left[0]}: still waits, {len(left)} in all; --tracking {shown(uri)} sends every one there"
+            f"{left[0]}: still waits, {len(left)} in all; --tracking {redact_uri(uri)} sends every one there"
         )
-    return Synced(shown(uri), tuple(dict.fromkeys(sent)))
+    return Synced(redact_uri(uri), tuple(dict.fromkeys(sent)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

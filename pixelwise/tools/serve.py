@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pixelwise import command
 from pixelwise.errors import ParamsError
-from pixelwise.registry.models import PREFIX, find_reference
+from pixelwise.registry.references import PREFIX, find_referenced_version
 from pixelwise.serving.app import Service
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.models import open_file, open_version
 from pixelwise.serving.server import Server, address_of, listen
-from pixelwise.tracking.store import connect_existing, plain_errors, store_uri
+from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 
 def run(
@@ -41,10 +41,10 @@ def open_service(params: ServeParams, model: str, tracking: str | None) -> Servi
     """The service of `model`, which follows the registry where `model` is an alias in it."""
     if not model.startswith(PREFIX):
         return Service(open_file(Path(model), params.device), params)
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
-    with plain_errors(uri):
-        served = open_version(client, find_reference(client, model), params.device)
+    with translate_errors(uri):
+        served = open_version(client, find_referenced_version(client, model), params.device)
     return Service(served, params, (client, model) if "@" in model else None)
 
 

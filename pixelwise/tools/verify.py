@@ -10,9 +10,15 @@ from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
 from pixelwise.errors import DataError, ModelError, RegistryError
 from pixelwise.progress import progress
-from pixelwise.registry.models import resolve_model
-from pixelwise.registry.versions import read_names, read_tagged
-from pixelwise.tracking.store import DEFAULT_STORE, connect_existing, plain_errors, sqlite_file, store_uri
+from pixelwise.registry.references import resolve_model
+from pixelwise.registry.versions import list_models, list_versions
+from pixelwise.tracking.store import (
+    DEFAULT_STORE,
+    connect_existing,
+    parse_sqlite_path,
+    resolve_store_uri,
+    translate_errors,
+)
 
 NAMED = 5
 
@@ -56,7 +62,7 @@ def run(
     Nothing is repaired. Raises DataError naming what differs, or where there is nothing at all to compare;
     RegistryError where the store cannot be reached.
     """
-    images, files, versions = verify_data(data), verify_cache(cache), verify_models(store_uri(tracking))
+    images, files, versions = verify_data(data), verify_cache(cache), verify_models(resolve_store_uri(tracking))
     if faults := [*images.faults, *files.faults, *versions.faults]:
         more = f"; … {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         raise DataError("; ".join(faults[:NAMED]) + more)
@@ -110,12 +116,12 @@ def verify_models(uri: str) -> Tally:
     """Compare the files of every version in the registry with the hashes registered."""
     tally = Tally()
     # A store that somebody named must be there; the default one is made by the first training.
-    database = sqlite_file(DEFAULT_STORE)
+    database = parse_sqlite_path(DEFAULT_STORE)
     if uri == DEFAULT_STORE and database and not database.exists():
         return tally
     client = connect_existing(uri)
-    with plain_errors(uri):
-        kept = [(name, version) for name in read_names(client) for version in read_tagged(client, name)]
+    with translate_errors(uri):
+        kept = [(name, version) for name in list_models(client) for version in list_versions(client, name)]
     for name, version in kept:
         try:
             resolve_model(f"models:/{name}/{version}", uri)

@@ -15,8 +15,8 @@ from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 from pixelwise.identity import sha256_file, training_code
 from pixelwise.params import PARAMS_FILE
-from pixelwise.registry.lineage import Origin, origin_of
-from pixelwise.registry.models import PREFIX
+from pixelwise.registry.lineage import Origin, read_origin
+from pixelwise.registry.references import PREFIX
 from pixelwise.tools.use import shown
 
 CODE = (".py",)
@@ -77,7 +77,7 @@ def run(
     model, ModelError where its files are not those registered.
     """
     if any(name.startswith(PREFIX) for name in stages):
-        return OriginReport(tuple(described(origin_of(name, tracking), project) for name in stages))
+        return OriginReport(tuple(described(read_origin(name, tracking), project) for name in stages))
     pipeline = project / "dvc.yaml"
     if not pipeline.is_file():
         raise StageError(f"{pipeline}: no such file, expected the pipeline")

@@ -8,24 +8,24 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-Tell = Callable[[Mapping[str, float], int], None]
+RecordMetrics = Callable[[Mapping[str, float], int], None]
 SECONDS = 10.0
 
 
-class LoadWatch:
+class MachineLoadMonitor:
     """A thread that tells the load until `finish`."""
 
-    def __init__(self, tell: Tell, step: int) -> None:
+    def __init__(self, record: RecordMetrics, step: int) -> None:
         """Start telling, at `step` and those after it."""
         from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
 
-        self.tell, self.step = tell, step
+        self.record, self.step = record, step
         self.seconds = MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SECONDS
-        self.monitors, self.is_over = monitors(), threading.Event()
-        self.thread = threading.Thread(target=self.watch, name="load", daemon=True)
+        self.monitors, self.is_over = make_monitors(), threading.Event()
+        self.thread = threading.Thread(target=self.collect_load, name="load", daemon=True)
         self.thread.start()
 
-    def watch(self) -> None:
+    def collect_load(self) -> None:
         """Measure, wait, tell, and again."""
         while True:
             for monitor in self.monitors:
@@ -33,7 +33,7 @@ class LoadWatch:
             if self.is_over.wait(self.seconds):
                 return
             found = {name: value for monitor in self.monitors for name, value in monitor.aggregate_metrics().items()}
-            self.tell({f"system/{name}": value for name, value in found.items()}, self.step)
+            self.record({f"system/{name}": value for name, value in found.items()}, self.step)
             self.step += 1
             for monitor in self.monitors:
                 monitor.clear_metrics()
@@ -44,7 +44,7 @@ class LoadWatch:
         self.thread.join()
 
 
-def monitors() -> list[Any]:
+def make_monitors() -> list[Any]:
     """MLflow's monitors of what this machine has."""
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor

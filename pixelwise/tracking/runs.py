@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import DataError, RegistryError
-from pixelwise.tracking import sending, spool
-from pixelwise.tracking.machine_load import LoadWatch
+from pixelwise.tracking import sender, unsent_runs
+from pixelwise.tracking.machine_load import MachineLoadMonitor
 from pixelwise.tracking.store import (
     OFF,
     UnreachableError,
     connect,
-    git_commit,
     is_installed,
-    plain_errors,
+    print_notice,
+    read_git_commit,
+    redact_uri,
     require_answer,
-    say,
-    shown,
-    store_uri,
+    resolve_store_uri,
+    translate_errors,
 )
 
 if TYPE_CHECKING:
@@ -44,30 +44,30 @@ class Recorder:
 
     run_id: str | None = None
 
-    def metrics(self, values: Mapping[str, float], step: int) -> None:
+    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Take metrics by name, measured at `step`."""
 
-    def artifacts(self, path: Path) -> None:
+    def log_artifacts(self, path: Path) -> None:
         """Take a file, or all of a folder."""
 
 
-class SpoolRecorder(Recorder):
+class OfflineRecorder(Recorder):
     """Keeps what it takes in the spool, for a run whose store does not answer."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id: str = run_id
 
-    def metrics(self, values: Mapping[str, float], step: int) -> None:
+    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Keep metrics at once: nothing is lost with a process that is killed."""
-        spool.keep_metrics(self.run_id, rows_of(values, step))
+        unsent_runs.save_metrics(self.run_id, make_metric_rows(values, step))
 
-    def artifacts(self, path: Path) -> None:
+    def log_artifacts(self, path: Path) -> None:
         """Keep a copy."""
-        spool.keep_artifacts(self.run_id, path)
+        unsent_runs.save_artifacts(self.run_id, path)
 
     def end(self, status: str) -> None:
         """Keep how the run ended."""
-        spool.keep_end(self.run_id, status)
+        unsent_runs.save_end(self.run_id, status)
 
 
 class MlflowRecorder(Recorder):
@@ -85,14 +85,14 @@ class MlflowRecorder(Recorder):
         # The load of the machine is told by a thread of its own.
         self.lock = threading.RLock()
 
-    def metrics(self, values: Mapping[str, float], step: int) -> None:
+    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Keep metrics and send them once there are many or the last ones are some seconds old."""
         with self.lock:
-            self.waiting.extend(rows_of(values, step))
+            self.waiting.extend(make_metric_rows(values, step))
             if len(self.waiting) >= BATCH or time.monotonic() - self.sent > FLUSH_SECONDS:
                 self.flush()
 
-    def artifacts(self, path: Path) -> None:
+    def log_artifacts(self, path: Path) -> None:
         """Send a file as FOLDER/FILE and a folder as FOLDER/…, so that both land in one place."""
 
         def send() -> None:
@@ -101,42 +101,42 @@ class MlflowRecorder(Recorder):
             else:
                 self.client.log_artifact(self.run_id, str(path), path.resolve().parent.name)
 
-        if reason := self.failure(send):
-            spool.keep_artifacts(self.run_id, path)
-            self.tell_kept(path.name, reason)
+        if reason := self.try_to_send(send):
+            unsent_runs.save_artifacts(self.run_id, path)
+            self.report_unsent(path.name, reason)
 
     def flush(self) -> None:
         """Send what waits."""
         with self.lock:
             self.sent = time.monotonic()
             rows, self.waiting = self.waiting, []
-            if rows and (reason := self.failure(lambda: sending.send_metrics(self.client, self.run_id, rows))):
-                spool.keep_metrics(self.run_id, rows)
-                self.tell_kept(f"{len(rows)} metrics", reason)
+            if rows and (reason := self.try_to_send(lambda: sender.send_metrics(self.client, self.run_id, rows))):
+                unsent_runs.save_metrics(self.run_id, rows)
+                self.report_unsent(f"{len(rows)} metrics", reason)
 
     def end(self, status: str) -> None:
         """Send what waits, in the spool too, and mark the run as ended."""
         self.flush()
-        if reason := self.failure(lambda: self.client.set_terminated(self.run_id, status)):
-            spool.keep_end(self.run_id, status)
-            self.tell_kept(f"the end of run {self.run_id}", reason)
-        elif spool.parcels():
-            self.failure(lambda: sending.send_waiting(self.client, self.uri))
+        if reason := self.try_to_send(lambda: self.client.set_terminated(self.run_id, status)):
+            unsent_runs.save_end(self.run_id, status)
+            self.report_unsent(f"the end of run {self.run_id}", reason)
+        elif unsent_runs.list_unsent():
+            self.try_to_send(lambda: sender.send_unsent_runs(self.client, self.uri))
 
-    def failure(self, send: Any) -> str:
+    def try_to_send(self, send: Any) -> str:
         """Why the store did not take what `send` sends; "" where it did."""
         try:
             require_answer(self.uri)
-            with plain_errors(self.uri):
+            with translate_errors(self.uri):
                 send()
         except RegistryError as error:
             return str(error)
         return ""
 
-    def tell_kept(self, what: str, reason: str) -> None:
+    def report_unsent(self, what: str, reason: str) -> None:
         """Say that something waits, and note which store it is for."""
-        spool.keep_facts(self.run_id, {"store": shown(self.uri)})
-        say(f"{what} kept in {spool.SPOOL / self.run_id}: {reason}")
+        unsent_runs.save_facts(self.run_id, {"store": redact_uri(self.uri)})
+        print_notice(f"{what} kept in {unsent_runs.UNSENT_FOLDER / self.run_id}: {reason}")
 
 
 @contextmanager
@@ -156,14 +156,14 @@ def start_run(
     to the spool. Raises RegistryError where the store refuses.
     """
     # Processes of one training beside the first train along; one run is enough.
-    uri = store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF
+    uri = resolve_store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF
     if uri == OFF or not is_installed():
         if uri != OFF:
-            say("mlflow is not installed; this training is not tracked")
+            print_notice("mlflow is not installed; this training is not tracked")
         yield Recorder()
         return
-    recorder, step = begun_recorder(uri, facts_of(uri, experiment, name, params, tags), resume)
-    load, status = LoadWatch(recorder.metrics, step), "FAILED"
+    recorder, step = open_recorder(uri, describe_run(uri, experiment, name, params, tags), resume)
+    load, status = MachineLoadMonitor(recorder.log_metrics, step), "FAILED"
     try:
         yield recorder
         status = "FINISHED"
@@ -175,76 +175,77 @@ def start_run(
         recorder.end(status)
 
 
-def facts_of(
+def describe_run(
     uri: str, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
 ) -> dict[str, Any]:
     """All that is needed to make a run, now or later."""
     return {
-        "store": shown(uri),
+        "store": redact_uri(uri),
         "experiment": experiment,
         "name": name,
-        "start_time": spool.milliseconds(),
-        "tags": {**tags, **context_tags()},
-        "params": [(key, value[:LONGEST_VALUE]) for key, value in flatten(params)],
+        "start_time": unsent_runs.now_milliseconds(),
+        "tags": {**tags, **read_context_tags()},
+        "params": [(key, value[:LONGEST_VALUE]) for key, value in flatten_params(params)],
     }
 
 
-def begun_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> tuple[SpoolRecorder | MlflowRecorder, int]:
+def open_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> tuple[OfflineRecorder | MlflowRecorder, int]:
     """A recorder for a new run, or for the one to `resume`, and the step at which its load goes on."""
     try:
         client = connect(uri)
-        if spool.parcels():
-            sending.send_waiting(client, uri)
-        with plain_errors(uri):
-            run_id = reopened(client, resume)
-            step = next_load_step(client, run_id) if run_id else 0
-            return MlflowRecorder(client, run_id or opened(client, facts), uri), step
+        if unsent_runs.list_unsent():
+            sender.send_unsent_runs(client, uri)
+        with translate_errors(uri):
+            run_id = reopen_run(client, resume)
+            step = find_next_load_step(client, run_id) if run_id else 0
+            return MlflowRecorder(client, run_id or open_run(client, facts), uri), step
     except UnreachableError as error:
-        run_id = resume or spool.new_local_id()
-        spool.keep_facts(run_id, {**facts, "tags": {**facts["tags"], sending.LOCAL_TAG: run_id}})
-        say(f"{error}; the run is kept in {spool.SPOOL / run_id} and sent by the next step that reaches the store")
-        return SpoolRecorder(run_id), 0
+        run_id = resume or unsent_runs.make_local_id()
+        unsent_runs.save_facts(run_id, {**facts, "tags": {**facts["tags"], sender.LOCAL_TAG: run_id}})
+        folder = unsent_runs.UNSENT_FOLDER / run_id
+        print_notice(f"{error}; the run is kept in {folder} and sent by the next step that reaches the store")
+        return OfflineRecorder(run_id), 0
 
 
-def opened(client: "MlflowClient", facts: dict[str, Any]) -> str:
+def open_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
     """The id of a new run with its parameters and tags."""
-    run_id = sending.create_run(client, facts)
-    sending.send_params(client, run_id, facts["params"])
+    run_id = sender.create_run(client, facts)
+    sender.send_params(client, run_id, facts["params"])
     return run_id
 
 
-def reopened(client: "MlflowClient", run_id: str | None) -> str | None:
+def reopen_run(client: "MlflowClient", run_id: str | None) -> str | None:
     """The id of the run `run_id`, marked as running again; None where the store has no such run."""
-    known = sending.known_run(client, run_id) if run_id else None
+    known = sender.find_run(client, run_id) if run_id else None
     if known:
         client.update_run(known, status="RUNNING")
     return known
 
 
-def next_load_step(client: "MlflowClient", run_id: str) -> int:
+def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
     """The step after the last at which a run was told the machine's load."""
     metric = "system/cpu_utilization_percentage"
-    return sending.last_step(client, run_id, metric) + 1 if metric in client.get_run(run_id).data.metrics else 0
+    return sender.find_last_step(client, run_id, metric) + 1 if metric in client.get_run(run_id).data.metrics else 0
 
 
-def rows_of(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:
+def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:
     """Metrics as the spool keeps them, measured now."""
-    now = spool.milliseconds()
+    now = unsent_runs.now_milliseconds()
     return [{"key": name, "value": float(value), "timestamp": now, "step": step} for name, value in values.items()]
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten_params(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key, value as text) of nested parameters."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
+            yield from flatten_params(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", str(value)
 
 
-def context_tags() -> dict[str, str]:
+def read_context_tags() -> dict[str, str]:
     """Where a run comes from: git commit, DVC stage and Prefect flow run, as far as there are such."""
-    tags = {"git_commit": git_commit(), **{tag: os.environ.get(name, "") for tag, name in CONTEXT.items()}}
+    tags = {"git_commit": read_git_commit(), **{tag: os.environ.get(name, "") for tag, name in CONTEXT.items()}}
     return {tag: value for tag, value in tags.items() if value}
 
 
@@ -257,26 +258,26 @@ def record(
     that does not answer is told later. Raises DataError where `run_json` cannot be read, RegistryError where the store
     cannot be used.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     run_id = read_run(run_json)["run_id"]
     if uri == OFF:
         return
     if run_id is None or not is_installed():
         reason = "the training was not tracked" if run_id is None else "mlflow is not installed"
-        say(f"{run_json}: {reason}; nothing added")
+        print_notice(f"{run_json}: {reason}; nothing added")
         return
     # Kept first and sent then, so that a sending that is cut loses nothing.
-    spool.keep_facts(run_id, {"store": shown(uri)})
-    spool.keep_metrics(run_id, rows_of(metrics, step=None))
+    unsent_runs.save_facts(run_id, {"store": redact_uri(uri)})
+    unsent_runs.save_metrics(run_id, make_metric_rows(metrics, step=None))
     for path in artifacts:
-        spool.keep_artifacts(run_id, path)
+        unsent_runs.save_artifacts(run_id, path)
     try:
-        sending.send_waiting(connect(uri), uri)
+        sender.send_unsent_runs(connect(uri), uri)
     except UnreachableError as error:
-        say(f"{error}; what this step adds is kept in {spool.SPOOL / run_id}")
+        print_notice(f"{error}; what this step adds is kept in {unsent_runs.UNSENT_FOLDER / run_id}")
 
 
-def record_beside(model: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = ()) -> None:
+def record_for_model(model: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = ()) -> None:
     """`record` for the model in the folder `model`, where its training's run.json lies with it."""
     run_json = model / "checkpoint" / RUN_FILE
     if run_json.is_file():

@@ -45,7 +45,7 @@ class UnreachableError(RegistryError):
     """The store does not answer now; it may later."""
 
 
-def store_uri(tracking: str | None) -> str:
+def resolve_store_uri(tracking: str | None) -> str:
     """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, where `mlflow ui` looks too."""
     return tracking or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
 
@@ -63,13 +63,13 @@ def connect(uri: str) -> "MlflowClient":
     """
     if uri == OFF or not is_installed():
         raise RegistryError(f"tracking {uri}: {'switched off' if uri == OFF else 'mlflow is not installed'}")
-    if (database := sqlite_file(uri)) is not None and not database.exists():
+    if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         if not database.parent.is_dir():
             raise RegistryError(f"{uri}: no folder {database.parent}")
-        say(f"making {database}, once, some seconds")
+        print_notice(f"making {database}, once, some seconds")
     require_answer(uri)
     mlflow = import_mlflow()
-    with plain_errors(uri):
+    with translate_errors(uri):
         return mlflow.MlflowClient(uri, registry_uri=uri)
 
 
@@ -85,7 +85,7 @@ def import_mlflow() -> ModuleType:
 
 def connect_existing(uri: str) -> "MlflowClient":
     """`connect` to a store that is there. Raises RegistryError where it is not, as reading makes no new one."""
-    if (database := sqlite_file(uri)) is not None and not database.exists():
+    if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         raise RegistryError(f"{uri}: no such store, expected one that training or registering made")
     return connect(uri)
 
@@ -95,7 +95,7 @@ def require_answer(uri: str) -> None:
 
     MLflow itself would try an unreachable database for a minute and a server for a quarter of one, each time.
     """
-    if (database := sqlite_file(uri)) is not None:
+    if (database := parse_sqlite_path(uri)) is not None:
         require_database(database, uri)
         return
     server = urlsplit(uri)
@@ -105,7 +105,7 @@ def require_answer(uri: str) -> None:
     try:
         socket.create_connection((server.hostname, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
-        raise UnreachableError(f"{shown(uri)}: {error.strerror or error}") from None
+        raise UnreachableError(f"{redact_uri(uri)}: {error.strerror or error}") from None
 
 
 def require_database(file: Path, uri: str) -> None:
@@ -122,12 +122,12 @@ def require_database(file: Path, uri: str) -> None:
         raise RegistryError(f"{uri}: {error}, expected a database of MLflow") from None
 
 
-def shown(uri: str) -> str:
+def redact_uri(uri: str) -> str:
     """`uri` without the user, password and options that it may hold."""
-    return without_secrets(uri, uri)
+    return redact_secrets(uri, uri)
 
 
-def without_secrets(text: str, uri: str) -> str:
+def redact_secrets(text: str, uri: str) -> str:
     """`text`, which may name the store at `uri`, without the user, password and options of that."""
     server = urlsplit(uri)
     for secret in (f"{server.netloc.rpartition('@')[0]}@", f"?{server.query}"):
@@ -136,13 +136,13 @@ def without_secrets(text: str, uri: str) -> str:
     return text
 
 
-def experiment_id(client: "MlflowClient", name: str) -> str:
+def find_or_create_experiment(client: "MlflowClient", name: str) -> str:
     """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
     from mlflow.exceptions import MlflowException
 
     if (found := client.get_experiment_by_name(name)) is not None:
         return str(found.experiment_id)
-    database = sqlite_file(client.tracking_uri)
+    database = parse_sqlite_path(client.tracking_uri)
     location = str((database.parent / "mlartifacts" / name).resolve()) if database else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
@@ -153,13 +153,13 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
         return str(found.experiment_id)
 
 
-def sqlite_file(uri: str) -> Path | None:
+def parse_sqlite_path(uri: str) -> Path | None:
     """The database file behind `uri`, or None for a server."""
     return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 @contextmanager
-def as_default(uri: str) -> Iterator[None]:
+def use_as_default(uri: str) -> Iterator[None]:
     """Make `uri` MLflow's default store: its registry looks logged models up there, whichever client asks."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri
@@ -173,7 +173,7 @@ def as_default(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def plain_errors(uri: str) -> Iterator[None]:
+def translate_errors(uri: str) -> Iterator[None]:
     """Turn what MLflow and its database raise into one line: UnreachableError where the store itself fails."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
@@ -185,11 +185,11 @@ def plain_errors(uri: str) -> Iterator[None]:
         fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
         kind = UnreachableError if fails else RegistryError
         # MLflow names the whole address in it.
-        reason = without_secrets(str(error).partition("\n")[0], uri)
-        raise kind(f"{shown(uri)}: {reason}") from error
+        reason = redact_secrets(str(error).partition("\n")[0], uri)
+        raise kind(f"{redact_uri(uri)}: {reason}") from error
 
 
-def git_commit(folder: Path | None = None) -> str:
+def read_git_commit(folder: Path | None = None) -> str:
     """The commit checked out in `folder` (default: the working directory), with `-dirty` where tracked files differ.
 
     "" where there is no repository.
@@ -201,6 +201,6 @@ def git_commit(folder: Path | None = None) -> str:
         return ""
 
 
-def say(words: str) -> None:
+def print_notice(words: str) -> None:
     """One line to the user about tracking, kept off standard output."""
     print(f"tracking: {words}", file=sys.stderr)

@@ -6,8 +6,8 @@ from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import RegistryError
-from pixelwise.registry.gate import ReleaseParams
 from pixelwise.registry.ledger import read_ledger
+from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.store import connect
 
@@ -105,7 +105,7 @@ def test_a_worse_challenger_is_refused_and_stays_challenger(contested):
 def cut_promotion(world, monkeypatch):
     """Let a promotion be decided, and cut it before anything moves."""
     with monkeypatch.context() as patch:
-        patch.setattr(promote, "carry_out", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(promote, "apply_change", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             world.promote()
 

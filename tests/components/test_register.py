@@ -8,7 +8,7 @@ from support.bright_model import write, write_model
 
 from components import register
 from pixelwise.errors import DataError
-from pixelwise.registry.registry import evidence_of
+from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import connect
@@ -17,7 +17,7 @@ from pixelwise.tracking.store import connect
 @pytest.fixture
 def trained(mlflow_store):
     with start_run("fcn", "train-fcn", {"epochs": 1}, {"fingerprint": "mark-100"}, mlflow_store) as recorder:
-        recorder.metrics({"train/loss": 1.0}, 1)
+        recorder.log_metrics({"train/loss": 1.0}, 1)
     return recorder.run_id
 
 
@@ -41,7 +41,7 @@ def test_a_registered_model_is_the_very_file_exported_with_its_origin_and_eviden
     loaded = mlflow.models.get_model_info(folder)
     assert loaded.signature.inputs.inputs[0].shape == (-1, -1, -1, 3)
     assert loaded.signature.outputs.inputs[0].type == np.dtype("uint8")
-    assert evidence_of(client, "fcn", done.version).milliseconds == 12.0
+    assert load_evidence(client, "fcn", done.version).milliseconds == 12.0
     after = client.get_run(trained)
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
     assert [f"models:/{output.model_id}" for output in after.outputs.model_outputs] == [version.source]
@@ -56,7 +56,7 @@ def test_registering_twice_makes_one_version_and_renews_its_evidence(tmp_path, m
     assert "was registered before" in str(second)
     client = connect(mlflow_store)
     assert len(client.search_model_versions("name = 'fcn'")) == 1
-    assert evidence_of(client, "fcn", first.version).milliseconds == 15.0
+    assert load_evidence(client, "fcn", first.version).milliseconds == 15.0
 
 
 def test_registering_the_champion_again_leaves_nothing_to_challenge_it(tmp_path, mlflow_store):

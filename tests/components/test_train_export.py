@@ -112,7 +112,7 @@ def test_the_kept_weights_score_what_the_best_epoch_says(checkpoint, data):
 
 
 def test_training_twice_gives_the_same_bytes_even_if_killed_in_between(data, checkpoint, tmp_path, monkeypatch):
-    loss, calls = fcn.StillImages.loss, []
+    loss, calls = fcn.StillImageTask.loss, []
 
     def killed(self, net, batch):
         calls.append(1)
@@ -120,7 +120,7 @@ def test_training_twice_gives_the_same_bytes_even_if_killed_in_between(data, che
             raise KeyboardInterrupt
         return loss(self, net, batch)
 
-    monkeypatch.setattr(fcn.StillImages, "loss", killed)
+    monkeypatch.setattr(fcn.StillImageTask, "loss", killed)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
         train_fcn(data, out)

@@ -12,8 +12,8 @@ from support.dvc_repository import PROJECT, copy_code
 from support.mlflow_server import server_down
 
 from pixelwise.registry.versions import read_aliases
-from pixelwise.tracking import spool
-from pixelwise.tracking.sending import known_run
+from pixelwise.tracking import unsent_runs
+from pixelwise.tracking.sender import find_run
 
 SECRET = "sesame-7b1f"
 KEPT_SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
@@ -79,13 +79,13 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
     assert f"register-fcn … postponed: {server.uri}" in told
     assert "pipeline: 7 ran, 1 postponed" in told
     local = json.loads((checkout / "models/fcn/checkpoint/run.json").read_text())["run_id"]
-    kept = spool.read_metrics(checkout / spool.SPOOL / local)
-    params = spool.read_json(checkout / spool.SPOOL / local / spool.FACTS_FILE)["params"]
+    kept = unsent_runs.read_metrics(checkout / unsent_runs.UNSENT_FOLDER / local)
+    params = unsent_runs.read_json(checkout / unsent_runs.UNSENT_FOLDER / local / unsent_runs.FACTS_FILE)["params"]
 
     client = server.start()
     status, synced = pixelwise(checkout, uri, "send-runs")
     assert status == 0, synced
-    run = client.get_run(known_run(client, local))
+    run = client.get_run(find_run(client, local))
     history = json.loads((checkout / "models/fcn/checkpoint/history.json").read_text())
     assert len(history) == EPOCHS
     for key in set(history[0]) - {"epoch"}:

@@ -11,10 +11,10 @@ from support.mlflow_server import server_down
 from flows.server import free_port
 from pixelwise.errors import RegistryError
 from pixelwise.tools import send_runs
-from pixelwise.tracking import sending, spool
+from pixelwise.tracking import sender, unsent_runs
 from pixelwise.tracking.runs import record, start_run
-from pixelwise.tracking.sending import known_run
-from pixelwise.tracking.store import UnreachableError, connect, plain_errors, shown
+from pixelwise.tracking.sender import find_run
+from pixelwise.tracking.store import UnreachableError, connect, redact_uri, translate_errors
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def train(uri, page, between=lambda: None, **options):
         "fcn", "train-fcn", {"epochs": 4, "net": {"stride": 8}}, {"fingerprint": "f"}, uri, **options
     ) as run:
         for step in (1, 2, 3, 4):
-            run.metrics({"train/loss": 1 / step, "val/mean_iu": step / 10}, step)
+            run.log_metrics({"train/loss": 1 / step, "val/mean_iu": step / 10}, step)
             if step == 2:
                 between()
-        run.artifacts(page)
+        run.log_artifacts(page)
     return run.run_id
 
 
@@ -82,20 +82,20 @@ def all_runs(client):
 
 
 def waiting():
-    return [parcel.name for parcel in spool.parcels()]
+    return [parcel.name for parcel in unsent_runs.list_unsent()]
 
 
 @pytest.mark.slow
 def test_with_the_server_down_for_a_whole_run_every_metric_is_there_after_the_sync(server, page, capsys):
-    began, local = spool.milliseconds(), train(server.uri, page)
-    ended = spool.milliseconds()
+    began, local = unsent_runs.now_milliseconds(), train(server.uri, page)
+    ended = unsent_runs.now_milliseconds()
     (line,) = capsys.readouterr().err.splitlines()
     assert f"the run is kept in .state/tracking/{local}" in line
     with pytest.raises(UnreachableError, match="Connection refused"):
         send_runs.run(server.uri)
     client = server.start()
     report = send_runs.run(server.uri)
-    run_id = known_run(client, local)
+    run_id = find_run(client, local)
     assert str(report) == f"sent to {server.uri}: run {run_id}"
     assert_whole(client, run_id)
     times = [point.timestamp for point in client.get_metric_history(run_id, "train/loss")]
@@ -125,7 +125,7 @@ def test_with_the_database_away_for_a_whole_run_every_metric_is_there_after_the_
     assert f"unable to open database file; the run is kept in .state/tracking/{local}" in capsys.readouterr().err
     store.mend()
     send_runs.run(store.uri)
-    assert_whole(connect(store.uri), known_run(connect(store.uri), local))
+    assert_whole(connect(store.uri), find_run(connect(store.uri), local))
     assert waiting() == []
 
 
@@ -160,7 +160,7 @@ def test_a_run_kept_offline_and_a_later_step_that_adds_to_it_both_reach_the_stor
 
 
 @pytest.mark.parametrize(
-    "cut", ["create_run", "send_params", "send_metrics", "log_artifacts", "set_terminated", "discard"]
+    "cut", ["create_run", "send_params", "send_metrics", "log_artifacts", "set_terminated", "remove_unsent"]
 )
 def test_a_sync_that_is_cut_after_any_part_sends_all_of_it_once_when_repeated(store, page, cut, monkeypatch):
     class CutError(Exception):
@@ -171,17 +171,17 @@ def test_a_sync_that_is_cut_after_any_part_sends_all_of_it_once_when_repeated(st
     store.mend()
     client = connect(store.uri)
     with monkeypatch.context() as patch:
-        owner = sending if hasattr(sending, cut) else spool if hasattr(spool, cut) else client
+        owner = next(owner for owner in (sender, unsent_runs, client) if hasattr(owner, cut))
         act = getattr(owner, cut)
 
         def cut_after(*args):
-            if cut != "discard":
+            if cut != "remove_unsent":
                 act(*args)
             raise CutError
 
         patch.setattr(owner, cut, cut_after)
         with pytest.raises(CutError):
-            sending.send_waiting(client, store.uri)
+            sender.send_unsent_runs(client, store.uri)
     assert waiting() == [local]
     send_runs.run(store.uri)
     (run,) = all_runs(client)
@@ -191,16 +191,16 @@ def test_a_sync_that_is_cut_after_any_part_sends_all_of_it_once_when_repeated(st
 def test_a_training_killed_offline_goes_on_in_its_run_when_the_store_is_back(store, page):
     store.fail()
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri) as first:
-        first.metrics({"train/loss": 2.0}, 1)
-    (spool.SPOOL / first.run_id / spool.END_FILE).unlink()
-    with (spool.SPOOL / first.run_id / spool.METRICS_FILE).open("a") as file:
+        first.log_metrics({"train/loss": 2.0}, 1)
+    (unsent_runs.UNSENT_FOLDER / first.run_id / unsent_runs.END_FILE).unlink()
+    with (unsent_runs.UNSENT_FOLDER / first.run_id / unsent_runs.METRICS_FILE).open("a") as file:
         file.write('\n{"key": "train/lo')
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri, resume=first.run_id) as second:
-        second.metrics({"train/loss": 1.0}, 2)
+        second.log_metrics({"train/loss": 1.0}, 2)
     assert second.run_id == first.run_id
     store.mend()
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri, resume=first.run_id) as third:
-        third.metrics({"train/loss": 0.5}, 3)
+        third.log_metrics({"train/loss": 0.5}, 3)
     client = connect(store.uri)
     (run,) = all_runs(client)
     assert third.run_id == run.info.run_id
@@ -218,33 +218,35 @@ def test_what_waits_for_another_store_is_sent_where_a_user_says_so_alone(store, 
     assert waiting() == [local]
     send_runs.run(other)
     assert waiting() == []
-    assert known_run(connect(other), local)
+    assert find_run(connect(other), local)
 
 
-def test_a_parcel_that_the_store_refuses_stays_and_stops_no_other(store, page, capsys):
+def test_a_run_that_the_store_refuses_stays_and_stops_no_other(store, page, capsys):
     store.fail()
     refused = train(store.uri, page)
-    spool.keep_metrics(refused, [{"key": "no\nname", "value": 1.0, "timestamp": 1, "step": 1}])
+    unsent_runs.save_metrics(refused, [{"key": "no\nname", "value": 1.0, "timestamp": 1, "step": 1}])
     good = train(store.uri, page)
     store.mend()
     with pytest.raises(RegistryError, match="1 in all"):
         send_runs.run(store.uri)
     assert waiting() == [refused]
     assert f"{refused} stays: " in capsys.readouterr().err
-    assert_whole(connect(store.uri), known_run(connect(store.uri), good))
+    assert_whole(connect(store.uri), find_run(connect(store.uri), good))
 
 
 def test_what_mlflow_says_of_a_store_is_told_without_its_password():
     uri = "http://ann:secret@host:5000?token=secret"
     told = "http://host:5000: API request to http://host:5000/api failed$"
-    with pytest.raises(RegistryError, match=told), plain_errors(uri):
+    with pytest.raises(RegistryError, match=told), translate_errors(uri):
         raise MlflowException(f"API request to {uri}/api failed")
 
 
 def test_passwords_of_a_store_are_neither_shown_nor_kept(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     uri = f"postgresql://ann:secret@127.0.0.1:{free_port()}/runs"
-    assert shown(uri) == uri.replace("ann:secret@", "")
+    assert redact_uri(uri) == uri.replace("ann:secret@", "")
     train(uri, page)
     assert "secret" not in capsys.readouterr().err
-    assert not [file for file in spool.SPOOL.rglob("*") if file.is_file() and "secret" in file.read_text()]
+    assert not [
+        file for file in unsent_runs.UNSENT_FOLDER.rglob("*") if file.is_file() and "secret" in file.read_text()
+    ]

@@ -16,8 +16,8 @@ from support.http_server import encoded, serving, wait_until
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import sha256_file
-from pixelwise.registry.registry import add_version
-from pixelwise.registry.versions import ONNX_TAG, logged_model_of, move_alias
+from pixelwise.registry.registration import add_version
+from pixelwise.registry.versions import ONNX_TAG, find_logged_model, move_alias
 from pixelwise.serving.limits import ServeParams
 from pixelwise.tools.serve import open_service
 from pixelwise.tracking.store import connect
@@ -49,7 +49,7 @@ def followed(client):
 
 def graph_of(client, version):
     """The file of a version in the store."""
-    return Path(logged_model_of(client, "fcn", version).artifact_location.removeprefix("file://")) / "model.onnx"
+    return Path(find_logged_model(client, "fcn", version).artifact_location.removeprefix("file://")) / "model.onnx"
 
 
 def test_a_new_champion_takes_over_with_fifty_requests_in_flight_and_none_is_lost(registry):

@@ -8,11 +8,11 @@ from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import ModelError, ParamsError, RegistryError
-from pixelwise.registry.gate import ReleaseParams
-from pixelwise.registry.ledger import add_once, read_ledger, reigns
-from pixelwise.registry.models import local_folder
-from pixelwise.registry.registry import keep_evidence
-from pixelwise.registry.versions import logged_model_of, read_aliases
+from pixelwise.registry.ledger import append_once, list_champion_periods, read_ledger
+from pixelwise.registry.references import find_local_folder
+from pixelwise.registry.registration import save_evidence
+from pixelwise.registry.release_gate import ReleaseParams
+from pixelwise.registry.versions import find_logged_model, read_aliases
 from pixelwise.tools import release
 from pixelwise.tracking.store import connect
 
@@ -106,7 +106,7 @@ def change(world, act, monkeypatch, fail_at=None, is_made=False):
     with monkeypatch.context() as patch:
         patch.setattr(promote, "connect", lambda uri: failing)
         patch.setattr(release, "connect_existing", lambda uri: failing)
-        patch.setattr("pixelwise.registry.changes.add_once", failing.counted(add_once))
+        patch.setattr("pixelwise.registry.champion_change.append_once", failing.counted(append_once))
         world.promote() if act == "promotion" else world.rollback()
     return failing.calls
 
@@ -159,7 +159,7 @@ def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, 
     client = connect(released.store)
     files = write_model(tmp_path / "other", threshold=9)
     # Evidence lies with the model; a graph there that nobody registered is damage too.
-    keep_evidence(client, "fcn", "1", [files["model"] / "model.onnx"])
+    save_evidence(client, "fcn", "1", [files["model"] / "model.onnx"])
     graph = resolve_folder(client, "1") / "evidence" / "model.onnx"
     try:
         with pytest.raises(ModelError, match=r"models:/fcn@previous: .* a graph that was not registered"):
@@ -171,7 +171,7 @@ def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, 
 
 
 def resolve_folder(client, version):
-    return local_folder(logged_model_of(client, "fcn", version).artifact_location)
+    return find_local_folder(find_logged_model(client, "fcn", version).artifact_location)
 
 
 def lines_of(*changes):
@@ -199,7 +199,7 @@ def history(tmp_path):
         ("2026-03-05T23:30:00+00:00", "promotion", "2", "1"),
         ("2026-03-07T01:30:00+02:00", "rollback", "1", "2"),
     ):
-        add_once(ledger, line)
+        append_once(ledger, line)
     return ledger
 
 
@@ -218,7 +218,9 @@ def history(tmp_path):
 )
 def test_the_ledger_says_what_was_in_production_on_any_day(history, on, versions):
     found = [
-        reign.entry["version"] for reign in reigns(read_ledger(history), "fcn") if reign.covers(date.fromisoformat(on))
+        period.entry["version"]
+        for period in list_champion_periods(read_ledger(history), "fcn")
+        if period.covers(date.fromisoformat(on))
     ]
     assert found == versions
     text = str(release.show((), on, history, "sqlite:///nowhere/mlflow.db"))

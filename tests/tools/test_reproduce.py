@@ -17,7 +17,7 @@ from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError
 from pixelwise.families.fcn import family as fcn
 from pixelwise.identity import sha256_file
-from pixelwise.registry.lineage import origin_of
+from pixelwise.registry.lineage import read_origin
 from pixelwise.tools import reproduce, why
 from pixelwise.tools.reproduce import ReproductionError, not_as_locked
 from pixelwise.tracking.runs import read_run
@@ -81,7 +81,7 @@ def world(tmp_path_factory, mlflow_template):
 @pytest.mark.slow
 def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
     origin, trained = (
-        origin_of("models:/fcn@challenger", world.store),
+        read_origin("models:/fcn@challenger", world.store),
         read_run(world.model / "checkpoint" / "run.json"),
     )
     head = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=world.repository, capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from support.bright_model import write_model
 from components import ingest, register
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError
-from pixelwise.registry.models import resolve_model
+from pixelwise.registry.references import resolve_model
 from pixelwise.tools import verify
 
 

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from pixelwise.errors import DataError, RegistryError
-from pixelwise.registry.ledger import add_once, read_ledger
+from pixelwise.registry.ledger import append_once, read_ledger
 from pixelwise.tracking import runs
 from pixelwise.tracking.runs import record, start_run
-from pixelwise.tracking.store import connect, git_commit
+from pixelwise.tracking.store import connect, read_git_commit
 
 
 def run_file(folder, run_id):
@@ -24,7 +24,7 @@ def test_a_run_holds_parameters_curves_tags_and_ends_as_finished(mlflow_store, m
     params = {"epochs": 2, "network": {"stride": 8}}
     with start_run("fcn", "train-fcn", params, {"fingerprint": "abc"}, mlflow_store) as recorder:
         for step in (1, 2):
-            recorder.metrics({"train/loss": 1 / step, "val/mean_iu": 0.3 * step}, step)
+            recorder.log_metrics({"train/loss": 1 / step, "val/mean_iu": 0.3 * step}, step)
     client = connect(mlflow_store)
     run = client.get_run(recorder.run_id)
     assert run.info.status == "FINISHED"
@@ -40,7 +40,7 @@ def test_a_training_that_ends_badly_says_so_in_its_run_and_keeps_its_curves(mlfl
     def train():
         with start_run("fcn", "train-fcn", {}, {}, mlflow_store) as recorder:
             ids.append(recorder.run_id)
-            recorder.metrics({"train/loss": 1.0}, 1)
+            recorder.log_metrics({"train/loss": 1.0}, 1)
             raise error
 
     ids = []
@@ -52,9 +52,9 @@ def test_a_training_that_ends_badly_says_so_in_its_run_and_keeps_its_curves(mlfl
 
 def test_a_resumed_training_goes_on_in_its_run_and_one_unknown_here_starts_anew(mlflow_store):
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, mlflow_store) as first:
-        first.metrics({"train/loss": 2.0}, 1)
+        first.log_metrics({"train/loss": 2.0}, 1)
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, mlflow_store, resume=first.run_id) as second:
-        second.metrics({"train/loss": 1.0}, 2)
+        second.log_metrics({"train/loss": 1.0}, 2)
     assert second.run_id == first.run_id
     assert len(connect(mlflow_store).get_metric_history(first.run_id, "train/loss")) == 2
     with start_run("fcn", "train-fcn", {}, {}, mlflow_store, resume="0" * 32) as third:
@@ -70,16 +70,16 @@ def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store,
         send, sent = recorder.client.log_batch, []
         monkeypatch.setattr(recorder.client, "log_batch", lambda _, metrics: sent.append(len(metrics)))
         for step in range(runs.BATCH - 1):
-            recorder.metrics({"train/loss": 1.0}, step)
+            recorder.log_metrics({"train/loss": 1.0}, step)
         assert sent == []
-        recorder.metrics({"train/loss": 1.0}, runs.BATCH)
+        recorder.log_metrics({"train/loss": 1.0}, runs.BATCH)
         assert sent == [runs.BATCH]
 
         def refuse(*_, **__):
             raise MlflowException("database is locked")
 
         monkeypatch.setattr(recorder.client, "log_batch", refuse)
-        recorder.metrics({"val/mean_iu": 0.5}, 1)
+        recorder.log_metrics({"val/mean_iu": 0.5}, 1)
         recorder.flush()
         told = capsys.readouterr().err
         assert f"1 metrics kept in .state/tracking/{recorder.run_id}" in told
@@ -102,8 +102,8 @@ def test_training_without_mlflow_runs_untracked_and_says_so(tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.chdir(tmp_path)
     with start_run("fcn", "train-fcn", {}, {}) as recorder:
-        recorder.metrics({"train/loss": 1.0}, 1)
-        recorder.artifacts(tmp_path)
+        recorder.log_metrics({"train/loss": 1.0}, 1)
+        recorder.log_artifacts(tmp_path)
     assert recorder.run_id is None
     assert "mlflow is not installed" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -126,7 +126,7 @@ def test_importing_the_tracker_does_not_import_mlflow():
 
 def test_a_later_step_adds_metrics_and_artifacts_to_the_run_of_the_training(mlflow_store, tmp_path):
     with start_run("fcn", "train-fcn", {}, {}, mlflow_store) as recorder:
-        recorder.metrics({"val/mean_iu": 0.4}, 7)
+        recorder.log_metrics({"val/mean_iu": 0.4}, 7)
     page = tmp_path / "evaluate" / "report.html"
     page.parent.mkdir()
     page.write_text("<p>")
@@ -159,22 +159,22 @@ def test_a_store_in_a_folder_that_is_not_there_fails_at_once_and_names_it(tmp_pa
 
 
 def test_the_git_commit_says_where_tracked_files_differ(tmp_path):
-    assert git_commit(tmp_path) == ""
+    assert read_git_commit(tmp_path) == ""
     file = tmp_path / "a.txt"
     file.write_text("1")
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(tmp_path)]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*git, *command], check=True)
-    commit = git_commit(tmp_path)
+    commit = read_git_commit(tmp_path)
     assert len(commit) == 40
     file.write_text("2")
-    assert git_commit(tmp_path) == f"{commit}-dirty"
+    assert read_git_commit(tmp_path) == f"{commit}-dirty"
 
 
 def test_the_ledger_takes_a_line_once_and_keeps_what_it_has(tmp_path):
     ledger = tmp_path / "promotions.jsonl"
     for entry in ({"version": "1"}, {"version": "2"}, {"version": "2"}):
-        add_once(ledger, entry)
+        append_once(ledger, entry)
     assert read_ledger(ledger) == [{"version": "1"}, {"version": "2"}]
 
 

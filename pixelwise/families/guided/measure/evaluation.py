@@ -15,7 +15,7 @@ from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.files import write_json
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
-from pixelwise.registry.models import model_folder
+from pixelwise.registry.references import resolve_model_folder
 
 # Of these, whole clips are followed.
 VIDEO = ("davis",)
@@ -66,7 +66,7 @@ def run(
 
     Raises DataError where the split is empty or too small, ModelError where the model cannot run.
     """
-    found = score(params, model_folder(model), open_split(params.split, data, dataset, root, params.layers))
+    found = score(params, resolve_model_folder(model), open_split(params.split, data, dataset, root, params.layers))
     for file in [json, out / "metrics.json" if out else None]:
         if file:
             write_json(file, found.metrics())

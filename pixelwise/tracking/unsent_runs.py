@@ -1,9 +1,9 @@
 """What MLflow could not be told yet, kept as files under .state/tracking until a store takes it.
 
-A parcel is the folder of one run: `facts.json` (how to make the run, where the store has none), `metrics.jsonl`,
-`artifacts/` and, once the run has ended, `end.json`. A run begun without a store has an id of its own, `offline-…`,
-which stays in run.json: the store finds the run by its tag `local_run_id`. Everything in a parcel may be sent twice:
-MLflow keeps one of two equal metrics.
+A run folder holds what one run has yet to send: `facts.json` (how to make the run, where the store has none),
+`metrics.jsonl`, `artifacts/` and, once the run has ended, `end.json`. A run begun without a store has an id of its own,
+`offline-…`, which stays in run.json: the store finds the run by its tag `local_run_id`. Everything in it may be sent
+twice: MLflow keeps one of two equal metrics.
 """
 
 import fcntl
@@ -18,59 +18,59 @@ from typing import Any
 
 from pixelwise.files import write_json
 
-SPOOL = Path(".state/tracking")
-LOCAL = "offline-"
+UNSENT_FOLDER = Path(".state/tracking")
+LOCAL_PREFIX = "offline-"
 FACTS_FILE, METRICS_FILE, END_FILE, ARTIFACTS = "facts.json", "metrics.jsonl", "end.json", "artifacts"
 
 
-def new_local_id() -> str:
+def make_local_id() -> str:
     """An id for a run that no store knows yet."""
-    return f"{LOCAL}{uuid.uuid4().hex}"
+    return f"{LOCAL_PREFIX}{uuid.uuid4().hex}"
 
 
 def is_local(run_id: str) -> bool:
     """Whether an id was given without a store."""
-    return run_id.startswith(LOCAL)
+    return run_id.startswith(LOCAL_PREFIX)
 
 
 @contextmanager
-def locked() -> Iterator[None]:
-    """Alone with the spool: a parcel is not sent while another process adds to it, nor by two at once."""
-    SPOOL.mkdir(parents=True, exist_ok=True)
-    with (SPOOL / ".lock").open("a") as file:
+def lock_unsent() -> Iterator[None]:
+    """Alone with the spool: a run folder is not sent while another process adds to it, nor by two at once."""
+    UNSENT_FOLDER.mkdir(parents=True, exist_ok=True)
+    with (UNSENT_FOLDER / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def parcels() -> list[Path]:
+def list_unsent() -> list[Path]:
     """The parcels that wait, oldest first."""
-    found = [path for path in SPOOL.glob("[!.]*") if path.is_dir()]
+    found = [path for path in UNSENT_FOLDER.glob("[!.]*") if path.is_dir()]
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
-def keep_facts(run_id: str, facts: Mapping[str, Any]) -> None:
-    """Say what run a parcel belongs to; what was said first stays."""
-    with locked():
-        if not (file := SPOOL / run_id / FACTS_FILE).exists():
+def save_facts(run_id: str, facts: Mapping[str, Any]) -> None:
+    """Say what run a run folder belongs to; what was said first stays."""
+    with lock_unsent():
+        if not (file := UNSENT_FOLDER / run_id / FACTS_FILE).exists():
             write_json(file, facts)
 
 
-def keep_metrics(run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def save_metrics(run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add metrics: key, value, timestamp in milliseconds, and step, which is None for `after the last one`."""
     # The break comes first, so that a line which a kill cut short spoils no other.
     lines = "".join("\n" + json.dumps(row) for row in rows)
-    with locked():
-        file = SPOOL / run_id / METRICS_FILE
+    with lock_unsent():
+        file = UNSENT_FOLDER / run_id / METRICS_FILE
         file.parent.mkdir(exist_ok=True)
         with file.open("a") as opened:
             opened.write(lines)
 
 
-def keep_artifacts(run_id: str, path: Path) -> None:
+def save_artifacts(run_id: str, path: Path) -> None:
     """Add a copy of a file, as FOLDER/FILE, or of a folder."""
     source = path.resolve()
-    with locked():
-        place = SPOOL / run_id / ARTIFACTS
+    with lock_unsent():
+        place = UNSENT_FOLDER / run_id / ARTIFACTS
         if source.is_dir():
             shutil.copytree(source, place / source.name, dirs_exist_ok=True)
         else:
@@ -78,15 +78,15 @@ def keep_artifacts(run_id: str, path: Path) -> None:
             shutil.copyfile(source, place / source.parent.name / source.name)
 
 
-def keep_end(run_id: str, status: str) -> None:
+def save_end(run_id: str, status: str) -> None:
     """Say how a run ended, and when."""
-    with locked():
-        write_json(SPOOL / run_id / END_FILE, {"status": status, "end_time": milliseconds()})
+    with lock_unsent():
+        write_json(UNSENT_FOLDER / run_id / END_FILE, {"status": status, "end_time": now_milliseconds()})
 
 
-def read_metrics(parcel: Path) -> list[dict[str, Any]]:
-    """The metrics of a parcel; a line that a kill cut short is left out."""
-    rows, file = [], parcel / METRICS_FILE
+def read_metrics(run_folder: Path) -> list[dict[str, Any]]:
+    """The metrics of a run folder; a line that a kill cut short is left out."""
+    rows, file = [], run_folder / METRICS_FILE
     for line in file.read_text().splitlines() if file.exists() else ():
         with suppress(json.JSONDecodeError):
             rows.append(json.loads(line))
@@ -99,14 +99,14 @@ def read_json(file: Path) -> dict[str, Any]:
     return found
 
 
-def discard(parcel: Path) -> None:
-    """Remove a parcel that has been sent; a kill in between leaves nothing that looks like one."""
-    sent = parcel.with_name(f".sent-{parcel.name}")
+def remove_unsent(run_folder: Path) -> None:
+    """Remove a run folder that has been sent; a kill in between leaves nothing that looks like one."""
+    sent = run_folder.with_name(f".sent-{run_folder.name}")
     shutil.rmtree(sent, ignore_errors=True)
-    parcel.replace(sent)
+    run_folder.replace(sent)
     shutil.rmtree(sent)
 
 
-def milliseconds() -> int:
+def now_milliseconds() -> int:
     """Now, as MLflow counts."""
     return time.time_ns() // 1_000_000

@@ -9,9 +9,9 @@ from support.channel_model import write_channel_data, write_channel_model
 from components import evaluate, register
 from pixelwise.errors import DataError, ModelError, RegistryError
 from pixelwise.identity import sha256_file
-from pixelwise.registry import models
-from pixelwise.registry.models import model_folder, resolve_model
-from pixelwise.registry.registry import evidence_of, model_files
+from pixelwise.registry import references
+from pixelwise.registry.references import resolve_model, resolve_model_folder
+from pixelwise.registry.registration import list_model_files, load_evidence
 from pixelwise.tools import predict
 from pixelwise.tracking.store import connect
 
@@ -33,25 +33,25 @@ def hashes(folder, names):
 
 @pytest.mark.parametrize("reference", ["models:/fcn@challenger", "models:/fcn/1"])
 def test_a_reference_gives_the_very_files_that_were_registered(registered, mlflow_store, reference):
-    names = model_files(registered)
+    names = list_model_files(registered)
     assert {"model.onnx", "int8/model.onnx", "checkpoint/weights.safetensors", "export.json"} < set(names)
     folder = resolve_model(reference, mlflow_store)
     assert hashes(folder, names) == hashes(registered, names)
     assert not (folder / ".gitignore").exists()
-    assert model_folder(Path(reference), mlflow_store) == folder
+    assert resolve_model_folder(Path(reference), mlflow_store) == folder
 
 
 def test_a_folder_is_left_as_it_is(tmp_path):
-    assert model_folder(tmp_path, "sqlite:///nowhere.db") == tmp_path
+    assert resolve_model_folder(tmp_path, "sqlite:///nowhere.db") == tmp_path
 
 
 def test_a_model_of_a_store_elsewhere_is_fetched_once_and_whole(registered, mlflow_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # What a server's artifacts look like from here: nowhere on this machine.
-    monkeypatch.setattr(models, "local_folder", lambda location: None)
+    monkeypatch.setattr(references, "find_local_folder", lambda location: None)
     folder = resolve_model("models:/fcn/1", mlflow_store)
     assert folder.parent == Path(".state/models")
-    assert hashes(folder, model_files(registered)) == hashes(registered, model_files(registered))
+    assert hashes(folder, list_model_files(registered)) == hashes(registered, list_model_files(registered))
     marked = (folder / "MLmodel").stat().st_mtime_ns
     assert resolve_model("models:/fcn/1", mlflow_store) == folder
     assert (folder / "MLmodel").stat().st_mtime_ns == marked
@@ -126,8 +126,8 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     first = register.run("guided", **files, tracking=mlflow_store)
     assert (register.run("guided", **files, tracking=mlflow_store).version, first.is_new) == (first.version, True)
     folder = resolve_model("models:/guided@challenger", mlflow_store)
-    assert hashes(folder, model_files(files["model"])) == hashes(files["model"], model_files(files["model"]))
+    assert hashes(folder, list_model_files(files["model"])) == hashes(files["model"], list_model_files(files["model"]))
     with pytest.raises(DataError, match=r"images\.npz"):
-        evidence_of(connect(mlflow_store), "guided", "1")
+        load_evidence(connect(mlflow_store), "guided", "1")
     write_onnx(files["model"] / "guide.onnx", threshold=50)
     assert register.run("guided", **files, tracking=mlflow_store).version == "2"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pixelwise.errors import RegistryError
 from pixelwise.identity import sha256_file, sha256_json
 from pixelwise.registry.evidence import read_evidence
-from pixelwise.registry.gate import Evidence
-from pixelwise.registry.versions import GRAPH, LOGGED, logged_model_of
-from pixelwise.tracking.store import as_default, experiment_id
+from pixelwise.registry.release_gate import Evidence
+from pixelwise.registry.versions import GRAPH_FILE, LOGGED_MODEL_PREFIX, find_logged_model
+from pixelwise.tracking.store import find_or_create_experiment, use_as_default
 
 if TYPE_CHECKING:
     import onnx
@@ -30,9 +30,9 @@ def add_version(
     logged = log_model(client, name, model, run_id=run_id, experiment=experiment, tags=tags)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    with as_default(client.tracking_uri):
+    with use_as_default(client.tracking_uri):
         created = client.create_model_version(
-            name, source=LOGGED + logged, run_id=run_id, tags=dict(tags), model_id=logged
+            name, source=LOGGED_MODEL_PREFIX + logged, run_id=run_id, tags=dict(tags), model_id=logged
         )
     return str(created.version)
 
@@ -46,13 +46,13 @@ def log_model(
     """
     from mlflow.entities import LoggedModelOutput
 
-    owner = client.get_run(run_id).info.experiment_id if run_id else experiment_id(client, experiment)
+    owner = client.get_run(run_id).info.experiment_id if run_id else find_or_create_experiment(client, experiment)
     logged = client.create_logged_model(owner, name=name, source_run_id=run_id, tags=dict(tags), model_type="onnx")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
-        if (model / GRAPH).is_file():
-            save_onnx_model(model / GRAPH, folder, run_id, logged)
-        for file in model_files(model):
+        if (model / GRAPH_FILE).is_file():
+            save_onnx_model(model / GRAPH_FILE, folder, run_id, logged)
+        for file in list_model_files(model):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             # MLflow writes the graph anew; what is registered is the very file that was checked and measured.
             shutil.copyfile(model / file, folder / file)
@@ -73,39 +73,39 @@ def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) 
         proto,
         folder,
         mlflow_model=mlflow.models.Model(run_id=run_id, model_id=logged.model_id),
-        signature=signature_of(proto),
-        input_example=example_of(proto),
+        signature=make_signature(proto),
+        input_example=make_example(proto),
         # Named, because MLflow would ask for onnxruntime and onnxruntime-gpu, which exclude each other.
-        pip_requirements=[f"{package}=={installed_version(package)}" for package in (runtime_package(), "numpy")],
+        pip_requirements=[f"{package}=={installed_version(package)}" for package in (find_runtime_package(), "numpy")],
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
 
 
-def model_files(model: Path) -> list[str]:
+def list_model_files(model: Path) -> list[str]:
     """The files of the folder `model` by their paths in it: graphs, int8 and checkpoint; hidden ones are DVC's."""
     inside = (file.relative_to(model) for file in model.rglob("*") if file.is_file())
     return sorted(file.as_posix() for file in inside if not any(part.startswith(".") for part in file.parts))
 
 
-def file_hashes(model: Path) -> dict[str, str]:
+def hash_model_files(model: Path) -> dict[str, str]:
     """The hash of every file of the folder `model` by its path in it."""
-    return {name: sha256_file(model / name) for name in model_files(model)}
+    return {name: sha256_file(model / name) for name in list_model_files(model)}
 
 
-def identity_of(files: Mapping[str, str]) -> str:
+def compute_identity(files: Mapping[str, str]) -> str:
     """The hash that tells a model from others: of model.onnx, or over all graphs of a family without one."""
-    return files.get(GRAPH) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
+    return files.get(GRAPH_FILE) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
 
 
-def runtime_package() -> str:
+def find_runtime_package() -> str:
     """The installed package that provides onnxruntime."""
     from importlib.metadata import packages_distributions
 
     return packages_distributions()["onnxruntime"][0]
 
 
-def signature_of(proto: "onnx.ModelProto") -> "ModelSignature":
+def make_signature(proto: "onnx.ModelProto") -> "ModelSignature":
     """Names, types and shapes of a graph's inputs and outputs; -1 = any size."""
     import numpy as np
     from mlflow.models import ModelSignature
@@ -116,7 +116,7 @@ def signature_of(proto: "onnx.ModelProto") -> "ModelSignature":
         return Schema(
             [
                 TensorSpec(
-                    np.dtype(tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)), sizes(value), value.name
+                    np.dtype(tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)), read_shape(value), value.name
                 )
                 for value in values
             ]
@@ -125,37 +125,37 @@ def signature_of(proto: "onnx.ModelProto") -> "ModelSignature":
     return ModelSignature(inputs=schema(proto.graph.input), outputs=schema(proto.graph.output))
 
 
-def sizes(value: Any) -> tuple[int, ...]:
+def read_shape(value: Any) -> tuple[int, ...]:
     """The shape of a graph's input or output; -1 = any size."""
     return tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in value.type.tensor_type.shape.dim)
 
 
-def example_of(proto: "onnx.ModelProto") -> dict[str, Any]:
+def make_example(proto: "onnx.ModelProto") -> dict[str, Any]:
     """Zeros for each input of the graph: one picture, of a small size where the size is open."""
     import numpy as np
     from onnx.helper import tensor_dtype_to_np_dtype
 
     example = {}
     for value in proto.graph.input:
-        first, *others = sizes(value)
+        first, *others = read_shape(value)
         shape = [1 if first < 0 else first, *(EXAMPLE_SIZE if size < 0 else size for size in others)]
         example[value.name] = np.zeros(shape, tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
     return example
 
 
-def keep_evidence(client: "MlflowClient", name: str, version: str, files: Sequence[Path]) -> None:
+def save_evidence(client: "MlflowClient", name: str, version: str, files: Sequence[Path]) -> None:
     """Keep `files` with a version under evidence/, in place of what lay there."""
-    logged = logged_model_of(client, name, version)
+    logged = find_logged_model(client, name, version)
     for file in files:
         client.log_model_artifact(logged.model_id, str(file), "evidence")
 
 
-def evidence_of(client: "MlflowClient", name: str, version: str) -> Evidence:
+def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
     """The evidence kept with a version. Raises RegistryError where there is none."""
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    logged = logged_model_of(client, name, version)
+    logged = find_logged_model(client, name, version)
     with tempfile.TemporaryDirectory() as folder:
         try:
             mlflow.artifacts.download_artifacts(

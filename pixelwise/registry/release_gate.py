@@ -12,7 +12,7 @@ from pixelwise.metrics.confusion import compute_scores, divide_where
 from pixelwise.params import Params
 
 Counts = NDArray[np.int64]
-Footing = Literal["same images", "changed data", "other split"]
+Comparability = Literal["same images", "changed data", "other split"]
 
 
 class ReleaseParams(Params):
@@ -90,28 +90,28 @@ def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParam
     Where the data changed, so that the two scored different images, only the floors can judge, and a check says so.
     Where they scored different splits of one data set, the gate refuses: evaluating both on one split settles it.
     """
-    checks = list(absolute_checks(challenger, params))
+    checks = list(check_floors(challenger, params))
     if champion is not None:
-        checks.extend(comparison_checks(challenger, champion, params))
+        checks.extend(check_against_champion(challenger, champion, params))
     return Decision(tuple(checks))
 
 
-def absolute_checks(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]:
+def check_floors(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]:
     """What any champion must reach, the first one too."""
     scores = compute_scores(challenger.counts.sum(axis=0))
     per_class = np.array(scores.per_class)
     worst = int(np.nanargmin(per_class))
-    yield at_least("mean IU", scores.mean_iu, params.mean_iu_floor)
-    yield at_least("pixel accuracy", scores.pixel_accuracy, params.pixel_accuracy_floor)
-    yield at_least(f"worst class ({challenger.classes[worst]})", per_class[worst], params.class_iu_floor)
-    yield at_least("ONNX parity", challenger.parity, params.parity_floor, digits=5)
+    yield check_at_least("mean IU", scores.mean_iu, params.mean_iu_floor)
+    yield check_at_least("pixel accuracy", scores.pixel_accuracy, params.pixel_accuracy_floor)
+    yield check_at_least(f"worst class ({challenger.classes[worst]})", per_class[worst], params.class_iu_floor)
+    yield check_at_least("ONNX parity", challenger.parity, params.parity_floor, digits=5)
     if params.milliseconds_limit is not None:
-        yield latency(challenger.milliseconds, params.milliseconds_limit)
+        yield check_latency(challenger.milliseconds, params.milliseconds_limit)
 
 
-def comparison_checks(challenger: Evidence, champion: Evidence, params: ReleaseParams) -> Iterator[Check]:
+def check_against_champion(challenger: Evidence, champion: Evidence, params: ReleaseParams) -> Iterator[Check]:
     """Whether the challenger is no worse than the champion on the same images, or why that cannot be asked."""
-    footing = footing_of(challenger, champion)
+    footing = judge_comparability(challenger, champion)
     if footing == "other split":
         found = f"champion on {champion.split}, challenger on {challenger.split}"
         yield Check("comparison", False, found, "both on one split")
@@ -119,13 +119,13 @@ def comparison_checks(challenger: Evidence, champion: Evidence, params: ReleaseP
     if footing == "changed data":
         yield Check("comparison", True, "none, the champion was scored on other data", "the floors alone")
         return
-    low, high = interval_of_difference(challenger.counts, champion.counts, params)
+    low, high = bootstrap_difference(challenger.counts, champion.counts, params)
     needed = f"lower end of the {params.confidence:.0%} interval >= {-params.margin:.4f}"
     yield Check("mean IU against champion", low >= -params.margin, f"{low:+.4f} to {high:+.4f}", needed)
-    yield class_check(challenger, champion, params.class_margin)
+    yield check_worst_class(challenger, champion, params.class_margin)
 
 
-def footing_of(challenger: Evidence, champion: Evidence) -> Footing:
+def judge_comparability(challenger: Evidence, champion: Evidence) -> Comparability:
     """Whether the two can be compared image by image.
 
     Equal ids with equal pixels a class in every image are the same labelled images, even where the data set changed
@@ -141,7 +141,7 @@ def footing_of(challenger: Evidence, champion: Evidence) -> Footing:
     )
 
 
-def interval_of_difference(challenger: Counts, champion: Counts, params: ReleaseParams) -> tuple[float, float]:
+def bootstrap_difference(challenger: Counts, champion: Counts, params: ReleaseParams) -> tuple[float, float]:
     """Bootstrap percentile interval of mean IU(challenger) - mean IU(champion) over images (Efron 1979).
 
     challenger, champion: (M, K, K). Paired: each resample draws the same images for both, which cancels how hard an
@@ -151,13 +151,13 @@ def interval_of_difference(challenger: Counts, champion: Counts, params: Release
     generator = np.random.default_rng(params.seed)
     # How often each image is drawn, (B, M): a resample is then one product instead of a sum over drawn matrices.
     draws = generator.multinomial(images, np.full(images, 1 / images), size=params.resamples)
-    difference = resampled_mean_iu(draws, challenger) - resampled_mean_iu(draws, champion)
+    difference = compute_resampled_mean_iu(draws, challenger) - compute_resampled_mean_iu(draws, champion)
     tail = (1 - params.confidence) / 2
     low, high = np.quantile(difference, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.float64]:
+def compute_resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.float64]:
     """Mean IU of each resample, (B,), from `draws` (B, M) and `counts` (M, K, K), over the classes that it drew."""
     # In float64, where BLAS multiplies; pixel counts stay exact below 2**53.
     flat = draws.astype(np.float64) @ counts.reshape(len(counts), -1).astype(np.float64)
@@ -167,7 +167,7 @@ def resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.fl
     return np.nanmean(divide_where(correct, truth + predicted - correct, where=truth > 0), axis=1)
 
 
-def class_check(challenger: Evidence, champion: Evidence, margin: float) -> Check:
+def check_worst_class(challenger: Evidence, champion: Evidence, margin: float) -> Check:
     """The class that lost most against the champion, and whether that is within `margin`."""
     ours, theirs = (np.array(compute_scores(e.counts.sum(axis=0)).per_class) for e in (challenger, champion))
     change = ours - theirs
@@ -176,12 +176,12 @@ def class_check(challenger: Evidence, champion: Evidence, margin: float) -> Chec
     return Check(name, bool(change[worst] >= -margin), f"{change[worst]:+.4f}", f">= {-margin:.4f}")
 
 
-def at_least(name: str, found: float, floor: float, digits: int = 4) -> Check:
+def check_at_least(name: str, found: float, floor: float, digits: int = 4) -> Check:
     """A check that `found` reaches `floor`."""
     return Check(name, bool(found >= floor), f"{found:.{digits}f}", f">= {floor:.{digits}f}")
 
 
-def latency(milliseconds: float | None, limit: float) -> Check:
+def check_latency(milliseconds: float | None, limit: float) -> Check:
     """A check that the median latency is known and within `limit`."""
     if milliseconds is None:
         return Check("median latency", False, "no benchmark", f"<= {limit:g} ms")

@@ -5,8 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import RegistryError
-from pixelwise.tracking import spool
-from pixelwise.tracking.store import UnreachableError, experiment_id, plain_errors, say, shown
+from pixelwise.tracking import unsent_runs
+from pixelwise.tracking.store import (
+    UnreachableError,
+    find_or_create_experiment,
+    print_notice,
+    redact_uri,
+    translate_errors,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,14 +22,14 @@ MOST_PARAMS = 100
 LOCAL_TAG = "local_run_id"
 
 
-def known_run(client: "MlflowClient", run_id: str) -> str | None:
+def find_run(client: "MlflowClient", run_id: str) -> str | None:
     """The id under which the store has the run `run_id`, be that an id given without a store; None where it has none.
 
     A deleted run counts as none.
     """
     from mlflow.exceptions import MlflowException
 
-    if spool.is_local(run_id):
+    if unsent_runs.is_local(run_id):
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         found = client.search_runs(experiments, f"tags.{LOCAL_TAG} = '{run_id}'", max_results=1)
         return str(found[0].info.run_id) if found else None
@@ -38,7 +44,10 @@ def known_run(client: "MlflowClient", run_id: str) -> str | None:
 def create_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
     """A new run in the experiment and with the name, tags and start that `facts` give; returns its id."""
     run = client.create_run(
-        experiment_id(client, facts["experiment"]), facts["start_time"], facts["tags"], run_name=facts["name"]
+        find_or_create_experiment(client, facts["experiment"]),
+        facts["start_time"],
+        facts["tags"],
+        run_name=facts["name"],
     )
     return str(run.info.run_id)
 
@@ -52,45 +61,45 @@ def send_params(client: "MlflowClient", run_id: str, params: Sequence[tuple[str,
         client.log_batch(run_id, params=flat[start : start + MOST_PARAMS])
 
 
-def send_waiting(client: "MlflowClient", uri: str, is_asked: bool = False) -> list[str]:
+def send_unsent_runs(client: "MlflowClient", uri: str, is_asked: bool = False) -> list[str]:
     """Send the parcels kept for the store at `uri`, or all where a user asked for it; returns the ids of their runs.
 
     One that the store refuses stays, and the user is told. Raises UnreachableError where the store goes away.
     """
     sent = []
-    with spool.locked():
-        for parcel in spool.parcels():
-            meant = spool.read_json(parcel / spool.FACTS_FILE).get("store", shown(uri))
-            if meant != shown(uri) and not is_asked:
+    with unsent_runs.lock_unsent():
+        for run_folder in unsent_runs.list_unsent():
+            meant = unsent_runs.read_json(run_folder / unsent_runs.FACTS_FILE).get("store", redact_uri(uri))
+            if meant != redact_uri(uri) and not is_asked:
                 continue
             try:
-                with plain_errors(uri):
-                    sent += send(client, parcel)
+                with translate_errors(uri):
+                    sent += send_run(client, run_folder)
             except UnreachableError:
                 raise
             except (RegistryError, OSError) as error:
-                say(f"{parcel} stays: {error}")
+                print_notice(f"{run_folder} stays: {error}")
     return sent
 
 
-def send(client: "MlflowClient", parcel: Path) -> list[str]:
-    """Send one parcel and remove it; returns the run's id, or none where the store has no such run to add to."""
-    facts = spool.read_json(parcel / spool.FACTS_FILE)
-    run_id = known_run(client, parcel.name)
+def send_run(client: "MlflowClient", run_folder: Path) -> list[str]:
+    """Send one run_folder and remove it; returns the run's id, or none where the store has no such run to add to."""
+    facts = unsent_runs.read_json(run_folder / unsent_runs.FACTS_FILE)
+    run_id = find_run(client, run_folder.name)
     if run_id is None and "experiment" not in facts:
-        say(f"{shown(client.tracking_uri)} has no run {parcel.name}; nothing added")
-        spool.discard(parcel)
+        print_notice(f"{redact_uri(client.tracking_uri)} has no run {run_folder.name}; nothing added")
+        unsent_runs.remove_unsent(run_folder)
         return []
     run_id = run_id or create_run(client, facts)
     send_params(client, run_id, facts.get("params", ()))
-    rows = spool.read_metrics(parcel)
+    rows = unsent_runs.read_metrics(run_folder)
     send_metrics(client, run_id, [row for row in rows if row["step"] is not None])
     send_metrics(client, run_id, [row for row in rows if row["step"] is None])
-    if (artifacts := parcel / spool.ARTIFACTS).is_dir():
+    if (artifacts := run_folder / unsent_runs.ARTIFACTS).is_dir():
         client.log_artifacts(run_id, str(artifacts))
-    if end := spool.read_json(parcel / spool.END_FILE):
+    if end := unsent_runs.read_json(run_folder / unsent_runs.END_FILE):
         client.set_terminated(run_id, end["status"], end["end_time"])
-    spool.discard(parcel)
+    unsent_runs.remove_unsent(run_folder)
     return [run_id]
 
 
@@ -99,7 +108,7 @@ def send_metrics(client: "MlflowClient", run_id: str, rows: Sequence[dict[str, A
     from mlflow.entities import Metric
 
     found = [
-        Metric(row["key"], row["value"], row["timestamp"], last_step(client, run_id, row["key"]))
+        Metric(row["key"], row["value"], row["timestamp"], find_last_step(client, run_id, row["key"]))
         if row["step"] is None
         else Metric(row["key"], row["value"], row["timestamp"], row["step"])
         for row in rows
@@ -108,6 +117,6 @@ def send_metrics(client: "MlflowClient", run_id: str, rows: Sequence[dict[str, A
         client.log_batch(run_id, metrics=found[start : start + BATCH])
 
 
-def last_step(client: "MlflowClient", run_id: str, metric: str) -> int:
+def find_last_step(client: "MlflowClient", run_id: str, metric: str) -> int:
     """The last step at which `metric` was logged: a later value at the same step is the one that the UI shows."""
     return max((point.step for point in client.get_metric_history(run_id, metric)), default=0)

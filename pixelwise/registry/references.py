@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlparse
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import sha256_file
-from pixelwise.registry.versions import FILES_TAG, GRAPH, ONNX_TAG, logged_model_of, read_aliases
-from pixelwise.tracking.store import connect_existing, plain_errors, shown, store_uri
+from pixelwise.registry.versions import FILES_TAG, GRAPH_FILE, ONNX_TAG, find_logged_model, read_aliases
+from pixelwise.tracking.store import connect_existing, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +22,7 @@ REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<vers
 CACHE = Path(".state/models")
 
 
-def model_folder(model: Path, tracking: str | None = None) -> Path:
+def resolve_model_folder(model: Path, tracking: str | None = None) -> Path:
     """`model` itself, or the folder of the registered model that it refers to. Raises as `resolve_model`."""
     return resolve_model(str(model), tracking) if str(model).startswith(PREFIX) else model
 
@@ -31,26 +31,26 @@ def resolve_model(reference: str, tracking: str | None = None) -> Path:
     """The folder of a registered model, as `pixelwise export` left it, each file with the hash that was registered.
 
     Where the store keeps its files on this machine they are used in place; else they are fetched once, to .state/models
-    of the working directory. The hashes are compared on every call. `tracking`: MLflow store; None as for `store_uri`.
+    of the working directory. The hashes are compared on every call. `tracking`: as for `resolve_store_uri`.
 
     Raises RegistryError where the reference names no version, ModelError where a file is missing or not the registered
     one.
     """
-    uri = store_uri(tracking)
+    uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
-    with plain_errors(uri):
-        return folder_of(client, find_reference(client, reference), reference)
+    with translate_errors(uri):
+        return find_version_folder(client, find_referenced_version(client, reference), reference)
 
 
-def folder_of(client: "MlflowClient", version: "ModelVersion", reference: str) -> Path:
+def find_version_folder(client: "MlflowClient", version: "ModelVersion", reference: str) -> Path:
     """The folder of a registered `version`, which errors call `reference`. Raises as `resolve_model`."""
-    logged = logged_model_of(client, version.name, str(version.version))
-    folder = local_folder(logged.artifact_location) or fetched(client, logged, reference)
-    require_registered(folder, registered_files(version), reference)
+    logged = find_logged_model(client, version.name, str(version.version))
+    folder = find_local_folder(logged.artifact_location) or download_model(client, logged, reference)
+    require_registered(folder, read_file_hashes(version), reference)
     return folder
 
 
-def find_reference(client: "MlflowClient", reference: str) -> "ModelVersion":
+def find_referenced_version(client: "MlflowClient", reference: str) -> "ModelVersion":
     """The version that `reference` names. Raises RegistryError saying what there is where it names none."""
     from mlflow.exceptions import MlflowException
 
@@ -64,26 +64,26 @@ def find_reference(client: "MlflowClient", reference: str) -> "ModelVersion":
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
     known = ", ".join(f"{name}@{alias} = version {number}" for alias, number in read_aliases(client, name).items())
-    store = shown(client.tracking_uri)
+    store = redact_uri(client.tracking_uri)
     raise RegistryError(f"{reference}: no such version in {store}, which has {known or f'no {name}'}")
 
 
-def registered_files(version: "ModelVersion") -> dict[str, str]:
+def read_file_hashes(version: "ModelVersion") -> dict[str, str]:
     """The hash of every file of a version by its path in the model's folder."""
     if FILES_TAG in version.tags:
         return dict(json.loads(version.tags[FILES_TAG]))
     # Of versions registered before all files were, the one graph is known.
-    return {GRAPH: version.tags.get(ONNX_TAG, "")}
+    return {GRAPH_FILE: version.tags.get(ONNX_TAG, "")}
 
 
-def local_folder(location: str) -> Path | None:
+def find_local_folder(location: str) -> Path | None:
     """The folder at `location` where that is on this machine."""
     parts = urlparse(location)
     path = Path(unquote(parts.path))
     return path if parts.scheme in ("", "file") and path.is_dir() else None
 
 
-def fetched(client: "MlflowClient", logged: Any, reference: str) -> Path:
+def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
     """The files of a model in a store elsewhere, fetched unless they were before."""
     import mlflow.artifacts
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from pixelwise.metrics.confusion import compute_scores
-from pixelwise.registry.gate import Evidence, ReleaseParams, decide, interval_of_difference, resampled_mean_iu
+from pixelwise.registry.release_gate import (
+    Evidence,
+    ReleaseParams,
+    bootstrap_difference,
+    compute_resampled_mean_iu,
+    decide,
+)
 
 PARAMS = ReleaseParams(
     mean_iu_floor=0.5,
@@ -98,16 +104,16 @@ def test_a_decision_can_be_repeated():
 def test_the_interval_holds_the_difference_and_pairing_narrows_it():
     ours, theirs = evidence((0.9, 0.8, 0.8), noise=0.1, seed=1), evidence((0.85, 0.75, 0.75), noise=0.1, seed=1)
     difference = compute_scores(ours.counts.sum(0)).mean_iu - compute_scores(theirs.counts.sum(0)).mean_iu
-    low, high = interval_of_difference(ours.counts, theirs.counts, PARAMS)
+    low, high = bootstrap_difference(ours.counts, theirs.counts, PARAMS)
     assert low < difference < high
-    shuffled = interval_of_difference(ours.counts, theirs.counts[::-1], PARAMS)
+    shuffled = bootstrap_difference(ours.counts, theirs.counts[::-1], PARAMS)
     assert high - low < shuffled[1] - shuffled[0]
 
 
 def test_a_resample_that_draws_every_image_once_has_the_score_of_the_split():
     counts = evidence(noise=0.1).counts
     counts[:, 2, :] = 0
-    (found,) = resampled_mean_iu(np.ones((1, 40), np.int64), counts)
+    (found,) = compute_resampled_mean_iu(np.ones((1, 40), np.int64), counts)
     assert found == pytest.approx(compute_scores(counts.sum(axis=0)).mean_iu)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pixelwise.registry.ledger import add_once
+from pixelwise.registry.ledger import append_once
 from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, move_alias, read_aliases
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ROLLED_BACK_TAG = "rolled_back"
 Act = Literal["promotion", "rollback"]
 
 
-def commit(
+def record_decision(
     client: "MlflowClient", name: str, act: Act, version: str, previous: str | None, **facts: Any
 ) -> dict[str, Any]:
     """The line for the ledger that makes `version` champion in the place of `previous`, kept: it is decided now."""
@@ -39,7 +39,7 @@ def commit(
     return entry
 
 
-def finish_cut_change(client: "MlflowClient", name: str, ledger: Path) -> dict[str, Any] | None:
+def finish_pending_change(client: "MlflowClient", name: str, ledger: Path) -> dict[str, Any] | None:
     """Carry out to its end a change that was decided before and then cut; its line, None where there is none.
 
     One whose champion has changed hands since is dropped: what it was decided against is gone.
@@ -53,18 +53,18 @@ def finish_cut_change(client: "MlflowClient", name: str, ledger: Path) -> dict[s
     if aliases.get(CHAMPION) not in (entry["previous"], entry["version"]):
         client.delete_registered_model_tag(name, PENDING_TAG)
         return None
-    carry_out(client, entry, ledger)
+    apply_change(client, entry, ledger)
     return entry
 
 
-def carry_out(client: "MlflowClient", entry: dict[str, Any], ledger: Path) -> None:
+def apply_change(client: "MlflowClient", entry: dict[str, Any], ledger: Path) -> None:
     """Move the aliases and add the line. Each act may be repeated; the last removes what asks for a repetition."""
     name, version, replaced = entry["name"], entry["version"], entry["previous"]
     if entry["act"] == "rollback":
         # So that the gate does not promote the same version again the next night.
         client.set_model_version_tag(name, replaced, ROLLED_BACK_TAG, entry["time"])
     move_alias(client, name, CHAMPION, version)
-    add_once(ledger, entry)
+    append_once(ledger, entry)
     aliases = read_aliases(client, name)
     previous = replaced if entry["act"] == "promotion" else None
     if aliases.get(PREVIOUS) != previous:
