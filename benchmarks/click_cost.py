@@ -18,7 +18,8 @@ from pydantic import Field, PositiveInt
 from pixelwise import command
 from pixelwise.families.guided.early_fusion import EarlyFusion
 from pixelwise.families.guided.episodes import annotate_points
-from pixelwise.families.guided.family import NetworkParams, build, fused
+from pixelwise.families.guided.family import build, fused
+from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.files import write_json
 from pixelwise.inference.session import open_session

@@ -13,11 +13,12 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from pixelwise.families.composition.covariance import Kind, root
+from pixelwise.families.composition.covariance import root
 from pixelwise.families.composition.dynamic import DynamicGaussian, Scales, local_filter
 from pixelwise.families.composition.gaussian import apply, blur, kernel_2d, kernels_of
 from pixelwise.families.composition.layer import PACE, GaussianParams, fold
 from pixelwise.families.composition.net import Composition, composed
+from pixelwise.families.composition.params import Kind
 from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets, ring
 from pixelwise.inference.session import open_session
 from pixelwise.params import Params

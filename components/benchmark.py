@@ -36,8 +36,8 @@ class BenchmarkParams(Params):
     width: PositiveInt = Field(480, description="width of the pictures")
     height: PositiveInt = Field(360, description="height of the pictures")
     batch_size: PositiveInt = Field(4, description="pictures at once where throughput is measured")
-    warmup: PositiveInt = Field(5, description="runs of each engine that do not count")
-    repeats: PositiveInt = Field(30, description="runs of each engine that count")
+    warmup: PositiveInt = Field(3, description="runs of each engine that do not count")
+    repeats: PositiveInt = Field(20, description="runs of each engine that count")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where every engine runs")
 
 

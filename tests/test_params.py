@@ -1,9 +1,13 @@
+import subprocess
+import sys
 from typing import Annotated
 
 import pytest
 from pydantic import AfterValidator, Field, ValidationError
 
 from pixelwise.errors import ParamsError
+from pixelwise.families import names
+from pixelwise.identity import PROJECT
 from pixelwise.params import Params, parse, read_section
 
 
@@ -17,7 +21,7 @@ def even(number: int) -> int:
 class Small(Params):
     """Small."""
 
-    number: Annotated[int, AfterValidator(even)] = 0
+    number: Annotated[int, AfterValidator(even)] = Field(0, description="how many")
     tags: dict[str, int] = Field(default_factory=dict)
 
 
@@ -84,3 +88,21 @@ def test_values_become_a_model_that_cannot_be_changed():
 def test_the_first_bad_key_is_named_with_what_was_found_and_expected(values, message):
     with pytest.raises(ParamsError, match=f"^{message}$"):
         parse(Small, values, "p.yaml: s")
+
+
+def test_a_subclass_has_another_default_and_keeps_range_and_description():
+    class Large(Small):
+        """Large."""
+
+        number: int = Small.with_default("number", 8)
+
+    assert (Small().number, Large().number) == (0, 8)
+    assert Large.model_fields["number"].description == Small.model_fields["number"].description == "how many"
+    with pytest.raises(ParamsError, match="expected: Value error, an even number"):
+        parse(Large, {"number": 3}, "p.yaml: s")
+
+
+def test_the_parameters_of_the_families_are_read_without_torch():
+    families = ", ".join(f"pixelwise.families.{name}.params" for name in names())
+    code = f"import sys\nsys.modules['torch'] = None\nimport {families}"
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.families.composition.covariance import Kind, covariance, of_size
+from pixelwise.families.composition.covariance import covariance, of_size
 from pixelwise.families.composition.gaussian import blur
+from pixelwise.families.composition.params import Kind
 from pixelwise.params import Params, parse
 from pixelwise.reporting.fields import ellipses
 from pixelwise.studies.bench import Bench

@@ -12,16 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from pixelwise.errors import ProviderError
-from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
 from pixelwise.training.optimisers import (
@@ -32,6 +30,7 @@ from pixelwise.training.optimisers import (
     set_learning_rate,
     warmup_factor,
 )
+from pixelwise.training.params import LoopParams
 
 Arrays = Mapping[str, np.ndarray]
 RecordMetrics = Callable[[Mapping[str, float], int], None]
@@ -40,30 +39,6 @@ STATE_FILE = "state.safetensors"
 BEST_FILE = "best.safetensors"
 # Batches prepared ahead: two keep the threads busy while the net works, more would only hold memory.
 PREFETCH_BATCHES = 2
-
-
-class LoopParams(Params):
-    """Optimisation and device."""
-
-    seed: NonNegativeInt = Field(0, description="seed of every random choice")
-    epochs: PositiveInt = Field(12, description="passes over the training split")
-    batch_size: PositiveInt = Field(8, description="samples a batch and process")
-    accumulate: PositiveInt = Field(1, description="batches whose gradients make one step of the optimiser")
-    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or the thesis's SGD with momentum")
-    learning_rate: PositiveFloat = Field(1.5e-3, description="rate after the warm-up; SGD needs its own")
-    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
-    weight_decay: NonNegativeFloat = Field(0.02, description="decay of weights, not of biases and norms")
-    bias_rate: NonNegativeFloat = Field(1.0, description="SGD's rate of biases, in learning rates; 2 in the thesis")
-    schedule: Literal["poly", "fixed"] = Field("poly", description="whether the rate falls after the warm-up")
-    warmup_steps: NonNegativeInt = Field(50, description="steps of linear warm-up")
-    average_decay: float = Field(0.99, ge=0, lt=1, description="decay of the running average of the weights")
-    validate_every: PositiveInt = Field(2, description="epochs between validations")
-    patience: PositiveInt = Field(10, description="validations without improvement before an early stop")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
-    devices: PositiveInt = Field(1, description="processes or GPUs")
-    strategy: str = Field("auto", description="Fabric strategy: auto, ddp, fsdp, …")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
-    loader_threads: PositiveInt = Field(2, description="threads that decode and augment")
 
 
 class Task(Protocol):

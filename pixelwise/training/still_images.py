@@ -2,48 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from pixelwise.data.masking import mask_picture
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.data.transforms import AugmentParams, random_view
+from pixelwise.data.transforms import random_view
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.metrics.confusion import ConfusionMatrix, Scores
 from pixelwise.nets.pixel_labeller import assemble_input
-from pixelwise.params import Params
-from pixelwise.training.loop import Arrays, LoopParams
+from pixelwise.training.loop import Arrays
 from pixelwise.training.objectives import compute_class_weights, lovasz_softmax, pixel_loss
-
-
-class ObjectiveParams(Params):
-    """The loss."""
-
-    loss: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="classes compete for a pixel, or each is judged alone"
-    )
-    reduction: Literal["mean", "sum"] = Field(
-        "mean", description="over the labelled pixels; a sum needs a rate some 10^5 times lower"
-    )
-    balance: NonNegativeFloat = Field(
-        0.4, description="classes count by frequency to minus this power; 0 is unweighted"
-    )
-    lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
-    lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
-    kept: float = Field(1.0, gt=0, le=1, description="probability with which a pixel counts in the loss")
-
-
-class StillImageParams(LoopParams):
-    """Learning from still pictures."""
-
-    train_split: str = Field("train", description="split to learn from; several are joined by +")
-    val_split: str = Field("val", description="split that chooses the weights")
-    objective: ObjectiveParams = ObjectiveParams()
-    augment: AugmentParams = AugmentParams()
+from pixelwise.training.params import StillImageParams
 
 
 @dataclass(frozen=True)

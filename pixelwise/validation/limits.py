@@ -13,7 +13,7 @@ class Limits(Params):
     """What the gate holds the data to; a share is a fraction of 1."""
 
     min_images: dict[str, NonNegativeInt] = Field(
-        {"train": 1, "val": 1}, description="the splits there must be, each with the images it must at least hold"
+        {"train": 20, "val": 5}, description="the splits there must be, each with the images it must at least hold"
     )
     min_side: PositiveInt = Field(32, description="shorter side of an image in pixels, at least")
     max_size_ratio: float = Field(16.0, ge=1, description="area of an image over the median area, or under, at most")

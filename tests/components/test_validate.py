@@ -19,7 +19,7 @@ from pixelwise.identity import PROJECT
 
 STEMS = [f"{split}/images/{index}" for split, count in (("train", 6), ("val", 4)) for index in range(count)]
 # The pictures of tests/support/image_sets.py are tiny.
-SMALL = {"min_side": 16}
+SMALL = {"min_side": 16, "min_images": {"train": 1, "val": 1}}
 
 
 def prepare(root, out, **params):
@@ -252,7 +252,7 @@ def test_drift_is_not_judged_where_none_of_this_data_was_accepted(prepared, tmp_
 def test_accepted_statistics_that_are_none_are_refused(prepared, tmp_path):
     (tmp_path / "accepted.json").write_text('{"data": "folder"}')
     with pytest.raises(DataError, match=r"accepted.json: not the statistics of accepted data, expected a copy of"):
-        validate.run(ValidateParams(), prepared, tmp_path / "out", tmp_path / "accepted.json")
+        validate.run(ValidateParams(**SMALL), prepared, tmp_path / "out", tmp_path / "accepted.json")
 
 
 def test_the_verdict_counts_all_failed_items_and_names_the_first_twenty(tmp_path):
@@ -299,12 +299,12 @@ def test_a_manifest_that_is_not_the_described_one_is_refused(prepared, tmp_path)
     manifest = pq.read_table(data / "manifest.parquet")
     pq.write_table(manifest.slice(1), data / "manifest.parquet")
     with pytest.raises(DataError, match=r"manifest.parquet: sha256 .* as dataset.json has it; ingest again"):
-        validate.run(ValidateParams(), data, tmp_path / "out")
+        validate.run(ValidateParams(**SMALL), data, tmp_path / "out")
 
 
 def test_an_item_that_does_not_count_every_class_is_refused(corrupt, tmp_path):
     with pytest.raises(DataError, match="item val/0: 1 pixel counts, expected 2"):
-        validate.run(ValidateParams(), corrupt(put(6, pixels=[5])), tmp_path / "out")
+        validate.run(ValidateParams(**SMALL), corrupt(put(6, pixels=[5])), tmp_path / "out")
 
 
 def test_the_command_ends_in_one_line_on_bad_input(prepared, tmp_path, capsys):

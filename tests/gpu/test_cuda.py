@@ -12,7 +12,8 @@ pytest.importorskip("lightning.fabric")
 from pixelwise.families.fcn.net import FCN  # noqa: E402
 from pixelwise.nets.backbones import Backbone  # noqa: E402
 from pixelwise.nets.pixel_labeller import PixelLabeller, assemble_input  # noqa: E402
-from pixelwise.training.loop import LoopParams, fit  # noqa: E402
+from pixelwise.training.loop import fit  # noqa: E402
+from pixelwise.training.params import LoopParams  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from pixelwise.errors import ModelError
-from pixelwise.training.loop import BEST_FILE, STATE_FILE, LoopParams, fit, load_batches
+from pixelwise.training.loop import BEST_FILE, STATE_FILE, fit, load_batches
 from pixelwise.training.objectives import pixel_loss
+from pixelwise.training.params import LoopParams
 
 STEPS = 3
 PARAMS = LoopParams(epochs=4, batch_size=4, warmup_steps=2, validate_every=2, device="cpu", average_decay=0.9)

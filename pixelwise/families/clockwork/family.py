@@ -9,56 +9,31 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny
 from torch import Tensor, nn
 
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.clockwork.change import Change
 from pixelwise.families.clockwork.frame_pairs import frame_pairs
+from pixelwise.families.clockwork.params import NetworkParams, StagesParams, TrainParams
 from pixelwise.families.clockwork.runtime.stream_grids import GRIDS, SCORES
 from pixelwise.families.clockwork.stages import Decode, Fuse, Skips, Stage, cut
 from pixelwise.families.fcn import family as fcn
+from pixelwise.families.fcn.params import NetworkParams as FCNParams
 from pixelwise.families.graph import Graph
 from pixelwise.nets.pixel_labeller import PixelLabeller, assemble_input
 from pixelwise.nets.synthetic_inputs import make_images
-from pixelwise.params import Params, parse
+from pixelwise.params import parse
 from pixelwise.progress import progress
 from pixelwise.training.checkpoints import WEIGHTS_FILE
 from pixelwise.training.loop import History, RecordMetrics
-from pixelwise.training.still_images import StillImageParams, StillImageTask
+from pixelwise.training.params import StillImageParams
+from pixelwise.training.still_images import StillImageTask
 
 TRACED = (2, 96, 128)
 # A map (N, C, h, w) inside the net: its size follows from the picture's.
 MAP = {0: "batch", 2: None, 3: None}
 PROBES = [(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40)]
-
-
-class StagesParams(Params):
-    """Where the net is cut."""
-
-    borders: tuple[PositiveInt, ...] = Field(
-        (8, 16), description="strides at which a stage ends; the last ends the net"
-    )
-
-
-class NetworkParams(StagesParams):
-    """A net and where it is cut."""
-
-    fcn: fcn.NetworkParams
-    trained: str = Field(description="fingerprint of the training that made the net")
-
-
-class TrainParams(Params):
-    """Calibration of the clocks; the net itself is trained already."""
-
-    seed: NonNegativeInt = Field(0, description="seed of every random choice")
-    train_split: str = Field("train", description="split that the learned clock is taught on; its labels are not read")
-    val_split: str = Field("val", description="split that is scored")
-    pairs: PositiveInt = Field(64, description="pairs of frames that teach the learned clock")
-    steps: PositiveInt = Field(300, description="steps of its optimiser")
-    learning_rate: PositiveFloat = Field(3e-3, description="its rate")
-    network: SerializeAsAny[StagesParams] = StagesParams()
 
 
 class Clockwork(nn.Module):
@@ -87,7 +62,7 @@ def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> T
     """
     if described["family"] != "fcn":
         raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
-    net = parse(fcn.NetworkParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
+    net = parse(FCNParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
     network = NetworkParams(borders=params.network.borders, fcn=net, trained=described["fingerprint"])
     return params.model_copy(update={"network": network})
 

@@ -1,14 +1,13 @@
 """Covariances of Gaussians by log-Cholesky: any real numbers make a sound one (thesis §5.2.2)."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from pixelwise.errors import ModelError
+from pixelwise.families.composition.params import Kind
 
-Kind = Literal["spherical", "diagonal", "full"]
 # Numbers that describe a covariance of each kind, with the axes in the order y, x.
 NUMBERS: dict[Kind, int] = {"spherical": 1, "diagonal": 2, "full": 3}
 # Standard deviations in cells beyond which a Gaussian is as good as the identity, or as the global average. Held there,

@@ -5,57 +5,29 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat
 from torch import nn
 
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError
-from pixelwise.families.composition.covariance import NUMBERS, Kind, covariance
+from pixelwise.families.composition.covariance import NUMBERS, covariance
 from pixelwise.families.composition.dynamic import DynamicGaussian, Scales
 from pixelwise.families.composition.layer import Blur, GaussianParams, fold
-from pixelwise.families.composition.net import Composition, Filter, compose, gaussian_pixels, learn_structure_alone
+from pixelwise.families.composition.net import Composition, compose, gaussian_pixels, learn_structure_alone
+from pixelwise.families.composition.params import Kind, NetworkParams, TrainParams
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.graph import Graph
 from pixelwise.nets.pixel_labeller import assemble_input
-from pixelwise.params import Params
 from pixelwise.reporting.fields import ellipses, scale_map
 from pixelwise.training.checkpoints import load_tensors
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
-from pixelwise.training.still_images import StillImageParams, StillImageTask
+from pixelwise.training.still_images import StillImageTask
 
 # Validation pictures whose inferred scale is drawn.
 SHOWN = 3
-
-
-class ComposeParams(Params):
-    """What is composed, and where."""
-
-    where: tuple[str, ...] = Field(("output", "decoder"), description="output, decoder, or patterns of layers' names")
-    filter: Filter = Field("resample", description="what a convolution is composed with; conv adds it alone")
-    covariance: Kind = Field("spherical", description="scale; and aspect; and slant")
-    first_size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
-    std_devs: PositiveFloat = Field(2.0, description="standard deviations that a kernel covers; 2 in the thesis")
-    discretisation: Literal["integrated", "sampled"] = Field("integrated", description="sampled is the thesis's own")
-    border: Literal["even", "dark"] = Field("even", description="dark is the thesis's own: zeros past the border")
-    per_channel: bool = Field(False, description="a covariance a channel, for what only blurs")
-    structure_only: bool = Field(False, description="nothing learns but covariances, in the trained net of weights")
-
-
-class NetworkParams(fcn.NetworkParams):
-    """The net: an FCN and what it is composed with."""
-
-    compose: ComposeParams = ComposeParams()
-
-
-class TrainParams(StillImageParams):
-    """Training of a composition."""
-
-    network: NetworkParams = NetworkParams()
 
 
 class LearnedFields(StillImageTask):

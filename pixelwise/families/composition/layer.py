@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
-from pixelwise.families.composition.covariance import NUMBERS, Kind, of_size, root, size_of
+from pixelwise.families.composition.covariance import NUMBERS, of_size, root, size_of
 from pixelwise.families.composition.gaussian import STD_DEVS, apply, blur, kernels_of
+from pixelwise.families.composition.params import Kind
 from pixelwise.families.composition.sampling import grid, ring, spread_kernel, static_samples
 
 StaticFilter = Literal["blur", "resample", "dog", "dog-resample"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,27 +11,10 @@ from pixelwise.errors import ModelError
 from pixelwise.families.composition.context import ContextContrast, PyramidPooling
 from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Scales
 from pixelwise.families.composition.layer import Blur, Composed, GaussianParams, StaticPoints
+from pixelwise.families.composition.params import Filter
 from pixelwise.families.fcn.fusion import TopDown
 from pixelwise.families.fcn.net import FCN
 from pixelwise.nets.backbones import freeze_statistics
-
-Filter = Literal[
-    "none",
-    "conv",
-    "blur",
-    "resample",
-    "dog",
-    "dog-resample",
-    "dynamic",
-    "scales",
-    "free-form",
-    "static-free-form",
-    "static-affine",
-    "ccl",
-    "aspp",
-    "ccl-blur",
-    "aspp-blur",
-]
 
 
 class OutputStage(nn.Module):

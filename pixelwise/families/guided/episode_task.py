@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from pixelwise.data.items import VOID
@@ -23,30 +22,14 @@ from pixelwise.families.guided.episodes import (
     partner,
     target,
 )
+from pixelwise.families.guided.params import TrainParams
 from pixelwise.families.guided.runtime.clicks import nearness
 from pixelwise.metrics.positive_iu import positive_iu
-from pixelwise.training.loop import Arrays, LoopParams
+from pixelwise.training.loop import Arrays
 
 STRIDE = 8
 # Share of masks before that lost the object: a net that trusts them never finds it again.
 LOST = 0.2
-
-
-class EpisodeParams(LoopParams):
-    """Learning from episodes."""
-
-    train_split: str = Field("train", description="split to learn from")
-    val_split: str = Field("val", description="split that chooses the weights")
-    objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
-    held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
-    points: PositiveInt = Field(100, description="most points of a class in a sparse support")
-    dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
-    same: float = Field(0.2, ge=0, le=1, description="share of episodes whose support is the query, with points")
-    across: float = Field(0.45, ge=0, le=1, description="share whose support is another picture of the class")
-    two_tasks: float = Field(0.3, ge=0, le=1, description="share in which another picture shares support and query")
-    previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
-    val_episodes: PositiveInt = Field(80, description="episodes that choose the weights")
-    augment: AugmentParams = AugmentParams(crop_width=192, crop_height=144, scale_min=0.5, scale_max=1.2)
 
 
 class Episodes:
@@ -54,7 +37,7 @@ class Episodes:
 
     is_summed = False
 
-    def __init__(self, train: PreparedSplit, val: PreparedSplit, params: EpisodeParams) -> None:
+    def __init__(self, train: PreparedSplit, val: PreparedSplit, params: TrainParams) -> None:
         tasks = Objects if params.objects else Masks
         self.train, self.val = tasks(train, params.held_out), tasks(val, params.held_out)
         self.params = params
@@ -110,7 +93,7 @@ def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
     return F.cross_entropy(logits, label, ignore_index=VOID) + 0.5 * soft
 
 
-def draw_episode(masks: Masks, mask: Mask, params: EpisodeParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """One episode: support and query (H, W, 3) uint8, annotation (2, H, W), hint (2, 2, h, w), target (H, W) uint8.
 
     Three kinds: the support is the query, another picture of the class, or another view or frame of the same object.

@@ -2,23 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
-from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families.graph import Graph
 from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, StackedGuide, Together
-from pixelwise.families.guided.episode_task import EpisodeParams, Episodes
+from pixelwise.families.guided.episode_task import Episodes
 from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
 from pixelwise.families.guided.net import FINE, STRIDE, GuidedNet
+from pixelwise.families.guided.params import NetworkParams, TrainParams
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.synthetic_inputs import make_images
-from pixelwise.params import Params
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 
@@ -31,24 +29,6 @@ GUIDES = {
     "early": StackedGuide,
     "masking": MaskedGuide,
 }
-
-
-class NetworkParams(Params):
-    """The net."""
-
-    guide: Literal["late", "late-global", "late-local", "early", "masking"] = Field(
-        "late", description="how pictures and annotations fuse; late is global and local together"
-    )
-    backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
-    weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
-    frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
-    hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
-
-
-class TrainParams(EpisodeParams):
-    """Training of a guide."""
-
-    network: NetworkParams = NetworkParams()
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001

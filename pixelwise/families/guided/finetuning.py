@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pixelwise.errors import ModelError
-from pixelwise.families.guided.family import NetworkParams, build
+from pixelwise.families.guided.family import build
 from pixelwise.families.guided.measure.categories import Floor, Told
 from pixelwise.families.guided.net import FINE, GuidedNet
+from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features, label
 from pixelwise.nets.upsampling import upsample_by_products
 from pixelwise.params import parse

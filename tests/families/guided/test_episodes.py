@@ -4,8 +4,9 @@ import numpy as np
 
 from pixelwise.data.items import VOID, Classes
 from pixelwise.data.prepared import Sample
-from pixelwise.families.guided.episode_task import EpisodeParams, draw_episode
+from pixelwise.families.guided.episode_task import draw_episode
 from pixelwise.families.guided.episodes import Balanced, Masks, Objects, annotate_points, draw_points, partner, target
+from pixelwise.families.guided.params import TrainParams
 
 
 class Split(list):
@@ -37,7 +38,7 @@ def test_a_class_held_out_is_no_task_and_void_in_every_picture():
 
 
 def test_episodes_are_equal_for_equal_seeds_and_differ_for_others():
-    masks, params = Masks(world()), EpisodeParams()
+    masks, params = Masks(world()), TrainParams()
     first, again, other = (draw_episode(masks, masks[3], params, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all((first[name] == again[name]).all() for name in first)
     assert any((first[name] != other[name]).any() for name in first)

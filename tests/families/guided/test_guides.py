@@ -5,9 +5,10 @@ import torch
 
 from pixelwise.errors import ParamsError
 from pixelwise.families.guided.early_fusion import EarlyFusion, dilated
-from pixelwise.families.guided.family import GUIDES, NetworkParams, build, graphs
+from pixelwise.families.guided.family import GUIDES, build, graphs
 from pixelwise.families.guided.metric import MATCHES, Scorer
 from pixelwise.families.guided.net import Guidance
+from pixelwise.families.guided.params import NetworkParams
 from pixelwise.nets.backbones import Backbone
 
 

@@ -35,7 +35,7 @@ class GuidedEvaluateParams(Params):
     apart: bool = Field(False, description="whether the objects of a clip are told apart, as DAVIS 2017 counts them")
     finetune: NonNegativeInt = Field(0, description="steps of fine-tuning on the support to compare with; 0: none")
     classes: tuple[str, ...] = Field((), description="categories that are scored, joined by commas; none: all")
-    tasks: PositiveInt = Field(2000, description="most tasks that are scored, spread over the categories")
+    tasks: PositiveInt = Field(40, description="most tasks that are scored, spread over the categories")
     seed: NonNegativeInt = Field(0, description="seed of supports and points")
 
     @property

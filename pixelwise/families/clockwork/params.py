@@ -1,0 +1,33 @@
+"""What a user sets of a clockwork and the calibration of its clocks."""
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny
+
+from pixelwise.families.fcn import params as fcn
+from pixelwise.params import Params
+
+
+class StagesParams(Params):
+    """Where the net is cut."""
+
+    borders: tuple[PositiveInt, ...] = Field(
+        (8, 16), description="strides at which a stage ends; the last ends the net"
+    )
+
+
+class NetworkParams(StagesParams):
+    """A net and where it is cut."""
+
+    fcn: fcn.NetworkParams
+    trained: str = Field(description="fingerprint of the training that made the net")
+
+
+class TrainParams(Params):
+    """Calibration of the clocks; the net itself is trained already."""
+
+    seed: NonNegativeInt = Field(0, description="seed of every random choice")
+    train_split: str = Field("train", description="split that the learned clock is taught on; its labels are not read")
+    val_split: str = Field("val", description="split that is scored")
+    pairs: PositiveInt = Field(64, description="pairs of frames that teach the learned clock")
+    steps: PositiveInt = Field(300, description="steps of its optimiser")
+    learning_rate: PositiveFloat = Field(3e-3, description="its rate")
+    network: SerializeAsAny[StagesParams] = StagesParams()

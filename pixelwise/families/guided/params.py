@@ -1,0 +1,52 @@
+"""What a user sets of a guided net and its training."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from pixelwise.data.transforms import AugmentParams
+from pixelwise.params import Params
+from pixelwise.training.params import LoopParams
+
+
+class NetworkParams(Params):
+    """The net."""
+
+    guide: Literal["late", "late-global", "late-local", "early", "masking"] = Field(
+        "late", description="how pictures and annotations fuse; late is global and local together"
+    )
+    backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
+    weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
+    frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
+    hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
+
+
+class EpisodeAugmentParams(AugmentParams):
+    """Random views of supports and queries."""
+
+    crop_width: PositiveInt = AugmentParams.with_default("crop_width", 192)
+    crop_height: PositiveInt = AugmentParams.with_default("crop_height", 144)
+    scale_min: PositiveFloat = AugmentParams.with_default("scale_min", 0.5)
+    scale_max: PositiveFloat = AugmentParams.with_default("scale_max", 1.2)
+
+
+class TrainParams(LoopParams):
+    """Training of a guide: learning from episodes."""
+
+    network: NetworkParams = NetworkParams()
+    epochs: PositiveInt = LoopParams.with_default("epochs", 2)
+    learning_rate: PositiveFloat = LoopParams.with_default("learning_rate", 3e-3)
+    warmup_steps: NonNegativeInt = LoopParams.with_default("warmup_steps", 10)
+    average_decay: float = LoopParams.with_default("average_decay", 0.9)
+    train_split: str = Field("train", description="split to learn from")
+    val_split: str = Field("val", description="split that chooses the weights")
+    objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
+    held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
+    points: PositiveInt = Field(100, description="most points of a class in a sparse support")
+    dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
+    same: float = Field(0.2, ge=0, le=1, description="share of episodes whose support is the query, with points")
+    across: float = Field(0.45, ge=0, le=1, description="share whose support is another picture of the class")
+    two_tasks: float = Field(0.3, ge=0, le=1, description="share in which another picture shares support and query")
+    previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
+    val_episodes: PositiveInt = Field(24, description="episodes that choose the weights")
+    augment: EpisodeAugmentParams = EpisodeAugmentParams()

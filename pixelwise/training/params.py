@@ -1,0 +1,58 @@
+"""What a user sets of a training: the loop, and still images with their loss."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from pixelwise.data.transforms import AugmentParams
+from pixelwise.params import Params
+
+
+class LoopParams(Params):
+    """Optimisation and device."""
+
+    seed: NonNegativeInt = Field(0, description="seed of every random choice")
+    epochs: PositiveInt = Field(12, description="passes over the training split")
+    batch_size: PositiveInt = Field(8, description="samples a batch and process")
+    accumulate: PositiveInt = Field(1, description="batches whose gradients make one step of the optimiser")
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or the thesis's SGD with momentum")
+    learning_rate: PositiveFloat = Field(1.5e-3, description="rate after the warm-up; SGD needs its own")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
+    weight_decay: NonNegativeFloat = Field(0.02, description="decay of weights, not of biases and norms")
+    bias_rate: NonNegativeFloat = Field(1.0, description="SGD's rate of biases, in learning rates; 2 in the thesis")
+    schedule: Literal["poly", "fixed"] = Field("poly", description="whether the rate falls after the warm-up")
+    warmup_steps: NonNegativeInt = Field(20, description="steps of linear warm-up")
+    average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the running average of the weights")
+    validate_every: PositiveInt = Field(2, description="epochs between validations")
+    patience: PositiveInt = Field(4, description="validations without improvement before an early stop")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    devices: PositiveInt = Field(1, description="processes or GPUs")
+    strategy: str = Field("auto", description="Fabric strategy: auto, ddp, fsdp, …")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
+    loader_threads: PositiveInt = Field(2, description="threads that decode and augment")
+
+
+class ObjectiveParams(Params):
+    """The loss."""
+
+    loss: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="classes compete for a pixel, or each is judged alone"
+    )
+    reduction: Literal["mean", "sum"] = Field(
+        "mean", description="over the labelled pixels; a sum needs a rate some 10^5 times lower"
+    )
+    balance: NonNegativeFloat = Field(
+        0.4, description="classes count by frequency to minus this power; 0 is unweighted"
+    )
+    lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
+    lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
+    kept: float = Field(1.0, gt=0, le=1, description="probability with which a pixel counts in the loss")
+
+
+class StillImageParams(LoopParams):
+    """Learning from still pictures."""
+
+    train_split: str = Field("train", description="split to learn from; several are joined by +")
+    val_split: str = Field("val", description="split that chooses the weights")
+    objective: ObjectiveParams = ObjectiveParams()
+    augment: AugmentParams = AugmentParams()
