@@ -1,7 +1,12 @@
 """The `pixelwise` command: one verb a module. Only the chosen one is imported, so that --help answers at once."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
+
+# The folder of the packages that run.
+CODE = Path(__file__).resolve().parent.parent
 
 STEPS = {
     "ingest": "read a data set once into shards and a manifest",
@@ -29,6 +34,8 @@ TOOLS = {
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }
+# The verbs that the packages of the extra `serve` are enough for.
+SERVING = ("predict", "guide", "studio", "serve", "profile-stages")
 FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
 VERBS = FLOWS | STEPS | TOOLS
 
@@ -48,21 +55,57 @@ def usage() -> str:
     )
 
 
+def is_checkout(folder: Path) -> bool:
+    """Whether `folder` is a checkout of this project."""
+    return all((folder / part).is_file() for part in ("dvc.yaml", "components/__init__.py", "pixelwise/cli.py"))
+
+
+def run_again_from_here() -> None:
+    """Run this command in place of this process, with the packages of the working folder.
+
+    A git worktree in which the environment of another checkout is active would else record results of the other's code
+    as its own.
+    """
+    # Python puts the working folder first for a module, unless PYTHONSAFEPATH is set.
+    command = [sys.executable, "-m", "pixelwise.cli", *sys.argv[1:]]
+    os.execve(sys.executable, command, os.environ | {"PYTHONSAFEPATH": ""})  # noqa: S606 - no shell is wanted
+
+
+def explain_missing(verb: str, package: str) -> str:
+    """The error about a `package` that `verb` imports and that is not installed."""
+    if package in ("components", "flows"):
+        return f"{verb}: needs a checkout of Pixelwise, found none in {Path.cwd()}: run it where dvc.yaml is"
+    extra = "serve" if verb in SERVING and package != "mlflow" else "pipeline"
+    return f"{verb}: no package {package}, expected what `pip install 'pixelwise[{extra}]'` brings"
+
+
 def main() -> None:
     """Run the verb named on the command line."""
+    if is_checkout(Path.cwd()) and Path.cwd() != CODE:
+        run_again_from_here()
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("-h", "--help"):
         print(usage())
     elif verb not in VERBS:
         sys.exit(f"error: unknown verb {verb!r}, expected one of: {' '.join(VERBS)}")
     else:
-        from pixelwise.command import plain_errors
-        from pixelwise.signals import install_signal_handlers
+        run_verb(verb, sys.argv[2:])
 
-        # Before the module is imported, which takes seconds.
-        install_signal_handlers()
+
+def run_verb(verb: str, argv: list[str]) -> None:
+    """Import the module of `verb` and run its `main`; what the user did wrong ends in one line."""
+    from pixelwise.command import plain_errors
+    from pixelwise.signals import install_signal_handlers
+
+    # Before the module is imported, which takes seconds.
+    install_signal_handlers()
+    try:
         with plain_errors():
-            importlib.import_module(module_of(verb)).main(sys.argv[2:])
+            importlib.import_module(module_of(verb)).main(argv)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("pixelwise"):
+            raise
+        sys.exit(f"error: {explain_missing(verb, error.name.partition('.')[0])}")
 
 
 if __name__ == "__main__":
