@@ -1,1 +1,55 @@
-"""Pixelwise: a label for every pixel. The library that the pipeline's steps are made of."""
+"""Pixelwise: a label for every pixel. The library that the pipeline's steps are made of, and its public names.
+
+    from pathlib import Path
+
+    import pixelwise
+
+    model = pixelwise.open_model(Path("models/fcn"))
+
+Each name is imported from its module on first use, so that `import pixelwise` costs nothing and opening an exported
+model needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelwise.data.prepared import PreparedData as PreparedData
+    from pixelwise.data.readers import read_dataset as read_dataset
+    from pixelwise.errors import PixelwiseError as PixelwiseError
+    from pixelwise.families.clockwork.runtime.engines import open_video_model as open_video_model
+    from pixelwise.families.guided.measure.files import read_picture as read_picture
+    from pixelwise.families.guided.measure.prediction import open_guided as open_guided
+    from pixelwise.families.guided.runtime.session import GuidedModel as GuidedModel
+    from pixelwise.families.guided.runtime.session import GuidedSession as GuidedSession
+    from pixelwise.inference.session import open_model as open_model
+    from pixelwise.metrics.confusion import ConfusionMatrix as ConfusionMatrix
+    from pixelwise.reporting.pictures import overlay as overlay
+
+# Public name -> its module.
+MODULES = {
+    "ConfusionMatrix": "pixelwise.metrics.confusion",
+    "GuidedModel": "pixelwise.families.guided.runtime.session",
+    "GuidedSession": "pixelwise.families.guided.runtime.session",
+    "PixelwiseError": "pixelwise.errors",
+    "PreparedData": "pixelwise.data.prepared",
+    "open_guided": "pixelwise.families.guided.measure.prediction",
+    "open_model": "pixelwise.inference.session",
+    "open_video_model": "pixelwise.families.clockwork.runtime.engines",
+    "overlay": "pixelwise.reporting.pictures",
+    "read_dataset": "pixelwise.data.readers",
+    "read_picture": "pixelwise.families.guided.measure.files",
+}
+__all__ = list(MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """The public `name`, imported now (PEP 562)."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, before they are imported too."""
+    return sorted({*globals(), *MODULES})

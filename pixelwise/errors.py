@@ -2,7 +2,16 @@
 
 
 class PixelwiseError(Exception):
-    """Base of every error that ends a command in one line and a non-zero status."""
+    """Base of every error that a user can cause. A command ends with it in one line and a non-zero status.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> try:
+    ...     pixelwise.open_model(Path("lost"))
+    ... except pixelwise.PixelwiseError as error:
+    ...     print(error)
+    lost: no such file, ...
+    """
 
 
 class ParamsError(PixelwiseError):

@@ -49,3 +49,11 @@ def clockwork_model(clockwork_net, tmp_path_factory):
     from support.clockwork_model import write_clockwork
 
     return write_clockwork(tmp_path_factory.mktemp("clockwork") / "model", clockwork_net)
+
+
+@pytest.fixture(scope="session")
+def guided_folder(tmp_path_factory):
+    """The folder of a small guided model's graphs."""
+    from support.guided_model import write_guided
+
+    return write_guided(tmp_path_factory.mktemp("guided") / "model")

@@ -42,6 +42,15 @@ class Sample:
 class PreparedData:
     """The data set under `root`. Opening reads the manifest and no picture.
 
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> data = pixelwise.PreparedData(Path("data/prepared"))
+    >>> data.classes.names, data.splits
+    (('red', 'green', 'blue'), ('val',))
+    >>> sample = data.split("val")[0]
+    >>> sample.image.shape, sample.label.shape
+    ((24, 32, 3), (24, 32))
+
     Raises DataError where `root` was not written whole by `pixelwise ingest`.
     """
 

@@ -109,6 +109,14 @@ def open_model(
 ) -> Segmenter:
     """Open `model`, a folder that holds model.onnx or an .onnx file, on `provider`; the rest: as for a session.
 
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pixelwise
+    >>> model = pixelwise.open_model(Path("models/fcn"))
+    >>> prediction = model.predict(np.zeros((1, 24, 32, 3), np.uint8))
+    >>> prediction.shape, model.names[prediction[0, 0, 0]]
+    ((1, 24, 32), 'red')
+
     Raises ModelError where it is missing, unreadable, changed or not one of ours, ProviderError where `provider` cannot
     be had.
     """

@@ -25,7 +25,15 @@ class Scores:
 
 
 class ConfusionMatrix:
-    """Sums pixel counts over images; `counts` is (K, K), rows = truth, columns = prediction. Void truth is dropped."""
+    """Sums pixel counts over images; `counts` is (K, K), rows = truth, columns = prediction. Void truth is dropped.
+
+    >>> import numpy as np
+    >>> import pixelwise
+    >>> matrix = pixelwise.ConfusionMatrix(classes=2)
+    >>> matrix.add(label=np.array([[0, 0, 1, 255]]), prediction=np.array([[0, 1, 1, 1]]))
+    >>> matrix.scores().mean_iu
+    0.5
+    """
 
     def __init__(self, classes: int) -> None:
         self.counts: Counts = np.zeros((classes, classes), np.int64)

@@ -42,7 +42,14 @@ def encode_label(label: NDArray[np.uint8], palette: Palette) -> bytes:
 
 
 def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: float = 0.5) -> Picture:
-    """`image` tinted by the colour of each pixel's class, with a light line where the class changes."""
+    """`image` tinted by the colour of each pixel's class, with a light line where the class changes.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> model, image = pixelwise.open_model(Path("models/fcn")), pixelwise.read_picture(Path("disc.png"))
+    >>> pixelwise.overlay(image, model.predict(image[None])[0], model.palette).shape
+    (80, 120, 3)
+    """
     tint = colourise(prediction, palette).astype(np.float32)
     mixed = image + np.float32(alpha) * (tint - image)
     edge = boundaries(prediction)

@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from support.guided_model import write_guided
 
 from pixelwise.families.guided.runtime.session import GuidedModel
-
-
-@pytest.fixture(scope="session")
-def guided_folder(tmp_path_factory):
-    return write_guided(tmp_path_factory.mktemp("studio") / "guided")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,16 @@ READERS: dict[str, Callable[[Path], RawData]] = {
 
 
 def read_dataset(name: str, root: Path) -> RawData:
-    """The data set `name` under the folder `root`. Raises DataError where the name is unknown or nothing is found."""
+    """The data set `name`, a key of READERS, under the folder `root`. Its pictures are read as `items` are.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> raw = pixelwise.read_dataset("folder", Path("mine"))
+    >>> raw.classes.names, [item.id for item in raw.items]
+    (('red', 'green', 'blue'), ['val/0', 'val/1'])
+
+    Raises DataError where the name is unknown or nothing is found.
+    """
     if name not in READERS:
         raise DataError(f"data set {name}: unknown, expected one of: {', '.join(READERS)}")
     raw = READERS[name](root)

@@ -1,13 +1,15 @@
 """The engine for every schedule: the frame oracle, clockwork, or pipeline."""
 
 import time
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, Frame, Staged
+from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, Frame, Staged, open_staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
 from pixelwise.families.clockwork.runtime.staged_execution import Pipeline
+from pixelwise.inference.session import Provider
 
 
 class Engine(Protocol):
@@ -36,6 +38,25 @@ class Plain:
         began = time.perf_counter()
         prediction = self.model.plain.predict(image[None])[0]
         return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
+
+
+def open_video_model(
+    model: Path, schedule: str = "motion", provider: Provider = "auto", threads: int | None = None
+) -> Engine:
+    """Open the folder of an exported clockwork to label the frames of a video on `schedule`, NAME or NAME:VALUE.
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pixelwise
+    >>> video = pixelwise.open_video_model(Path("models/clockwork"), "carry:2")
+    >>> frames = np.zeros((3, 96, 128, 3), np.uint8)
+    >>> [any(video.step(frame).fired) for frame in frames]  # every second frame carries the labels of the last
+    [True, False, True]
+
+    Raises ModelError where it is missing or not in stages, ProviderError where `provider` cannot be had, ParamsError
+    where there is no such schedule.
+    """
+    return open_engine(open_staged(model, provider, threads), schedule)
 
 
 def open_engine(model: Staged, words: str) -> Engine:

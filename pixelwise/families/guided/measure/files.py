@@ -11,7 +11,15 @@ from pixelwise.errors import DataError
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """The picture (H, W, 3) uint8, upright as its EXIF orientation says. Raises DataError where it cannot be used."""
+    """The picture (H, W, 3) uint8 RGB, upright as its EXIF orientation says.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> pixelwise.read_picture(Path("disc.png")).shape
+    (80, 120, 3)
+
+    Raises DataError where it cannot be used.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -49,8 +49,18 @@ class GuidedSegmenter:
         return Tracker(self.model, self.guidance)
 
 
-def open_guided(model: Path, guidance: Path, provider: Provider) -> GuidedSegmenter:
-    """A guided `model` with the `guidance` file. Raises ModelError or DataError where they cannot be read or differ."""
+def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> GuidedSegmenter:
+    """A guided `model` with the `guidance` file, which GuidedSession.save or `pixelwise guide` writes.
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pixelwise
+    >>> model = pixelwise.open_guided(Path("models/guided"), Path("disc.guidance"))
+    >>> model.predict(np.zeros((1, 80, 120, 3), np.uint8)).shape, model.names
+    ((1, 80, 120), ('background', 'object'))
+
+    Raises ModelError or DataError where they cannot be read or differ.
+    """
     guided = GuidedModel(model, provider)
     found, names = Guidance.load(guidance, guided.fingerprint)
     return GuidedSegmenter(guided, found, names)

@@ -53,7 +53,14 @@ class Support:
 
 
 class GuidedModel:
-    """The three graphs of a guided model, on one provider. `encodes` counts the encoder's calls."""
+    """The three graphs of a guided model, on one provider. `encodes` counts the encoder's calls.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> model = pixelwise.GuidedModel(Path("models/guided"), "cpu")
+    >>> model.encode(pixelwise.read_picture(Path("disc.png"))).size
+    (80, 120)
+    """
 
     def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
         """Raises ModelError where `folder` does not hold what export wrote of the guided family."""
@@ -115,7 +122,17 @@ class GuidedModel:
 
 @dataclass
 class GuidedSession:
-    """Annotate pictures, and label these and others. `names` are the classes, the first the negative one."""
+    """Annotate pictures, and label these and others. `names` are the classes, the first the negative one.
+
+    >>> from pathlib import Path
+    >>> import pixelwise
+    >>> session = pixelwise.GuidedSession(pixelwise.GuidedModel(Path("models/guided")))
+    >>> disc = session.add_picture(pixelwise.read_picture(Path("disc.png")))
+    >>> session.click(disc, x=40, y=40)
+    >>> session.segment(disc).shape
+    (80, 120)
+    >>> session.save(Path("disc.guidance"))
+    """
 
     model: GuidedModel
     names: tuple[str, ...] = ("background", "object")
