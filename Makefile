@@ -1,13 +1,16 @@
-# make setup      .venv from requirements.lock, and what DVC needs
+# make setup      .venv with what runs, from requirements.lock
+# make dev        what tests and checks too, from requirements-dev.lock
 # make pipeline   the whole pipeline as a flow: data to registered model
 # make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
 # make check      lint, format and types
 # make deps       write the code dependencies of dvc.yaml from the imports
-# make lock       resolve requirements.in into requirements.lock afresh
+# make lock       resolve the packages of pyproject.toml into the two lock files
 
 PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
 # Commands of DVC and the flow find `pixelwise` and `python` where they find everything else.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -18,7 +21,7 @@ export DVC_NO_ANALYTICS := 1
 # Set in many containers: each command of a second would compile a thousand modules, and take two.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: deps setup pipeline test test-slow test-gpu check lock
+.PHONY: deps setup dev pipeline test test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -30,27 +33,32 @@ setup: .venv/.ready
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+dev: .venv/.dev
+
+.venv/.dev: .venv/.ready requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
 pipeline: setup
 	@pixelwise run
 
-test: setup
+test: dev
 	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
-test-slow: setup
+test-slow: dev
 	@python -m pytest -m "slow and not gpu"
 
 test-gpu:
 	@python -m pytest -m gpu tests/gpu
 
-check: setup
+check: dev
 	@ruff check .
 	@ruff format --check .
 	@mypy
 
-deps: setup
+deps: dev
 	@python -m flows.dependencies
 
 lock: setup
-	@python -m pip install --quiet uv==$(UV_VERSION)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" requirements.in --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock

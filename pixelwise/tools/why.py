@@ -20,7 +20,7 @@ from pixelwise.registry.references import PREFIX
 from pixelwise.tools.use import shown
 
 CODE = (".py",)
-ENVIRONMENT = ("requirements.lock", "requirements.in", "pyproject.toml")
+ENVIRONMENT = ("requirements.lock", "pyproject.toml")
 MODELS = "models/"
 
 
