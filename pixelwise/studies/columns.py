@@ -18,11 +18,11 @@ class Column:
         """Heading and unit."""
         return f"{self.heading} {self.unit}".strip()
 
-    def shown(self, value: float | None) -> str:
+    def format(self, value: float | None) -> str:
         """A value in the column's unit; a dash where there is none."""
         return "–" if value is None else f"{value:.{self.digits}f}"
 
-    def amount(self, value: float) -> str:
+    def format_gap(self, value: float) -> str:
         """`2 points`: a difference with its unit, of percentages in points, since 2 % of one is another thing."""
         return f"{value:g} {'points' if self.unit == '%' else self.unit}".strip()
 

@@ -21,13 +21,13 @@ from pixelwise.training.history import find_best_row
 History = Sequence[Mapping[str, float]]
 
 
-class Kept(Params):
+class Recorded(Params):
     """Base of what is written. Unknown keys are left out, so that a file of another version can be drawn again."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Point(Kept):
+class Point(Recorded):
     """A point of a loss curve."""
 
     iteration: float
@@ -35,7 +35,7 @@ class Point(Kept):
     loss: float
 
 
-class Run(Kept):
+class Run(Recorded):
     """One variant with one seed: what it scored, as measured, and which training that was.
 
     frames: of a study over time, what every frame gave, by clip.
@@ -57,14 +57,14 @@ class Run(Kept):
         return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 
-class Figures(Kept):
+class Figures(Recorded):
     """The runs of a variant."""
 
     name: str
     runs: tuple[Run, ...]
 
 
-class Measured(Kept):
+class Measured(Recorded):
     """What a study measured on one data set, and how."""
 
     dataset: str
@@ -100,11 +100,11 @@ class Row:
         """The figure of each seed that has one."""
         return [run.scores[column] * COLUMNS[column].factor for run in self.runs if column in run.scores]
 
-    def shown(self, column: str) -> str:
+    def format(self, column: str) -> str:
         """`63.1 ± 0.4`."""
         spread = self.spreads.get(column)
-        around = "" if spread is None else f" ± {COLUMNS[column].shown(spread)}"
-        return COLUMNS[column].shown(self.means.get(column)) + around
+        around = "" if spread is None else f" ± {COLUMNS[column].format(spread)}"
+        return COLUMNS[column].format(self.means.get(column)) + around
 
 
 @dataclass(frozen=True)
@@ -135,29 +135,29 @@ class Outcome:
 ONE_SEED = " (one seed)"
 
 
-def outcome_of(study: Study, measured: Measured) -> Outcome:
+def judge_study(study: Study, measured: Measured) -> Outcome:
     """What `study` makes of what was measured; a variant that did not run has no figures."""
     runs = {figures.name: figures.runs for figures in measured.rows}
-    rows = tuple(row_of(study, variant, runs.get(variant.name, ())) for variant in study.variants)
-    return Outcome(study, measured, rows, judged(study, rows))
+    rows = tuple(build_row(study, variant, runs.get(variant.name, ())) for variant in study.variants)
+    return Outcome(study, measured, rows, judge_trend(study, rows))
 
 
-def row_of(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
+def build_row(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
     """A variant's runs as a row of the table, with the columns that it has."""
     columns = variant.columns or study.columns
-    kept = tuple(run.model_copy(update={"scores": chosen(run.scores, columns)}) for run in runs)
+    kept = tuple(run.model_copy(update={"scores": select_scores(run.scores, columns)}) for run in runs)
     found = {column: Row(variant, {}, {}, kept).values(column) for column in columns}
     means = {column: mean(values) for column, values in found.items() if values}
     spreads = {column: spread for column, values in found.items() if (spread := spread_of(values)) is not None}
     return Row(variant, means, spreads, kept)
 
 
-def chosen(scores: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
+def select_scores(scores: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
     """The scores of `columns`, as far as there are any."""
     return {column: scores[column] for column in columns if column in scores}
 
 
-def judged(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
+def judge_trend(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
     """Every expectation of the study with its verdict."""
     by_name = {row.name: row for row in rows}
     return tuple(
@@ -166,14 +166,14 @@ def judged(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
     )
 
 
-def history_scores(history: History) -> dict[str, float]:
+def score_history(history: History) -> dict[str, float]:
     """The scores of the best validation, the last training loss and the seconds of the whole training."""
     best = find_best_row(history)
     scores = {key.removeprefix("val/"): value for key, value in best.items() if key.startswith("val/")}
     return scores | {"loss": history[-1]["train/loss"], "seconds": sum(row["seconds"] for row in history)}
 
 
-def curve(history: History, iterations: int) -> tuple[Point, ...]:
+def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
     """The training loss after each epoch of so many `iterations`."""
     seconds, points = 0.0, []
     for row in history:

@@ -10,23 +10,23 @@ from matplotlib.figure import Figure
 from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, figure_png
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Point
-from pixelwise.studies.video_plots import along_chart, over_time_chart
+from pixelwise.studies.video_plots import draw_along, draw_over_time
 
 BAR = 0.38
 # Letters on a line of a title over a chart of bars.
 TITLE_WIDTH = 76
 
 
-def chart(outcome: Outcome) -> bytes:
+def draw_chart(outcome: Outcome) -> bytes:
     """A PNG: loss curves, lines over other columns or over time as the study asks, else a bar a variant."""
     if outcome.study.along:
-        return along_chart(outcome)
+        return draw_along(outcome)
     if outcome.study.over_time:
-        return over_time_chart(outcome)
-    return curves_chart(outcome) if outcome.study.curves else bars_chart(outcome)
+        return draw_over_time(outcome)
+    return draw_curves(outcome) if outcome.study.curves else draw_bars(outcome)
 
 
-def bars_chart(outcome: Outcome) -> bytes:
+def draw_bars(outcome: Outcome) -> bytes:
     """A bar a variant of the study's chief column, with its spread over seeds, and the thesis's bar below it."""
     column, rows = COLUMNS[outcome.study.chart], outcome.rows
     has_thesis = any(outcome.study.chart in row.thesis for row in rows)
@@ -38,10 +38,10 @@ def bars_chart(outcome: Outcome) -> bytes:
         for place, row in enumerate(rows):
             mean, spread = row.means.get(outcome.study.chart), row.spreads.get(outcome.study.chart)
             shift = BAR / 2 if has_thesis else 0.0
-            draw_bar(axes, place - shift, mean, row.shown(outcome.study.chart), BLUE, spread)
+            draw_bar(axes, place - shift, mean, row.format(outcome.study.chart), BLUE, spread)
             if has_thesis:
                 thesis = row.thesis.get(outcome.study.chart)
-                draw_bar(axes, place + shift, thesis, column.shown(thesis), ORANGE)
+                draw_bar(axes, place + shift, thesis, column.format(thesis), ORANGE)
         axes.barh([0], [0], color=BLUE, label=f"here, {outcome.measured.dataset} {outcome.measured.split}")
         if has_thesis:
             axes.barh([0], [0], color=ORANGE, alpha=0.55, label="thesis")
@@ -66,7 +66,7 @@ def draw_bar(
     )
 
 
-def curves_chart(outcome: Outcome) -> bytes:
+def draw_curves(outcome: Outcome) -> bytes:
     """Training loss over iterations and over seconds, a line a variant, averaged over seeds (figure 2.5)."""
     panels = {"iterations": lambda point: point.iteration, "seconds": lambda point: point.seconds}
     with mpl.rc_context(STYLE):
@@ -74,14 +74,14 @@ def curves_chart(outcome: Outcome) -> bytes:
         for number, (title, along) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(1, len(panels), number, title=f"Training loss over {title}", xlabel=title)
             for row, colour in zip(outcome.rows, mpl.color_sequences["tab10"], strict=False):
-                points = mean_curve([run.curve for run in row.runs if run.curve])
+                points = average_curves([run.curve for run in row.runs if run.curve])
                 axes.plot([along(point) for point in points], [p.loss for p in points], label=row.name, color=colour)
             axes.grid(visible=True)
             axes.legend(frameon=False, fontsize=9, labelcolor=FAINT)
         return figure_png(figure)
 
 
-def mean_curve(curves: list[tuple[Point, ...]]) -> list[Point]:
+def average_curves(curves: list[tuple[Point, ...]]) -> list[Point]:
     """The mean of the seeds' curves, as far as all go."""
     length = min((len(curve) for curve in curves), default=0)
     return [

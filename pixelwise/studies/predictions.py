@@ -20,7 +20,7 @@ from pixelwise.training.still_images import INPUT_DTYPES
 PICTURES = 3
 
 
-def shown(images: int) -> list[int]:
+def choose_indices(images: int) -> list[int]:
     """Indices of the pictures that are shown, spread evenly over a split of so many `images`."""
     places = (np.arange(min(PICTURES, images)) + 0.5) * images / min(PICTURES, images)
     return [int(place) for place in places]
@@ -39,7 +39,7 @@ def predict(kind: Family, net: nn.Module, data: PreparedData, params: Any) -> li
     task, device = kind.task_of(data, params), next(net.parameters()).device
     (graph,) = kind.graphs(net, params.network, len(data.classes))
     predictions = []
-    for index in shown(len(task.val)):
+    for index in choose_indices(len(task.val)):
         maps = task.read_maps(task.val, index)
         inputs = [torch.from_numpy(maps[name].astype(INPUT_DTYPES[name]))[None].to(device) for name in graph.dynamic]
         found = graph.module(*inputs)

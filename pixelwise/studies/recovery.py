@@ -1,7 +1,10 @@
 """Find the covariance of an unknown blur by descent, from near the identity (thesis §5.2.3, figure 5.4)."""
 
+import io
+
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from pixelwise.data.prepared import PreparedSplit
@@ -40,7 +43,8 @@ def recoveries(study: Study, bench: Bench) -> Together:
         truth = torch.tensor(params.truth, dtype=torch.float64)
         ways[variant.name] = recover(picture, truth, params.covariance)
         runs[variant.name] = Run(seed=study.seeds[0], scores=scores(ways[variant.name], covariance(truth).numpy()))
-    return Together(runs, sheet=ellipses({name: way[::DRAWN] for name, way in ways.items()}))
+    drawing = ellipses({name: way[::DRAWN] for name, way in ways.items()})
+    return Together(runs, sheet=Image.open(io.BytesIO(drawing)))
 
 
 def overrides_of(study: Study, variant: Variant) -> RecoveryParams:

@@ -41,11 +41,11 @@ class StudyReport:
         return f"mlflow ui, or see {self.out / 'README.md'}"
 
 
-def text_of(outcome: Outcome) -> str:
+def format_outcome(outcome: Outcome) -> str:
     """A study's table and verdicts; the thesis's figures in brackets."""
     keys = outcome.study.columns
     lines = [["", *(COLUMNS[key].title for key in keys)]]
-    lines += [cells(row, keys) for row in outcome.rows]
+    lines += [format_cells(row, keys) for row in outcome.rows]
     wide = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     table = "\n".join(
         f"  {first:<{wide[0]}}  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(rest, wide[1:], strict=True))
@@ -56,7 +56,7 @@ def text_of(outcome: Outcome) -> str:
     return "\n".join([title, "", table, "", *verdicts])
 
 
-def cells(row: Row, keys: tuple[str, ...]) -> list[str]:
+def format_cells(row: Row, keys: tuple[str, ...]) -> list[str]:
     """A row's name and its figures as text, the thesis's in brackets."""
-    known = {key: f" ({COLUMNS[key].shown(value)})" for key, value in row.thesis.items()}
-    return [row.name, *(row.shown(key) + known.get(key, "") for key in keys)]
+    known = {key: f" ({COLUMNS[key].format(value)})" for key, value in row.thesis.items()}
+    return [row.name, *(row.format(key) + known.get(key, "") for key in keys)]

@@ -11,7 +11,7 @@ from pixelwise.reporting.fields import coloured
 from pixelwise.reporting.pictures import Picture
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
-from pixelwise.studies.predictions import shown, trained_net
+from pixelwise.studies.predictions import choose_indices, trained_net
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trainings import trained
 from pixelwise.training.checkpoints import WEIGHTS_FILE
@@ -58,4 +58,4 @@ def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Pictur
     """The inferred scales of the shown pictures, small dark and large bright."""
     net, split = net_of(study, variant, seed, bench), bench.data.split(bench.val_split(study))
     layer = composition.dynamic_layers(net)[-1]
-    return coloured([composition.scales_of(net, layer, split[index].image) for index in shown(len(split))])
+    return coloured([composition.scales_of(net, layer, split[index].image) for index in choose_indices(len(split))])

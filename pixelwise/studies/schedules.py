@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pydantic import Field, NonNegativeInt
 
 from pixelwise.data.correspondence import lookup
@@ -21,7 +22,7 @@ from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
-from pixelwise.studies.predictions import shown
+from pixelwise.studies.predictions import choose_indices
 from pixelwise.studies.staged_net import staged_net
 from pixelwise.studies.study import Study, Variant
 
@@ -41,12 +42,12 @@ class ScheduleParams(Params):
 
 @dataclass(frozen=True)
 class Together:
-    """What variants that ran together found: a run each, and what they predict for a few pictures, or another PNG."""
+    """What variants that ran together found: a run each, and predictions for a few pictures, or another drawing."""
 
     runs: dict[str, Run]
     pictures: Sequence[Sample] = ()
     predictions: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    sheet: bytes | None = None
+    sheet: Image.Image | None = None
 
 
 def overrides_of(study: Study, variant: Variant) -> ScheduleParams:
@@ -103,8 +104,8 @@ def on_same_frames(
 def places(samples: Any) -> list[int]:
     """Places of the frames that are shown; of translated scenes the last of some."""
     if isinstance(samples, TranslatedScenes):
-        return [index * FRAMES + FRAMES - 1 for index in shown(len(samples) // FRAMES)]
-    return shown(len(samples))
+        return [index * FRAMES + FRAMES - 1 for index in choose_indices(len(samples) // FRAMES)]
+    return choose_indices(len(samples))
 
 
 def tuned(params: ScheduleParams, model: Staged, samples: Any) -> str:

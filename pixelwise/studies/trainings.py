@@ -15,7 +15,7 @@ from pixelwise.files import write_json
 from pixelwise.identity import sha256_json
 from pixelwise.studies import predictions
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.outcome import Run, curve, history_scores
+from pixelwise.studies.outcome import Run, build_curve, score_history
 from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant, scoring
 from pixelwise.tracking.runs import RUN_FILE, read_run, start_run
@@ -43,11 +43,11 @@ def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
     ran, count = read_run(place / RUN_FILE), max(1, len(bench.data.split(params.train_split)) // params.batch_size)
     return Run(
         seed=seed,
-        scores=history_scores(history) | {key.removeprefix("val/"): value for key, value in other.items()},
+        scores=score_history(history) | {key.removeprefix("val/"): value for key, value in other.items()},
         fingerprint=ran["fingerprint"],
         run_id=ran["run_id"],
         experiment=ran["experiment"],
-        curve=curve(history, math.ceil(count / params.accumulate)) if study.curves else (),
+        curve=build_curve(history, math.ceil(count / params.accumulate)) if study.curves else (),
     )
 
 

@@ -26,11 +26,12 @@ class Judgement(Params):
         """What was expected, in words."""
         wish, column = self.expected, COLUMNS[self.expected.column]
         if wish.within is not None:
-            return f"{wish.better} and {wish.worse} are alike in {column.heading}, within {column.amount(wish.within)}"
+            bound = column.format_gap(wish.within)
+            return f"{wish.better} and {wish.worse} are alike in {column.heading}, within {bound}"
         if wish.at_most is not None:
-            least = column.amount(wish.at_most)
+            least = column.format_gap(wish.at_most)
             return f"{wish.better} is at most {least} worse than {wish.worse} in {column.heading}"
-        less = f" by at least {column.amount(wish.by)}" if wish.by else ""
+        less = f" by at least {column.format_gap(wish.by)}" if wish.by else ""
         return f"{wish.better} beats {wish.worse} in {column.heading}{less}"
 
     @property

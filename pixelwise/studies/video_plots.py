@@ -14,7 +14,7 @@ from pixelwise.studies.outcome import Outcome, Row
 PANELS, FRAMES = 2, 75
 
 
-def along_chart(outcome: Outcome) -> bytes:
+def draw_along(outcome: Outcome) -> bytes:
     """The study's chief column over each of `along`, a line a schedule, the thesis's points beside it (figure 3.6)."""
     study = outcome.study
     with mpl.rc_context(STYLE):
@@ -50,7 +50,7 @@ def draw_lines(axes: Axes, outcome: Outcome, key: str) -> None:
         axes.plot(*zip(*told, strict=True), "x--", color=ORANGE, alpha=0.55, label="thesis")
 
 
-def over_time_chart(outcome: Outcome) -> bytes:
+def draw_over_time(outcome: Outcome) -> bytes:
     """What every frame gave: when the whole net ran (figure 3.7), or how much each layer changed (figure 3.2)."""
     return strips_chart(outcome) if outcome.study.kind == "schedule" else differences_chart(outcome)
 
@@ -65,7 +65,7 @@ def strips_chart(outcome: Outcome) -> bytes:
             ran = [(number - 0.5, 1.0) for number, value in enumerate(frames) if value]
             axes.broken_barh([(-0.5, len(frames))], (place - 0.36, 0.72), color="#e2e5ec")
             axes.broken_barh(ran, (place - 0.36, 0.72), color=INK)
-            text = f"{shown.shown('full_frames')} %   {shown.shown(outcome.study.chart)}"
+            text = f"{shown.format('full_frames')} %   {shown.format(outcome.study.chart)}"
             axes.annotate(text, (len(frames), place), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axes.set_yticks(range(len(rows)), [row.name for row, _ in rows])
         axes.set(ylim=(len(rows) - 0.4, -0.6), xmargin=0)

@@ -1,4 +1,4 @@
-"""Run studies of the thesis: train what a table compares, judge its claim, write a page with both sides' numbers."""
+"""Run studies of the thesis: train the variants of a table, judge its claim, write a page that compares the figures."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +13,18 @@ import numpy as np
 from pixelwise import command
 from pixelwise.data.items import Classes
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, Sample
-from pixelwise.errors import ParamsError
+from pixelwise.errors import DataError, ParamsError
+from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.params import PARAMS_FILE, parse
 from pixelwise.progress import progress
-from pixelwise.studies.outcome import Figures, Measured, Outcome, Run, outcome_of, read_measured
-from pixelwise.studies.report import Listing, StudyReport, text_of
+from pixelwise.studies.outcome import Figures, Measured, Outcome, Run, judge_study, read_measured
+from pixelwise.studies.report import Listing, StudyReport, format_outcome
 from pixelwise.studies.study import Study, load, names, shared
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from pixelwise.reporting.pictures import Picture
     from pixelwise.studies.bench import Bench
 
@@ -31,36 +34,40 @@ TINY = {"train_clips": 4, "val_clips": 1, "test_clips": 1, "frames": 3, "width":
 
 
 def run(
-    name: Annotated[Sequence[str], f"studies to run, of: {', '.join(names())}; none lists them with their titles"] = (),
+    name: Annotated[
+        Sequence[str], f"studies to run; without a name, list them with their titles: {', '.join(names())}"
+    ] = (),
     *,
     data: Annotated[Path | None, f"prepared data (default: {PREPARED}; with --quick a tiny generated town)"] = None,
-    out: Annotated[Path, "folder for pages, charts and their index; quick runs go to its folder quick"] = Path(
+    out: Annotated[Path, "folder for figures, pages and their index; quick runs go to its folder quick"] = Path(
         "reports/studies"
     ),
     models: Annotated[Path, "folder for trained nets, which studies share"] = Path("models/studies"),
     model: Annotated[Path | None, "an exported clockwork for studies of video (default: one trained for them)"] = None,
     seeds: Annotated[str | None, "such as 0,1,2 (default: the study's)"] = None,
-    quick: Annotated[bool, "one seed and next to no training: only to see that a study runs through"] = False,
-    redraw: Annotated[bool, "train nothing: draw the page again from the figures in --out"] = False,
-    params_file: Annotated[Path, "parameters that the study's own go over"] = PARAMS_FILE,
+    quick: Annotated[bool, "one seed and very short trainings: only checks that a study runs"] = False,
+    redraw: Annotated[bool, "draw pages from the figures in --out; without a name, all of them"] = False,
+    params_file: Annotated[Path, "parameters that the study overrides"] = PARAMS_FILE,
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
 ) -> StudyReport | Listing:
-    """Run studies of the thesis and write a page each: our figures beside the thesis's, and whether its claim holds.
+    """Run studies of the thesis and write a page for each: our figures beside the thesis's, and the verdict.
 
-    A training that any study ran before is used again, and an interrupted study goes on where it was. Raises
-    ParamsError where there is no such study or a parameter is bad, DataError where the data lacks what it needs.
+    Studies share trainings: a training that an earlier study ran is reused. An interrupted study resumes. Raises
+    ParamsError for an unknown study or a bad parameter, DataError where the data lacks what a study needs.
     """
+    out = out / "quick" if quick else out
+    name = name or (recorded_studies(out) if redraw else ())
     if not name:
         return Listing()
-    from pixelwise.studies.pages import require_own_index
+    from pixelwise.studies.index import require_own_index
 
-    studies, out = [load(one) for one in name], out / "quick" if quick else out
+    studies = [load(one) for one in name]
     require_own_index(out)
-    following = spelled(data or PREPARED, params_file, model)
+    following = format_options(data or PREPARED, params_file, model)
     if redraw:
-        return StudyReport(out, tuple(draw_again(study, out) for study in studies), following)
-    wanted = whole_numbers(seeds) if seeds is not None else None
-    with prepared(data, quick) as folder:
+        return StudyReport(out, tuple(redraw_study(study, out) for study in studies), following)
+    wanted = parse_seeds(seeds) if seeds is not None else None
+    with open_prepared(data, quick) as folder:
         # These load torch, which a list of the studies does not need.
         from components import export, train
         from pixelwise.studies.bench import Bench
@@ -71,23 +78,31 @@ def run(
         bench = Bench(PreparedData(folder), models, params_file, tracking, quick, *steps, model)
         for study in studies:
             require_sound(study, bench)
-        given = None if quick and data is None else relative(data or PREPARED)
-        named = relative(model) if model else None
-        command = f"{'--quick ' if quick else ''}{spelled(given, relative(params_file), named)}".strip()
-        found = [carry_out(study, wanted or study.seeds, bench, out, command) for study in studies]
+        given = None if quick and data is None else hide_folder(data or PREPARED)
+        named = hide_folder(model) if model else None
+        command = f"{'--quick ' if quick else ''}{format_options(given, hide_folder(params_file), named)}".strip()
+        found = [run_study(study, wanted or study.seeds, bench, out, command) for study in studies]
     return StudyReport(out, tuple(found), following)
 
 
-def spelled(data: Path | None, params_file: Path, model: Path | None) -> str:
-    """The options of a study as one types them, those of the default parameters left out."""
+def recorded_studies(out: Path) -> list[str]:
+    """The studies whose figures lie under `out`. Raises DataError where there are none."""
+    found = [name for name in names() if (out / f"{name}.json").is_file()]
+    if not found:
+        raise DataError(f"{out}: found no figures of a study, expected files such as {names()[0]}.json")
+    return found
+
+
+def format_options(data: Path | None, params_file: Path, model: Path | None) -> str:
+    """The options of a study as typed, without the default parameters file."""
     words = [] if data is None else ["--data", str(data)]
     words += [] if params_file == PARAMS_FILE else ["--params-file", str(params_file)]
     words += [] if model is None else ["--model", str(model)]
     return shlex.join(words)
 
 
-def whole_numbers(seeds: str) -> tuple[int, ...]:
-    """`0,1,2` as numbers. Raises ParamsError where it is something else."""
+def parse_seeds(seeds: str) -> tuple[int, ...]:
+    """Parse `0,1,2`. Raises ParamsError for anything but different whole numbers."""
     parts = [part.strip() for part in seeds.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
         raise ParamsError(f"--seeds: found {seeds!r}, expected different whole numbers such as 0,1,2")
@@ -95,8 +110,8 @@ def whole_numbers(seeds: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
-    """The folder of prepared data: `data`, the default, or for a quick run without any a tiny town for as long."""
+def open_prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
+    """Yield the folder of prepared data: `data`, else the default; a quick run without `data` gets a temporary town."""
     if data or not is_quick:
         yield data or PREPARED
         return
@@ -108,26 +123,29 @@ def prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
         yield Path(folder) / "prepared"
 
 
-def relative(path: Path) -> Path:
-    """The path as the page may show it: what lies where on a machine is nobody's business."""
+def hide_folder(path: Path) -> Path:
+    """The path as the page shows it. An absolute path becomes its name: no page publishes a machine's folders."""
     return Path(path.name) if path.is_absolute() else path
 
 
-def carry_out(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, options: str) -> Outcome:
-    """Every variant with every seed, then the page and its words. options: those of the command, for the page."""
+def run_study(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, options: str) -> Outcome:
+    """Run every variant with every seed, then write the page and print the figures.
+
+    options: the command's options as the page shows them.
+    """
     from pixelwise.studies.kinds import TOGETHER
 
-    # Chance has no part in what is not trained.
+    # Without training there is no randomness, so one seed is enough.
     seeds = seeds[:1] if bench.is_quick or not study.is_trained else seeds
-    sheet: bytes | None = None
+    sheet: Image.Image | None = None
     if study.kind in TOGETHER:
         found = TOGETHER[study.kind](study, bench)
         runs = {name: [run] for name, run in found.runs.items()}
-        own = drawn(found.pictures, found.predictions, {}, bench.data.classes) if found.pictures else None
+        own = draw_sheet(found.pictures, found.predictions, {}, bench.data.classes) if found.pictures else None
         sheet = found.sheet or own
     else:
-        runs = one_by_one(study, seeds, bench)
-        sheet = pictures(study, seeds[0], bench) if study.kind in ("train", "scale") else None
+        runs = run_variants(study, seeds, bench)
+        sheet = draw_predictions(study, seeds[0], bench) if study.kind in ("train", "scale") else None
     measured = Measured(
         dataset=bench.data.name,
         data_sha256=sha256_file(bench.data.root / DATASET_FILE),
@@ -138,11 +156,11 @@ def carry_out(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, opt
         parameters=shared(study, bench.params_file),
         rows=tuple(Figures(name=name, runs=tuple(found)) for name, found in runs.items()),
     )
-    return told(outcome_of(study, measured), out, sheet)
+    return record_study(judge_study(study, measured), out, sheet)
 
 
-def one_by_one(study: Study, seeds: Sequence[int], bench: "Bench") -> dict[str, list[Run]]:
-    """The runs of every variant, one a seed."""
+def run_variants(study: Study, seeds: Sequence[int], bench: "Bench") -> dict[str, list[Run]]:
+    """Run every variant once per seed."""
     from pixelwise.studies.kinds import MEASURES
     from pixelwise.studies.requirements import named
 
@@ -155,18 +173,30 @@ def one_by_one(study: Study, seeds: Sequence[int], bench: "Bench") -> dict[str, 
     return runs
 
 
-def told(outcome: Outcome, out: Path, pictures: bytes | None) -> Outcome:
-    """Write the page and print its words: what ended is not lost where a later study fails."""
-    from pixelwise.studies.pages import write_study
+def record_study(outcome: Outcome, out: Path, sheet: "Image.Image | None") -> Outcome:
+    """Write the figures and the pictures of a study, then draw its page."""
+    from pixelwise.studies.pages import write_sheet
 
-    write_study(out, outcome, pictures)
-    print(f"{text_of(outcome)}\npage: {out / outcome.study.name}.html\n", flush=True)
+    write_json(out / f"{outcome.study.name}.json", outcome.measured.model_dump(mode="json"))
+    if sheet:
+        write_sheet(out, outcome.study.name, sheet)
+    return publish(outcome, out)
+
+
+def publish(outcome: Outcome, out: Path) -> Outcome:
+    """Draw the page and the index, and print the figures at once: a later study may fail."""
+    from pixelwise.studies.index import write_index
+    from pixelwise.studies.pages import draw_study
+
+    draw_study(out, outcome)
+    write_index(out)
+    print(f"{format_outcome(outcome)}\npage: {out / outcome.study.name}.html\n", flush=True)
     return outcome
 
 
-def pictures(study: Study, seed: int, bench: "Bench") -> bytes:
-    """A PNG of a few validation images with the prediction of every variant that labels their classes."""
-    from pixelwise.studies.predictions import shown
+def draw_predictions(study: Study, seed: int, bench: "Bench") -> "Image.Image":
+    """A few validation images with the prediction of every variant that labels their classes."""
+    from pixelwise.studies.predictions import choose_indices
     from pixelwise.studies.requirements import named
     from pixelwise.studies.scales import maps
     from pixelwise.studies.trainings import predicted
@@ -179,24 +209,24 @@ def pictures(study: Study, seed: int, bench: "Bench") -> bytes:
                 if study.kind == "scale":
                     scales[f"{variant.name}: scale"] = maps(study, variant, seed, bench)
     split = bench.data.split(bench.val_split(study))
-    return drawn([split[index] for index in shown(len(split))], found, scales, split.classes)
+    return draw_sheet([split[index] for index in choose_indices(len(split))], found, scales, split.classes)
 
 
-def drawn(
+def draw_sheet(
     samples: Sequence[Sample],
     predictions: Mapping[str, Sequence[np.ndarray]],
     maps: "Mapping[str, Sequence[Picture]]",
     classes: Classes,
-) -> bytes:
-    """A PNG of each sample's image and label, what every variant predicts, and what else is mapped."""
-    from pixelwise.studies.pages import pictures_sheet
+) -> "Image.Image":
+    """One picture of each sample's image and label, all predictions and further maps."""
+    from pixelwise.studies.pages import build_sheet
 
-    return pictures_sheet([(one.id, one.image, one.label) for one in samples], predictions, maps, classes)
+    return build_sheet([(one.id, one.image, one.label) for one in samples], predictions, maps, classes)
 
 
-def draw_again(study: Study, out: Path) -> Outcome:
-    """The page anew from an earlier run's figures, in the words and with the expectations of today."""
-    return told(outcome_of(study, read_measured(out / f"{study.name}.json")), out, None)
+def redraw_study(study: Study, out: Path) -> Outcome:
+    """Draw the page from the recorded figures, with the study's present text and expectations."""
+    return publish(judge_study(study, read_measured(out / f"{study.name}.json")), out)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,8 +8,8 @@ from PIL import Image
 from pixelwise.params import parse
 from pixelwise.reporting.sheet import COLUMNS, SheetRow, picture_sheet
 from pixelwise.studies import plots
-from pixelwise.studies.outcome import Figures, Measured, Outcome, Point, Run, outcome_of
-from pixelwise.studies.pages import study_page
+from pixelwise.studies.outcome import Figures, Measured, Outcome, Point, Run, judge_study
+from pixelwise.studies.pages import render_study
 from pixelwise.studies.study import Study
 
 C = {
@@ -40,7 +40,7 @@ def outcome(is_curved: bool = False) -> Outcome:
     rows = tuple(
         Figures(name=variant.name, runs=tuple(found)) for variant, found in zip(study.variants, runs, strict=True)
     )
-    return outcome_of(
+    return judge_study(
         study,
         Measured(
             dataset="town",
@@ -63,27 +63,27 @@ def size_of(png: bytes) -> tuple[int, int]:
 def test_a_chart_has_a_place_for_every_variant_whatever_was_measured():
     found = outcome()
     fewer = Outcome(found.study, found.measured, found.rows[:2], found.trend)
-    (width, height), (same, less) = (size_of(plots.chart(one)) for one in (found, fewer))
+    (width, height), (same, less) = (size_of(plots.draw_chart(one)) for one in (found, fewer))
     assert width == same
     # Of the least height, two rows and three.
     assert height > less
 
 
 def test_curves_are_drawn_of_the_variants_that_have_them():
-    assert plots.chart(outcome(is_curved=True)) != plots.chart(outcome())
+    assert plots.draw_chart(outcome(is_curved=True)) != plots.draw_chart(outcome())
     line = [outcome(is_curved=True).rows[row].runs[0].curve for row in range(3)]
     assert [len(points) for points in line] == [2, 2, 0]
-    assert plots.mean_curve([line[0], line[1][:1]]) == [line[0][0]]
-    assert plots.mean_curve([]) == []
+    assert plots.average_curves([line[0], line[1][:1]]) == [line[0][0]]
+    assert plots.average_curves([]) == []
 
 
 def test_equal_charts_are_equal_bytes():
-    assert plots.chart(outcome()) == plots.chart(outcome())
+    assert plots.draw_chart(outcome()) == plots.draw_chart(outcome())
 
 
 def test_the_page_says_what_is_missing_and_why_the_figures_are_as_they_are():
     found = outcome()
-    page = study_page(found, b"", None)
+    page = render_study(found, b"", None)
     assert "weights not at hand" in page
     assert "Too few pixels." in page
     assert "Too many classes." not in page
@@ -101,11 +101,11 @@ def test_the_page_says_what_is_missing_and_why_the_figures_are_as_they_are():
 def test_a_page_of_one_seed_says_so_at_every_verdict():
     found = outcome()
     rows = tuple(Figures(name=row.name, runs=row.runs[:1]) for row in found.rows)
-    one = outcome_of(found.study, found.measured.model_copy(update={"rows": rows}))
-    page = study_page(one, b"", None)
+    one = judge_study(found.study, found.measured.model_copy(update={"rows": rows}))
+    page = render_study(one, b"", None)
     assert "<b>does not hold (one seed)</b>" in page
     assert "<b>not measured</b>" in page
-    assert "so that the spread is not known" in page
+    assert "The spread over seeds is unknown." in page
 
 
 def test_a_sheet_has_as_many_lines_as_its_tiles_need():

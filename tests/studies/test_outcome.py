@@ -6,7 +6,7 @@ import pytest
 from test_studies import small
 
 from components.train import Trained
-from pixelwise.studies.outcome import Run, curve, history_scores, judged, row_of
+from pixelwise.studies.outcome import Run, build_curve, build_row, judge_trend, score_history
 from pixelwise.training.history import find_best_row
 
 NAN = float("nan")
@@ -19,21 +19,21 @@ HISTORY = [
 
 
 def test_the_scores_are_those_of_the_weights_that_were_kept():
-    assert history_scores(HISTORY) == {"mean_iu": 0.5, "pixel_accuracy": 0.6, "loss": 0.4, "seconds": 18.0}
+    assert score_history(HISTORY) == {"mean_iu": 0.5, "pixel_accuracy": 0.6, "loss": 0.4, "seconds": 18.0}
 
 
 def test_of_a_staged_training_the_weights_of_the_last_stage_were_kept():
     stages = [{**row, "stage": stage} for stage in (1.0, 2.0) for row in HISTORY]
     stages[5] = {**stages[5], "val/mean_iu": 0.4}
     assert find_best_row(stages) == stages[5]
-    assert history_scores(stages)["mean_iu"] == 0.4
-    assert history_scores(stages)["seconds"] == 36.0
+    assert score_history(stages)["mean_iu"] == 0.4
+    assert score_history(stages)["seconds"] == 36.0
     told = str(Trained("fcn", Path("models/fcn/checkpoint"), stages))
     assert told.startswith("fcn: mean IU 0.400 at epoch 2 of 8\n")
 
 
 def test_a_curve_counts_iterations_and_seconds_from_the_start():
-    points = curve([*HISTORY, {"epoch": 5.0, "train/loss": NAN, "seconds": 1.0}], iterations=10)
+    points = build_curve([*HISTORY, {"epoch": 5.0, "train/loss": NAN, "seconds": 1.0}], iterations=10)
     assert [(point.iteration, point.seconds, point.loss) for point in points] == [
         (10, 4, 2.0),
         (20, 8, 1.0),
@@ -44,10 +44,12 @@ def test_a_curve_counts_iterations_and_seconds_from_the_start():
 
 def test_a_row_holds_mean_and_spread_over_its_seeds_in_the_units_of_the_columns():
     study = small()
-    row = row_of(study, study.variants[0], [Run(seed=seed, scores={"mean_iu": 0.6 + seed / 100}) for seed in range(3)])
+    row = build_row(
+        study, study.variants[0], [Run(seed=seed, scores={"mean_iu": 0.6 + seed / 100}) for seed in range(3)]
+    )
     assert row.means["mean_iu"] == pytest.approx(61.0)
     assert row.spreads["mean_iu"] == pytest.approx(1.0)
-    assert row.shown("mean_iu") == "61.0 ± 1.0"
+    assert row.format("mean_iu") == "61.0 ± 1.0"
 
 
 def test_a_figure_that_is_no_number_or_not_the_variants_is_left_out_and_nothing_is_judged_by_it():
@@ -58,9 +60,9 @@ def test_a_figure_that_is_no_number_or_not_the_variants_is_left_out_and_nothing_
     )
     scores = [{"mean_iu": 0.5, "loss": NAN}, {"mean_iu": 0.4, "loss": 1.0}]
     rows = [
-        row_of(study, variant, [Run(seed=0, scores=found)])
+        build_row(study, variant, [Run(seed=0, scores=found)])
         for variant, found in zip(study.variants, scores, strict=True)
     ]
     assert [row.means for row in rows] == [{"mean_iu": 50.0}, {"loss": 1.0}]
-    assert rows[1].shown("mean_iu") == "–"
-    assert judged(study, rows)[0].verdict == "not measured"
+    assert rows[1].format("mean_iu") == "–"
+    assert judge_trend(study, rows)[0].verdict == "not measured"

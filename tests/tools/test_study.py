@@ -15,7 +15,7 @@ from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies import kinds
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.outcome import outcome_of, read_measured
+from pixelwise.studies.outcome import judge_study, read_measured
 from pixelwise.studies.requirements import require_sound
 from pixelwise.studies.study import Study
 from pixelwise.studies.trainings import trained
@@ -74,13 +74,13 @@ def bench(data, models, learn=train.learn, tracking="none", is_quick=False) -> B
 def ran(data, models, tmp_path_factory):
     """A study of two variants, and the folder of its page."""
     out = tmp_path_factory.mktemp("studies")
-    return study.carry_out(two(), (0,), bench(data, models), out, "--data data/prepared"), out
+    return study.run_study(two(), (0,), bench(data, models), out, "--data data/prepared"), out
 
 
 def test_the_page_has_both_sides_numbers_the_verdict_and_no_absolute_path(ran, data):
     outcome, out = ran
     page = (out / "two.html").read_text()
-    ours = outcome.rows[0].shown("mean_iu")
+    ours = outcome.rows[0].format("mean_iu")
     assert f'<td class="number">{ours}</td><td class="number">63.6</td>' in page
     assert outcome.verdict == f"{outcome.trend[0].verdict} (one seed)"
     assert f"<b>{outcome.verdict}</b>" in page
@@ -98,7 +98,7 @@ def test_the_page_has_both_sides_numbers_the_verdict_and_no_absolute_path(ran, d
 def test_the_figures_can_be_read_back_as_they_were(ran):
     outcome, out = ran
     assert read_measured(out / "two.json") == outcome.measured
-    assert outcome_of(two(), read_measured(out / "two.json")) == outcome
+    assert judge_study(two(), read_measured(out / "two.json")) == outcome
 
 
 def test_a_training_lies_under_the_fingerprint_that_train_gave_it(ran, models):
@@ -110,16 +110,16 @@ def test_a_training_lies_under_the_fingerprint_that_train_gave_it(ran, models):
 
 
 def test_what_ran_before_is_used_again_by_the_same_study_and_by_others(ran, data, models, tmp_path):
-    again = study.carry_out(two(), (0,), bench(data, models, never), tmp_path, "")
+    again = study.run_study(two(), (0,), bench(data, models, never), tmp_path, "")
     assert again.rows == ran[0].rows
     other = two(name="other", variants=[{"name": "mine"}], trend=[])
-    found = study.carry_out(other, (0,), bench(data, models, never), tmp_path, "")
+    found = study.run_study(other, (0,), bench(data, models, never), tmp_path, "")
     assert found.rows[0].runs == ran[0].rows[0].runs
 
 
 def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_not(data, tmp_path, monkeypatch):
     pair = two(base={**TWO["base"], "epochs": 2})
-    whole = study.carry_out(pair, (0,), bench(data, tmp_path / "whole"), tmp_path / "unbroken", "")
+    whole = study.run_study(pair, (0,), bench(data, tmp_path / "whole"), tmp_path / "unbroken", "")
     drawn, begun, sample = [], [], StillImageTask.sample
 
     def stopped(task, seed, epoch, index):
@@ -136,11 +136,11 @@ def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_
     cut = bench(data, tmp_path / "models", counted)
     monkeypatch.setattr(StillImageTask, "sample", stopped)
     with pytest.raises(KeyboardInterrupt):
-        study.carry_out(pair, (0,), cut, tmp_path / "broken", "")
+        study.run_study(pair, (0,), cut, tmp_path / "broken", "")
     assert len(begun) == 2
     assert not (tmp_path / "broken").exists()
     drawn[:] = [None] * 15
-    again = study.carry_out(pair, (0,), cut, tmp_path / "broken", "")
+    again = study.run_study(pair, (0,), cut, tmp_path / "broken", "")
     # The first variant ran once; of the second, the finished epoch was kept.
     assert len(begun) == 3
     assert begun[1] == begun[2]
@@ -151,7 +151,7 @@ def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_
 def test_variants_may_share_a_training_and_differ_in_what_is_hidden_as_it_is_scored(ran, data, models, tmp_path):
     hidden = {"augment": {"masking": "foreground", "foreground": ["road", "building"]}}
     shared = two(variants=[{"name": "seen"}, {"name": "hidden", "evaluate": hidden}], trend=[])
-    found = study.carry_out(shared, (0,), bench(data, models, never), tmp_path, "")
+    found = study.run_study(shared, (0,), bench(data, models, never), tmp_path, "")
     seen, masked = (row.runs[0] for row in found.rows)
     assert seen.fingerprint == masked.fingerprint
     assert seen.scores["mean_iu"] != masked.scores["mean_iu"]
@@ -165,7 +165,7 @@ def runs_in(client, experiment):
 def test_a_training_is_a_run_of_its_study_and_once_a_small_one_of_each_that_uses_it_again(data, tmp_path, mlflow_store):
     client, on = connect(mlflow_store), bench(data, tmp_path, tracking=mlflow_store)
     first, second = (two(name=name, variants=[{"name": "only"}], trend=[]) for name in ("first", "second"))
-    (run,) = study.carry_out(first, (0,), on, tmp_path, "").rows[0].runs
+    (run,) = study.run_study(first, (0,), on, tmp_path, "").rows[0].runs
     (trained,) = runs_in(client, "first")
     assert (trained.info.run_id, run.experiment) == (run.run_id, "first")
     assert trained.info.run_name == "only, seed 0"
@@ -175,7 +175,7 @@ def test_a_training_is_a_run_of_its_study_and_once_a_small_one_of_each_that_uses
         "seed": "0",
     }
     for one in (first, second, second):
-        study.carry_out(one, (0,), on, tmp_path, "")
+        study.run_study(one, (0,), on, tmp_path, "")
     assert len(runs_in(client, "first")) == 1
     (reused,) = runs_in(client, "second")
     assert reused.data.tags["reused_from"] == run.run_id
@@ -187,7 +187,7 @@ def test_an_untracked_training_gets_a_run_where_tracking_is_on_and_quick_ones_ar
     ran, data, models, tmp_path, mlflow_store
 ):
     one = two(name="late", quick={}, variants=[{"name": "high"}], trend=[])
-    study.carry_out(one, (0,), bench(data, models, never, mlflow_store, is_quick=True), tmp_path, "")
+    study.run_study(one, (0,), bench(data, models, never, mlflow_store, is_quick=True), tmp_path, "")
     client = connect(mlflow_store)
     (run,) = runs_in(client, "late-quick")
     assert "reused_from" not in run.data.tags
@@ -228,7 +228,7 @@ def test_a_quick_study_runs_through_and_is_kept_apart(data, tmp_path, capsys):
     )
     assert {file.name for file in (tmp_path / "studies" / "quick").iterdir()} == {
         "README.md",
-        *(f"table-2.2{end}" for end in (".html", ".json", ".png", "-pictures.png")),
+        *(f"table-2.2{end}" for end in (".html", ".json", ".png", "-pictures.webp")),
     }
     assert [len(row.runs) for row in report.outcomes[0].rows] == [1, 1, 1]
     assert "(63.6)" in capsys.readouterr().out
@@ -260,8 +260,9 @@ def test_a_study_without_training_needs_no_seeds_and_can_be_drawn_again(data, tm
     assert study.run(["oracle"], redraw=True, **options).outcomes[0] == first
     assert page.read_text() == before
     index = (tmp_path / "studies" / "README.md").read_text()
-    assert "[oracle](oracle.html)" in index
-    assert "![oracle](oracle.png)" in index
+    assert "[oracle](#oracle)" in index
+    assert "## oracle" in index
+    assert study.run(redraw=True, **options).outcomes == (first,)
     assert "| table-2.2 |" in index
 
 
@@ -295,7 +296,7 @@ def test_a_page_is_drawn_again_from_what_an_older_version_wrote(ran, tmp_path):
     older = {**kept, "study": {"name": "two", "varants": []}, "trend": [{"expected": {"batter": "high"}}]}
     (tmp_path / "two.json").write_text(json.dumps(older))
     more = two(claim="In today's words.", variants=[*TWO["variants"], {"name": "new"}])
-    again = study.draw_again(more, tmp_path)
+    again = study.redraw_study(more, tmp_path)
     assert [row.means for row in again.rows] == [*(row.means for row in outcome.rows), {}]
     page = (tmp_path / "two.html").read_text()
     assert "In today&#x27;s words." in page
@@ -309,7 +310,7 @@ def test_a_damaged_file_of_another_study_costs_no_page(ran, damage, tmp_path):
         study.run(["table-2.2"], redraw=True, out=tmp_path)
     assert "\n" not in str(raised.value)
     (tmp_path / "two.json").write_text((ran[1] / "two.json").read_text())
-    study.draw_again(two(), tmp_path)
+    study.redraw_study(two(), tmp_path)
     assert "| – | unreadable |" in (tmp_path / "README.md").read_text()
 
 
