@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -42,6 +42,8 @@ def known_dataset(name: str) -> str:
 class IngestParams(Params):
     """Section `ingest` of params.yaml."""
 
+    renamed: ClassVar = {"max_bad_share": "max_quarantined_share"}
+
     dataset: Annotated[str, AfterValidator(known_dataset)] = Field(
         default="town", description=f"one of {', '.join(DATASETS)}"
     )
@@ -49,8 +51,11 @@ class IngestParams(Params):
         default=None, description="folder or archive that the data set lies in, or a video; unused for town"
     )
     town: TownParams = Field(default_factory=TownParams, description="the generated town")
-    max_bad_share: float = Field(
-        default=0.01, ge=0, le=1, description="share of unusable items above which ingest fails"
+    max_quarantined_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of items in quarantine above which ingest fails",
     )
     # The upper bound is where Pillow itself refuses.
     max_pixels: int = Field(
@@ -76,8 +81,8 @@ class IngestReport:
 def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared data to"]) -> IngestReport:
     """Read the data set once into shards and a manifest under `out`.
 
-    Raises DataError where the root or its layout is not the data set's, nothing is usable, or more than max_bad_share
-    is not; the reasons then lie beside `out`, in <out>.quarantine.json.
+    Raises DataError where the root or its layout is not the data set's, nothing is usable, or more than
+    max_quarantined_share is not; the reasons then lie beside `out`, in <out>.quarantine.json.
     """
     given, out = out, out.resolve() if out.is_symlink() or not out.name else out
     require_replaceable(out)
@@ -88,9 +93,11 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
         raw = read_raw(params, work)
         with PreparedWriter(work / "prepared", raw) as writer:
             rejected = write_items(raw, writer, params.max_pixels)
-            judge(rejected, total=len(raw.items), limit=params.max_bad_share, out=out)
+            judge(rejected, total=len(raw.items), limit=params.max_quarantined_share, out=out)
             writer.finish()
-        write_json(work / "prepared" / QUARANTINE_FILE, quarantine(rejected, len(raw.items), params.max_bad_share))
+        write_json(
+            work / "prepared" / QUARANTINE_FILE, quarantine(rejected, len(raw.items), params.max_quarantined_share)
+        )
         replace(work / "prepared", out)
     return IngestReport(given, raw.name, writer.splits, len(rejected))
 

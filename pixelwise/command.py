@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pixelwise.errors import PixelwiseError
+from pixelwise.errors import ParamsError, PixelwiseError
 from pixelwise.params import PARAMS_FILE, Params, parse, read_section
 
 Run = Callable[..., Any]
@@ -94,12 +94,28 @@ def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
         if is_nested(kind):
             continue
         group.add_argument(
-            f"--{name.replace('_', '-')}",
+            flag(name),
             dest=f"params.{name}",
             default=argparse.SUPPRESS,
             metavar=metavar(kind),
             help=field.description,
         )
+    for old, new in params.renamed.items():
+        options.add_argument(flag(old), type=refuse_former(old, new), default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def flag(name: str) -> str:
+    """The option of a field or an argument called `name`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def refuse_former(old: str, new: str) -> Callable[[str], None]:
+    """What reads the value of an option that has a new name: it raises ParamsError."""
+
+    def refuse(_: str) -> None:
+        raise ParamsError(f"{flag(old)}: renamed to {flag(new)}")
+
+    return refuse
 
 
 def is_nested(kind: Any) -> bool:
@@ -111,11 +127,10 @@ def is_nested(kind: Any) -> bool:
 
 def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: str, default: Any) -> None:
     """Add one path, list, flag or plain value of the signature; a list without a default is positional."""
-    flag = f"--{name.replace('_', '-')}"
     required = default is inspect.Parameter.empty
     kind = without_none(kind)
     if kind is bool:
-        options.add_argument(flag, action="store_true", help=note)
+        options.add_argument(flag(name), action="store_true", help=note)
     elif get_origin(kind) in (list, tuple, Sequence) or get_origin(kind) is typing.get_origin(Sequence[Any]):
         options.add_argument(
             name, nargs="+" if required else "*", type=get_args(kind)[0], metavar=name.upper(), help=note
@@ -124,7 +139,7 @@ def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: s
         shown = f"{note} (default: {default})" if not required and default is not None else note
         choices = get_args(kind) if get_origin(kind) is Literal else None
         options.add_argument(
-            flag,
+            flag(name),
             type=str if choices else kind,
             choices=choices,
             required=required,

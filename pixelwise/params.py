@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from pixelwise.errors import ParamsError
 
@@ -17,6 +18,18 @@ class Params(BaseModel):
     """Base of every section. Unknown keys fail, so that a typing error cannot pass for a setting."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Former names of keys -> their names now.
+    renamed: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_former_names(cls, values: Any) -> Any:
+        """Raise what `parse` reports as a renamed key."""
+        for old, new in cls.renamed.items():
+            if isinstance(values, Mapping) and old in values:
+                raise PydanticCustomError("renamed", "{old}: renamed to {new}", {"old": old, "new": new})
+        return values
 
     @classmethod
     def with_default(cls, field: str, value: Any) -> Any:
@@ -64,6 +77,8 @@ def describe(error: ValidationError) -> str:
     """The first fault of a validation error as `.key: found X, expected Y`."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "renamed":
+        return f".{key}.{fault['msg']}" if key else f".{fault['msg']}"
     if fault["type"] == "extra_forbidden":
         return f".{key}: unknown key"
     if fault["type"] == "missing":

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -31,6 +31,8 @@ class Inner(Params):
 
 class ToyParams(Params):
     """A toy."""
+
+    renamed: ClassVar = {"how_many": "count"}
 
     count: PositiveInt = Field(description="how many there are")
     mode: Literal["fast", "slow"]
@@ -148,6 +150,13 @@ def test_a_bad_key_is_named_with_file_and_section_in_one_line(params_file, old, 
     assert old in PARAMS
     params_file.write_text(PARAMS.replace(old, new))
     assert fails(["x", "--out", "o"]).startswith(f"error: {message}")
+
+
+def test_a_former_option_is_refused_with_the_name_that_it_has_now(capsys):
+    assert fails(["x", "--out", "o", "--how-many", "3"]) == "error: --how-many: renamed to --count"
+    with pytest.raises(SystemExit, match="0"):
+        command.main(run, "toy", ["--help"])
+    assert "--how-many" not in capsys.readouterr().out
 
 
 def test_a_section_with_braces_of_nothing_is_only_not_found():

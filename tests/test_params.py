@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pytest
 from pydantic import AfterValidator, Field, ValidationError
@@ -20,6 +20,8 @@ def even(number: int) -> int:
 
 class Small(Params):
     """Small."""
+
+    renamed: ClassVar = {"count": "number"}
 
     number: Annotated[int, AfterValidator(even)] = Field(0, description="how many")
     tags: dict[str, int] = Field(default_factory=dict)
@@ -82,6 +84,7 @@ def test_values_become_a_model_that_cannot_be_changed():
         ({1: 2}, r"p\.yaml: s\.1: found 1, expected: Keys should be strings"),
         ({"number": 3}, r"p\.yaml: s\.number: found 3, expected: Value error, an even number"),
         ({"number": "two\nlines"}, r"p\.yaml: s\.number: found 'two\\nlines', expected: [^\n]+"),
+        ({"count": 2}, r"p\.yaml: s\.count: renamed to number"),
         ({"tags": {"a": "b"}}, r"p\.yaml: s\.tags\.a: found 'b', expected: [^\n]+"),
     ],
 )
@@ -106,3 +109,13 @@ def test_the_parameters_of_the_families_are_read_without_torch():
     families = ", ".join(f"pixelwise.families.{name}.params" for name in names())
     code = f"import sys\nsys.modules['torch'] = None\nimport {families}"
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
+
+
+def test_a_renamed_key_of_a_part_is_named_with_the_part():
+    class Large(Params):
+        """Large."""
+
+        part: Small = Small()
+
+    with pytest.raises(ParamsError, match=r"^p\.yaml: s\.part\.count: renamed to number$"):
+        parse(Large, {"part": {"count": 2}}, "p.yaml: s")

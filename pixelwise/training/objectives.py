@@ -27,18 +27,18 @@ def pixel_loss(
     loss: Literal["softmax", "sigmoid"] = "softmax",
     reduction: Reduction = "mean",
     weights: Tensor | None = None,
-    kept: float = 1.0,
+    sampled_share: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """The loss of every labelled pixel, as one scalar (thesis §2.3.4).
 
     loss: whether classes compete for a pixel or each is judged alone. reduction: the sum is the thesis's unnormalised
     loss (§2.3.2), in which a pixel counts alike whatever the size of picture and batch; the mean is over the pixels
-    that count, and zero where none does. weights: (K,), what a pixel of each class counts. kept: the probability with
-    which a pixel counts at all (§2.2.4).
+    that count, and zero where none does. weights: (K,), what a pixel of each class counts. sampled_share: the
+    probability with which a pixel counts at all (§2.2.4).
     """
-    if kept < 1:
-        label = sample_pixels(label, kept, generator)
+    if sampled_share < 1:
+        label = sample_pixels(label, sampled_share, generator)
     if reduction == "mean" and not (label != VOID).any():
         return logits.sum() * 0.0
     entropy = cross_entropy if loss == "softmax" else sigmoid_cross_entropy
@@ -69,14 +69,14 @@ def sigmoid_cross_entropy(
     return total if reduction == "sum" else total / counts.sum()
 
 
-def sample_pixels(label: Tensor, kept: float, generator: torch.Generator | None = None) -> Tensor:
-    """`label` with each pixel made void with probability 1 − `kept`, independently (thesis §2.2.4, §2.3.4).
+def sample_pixels(label: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:
+    """`label` with each pixel made void with probability 1 − `share`, independently (thesis §2.2.4, §2.3.4).
 
-    The gradient of a summed loss over what is left is `kept` times that of the whole on average; the thesis batches
-    1/`kept` times as many pictures to make up for it. generator: on the CPU, torch's own stream where None, so that
+    The gradient of a summed loss over what is left is `share` times that of the whole on average; the thesis batches
+    1/`share` times as many pictures to make up for it. generator: on the CPU, torch's own stream where None, so that
     all devices draw alike.
     """
-    is_kept = torch.rand(label.shape, generator=generator) < kept
+    is_kept = torch.rand(label.shape, generator=generator) < share
     return label.where(is_kept.to(label.device), VOID)
 
 

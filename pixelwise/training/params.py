@@ -1,6 +1,6 @@
 """What a user sets of a training: the loop, and still images with their loss."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -35,6 +35,8 @@ class LoopParams(Params):
 class ObjectiveParams(Params):
     """The loss."""
 
+    renamed: ClassVar = {"kept": "sampled_share"}
+
     loss: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="classes compete for a pixel, or each is judged alone"
     )
@@ -46,7 +48,9 @@ class ObjectiveParams(Params):
     )
     lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
     lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
-    kept: float = Field(1.0, gt=0, le=1, description="probability with which a pixel counts in the loss")
+    sampled_share: float = Field(
+        1.0, gt=0, le=1, description="share of the labelled pixels, drawn at random, that count in the loss"
+    )
 
 
 class StillImageParams(LoopParams):

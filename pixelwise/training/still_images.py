@@ -86,7 +86,7 @@ class StillImageTask:
                 loss=objective.loss,
                 reduction=objective.reduction,
                 weights=weights,
-                kept=objective.kept,
+                sampled_share=objective.sampled_share,
             )
             if objective.lovasz and name == "semantic":
                 total = total + objective.lovasz * lovasz_softmax(logits, label, objective.lovasz_samples)

@@ -89,7 +89,7 @@ def test_the_same_data_gives_the_same_bytes_wherever_it_lies(tmp_path):
     for place in ("here", "there"):
         root = write_camvid(tmp_path / place, {"train": 20, "val": 3})
         (root / "train" / "0016E5_00030.png").unlink()
-        ingest.run(camvid(root, max_bad_share=0.5), tmp_path / f"{place}-out")
+        ingest.run(camvid(root, max_quarantined_share=0.5), tmp_path / f"{place}-out")
     assert digests(tmp_path / "here-out") == digests(tmp_path / "there-out")
 
 
@@ -164,7 +164,7 @@ def list_twice(root):
 def test_ingest_quarantines_a_bad_item_and_names_it(tmp_path, damage, file, reason):
     root = write_camvid(tmp_path / "camvid", {"train": 4, "val": 2})
     damage(root)
-    report = ingest.run(camvid(root, max_bad_share=0.2, max_pixels=10_000), tmp_path / "prepared")
+    report = ingest.run(camvid(root, max_quarantined_share=0.2, max_pixels=10_000), tmp_path / "prepared")
     ((id_, found, why),) = quarantined(tmp_path / "prepared" / "quarantine.json")
     assert (id_, found) == ("0016E5_00030", file)
     assert why.startswith(reason)
@@ -182,7 +182,7 @@ def test_ingest_fails_beyond_the_share_naming_files_and_leaving_the_list(tmp_pat
     assert len(quarantined(tmp_path / "prepared.quarantine.json")) == 1
     assert not out.exists()
     remove_label(root)
-    ingest.run(camvid(root, max_bad_share=0.1), out)
+    ingest.run(camvid(root, max_quarantined_share=0.1), out)
     assert not (tmp_path / "prepared.quarantine.json").exists()
 
 
@@ -190,7 +190,7 @@ def test_ingest_fails_where_nothing_is_usable_whatever_the_share(tmp_path):
     root = write_camvid(tmp_path / "camvid", {"train": 1})
     remove_image(root)
     with pytest.raises(DataError, match="1 of 1 items are unusable"):
-        ingest.run(camvid(root, max_bad_share=1.0), tmp_path / "prepared")
+        ingest.run(camvid(root, max_quarantined_share=1.0), tmp_path / "prepared")
 
 
 def test_a_failed_ingest_leaves_the_last_result_as_it_was(tmp_path):

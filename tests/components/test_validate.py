@@ -163,7 +163,7 @@ def test_a_truncated_file_is_named_and_too_many_stop_the_pipeline(tmp_path):
     root = write_folder(tmp_path / "raw", STEMS)
     image = root / "train" / "images" / "4.jpg"
     image.write_bytes(image.read_bytes()[:300])
-    data = prepare(root, tmp_path / "prepared", max_bad_share=0.2)
+    data = prepare(root, tmp_path / "prepared", max_quarantined_share=0.2)
     passed, said, _, failed = judged(data, tmp_path / "out", max_quarantined_share=0.2)
     assert passed
     assert failed["no file is in quarantine"]["items"] == ["train/4"]
@@ -177,7 +177,7 @@ def test_a_truncated_file_is_named_and_too_many_stop_the_pipeline(tmp_path):
 def test_a_label_value_without_meaning_is_caught_before_it_reaches_the_manifest(tmp_path):
     root = write_folder(tmp_path / "raw", STEMS)
     mask(0, values=9).save(root / "val" / "masks" / "2.png")
-    data = prepare(root, tmp_path / "prepared", max_bad_share=0.2)
+    data = prepare(root, tmp_path / "prepared", max_quarantined_share=0.2)
     failed = judged(data, tmp_path / "out", max_quarantined_share=0.2)[3]
     assert failed["no file is in quarantine"]["items"] == ["val/2"]
 

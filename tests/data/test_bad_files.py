@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_used_is_left_out_and_named_with_what_was_expected
     name, damage, reason = BAD[case]
     folder = write_nyud(tmp_path, {"train": IDS}) / "nyud"
     damage(folder / name)
-    report = ingest.run(IngestParams(dataset="nyud", root=folder, max_bad_share=0.3), tmp_path / "prepared")
+    report = ingest.run(IngestParams(dataset="nyud", root=folder, max_quarantined_share=0.3), tmp_path / "prepared")
     (found,) = json.loads((tmp_path / "prepared" / "quarantine.json").read_text())["items"]
     assert (found["id"], found["file"]) == ("5001", "/".join(name.rsplit("/", 2)[-2:]))
     kind = {IMAGE: "image", DEPTH: "depth", HHA: "hha", LABEL: "label"}[name]

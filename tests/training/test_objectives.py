@@ -190,7 +190,7 @@ def test_over_many_draws_the_gradient_of_what_is_kept_is_kept_times_the_whole(lo
     draws = 4000
     generator = torch.Generator().manual_seed(0)
     copies = [x[:1].expand(draws, *x.shape[1:]) for x in (logits, label)]
-    sampled = gradient(*copies, loss=loss, reduction="sum", kept=kept, generator=generator)
+    sampled = gradient(*copies, loss=loss, reduction="sum", sampled_share=kept, generator=generator)
     whole = gradient(logits[:1], label[:1], loss=loss, reduction="sum")
     torch.testing.assert_close(sampled.mean(dim=0, keepdim=True) / kept, whole, rtol=0.15, atol=0)
 
@@ -199,7 +199,7 @@ def test_every_pixel_is_kept_or_ignored_on_its_own():
     draws, kept = 20_000, 0.3
     logits, label = torch.zeros(draws, 2, 1, 2), torch.zeros(draws, 1, 2, dtype=torch.uint8)
     generator = torch.Generator().manual_seed(1)
-    counted = gradient(logits, label, reduction="sum", kept=kept, generator=generator)[:, 0, 0] != 0
+    counted = gradient(logits, label, reduction="sum", sampled_share=kept, generator=generator)[:, 0, 0] != 0
     assert counted.float().mean(dim=0).tolist() == pytest.approx([kept, kept], abs=0.01)
     assert counted.all(dim=1).float().mean().item() == pytest.approx(kept**2, abs=0.01)
 
@@ -208,17 +208,17 @@ def test_the_mean_is_over_the_pixels_kept_so_that_sampling_leaves_its_scale():
     logits = torch.zeros(1, 2, 50, 50)
     label = torch.zeros(1, 50, 50, dtype=torch.uint8)
     for kept in (1.0, 0.5, 0.1):
-        assert pixel_loss(logits, label, kept=kept).item() == pytest.approx(math.log(2))
+        assert pixel_loss(logits, label, sampled_share=kept).item() == pytest.approx(math.log(2))
 
 
 def test_what_is_kept_is_drawn_from_torchs_own_stream_or_a_generator():
     logits, label = random_case(13)
     torch.manual_seed(3)
-    first = gradient(logits, label, kept=0.5)
-    assert not torch.equal(gradient(logits, label, kept=0.5), first)
+    first = gradient(logits, label, sampled_share=0.5)
+    assert not torch.equal(gradient(logits, label, sampled_share=0.5), first)
     torch.manual_seed(3)
-    assert torch.equal(gradient(logits, label, kept=0.5), first)
-    assert torch.equal(gradient(logits, label, kept=0.5, generator=torch.Generator().manual_seed(3)), first)
+    assert torch.equal(gradient(logits, label, sampled_share=0.5), first)
+    assert torch.equal(gradient(logits, label, sampled_share=0.5, generator=torch.Generator().manual_seed(3)), first)
 
 
 def test_keeping_all_draws_nothing():

@@ -144,7 +144,7 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
     for stage in range(len(params.network.strides)):
         for fusion in fusions:
             fusion.active = stage + 1
-        rate = params.learning_rate * params.staged_drop**stage
+        rate = params.learning_rate * params.staged_rate_factor**stage
         done = len(history)
         rows = fit_loop(
             net,

@@ -1,6 +1,6 @@
 """What a user sets of an FCN and its training."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
@@ -35,6 +35,10 @@ class NetworkParams(Params):
 class TrainParams(StillImageParams):
     """Training of an FCN."""
 
+    renamed: ClassVar = {"staged_drop": "staged_rate_factor"}
+
     network: NetworkParams = NetworkParams()
     staged: bool = Field(False, description="learn the coarsest stream first and add one after the other")
-    staged_drop: NonNegativeFloat = Field(0.1, description="learning rate of a stage, in those of the one before")
+    staged_rate_factor: NonNegativeFloat = Field(
+        0.1, description="learning rate of a stage over that of the stage before"
+    )

@@ -38,7 +38,7 @@ class Episodes:
     is_summed = False
 
     def __init__(self, train: PreparedSplit, val: PreparedSplit, params: TrainParams) -> None:
-        tasks = Objects if params.objects else Masks
+        tasks = Objects if params.separate_objects else Masks
         self.train, self.val = tasks(train, params.held_out), tasks(val, params.held_out)
         self.params = params
 
@@ -99,8 +99,9 @@ def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.G
     Three kinds: the support is the query, another picture of the class, or another view or frame of the same object.
     """
     draw = rng.random()
-    kind = "same" if draw < params.same else "class" if draw < params.same + params.across else "clip"
-    other = masks[int(rng.integers(len(masks)))] if kind != "same" and rng.random() < params.two_tasks else mask
+    other_image = params.same_image_share + params.other_image_share
+    kind = "same" if draw < params.same_image_share else "class" if draw < other_image else "clip"
+    other = masks[int(rng.integers(len(masks)))] if kind != "same" and rng.random() < params.two_task_share else mask
     is_two = other.value != mask.value
     augment = halved(params.augment) if is_two else params.augment
     query, truth = view(masks, mask, augment, rng)
@@ -112,12 +113,12 @@ def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.G
         support, said = beside(support, said, *view(masks, other, augment, rng), rng)
     height, width = truth.shape
     hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-    if kind == "clip" and rng.random() < params.previous:
+    if kind == "clip" and rng.random() < params.previous_mask_share:
         hint[:, 0] = mask_before(truth, rng, (hint.shape[2], hint.shape[3]))
-    if kind != "same" and rng.random() < params.dense:
+    if kind != "same" and rng.random() < params.dense_share:
         annotation = annotate(said)
     else:
-        points = draw_points(said, draw_count(params.points, rng), rng)
+        points = draw_points(said, draw_count(params.max_points, rng), rng)
         annotation = annotate_points(points, height, width)
         if kind == "same":
             hint[:, 1] = [nearness(of_class, hint.shape[2], hint.shape[3], STRIDE) for of_class in points]

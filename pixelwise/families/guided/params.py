@@ -1,6 +1,6 @@
 """What a user sets of a guided net and its training."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -33,6 +33,16 @@ class EpisodeAugmentParams(AugmentParams):
 class TrainParams(LoopParams):
     """Training of a guide: learning from episodes."""
 
+    renamed: ClassVar = {
+        "objects": "separate_objects",
+        "points": "max_points",
+        "same": "same_image_share",
+        "across": "other_image_share",
+        "dense": "dense_share",
+        "two_tasks": "two_task_share",
+        "previous": "previous_mask_share",
+    }
+
     network: NetworkParams = NetworkParams()
     epochs: PositiveInt = LoopParams.with_default("epochs", 2)
     learning_rate: PositiveFloat = LoopParams.with_default("learning_rate", 3e-3)
@@ -40,13 +50,28 @@ class TrainParams(LoopParams):
     average_decay: float = LoopParams.with_default("average_decay", 0.9)
     train_split: str = Field("train", description="split to learn from")
     val_split: str = Field("val", description="split that chooses the weights")
-    objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
+    separate_objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
     held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
-    points: PositiveInt = Field(100, description="most points of a class in a sparse support")
-    dense: float = Field(0.4, ge=0, le=1, description="share of supports that are annotated densely")
-    same: float = Field(0.2, ge=0, le=1, description="share of episodes whose support is the query, with points")
-    across: float = Field(0.45, ge=0, le=1, description="share whose support is another picture of the class")
-    two_tasks: float = Field(0.3, ge=0, le=1, description="share in which another picture shares support and query")
-    previous: float = Field(0.6, ge=0, le=1, description="share of those of one object that know a mask before")
+    max_points: PositiveInt = Field(100, description="most points of a class in a sparse support")
+    same_image_share: float = Field(
+        0.2, ge=0, le=1, description="share of episodes whose support is the query itself, with points"
+    )
+    other_image_share: float = Field(
+        0.45,
+        ge=0,
+        le=1,
+        description="share of episodes whose support is another image of the class; the rest are of "
+        "one object, in another view or frame",
+    )
+    dense_share: float = Field(0.4, ge=0, le=1, description="share of supports other than the query that are masks")
+    two_task_share: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="share of episodes with an image of another class beside support and query",
+    )
+    previous_mask_share: float = Field(
+        0.6, ge=0, le=1, description="share of episodes of one object that know a mask of the frame before"
+    )
     val_episodes: PositiveInt = Field(24, description="episodes that choose the weights")
     augment: EpisodeAugmentParams = EpisodeAugmentParams()

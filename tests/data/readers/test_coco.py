@@ -82,7 +82,7 @@ def test_a_picture_whose_annotation_is_damaged_is_quarantined_and_the_others_com
     write_coco(
         tmp_path, [annotation(1, 77, packed(rectangle(0, 0, 3, 3)), 9), annotation(2, 1, [[1, 1, 9, 1, 9, 9]], 32)]
     )
-    wanted = ingest.IngestParams(dataset="coco", root=tmp_path, max_bad_share=0.5)
+    wanted = ingest.IngestParams(dataset="coco", root=tmp_path, max_quarantined_share=0.5)
     ingest.run(wanted, tmp_path / "prepared")
     assert [row["id"] for row in PreparedData(tmp_path / "prepared").split("val2017").rows] == ["val2017/000000000002"]
 

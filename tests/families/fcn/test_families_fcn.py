@@ -133,7 +133,7 @@ def test_stages_learn_one_after_the_other_and_the_last_has_every_stream(data, tm
         return rows
 
     monkeypatch.setattr(fcn, "fit_loop", watched)
-    found = trained(data, tmp_path, params(staged=True, staged_drop=0.5, learning_rate=0.01))
+    found = trained(data, tmp_path, params(staged=True, staged_rate_factor=0.5, learning_rate=0.01))
     assert [active for active, _, _ in seen] == [1, 2, 3]
     assert [rate for _, rate, _ in seen] == pytest.approx([0.01, 0.005, 0.0025])
     # A stream that does not take part yet stays at zero, so that it does not disturb when it comes.

@@ -53,7 +53,9 @@ def test_four_graphs_ship(model):
 
 
 def test_episodes_never_show_a_class_held_out_but_as_void(data):
-    task = guided.task_of(PreparedData(data), params(held_out=["kite"], same=0.0, across=1.0, two_tasks=1.0))
+    task = guided.task_of(
+        PreparedData(data), params(held_out=["kite"], same_image_share=0.0, other_image_share=1.0, two_task_share=1.0)
+    )
     kite = task.train.split.classes.names.index("kite")
     assert kite in {value for row in task.train.split.rows for value in range(1, kite + 1) if row["pixels"][value]}
     for masks in (task.train, task.val):
@@ -112,7 +114,7 @@ def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, p
 
 def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, tmp_path):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
-    wanted = GuidedEvaluateParams(provider="cpu", tasks=2, finetune=1)
+    wanted = GuidedEvaluateParams(provider="cpu", tasks=2, finetune_steps=1)
     found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
     assert 0 <= found["fine_tuned"]["positive_iu"] <= 1
     image, truth = np.asarray(scene(3)), (np.asarray(square(1)) > 0).astype(np.uint8)
@@ -138,7 +140,7 @@ def test_points_in_the_very_picture_are_interactive_segmentation(model, tmp_path
     assert set(found["per_category"]) == {"bowl", "kite"}
 
 
-@pytest.mark.parametrize("wrong", [{"points": 0}, {"points": 3, "shots": 2}, {"points": 3, "finetune": 1}])
+@pytest.mark.parametrize("wrong", [{"points": 0}, {"points": 3, "shots": 2}, {"points": 3, "finetune_steps": 1}])
 def test_interactive_segmentation_has_points_and_one_picture(wrong):
     with pytest.raises(ParamsError, match="interactive: found points"):
         parse(GuidedEvaluateParams, {"interactive": True, **wrong}, "guided.evaluate")
@@ -158,7 +160,7 @@ def test_dots_on_several_frames_guide_a_clip(model, tmp_path, monkeypatch):
 
 def test_objects_of_davis_2017_are_told_apart_each_with_a_score(model, tmp_path):
     root = write_davis(tmp_path, {"val": {"dogs": 3, "swan": 4}}, year="2017", objects=2)
-    wanted = GuidedEvaluateParams(provider="cpu", apart=True)
+    wanted = GuidedEvaluateParams(provider="cpu", separate_objects=True)
     found = evaluation.run(wanted, model, dataset="davis", root=root).metrics()
     assert set(found["per_sequence"]) == {"dogs/1", "dogs/2", "swan/1", "swan/2"}
     assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))

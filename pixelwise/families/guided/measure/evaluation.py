@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -27,13 +27,17 @@ class GuidedEvaluateParams(Params):
     Interactive segmentation has points and one picture, as its support is the query.
     """
 
+    renamed: ClassVar = {"apart": "separate_objects", "finetune": "finetune_steps"}
+
     split: str = Field("val", min_length=1, description="split of the data to score")
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
     shots: PositiveInt = Field(1, description="pictures of a support, or frames of a clip from its first on")
     interactive: bool = Field(False, description="whether the points lie in the very picture that is segmented")
-    apart: bool = Field(False, description="whether the objects of a clip are told apart, as DAVIS 2017 counts them")
-    finetune: NonNegativeInt = Field(0, description="steps of fine-tuning on the support to compare with; 0: none")
+    separate_objects: bool = Field(
+        False, description="score the objects of a clip one by one, as DAVIS 2017 does, not as one class"
+    )
+    finetune_steps: NonNegativeInt = Field(0, description="steps of the fine-tuning that is compared with; 0: none")
     classes: tuple[str, ...] = Field((), description="categories that are scored, joined by commas; none: all")
     tasks: PositiveInt = Field(40, description="most tasks that are scored, spread over the categories")
     seed: NonNegativeInt = Field(0, description="seed of supports and points")
@@ -41,13 +45,13 @@ class GuidedEvaluateParams(Params):
     @property
     def layers(self) -> tuple[str, ...]:
         """What of the data is needed beside images and labels."""
-        return ("instance",) if self.apart else ()
+        return ("instance",) if self.separate_objects else ()
 
     @model_validator(mode="after")
     def require_one_kind(self) -> "GuidedEvaluateParams":
         """Interactive segmentation has points, one picture and no fine-tuning."""
-        if self.interactive and (not self.points or self.shots > 1 or self.finetune):
-            found = f"points {self.points}, shots {self.shots}, finetune {self.finetune}"
+        if self.interactive and (not self.points or self.shots > 1 or self.finetune_steps):
+            found = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
             raise ParamsError(f"interactive: found {found}, expected points, one shot and no fine-tuning")
         return self
 
@@ -78,10 +82,14 @@ def score(params: GuidedEvaluateParams, model: Path, split: Split) -> VideoScore
     guided, points = GuidedModel(model, params.provider), params.points or None
     if split.dataset in VIDEO:
         clips = [clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
-        return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.apart)
+        return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
     wanted = Support(params.shots, points, params.tasks, params.seed)
     given = (guided, open_floor(model, params.provider), split.samples, split.classes.names, params.classes, wanted)
-    return score_interactive(*given) if params.interactive else score_categories(*given, tuner(model, params.finetune))
+    return (
+        score_interactive(*given)
+        if params.interactive
+        else score_categories(*given, tuner(model, params.finetune_steps))
+    )
 
 
 def tuner(model: Path, steps: int) -> Tuner | None:
