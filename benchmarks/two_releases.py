@@ -44,11 +44,11 @@ def release_twice(model: Path, folder: Path, name: str = "load") -> Releases:
     versions = []
     for number in (1, 2):
         copy = folder / str(number) / GRAPH_FILE
-        copy.parent.mkdir()
+        copy.parent.mkdir(parents=True)
         shutil.copyfile(graph, copy)
         with copy.open("ab") as file:
             file.write(NOTHING_MORE * (number - 1))
         tags = {ONNX_TAG: sha256_file(copy)}
-        versions.append(add_version(client, name, copy.parent, run_id=None, experiment=name, tags=tags))
+        versions.append(add_version(client, name, folder / str(number), run_id=None, experiment=name, tags=tags))
     move_alias(client, name, CHAMPION, versions[0])
     return Releases(store, name, (versions[0], versions[1]))

@@ -20,6 +20,7 @@ from pixelwise.families.graph import Graph
 from pixelwise.families.trained import graphs_of, load_trained
 from pixelwise.files import write_json, write_text
 from pixelwise.inference.session import open_model
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
@@ -110,7 +111,7 @@ def run(
     Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
     """
     model = resolve_model_folder(model)
-    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
+    (graph,) = graphs_of(*load_trained(ModelFolder(model).checkpoint))
     engines, left_out = open_engines(model, graph, params.device)
     times = {}
     for batch in (1, params.batch_size):
@@ -133,8 +134,9 @@ def open_engines(model: Path, graph: Graph, device: Literal["cpu", "cuda"]) -> t
     module = module.to(memory_format=torch.channels_last)
     engines: dict[str, Engine] = {"onnx": open_model(model, device, torch.get_num_threads()).label}
     left_out: dict[str, str] = {}
-    if (model / "int8" / "model.onnx").exists():
-        engines["onnx int8"] = open_model(model / "int8", device, torch.get_num_threads()).label
+    int8 = ModelFolder(model).int8
+    if ModelFolder(int8).graph().exists():
+        engines["onnx int8"] = open_model(int8, device, torch.get_num_threads()).label
     else:
         left_out["onnx int8"] = "not offered by quantize"
     engines["torch eager"] = torch_engine(module, device)

@@ -35,6 +35,7 @@ from pixelwise.inference.session import (
     truth,
 )
 from pixelwise.metrics.confusion import Absent, Counts, compute_scores, count_pixels
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
@@ -232,10 +233,9 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
     # Plots take a second to import, and a score alone needs none.
     from pixelwise.reporting.results import write_results
 
-    folder = found.model.parent
-    run_file = folder / "checkpoint" / "run.json"
-    run_id = (read_json(run_file) or {}).get("run_id")
-    history = read_json(folder / "checkpoint" / "history.json") or []
+    folder = ModelFolder.around(found.model)
+    run_id = (read_json(folder.run) or {}).get("run_id")
+    history = read_json(folder.history) or []
     origins = {
         "Model": {
             "file": found.model,
@@ -251,14 +251,14 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
             "manifest sha256": found.data_sha256,
             "provider": found.provider,
         },
-        "Export": read_json(folder / "export.json") or {},
-        "int8": read_json(folder / "int8" / "quantization.json") or {},
+        "Export": read_json(folder.export) or {},
+        "int8": read_json(ModelFolder(folder.int8).quantization) or {},
     }
     files = write_results(out, found, rows, history, origins)
     if run_id:
         from pixelwise import tracking
 
-        tracking.record(run_file, tracked_metrics(found), files)
+        tracking.record(folder.run, tracked_metrics(found), files)
 
 
 def read_json(file: Path) -> Any:
@@ -284,7 +284,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step from the command line; a guided model has scores, and so options, of its own."""
     with command.plain_errors():
         model = resolve_model_folder(Path(command.value_of("model", argv, default="")))
-    if (model / "guide.onnx").is_file() or command.value_of("section", argv, default="").startswith("guided."):
+    is_guided = command.value_of("section", argv, default="").startswith("guided.")
+    if is_guided or ModelFolder(model).graph("guide").is_file():
         from pixelwise.families.guided.measure import evaluation
 
         command.main(evaluation.run, argv=argv)

@@ -21,6 +21,7 @@ from pixelwise.families.trained import graphs_of, load_trained
 from pixelwise.files import atomic_path, write_json
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import open_session
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 
 
@@ -46,7 +47,8 @@ class Exported:
         return min(size["agreement"] for graph in self.graphs.values() for size in graph["sizes"])
 
     def __str__(self) -> str:
-        lines = [f"{self.out / name}.onnx: {graph['bytes'] / 1e6:.1f} MB" for name, graph in self.graphs.items()]
+        folder = ModelFolder(self.out)
+        lines = [f"{folder.graph(name)}: {graph['bytes'] / 1e6:.1f} MB" for name, graph in self.graphs.items()]
         lines.append(f"agrees with torch on at least {self.parity:.4%} of the pixels at every size tried")
         lines.append(f"next: pixelwise predict --model {self.out} PICTURE --output predictions")
         return "\n".join(lines)
@@ -55,7 +57,7 @@ class Exported:
 def run(
     params: ExportParams,
     model: Annotated[Path, "folder that train wrote"],
-    out: Annotated[Path, "folder for the graphs and export.json"],
+    out: Annotated[Path, "folder of the model, for onnx/ and export.json"],
 ) -> Exported:
     """Export a trained model to ONNX and compare it with torch at several sizes and batches.
 
@@ -69,9 +71,9 @@ def run(
         "fingerprint": described["fingerprint"],
         "data": described["data"],
     }
-    found = {}
+    folder, found = ModelFolder(out), {}
     for graph in graphs_of(described, net):
-        with atomic_path(out / f"{graph.name}.onnx") as file:
+        with atomic_path(folder.graph(graph.name)) as file:
             write_graph(graph, facts, params.opset, file)
             sizes = [compare(graph, file, size) for size in graph.probes]
             worst = min(sizes, key=lambda size: size["agreement"])
@@ -80,11 +82,11 @@ def run(
                     f"{graph.name}: ONNX Runtime agrees with torch on {worst['agreement']:.4%} of the pixels at "
                     f"{worst['batch']}×{worst['height']}×{worst['width']}, expected {params.agreement:.2%}"
                 )
-        written = out / f"{graph.name}.onnx"
+        written = folder.graph(graph.name)
         found[graph.name] = {"bytes": written.stat().st_size, "sha256": sha256_file(written), "sizes": sizes}
     exported = Exported(out, found)
     write_json(
-        out / "export.json",
+        folder.export,
         {
             "parity": exported.parity,
             "fingerprint": facts["fingerprint"],

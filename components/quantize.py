@@ -1,6 +1,7 @@
 """Quantise an exported graph to int8, and offer it only where it costs little: static QDQ, a scale a channel."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,11 +21,11 @@ from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Segmenter, graph_file, open_model, stacked, truth
 from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.tracking import record_for_model
 
-QUANTIZATION_FILE = "quantization.json"
 # Activations too: left out, a convolution's output is rounded over its whole range before ReLU6 cuts most of it away,
 # which cost 15 points of mean IU.
 QUANTIZED = ["Conv", "Add", "Clip", "Relu"]
@@ -75,25 +76,26 @@ def run(
     params: QuantizeParams,
     model: Annotated[Path, "folder of the exported model"],
     data: Annotated[Path, "prepared data"],
-    out: Annotated[Path, "folder for the int8 graph and quantization.json"],
+    out: Annotated[Path, "folder for the int8 model: onnx/ and quantization.json"],
 ) -> Quantized:
     """Write an int8 graph where its loss of mean IU is within the bound, and quantization.json in any case.
 
     Raises ModelError where the model cannot be opened, DataError where a split is missing,
     ParamsError where `out` is the model's own folder.
     """
-    if out.resolve() == graph_file(model).parent.resolve():
+    source, folder = graph_file(model), ModelFolder(out)
+    if folder.graph().resolve() == source.resolve():
         raise ParamsError(f"out {out}: holds the model itself, expected another folder")
     prepared, whole = PreparedData(data), open_model(model, "cpu")
     calibration = prepared.split(params.calibration_split).with_layers(*whole.layers)
     scored = prepared.split(params.split).with_layers(*whole.layers)
     out.mkdir(parents=True, exist_ok=True)
     # What an earlier run offered must not stand beside what this one finds.
-    for name in ("model.onnx", QUANTIZATION_FILE):
-        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(folder.onnx, ignore_errors=True)
+    folder.quantization.unlink(missing_ok=True)
     with TemporaryDirectory(dir=out) as work:
-        graph = Path(work) / "model.onnx"
-        quantize(graph_file(model), graph, Calibration(whole, calibration, params.calibration_images))
+        graph = Path(work) / "int8.onnx"
+        quantize(source, graph, Calibration(whole, calibration, params.calibration_images))
         found = Quantized(
             mean_iu_float32=mean_iu(whole, scored, "score float32"),
             mean_iu_int8=mean_iu(open_model(graph, "cpu"), scored, "score int8"),
@@ -101,10 +103,11 @@ def run(
             out=out,
         )
         if found.is_offered:
-            graph.replace(out / "model.onnx")
+            folder.onnx.mkdir()
+            graph.replace(folder.graph())
     facts = {name: value for name, value in asdict(found).items() if name != "out"}
-    digest = sha256_file(out / "model.onnx") if found.is_offered else None
-    write_json(out / QUANTIZATION_FILE, {**facts, "offered": found.is_offered, "sha256": digest})
+    digest = sha256_file(folder.graph()) if found.is_offered else None
+    write_json(folder.quantization, {**facts, "offered": found.is_offered, "sha256": digest})
     record_for_model(model, {"int8/mean_iu": found.mean_iu_int8, "float32/mean_iu": found.mean_iu_float32})
     return found
 

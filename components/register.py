@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pixelwise import command
 from pixelwise.errors import DataError
+from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files, read_json
 from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, save_evidence
 from pixelwise.registry.versions import (
@@ -48,7 +49,7 @@ class Registration:
 
 def run(
     name: Annotated[str, "name of the model in the registry"],
-    model: Annotated[Path, "folder with the graphs, export.json and checkpoint/run.json"],
+    model: Annotated[Path, "folder of the model: onnx/, export.json and checkpoint/"],
     evaluation: Annotated[Path, "folder with metrics.json and images.npz of this very model"],
     benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate knows no latency"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
@@ -63,7 +64,7 @@ def run(
     files = list_evidence_files(model, evaluation, benchmark)
     hashes = hash_model_files(model)
     require_same_model(hashes, model, evaluation)
-    trained = read_run(model / "checkpoint" / "run.json")
+    trained = read_run(ModelFolder(model).run)
     uri = resolve_store_uri(tracking)
     client = connect(uri)
     send_unsent_runs(client, uri)
@@ -87,15 +88,14 @@ def run(
 
 def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
     """Raise DataError where the folder `model` has no graph, or the evaluation is of another one."""
+    graph = ModelFolder(model).graph()
     if not any(name.endswith(".onnx") for name in hashes):
-        raise DataError(f"{model / GRAPH_FILE}: no such file, expected the exported model")
+        raise DataError(f"{graph}: no such file, expected the exported model")
     scored = read_json(evaluation / METRICS).get("model_sha256")
-    # Scores of a family of several graphs, none of them model.onnx, do not name them.
-    if GRAPH_FILE in hashes and scored != hashes[GRAPH_FILE]:
-        raise DataError(
-            f"{evaluation / METRICS}: model_sha256 {scored}, but {model / GRAPH_FILE} has {hashes[GRAPH_FILE]}; "
-            "evaluate it again"
-        )
+    expected = hashes.get(GRAPH_FILE)
+    # Scores of a family of several graphs, none of which labels images by itself, do not name them.
+    if expected and scored != expected:
+        raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {expected}; evaluate it again")
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:

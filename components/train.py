@@ -14,14 +14,15 @@ from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families import find
-from pixelwise.families.trained import MODEL_FILE, read_description
+from pixelwise.families.trained import read_description
 from pixelwise.files import write_bytes, write_json
 from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
-from pixelwise.tracking.runs import RUN_FILE, start_run
+from pixelwise.model_folder import HISTORY_FILE, MODEL_FILE, RUN_FILE, WEIGHTS_FILE
+from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import read_git_commit
 from pixelwise.training import checkpoints
 from pixelwise.training.allocator import keep_freed_memory
-from pixelwise.training.history import HISTORY_FILE, find_best_row
+from pixelwise.training.history import find_best_row
 from pixelwise.training.loop import History
 
 BEGUN_FILE = "begun.json"
@@ -111,7 +112,7 @@ def learn(
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
-    checkpoints.save_tensors(out / checkpoints.WEIGHTS_FILE, net.state_dict())
+    checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
     write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()})

@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from flows.dvc_stage import POSTPONED, StageResult, StageState, result_of
 from flows.tries import Tries
 from pixelwise.errors import PixelwiseError
+from pixelwise.model_folder import labelling_models
 from pixelwise.params import PARAMS_FILE, parse, read_section
 from pixelwise.tracking.store import UnreachableError
 
@@ -26,7 +27,7 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
     next run does it.
     """
     results: list[StageResult] = []
-    for model in sorted(path.parent for path in project.glob("models/*/model.onnx")):
+    for model in labelling_models(project):
         if (families and model.name not in families) or not is_released(model.name, project):
             continue
         for verb in ACTIONS:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows.dvc_stage import StageResult
+from pixelwise.model_folder import labelling_models
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
 Scores = Mapping[str, Mapping[str, float]]
@@ -53,7 +54,7 @@ def score_table(scores: Scores) -> str:
 def where_to_look(project: Path) -> str:
     """Paths of the models and report pages there are, and the commands that open the two UIs."""
     found = [
-        *(("model", path.parent) for path in sorted(project.glob("models/*/model.onnx"))),
+        *(("model", path) for path in labelling_models(project)),
         *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
     ]
     lines = [f"{what:<11} {path.relative_to(project)}" for what, path in found]

@@ -10,10 +10,9 @@ from torch import nn
 from pixelwise.errors import ModelError
 from pixelwise.families import find
 from pixelwise.families.graph import Graph
+from pixelwise.model_folder import MODEL_FILE, WEIGHTS_FILE
 from pixelwise.params import Params, parse
-from pixelwise.training.checkpoints import WEIGHTS_FILE, load_weights
-
-MODEL_FILE = "model.json"
+from pixelwise.training.checkpoints import load_weights
 
 
 def read_description(model: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file
+from pixelwise.model_folder import ModelFolder
 
 # message -> field -> message in that field.
 MESSAGES = {
@@ -22,8 +23,6 @@ MESSAGES = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
-# What the steps that write graphs say of them.
-EXPORT_FILE, QUANTIZATION_FILE = "export.json", "quantization.json"
 DEEPEST = 100
 
 
@@ -87,19 +86,20 @@ def number(content: memoryview, place: int) -> tuple[int, int]:
 
 
 def require_recorded(file: Path) -> None:
-    """Raise ModelError where `file` has another hash than the step that wrote it says beside it."""
+    """Raise ModelError where `file` has another hash than the step that wrote it recorded."""
     known = recorded(file)
     if known and (found := sha256_file(file)) != known:
         raise ModelError(f"{file}: sha256 {found[:12]}…, but {known[:12]}… was written; export it again")
 
 
 def recorded(file: Path) -> str | None:
-    """The hash that export.json or quantization.json beside `file` has for it, if there is one."""
+    """The hash that export.json or quantization.json of its model folder has for `file`, if there is one."""
+    folder = ModelFolder.around(file)
     # A file of another kind or version says nothing of this graph.
     with suppress(ValueError, KeyError, TypeError, AttributeError):
-        if (export := file.with_name(EXPORT_FILE)).is_file():
-            return str(json.loads(export.read_text())["graphs"][file.stem]["sha256"])
-        if (quantization := file.with_name(QUANTIZATION_FILE)).is_file():
-            found = json.loads(quantization.read_text())["sha256"]
+        if folder.export.is_file():
+            return str(json.loads(folder.export.read_text())["graphs"][file.stem]["sha256"])
+        if folder.quantization.is_file():
+            found = json.loads(folder.quantization.read_text())["sha256"]
             return None if found is None else str(found)
     return None

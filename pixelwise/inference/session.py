@@ -11,10 +11,10 @@ import onnxruntime as ort
 
 from pixelwise.errors import ModelError, ProviderError
 from pixelwise.inference.metadata import require_recorded, require_sealed
+from pixelwise.model_folder import ModelFolder
 
 Provider = Literal["auto", "cpu", "cuda"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-GRAPH_FILE = "model.onnx"
 # The map of the data set's classes, which a graph gives first if it gives it.
 PREDICTION = "prediction"
 # The classes of the map `geometry` (thesis §2.4), the same in every data set that has it.
@@ -107,7 +107,7 @@ def open_model(
     is_alone: bool = True,
     keeps_memory: bool = True,
 ) -> Segmenter:
-    """Open `model`, a folder that holds model.onnx or an .onnx file, on `provider`; the rest: as for a session.
+    """Open `model`, a model folder or an .onnx file, on `provider`; the rest: as for a session.
 
     >>> from pathlib import Path
     >>> import numpy as np
@@ -135,11 +135,12 @@ def open_model(
 
 
 def graph_file(model: Path) -> Path:
-    """The graph that `model` names."""
-    file = model / GRAPH_FILE if model.is_dir() else model
-    if not file.is_file():
-        raise ModelError(f"{file}: no such file, expected what `pixelwise export` writes")
-    return file
+    """The graph of `model`, a model folder or an .onnx file. Raises ModelError where there is none."""
+    if model.is_dir():
+        return ModelFolder(model).require_graph()
+    if not model.is_file():
+        raise ModelError(f"{model}: no such file, expected what `pixelwise export` writes")
+    return model
 
 
 def open_session(

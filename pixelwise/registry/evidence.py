@@ -8,18 +8,20 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pixelwise.errors import DataError
+from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.release_gate import Evidence
 
-METRICS, IMAGES, EXPORT, BENCHMARK = "metrics.json", "images.npz", "export.json", "benchmark.json"
+METRICS, IMAGES, BENCHMARK = "metrics.json", "images.npz", "benchmark.json"
 
 
 def list_evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
     """The files of a model's evidence. Raises DataError naming the first that is missing.
 
-    A family of several graphs, none of them model.onnx, has no scores an image: the gate cannot judge it.
+    A family of several graphs, none of which labels images by itself, has no scores an image: the gate cannot judge it.
     """
-    files = [evaluation / METRICS, model / EXPORT]
-    if (model / "model.onnx").is_file() or not any(model.glob("*.onnx")):
+    folder = ModelFolder(model)
+    files = [evaluation / METRICS, folder.export]
+    if folder.graph().is_file() or not folder.graphs():
         files.append(evaluation / IMAGES)
     if benchmark is not None:
         files.append(benchmark / BENCHMARK)
@@ -34,7 +36,8 @@ def read_evidence(folder: Path) -> Evidence:
 
     Raises DataError where a file is missing or lacks a key; only benchmark.json may be absent.
     """
-    metrics, export = read_json(folder / METRICS), read_json(folder / EXPORT)
+    export_file = ModelFolder(folder).export
+    metrics, export = read_json(folder / METRICS), read_json(export_file)
     benchmark = read_json(folder / BENCHMARK) if (folder / BENCHMARK).exists() else None
     try:
         with np.load(folder / IMAGES, allow_pickle=False) as images:
@@ -52,7 +55,7 @@ def read_evidence(folder: Path) -> Evidence:
             milliseconds=benchmark["onnx_median_milliseconds"] if benchmark else None,
         )
     except KeyError as error:
-        raise DataError(f"{folder}: key {error} missing from {METRICS}, {EXPORT} or {BENCHMARK}") from None
+        raise DataError(f"{folder}: key {error} missing from {METRICS}, {export_file.name} or {BENCHMARK}") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import fingerprint
+from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.registry.references import find_referenced_version, read_file_hashes, resolve_model
 from pixelwise.registry.versions import FILES_TAG
-from pixelwise.tracking.runs import RUN_FILE, read_run
+from pixelwise.tracking.runs import read_run
 from pixelwise.tracking.sender import find_run
 from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
-
-MODEL_FILE, CHECKPOINT = "model.json", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,12 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
     with translate_errors(uri):
         version = find_referenced_version(client, reference)
         run_id = find_run(client, version.run_id) if version.run_id else None
-    checkpoint = folder / CHECKPOINT
-    if not (checkpoint / MODEL_FILE).is_file():
-        raise RegistryError(f"{reference}: registered without {CHECKPOINT}/{MODEL_FILE}, expected it to say the origin")
-    described, trained = json.loads((checkpoint / MODEL_FILE).read_text()), read_run(checkpoint / RUN_FILE)
-    made_of = json.loads((checkpoint / RUN_FILE).read_text())
+    model = ModelFolder(folder)
+    if not (description := model.checkpoint / MODEL_FILE).is_file():
+        where = description.relative_to(folder)
+        raise RegistryError(f"{reference}: registered without {where}, expected it to say the origin")
+    described, trained = json.loads(description.read_text()), read_run(model.run)
+    made_of = json.loads(model.run.read_text())
     found = fingerprint({"family": described["family"], **trained["parts"]})
     if found != trained["fingerprint"]:
         raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import sha256_file
+from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.versions import FILES_TAG, GRAPH_FILE, ONNX_TAG, find_logged_model, read_aliases
 from pixelwise.tracking.store import connect_existing, redact_uri, resolve_store_uri, translate_errors
 
@@ -46,6 +47,7 @@ def find_version_folder(client: "MlflowClient", version: "ModelVersion", referen
     """The folder of a registered `version`, which errors call `reference`. Raises as `resolve_model`."""
     logged = find_logged_model(client, version.name, str(version.version))
     folder = find_local_folder(logged.artifact_location) or download_model(client, logged, reference)
+    ModelFolder(folder).require_layout()
     require_registered(folder, read_file_hashes(version), reference)
     return folder
 

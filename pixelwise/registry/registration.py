@@ -40,7 +40,7 @@ def add_version(
 def log_model(
     client: "MlflowClient", name: str, model: Path, *, run_id: str | None, experiment: str, tags: Mapping[str, str]
 ) -> str:
-    """Log all files of the folder `model`, as an ONNX model where it has a model.onnx; the id of what was logged.
+    """Log all files of the folder `model`, as an ONNX model where one graph labels images; the id of what was logged.
 
     By the client and not by `mlflow.onnx.log_model`: that would reopen the training's run and change its duration.
     """
@@ -64,15 +64,15 @@ def log_model(
 
 
 def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) -> None:
-    """Write the MLflow model of the file `graph` to `folder`."""
+    """Write what MLflow needs beside the file `graph` to open it: an MLflow model whose graph lies where ours does."""
     import mlflow.onnx
     import onnx
 
-    proto = onnx.load(graph)
+    proto, described = onnx.load(graph), mlflow.models.Model(run_id=run_id, model_id=logged.model_id)
     mlflow.onnx.save_model(
         proto,
         folder,
-        mlflow_model=mlflow.models.Model(run_id=run_id, model_id=logged.model_id),
+        mlflow_model=described,
         signature=make_signature(proto),
         input_example=make_example(proto),
         # Named, because MLflow would ask for onnxruntime and onnxruntime-gpu, which exclude each other.
@@ -80,6 +80,13 @@ def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) 
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
+    for flavor in described.flavors.values():
+        (folder / flavor["data"]).unlink(missing_ok=True)
+        flavor["data"] = GRAPH_FILE
+    # MLflow opens the folder by the first, and looks for the execution providers in the second, beside the graph.
+    for place in (folder, (folder / GRAPH_FILE).parent):
+        place.mkdir(exist_ok=True)
+        described.save(place / "MLmodel")
 
 
 def list_model_files(model: Path) -> list[str]:
@@ -94,7 +101,7 @@ def hash_model_files(model: Path) -> dict[str, str]:
 
 
 def compute_identity(files: Mapping[str, str]) -> str:
-    """The hash that tells a model from others: of model.onnx, or over all graphs of a family without one."""
+    """The hash that tells a model from others: of the graph that labels images, or over all graphs if there is none."""
     return files.get(GRAPH_FILE) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
 
 

@@ -1,8 +1,10 @@
 """Versions of a model in MLflow's registry, and the aliases that name them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import RegistryError
+from pixelwise.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -11,7 +13,8 @@ CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ONNX_TAG = "onnx_sha256"
 # The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
 FILES_TAG = "files_sha256"
-GRAPH_FILE = "model.onnx"
+# The graph that labels images by itself, by its path in the model's folder.
+GRAPH_FILE = ModelFolder(Path()).graph().as_posix()
 LOGGED_MODEL_PREFIX = "models:/"
 
 

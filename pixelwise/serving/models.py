@@ -9,6 +9,7 @@ import numpy as np
 from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
+from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ INSTEAD = {
     "clockwork": "`pixelwise predict --schedule NAME` labels videos with it",
     "guided": "`pixelwise predict --guidance FILE` labels pictures and videos with it",
 }
-MARKS = {"clockwork": "stage1.onnx", "guided": "encode.onnx"}
+MARKS = {"clockwork": "stage1", "guided": "encode"}
 # Any small picture shows whether a graph runs.
 TRIAL = (1, 64, 64, 3)
 
@@ -57,7 +58,7 @@ def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider
 def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
     """Open the graph of `model` and label a small picture with it; `source` is what errors call it."""
     for family, mark in MARKS.items():
-        if (model / mark).is_file():
+        if ModelFolder(model).graph(mark).is_file():
             raise several(source, family)
     file = graph_file(model)
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pixelwise.data.splits import Split
 from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams, score
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
@@ -38,7 +39,7 @@ def guided_model(study: Study, bench: Bench) -> Path:
     place = bench.models / str(trained(study, NET, study.seeds[0], bench).fingerprint)[:16]
     with locked(bench.models / ".locks" / place.name):
         # Export writes export.json last.
-        if not (place / "export.json").is_file():
+        if not ModelFolder(place).export.is_file():
             bench.export(place, place)
     return place
 

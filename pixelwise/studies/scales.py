@@ -7,6 +7,7 @@ from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.families import find
 from pixelwise.families.composition import family as composition
+from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.reporting.fields import coloured
 from pixelwise.reporting.pictures import Picture
 from pixelwise.studies.bench import Bench
@@ -14,7 +15,6 @@ from pixelwise.studies.outcome import Run
 from pixelwise.studies.predictions import choose_indices, trained_net
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trainings import trained
-from pixelwise.training.checkpoints import WEIGHTS_FILE
 
 
 def scaled(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:

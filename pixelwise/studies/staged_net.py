@@ -5,6 +5,7 @@ from typing import Any
 
 from pixelwise.families import find
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
+from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.params import parse, read_section
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.result_files import read_json
@@ -32,7 +33,7 @@ def cut_net(study: Study, bench: Bench) -> Path:
     place = bench.models / mark
     with locked(bench.models / ".locks" / mark):
         # Export writes export.json last.
-        if not (place / "export.json").is_file():
+        if not ModelFolder(place).export.is_file():
             labels = names_of(study, Variant(name="stages"), study.seeds[0], bench)
             state = bench.models / ".state" / mark
             bench.train(params, FAMILY, bench.data.root, place, state, bench.tracking, *labels)
@@ -45,5 +46,5 @@ def cutting(study: Study, bench: Bench, start: Path) -> Any:
     family: Any = find(FAMILY)
     section = merged(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
     params = parse(family.TrainParams, section, f"study {study.name}")
-    described = read_json(start / "model.json", dict[str, Any])
+    described = read_json(start / MODEL_FILE, dict[str, Any])
     return family.started(params, described, start)

@@ -13,14 +13,14 @@ from annotated_types import Len
 from pixelwise.families import find
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_json
+from pixelwise.model_folder import HISTORY_FILE, RUN_FILE, WEIGHTS_FILE
 from pixelwise.studies import predictions
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run, build_curve, score_history
 from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant, scoring
-from pixelwise.tracking.runs import RUN_FILE, read_run, start_run
-from pixelwise.training.checkpoints import WEIGHTS_FILE
-from pixelwise.training.history import HISTORY_FILE, find_best_row
+from pixelwise.tracking.runs import read_run, start_run
+from pixelwise.training.history import find_best_row
 
 # Beside a training: the MLflow run that each study gave it, by experiment and name.
 RUNS_FILE = "runs.json"

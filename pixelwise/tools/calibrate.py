@@ -14,9 +14,10 @@ from pixelwise import command
 from pixelwise.errors import ParamsError
 from pixelwise.families.clockwork.measure.calibration import Aim, Trial, Wanted, calibrate, described
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
-from pixelwise.families.clockwork.runtime.schedule_values import VALUES_FILE, values_with
+from pixelwise.families.clockwork.runtime.schedule_values import values_with
 from pixelwise.files import write_json
 from pixelwise.inference.session import Provider
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 
 
@@ -104,7 +105,7 @@ def pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
 def keep_value(model: Path, staged: Staged, schedule: str) -> Path:
     """Write the value of NAME:VALUE beside the graphs; the file."""
     name, _, value = schedule.partition(":")
-    file = model / VALUES_FILE
+    file = ModelFolder(model).schedules
     write_json(file, values_with(staged.values, staged.plain.metadata.get("fingerprint"), name, value))
     return file
 

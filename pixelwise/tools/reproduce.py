@@ -19,9 +19,9 @@ from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.identity import sha256_file
+from pixelwise.model_folder import WEIGHTS_FILE, ModelFolder
 from pixelwise.registry.lineage import Origin, read_origin
 
-WEIGHTS = "checkpoint/weights.safetensors"
 AS_LOCKED = "as locked"
 CODE = "from pixelwise.identity import training_code; print(training_code({family!r}))"
 
@@ -142,25 +142,26 @@ def not_as_locked(lock: str) -> Iterator[str]:
                 yield f"{name} {found} for {' or '.join(sorted(versions))}"
 
 
-def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> Path:
+def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
     """The folder of a model that the code in `clone` trained and exported."""
-    exported: dict[str, Any] = yaml.safe_load((origin.folder / "export.json").read_text())
-    params, model = clone.parent / "params.yaml", clone.parent / "model"
+    exported: dict[str, Any] = yaml.safe_load(ModelFolder(origin.folder).export.read_text())
+    params, model = clone.parent / "params.yaml", ModelFolder(clone.parent / "model")
     sections = {"train": origin.parts["parameters"], "export": exported.get("parameters", {})}
     params.write_text(yaml.safe_dump({origin.family: sections}))
     python, common = [sys.executable, "-m"], ["--params", str(params)]
     train = ["components.train", "--family", origin.family, "--data", str(data), "--tracking", "none", *common]
-    train += ["--out", str(model / "checkpoint"), "--state", str(clone.parent / "state")]
+    train += ["--out", str(model.checkpoint), "--state", str(clone.parent / "state")]
     call([*python, *train], clone, environment)
-    export = ["components.export", "--section", f"{origin.family}.export", "--out", str(model), *common]
-    call([*python, *export, "--model", str(model / "checkpoint")], clone, environment)
+    export = ["components.export", "--section", f"{origin.family}.export", "--out", str(model.root), *common]
+    call([*python, *export, "--model", str(model.checkpoint)], clone, environment)
     return model
 
 
-def results(origin: Origin, made: Path) -> Iterator[Part]:
+def results(origin: Origin, made: ModelFolder) -> Iterator[Part]:
     """The weights and graphs that came out, beside those registered."""
-    for name in [WEIGHTS, *sorted(graph.name for graph in made.glob("*.onnx"))]:
-        yield Part(name, origin.files.get(name, "not registered"), sha256_file(made / name))
+    for file in (made.checkpoint / WEIGHTS_FILE, *made.graphs()):
+        name = file.relative_to(made.root).as_posix()
+        yield Part(name, origin.files.get(name, "not registered"), sha256_file(file))
 
 
 def call(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import DataError, RegistryError
+from pixelwise.model_folder import ModelFolder
 from pixelwise.tracking import sender, unsent_runs
 from pixelwise.tracking.machine_load import MachineLoadMonitor
 from pixelwise.tracking.store import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 BATCH = 500
 FLUSH_SECONDS = 10.0
 LONGEST_VALUE = 6000
-RUN_FILE = "run.json"
 CONTEXT = {"dvc_stage": "DVC_STAGE", "prefect_flow_run": "PREFECT__FLOW_RUN_ID"}
 
 
@@ -279,7 +279,7 @@ def record(
 
 def record_for_model(model: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = ()) -> None:
     """`record` for the model in the folder `model`, where its training's run.json lies with it."""
-    run_json = model / "checkpoint" / RUN_FILE
+    run_json = ModelFolder(model).run
     if run_json.is_file():
         record(run_json, metrics, artifacts)
 

@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError
 from pixelwise.files import atomic_path
 
-# What training writes its net to.
-WEIGHTS_FILE = "weights.safetensors"
-
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
     """Write `tensors` and JSON-able `facts` to one file, wholly or not at all. Raises OSError on a full disk."""

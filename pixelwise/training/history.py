@@ -3,8 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-HISTORY_FILE = "history.json"
-
 
 def find_best_row(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The validated row with the highest mean IU, whose weights were kept.

@@ -8,6 +8,7 @@ from support.bright_model import write, write_model
 
 from components import register
 from pixelwise.errors import DataError
+from pixelwise.inference.session import open_session
 from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.runs import start_run
@@ -29,13 +30,17 @@ def test_a_registered_model_is_the_very_file_exported_with_its_origin_and_eviden
     done = register.run("fcn", **files, tracking=mlflow_store)
     client = connect(mlflow_store)
     version = client.get_model_version("fcn", done.version)
-    sha256 = hashlib.sha256((files["model"] / "model.onnx").read_bytes()).hexdigest()
+    sha256 = hashlib.sha256((files["model"] / "onnx/model.onnx").read_bytes()).hexdigest()
     expected = {"fingerprint": "mark-100", "onnx_sha256": sha256, "data_sha256": "d1"}
     assert version.tags.items() >= expected.items()
     assert (version.run_id, done.is_new, read_aliases(client, "fcn")) == (trained, True, {"challenger": done.version})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     folder = mlflow.artifacts.download_artifacts("models:/fcn@challenger", dst_path=str(tmp_path / "got"))
-    assert (tmp_path / "got" / "model.onnx").read_bytes() == (files["model"] / "model.onnx").read_bytes()
+    assert (tmp_path / "got" / "onnx/model.onnx").read_bytes() == (files["model"] / "onnx/model.onnx").read_bytes()
+    picture = np.full((1, 5, 7, 3), 101, np.uint8)
+    predicted = mlflow.pyfunc.load_model(folder).predict({"image": picture})
+    (expected,) = open_session(files["model"] / "onnx/model.onnx", "cpu").run(["prediction"], {"image": picture})
+    assert np.array_equal(predicted["prediction"], expected)
     requirements = (tmp_path / "got" / "requirements.txt").read_text().splitlines()
     assert len([line for line in requirements if line.startswith("onnxruntime")]) == 1
     loaded = mlflow.models.get_model_info(folder)
@@ -79,12 +84,12 @@ def test_a_model_whose_training_was_not_tracked_is_registered_without_a_run(tmp_
 
 def test_further_graphs_are_kept_with_the_version(tmp_path, mlflow_store):
     files = write_model(tmp_path)
-    (files["model"] / "int8").mkdir()
-    shutil.copy(files["model"] / "model.onnx", files["model"] / "int8" / "model.onnx")
+    (files["model"] / "int8/onnx").mkdir(parents=True)
+    shutil.copy(files["model"] / "onnx/model.onnx", files["model"] / "int8/onnx/model.onnx")
     register.run("fcn", **files, tracking=mlflow_store)
     client = connect(mlflow_store)
     model_id = client.get_model_version("fcn", "1").source.removeprefix("models:/")
-    assert [a.path for a in client.list_logged_model_artifacts(model_id, "int8")] == ["int8/model.onnx"]
+    assert [a.path for a in client.list_logged_model_artifacts(model_id, "int8")] == ["int8/onnx"]
 
 
 def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):
@@ -93,7 +98,7 @@ def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):
         register.run("fcn", **files, tracking=mlflow_store)
 
 
-@pytest.mark.parametrize("missing", ["model/export.json", "evaluate/images.npz", "model/model.onnx"])
+@pytest.mark.parametrize("missing", ["model/export.json", "evaluate/images.npz", "model/onnx/model.onnx"])
 def test_a_missing_file_is_named(tmp_path, mlflow_store, missing):
     files = write_model(tmp_path)
     (tmp_path / missing).unlink()

@@ -164,12 +164,12 @@ def test_the_graph_agrees_with_torch_at_odd_sizes_and_several_batches(model):
     assert any(size["height"] % 2 and size["width"] % 2 for size in sizes)
     assert {1, 3} <= {size["batch"] for size in sizes}
     assert exported["fingerprint"] == read(model / "checkpoint" / "model.json")["fingerprint"]
-    assert exported["graphs"]["model"]["sha256"] == sha256_file(model / "model.onnx")
-    assert exported["graphs"]["model"]["bytes"] == (model / "model.onnx").stat().st_size
+    assert exported["graphs"]["model"]["sha256"] == sha256_file(model / "onnx/model.onnx")
+    assert exported["graphs"]["model"]["bytes"] == (model / "onnx/model.onnx").stat().st_size
 
 
 def test_the_graph_tells_what_it_takes_and_where_it_comes_from(model):
-    graph = onnx.load(model / "model.onnx")
+    graph = onnx.load(model / "onnx/model.onnx")
     described = read(model / "checkpoint" / "model.json")
     facts = {entry.key: entry.value for entry in graph.metadata_props}
     assert facts["family"] == "fcn"
@@ -181,7 +181,7 @@ def test_the_graph_tells_what_it_takes_and_where_it_comes_from(model):
     assert [node.name for node in graph.graph.input] == ["image"]
     assert [node.name for node in graph.graph.output] == ["prediction"]
     assert [entry.version for entry in graph.opset_import if not entry.domain] == [ExportParams().opset]
-    assert sorted(file.name for file in model.iterdir() if file.suffix in (".onnx", ".data")) == ["model.onnx"]
+    assert [file.name for file in (model / "onnx").iterdir()] == ["model.onnx"]
 
 
 def test_the_opened_model_predicts_what_torch_predicts(model, val):
@@ -203,13 +203,14 @@ def test_a_graph_that_disagrees_with_torch_does_not_leave_and_the_older_one_stay
         def forward(self, image):
             return image[..., 0] if torch.compiler.is_compiling() else image[..., 0] + 1
 
-    (tmp_path / "model.onnx").write_bytes(b"the older one")
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx/model.onnx").write_bytes(b"the older one")
     graphs = fcn.graphs
     monkeypatch.setattr(fcn, "graphs", lambda *net: [replaced(graph, Shifting()) for graph in graphs(*net)])
     message = one_line(lambda: export.run(ExportParams(), model / "checkpoint", tmp_path), ModelError)
     assert "agrees with torch on 0.0000% of the pixels at 1×360×480, expected 99.90%" in message
-    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
-    assert (tmp_path / "model.onnx").read_bytes() == b"the older one"
+    assert [file.name for file in tmp_path.rglob("*")] == ["onnx", "model.onnx"]
+    assert (tmp_path / "onnx/model.onnx").read_bytes() == b"the older one"
 
 
 def replaced(graph, module):
@@ -247,10 +248,10 @@ def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypa
     (tmp_path / "precious.txt").write_text("mine")
     quantize.run(QuantizeParams(), model, data, tmp_path)
     assert (tmp_path / "precious.txt").read_text() == "mine"
-    before = sha256_file(model / "model.onnx")
+    before = sha256_file(model / "onnx/model.onnx")
     with pytest.raises(ParamsError, match="holds the model itself, expected another folder"):
         quantize.run(QuantizeParams(), model, data, model)
-    assert sha256_file(model / "model.onnx") == before
+    assert sha256_file(model / "onnx/model.onnx") == before
 
 
 def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data, val, tmp_path):
@@ -259,13 +260,13 @@ def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data
     facts = read(out / "quantization.json")
     assert found.is_offered
     assert facts["offered"] is True
-    assert facts["sha256"] == sha256_file(out / "model.onnx")
+    assert facts["sha256"] == sha256_file(out / "onnx/model.onnx")
     assert facts["mean_iu_int8"] == found.mean_iu_int8
-    assert sorted(file.name for file in out.iterdir()) == ["model.onnx", "quantization.json"]
+    assert sorted(file.name for file in out.rglob("*")) == ["model.onnx", "onnx", "quantization.json"]
     small, whole = open_model(out), open_model(model)
     assert small.metadata == whole.metadata
-    assert (out / "model.onnx").stat().st_size < 0.5 * (model / "model.onnx").stat().st_size
-    operators = {node.op_type for node in onnx.load(out / "model.onnx").graph.node}
+    assert (out / "onnx/model.onnx").stat().st_size < 0.5 * (model / "onnx/model.onnx").stat().st_size
+    operators = {node.op_type for node in onnx.load(out / "onnx/model.onnx").graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert small.predict(val[0].image[None, :41, :50]).shape == (1, 41, 50)
 
@@ -279,7 +280,7 @@ def test_an_int8_graph_that_costs_too_much_is_not_offered_and_an_older_one_goes(
     for max_loss, offered in ((0.2, True), (0.05, False)):
         found = quantize.run(QuantizeParams(max_loss=max_loss), model, data, out)
         assert found.is_offered is offered
-        assert (out / "model.onnx").exists() is offered
+        assert (out / "onnx/model.onnx").exists() is offered
     facts = read(out / "quantization.json")
     assert facts["offered"] is False
     assert facts["sha256"] is None

@@ -104,8 +104,8 @@ def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_ru
 
     monkeypatch.setitem(release.ACTIONS, "register", register)
     replace(repository / "params.yaml", "rate: 0.1", "rate: 0.1, release: {}")
-    (repository / "models/toy").mkdir(parents=True)
-    (repository / "models/toy/model.onnx").touch()
+    (repository / "models/toy/onnx").mkdir(parents=True)
+    (repository / "models/toy/onnx/model.onnx").touch()
     state = run(tries=Tries(retries=1, wait_seconds=0.1))
     assert (state.is_completed(), state.message) == (True, "pipeline: 4 ran, 1 postponed")
     assert len(tried) == 2

@@ -58,7 +58,7 @@ def test_data_in_the_graph_itself_is_no_fault(tmp_path, where):
 
 
 def record_hash(model, report):
-    digest = sha256_file(model / "model.onnx")
+    digest = sha256_file(model / "onnx/model.onnx")
     found = {"graphs": {"model": {"sha256": digest}}} if report == "export.json" else {"sha256": digest}
     (model / report).write_text(json.dumps(found))
 
@@ -68,9 +68,9 @@ def test_a_graph_whose_hash_is_not_the_one_written_beside_it_is_refused(tmp_path
     model = write_channel_model(tmp_path / "model")
     record_hash(model, report)
     open_model(model, "cpu")
-    graph = onnx.load(model / "model.onnx")
+    graph = onnx.load(model / "onnx/model.onnx")
     graph.producer_name = "somebody else"
-    onnx.save(graph, model / "model.onnx")
+    onnx.save(graph, model / "onnx/model.onnx")
     with pytest.raises(ModelError, match=r"model\.onnx: sha256 \w{12}…, but \w{12}… was written; export it again"):
         open_model(model, "cpu")
 

@@ -49,7 +49,7 @@ def test_a_model_says_its_classes_its_colours_and_where_it_runs(model):
 
 
 def test_a_folder_and_its_file_open_the_same_model(model):
-    assert open_model(model).metadata == open_model(model / "model.onnx").metadata
+    assert open_model(model).metadata == open_model(model / "onnx/model.onnx").metadata
 
 
 def test_threads_change_no_prediction(model):
@@ -90,14 +90,14 @@ def test_a_file_that_is_no_graph_is_refused_by_name(tmp_path, content):
     file = tmp_path / "model.onnx"
     file.write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.onnx") as raised:
-        open_model(tmp_path)
+        open_model(tmp_path / "model.onnx")
     one_line(raised)
 
 
 def test_a_truncated_graph_is_refused(model, tmp_path):
-    (tmp_path / "model.onnx").write_bytes((model / "model.onnx").read_bytes()[:-100])
+    (tmp_path / "model.onnx").write_bytes((model / "onnx/model.onnx").read_bytes()[:-100])
     with pytest.raises(ModelError, match=r"model\.onnx") as raised:
-        open_model(tmp_path)
+        open_model(tmp_path / "model.onnx")
     one_line(raised)
 
 
@@ -107,12 +107,12 @@ def test_a_truncated_graph_is_refused(model, tmp_path):
     ids=["none", "no palette", "not JSON"],
 )
 def test_a_graph_that_is_not_ours_is_refused(model, tmp_path, metadata, words):
-    graph = onnx.load(model / "model.onnx")
+    graph = onnx.load(model / "onnx/model.onnx")
     del graph.metadata_props[:]
     onnx.helper.set_model_props(graph, metadata)
     onnx.save(graph, tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=words) as raised:
-        open_model(tmp_path)
+        open_model(tmp_path / "model.onnx")
     assert "pixelwise export" in one_line(raised)
 
 

@@ -111,7 +111,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
 
     assert SECRET not in told + synced + again
     files = [file for file in server.folder.rglob("*") if file.is_file()]
-    assert {checkout / "models/fcn/model.onnx", checkout / ".prefect/prefect.db"} < set(files)
+    assert {checkout / "models/fcn/onnx/model.onnx", checkout / ".prefect/prefect.db"} < set(files)
     assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
 
 

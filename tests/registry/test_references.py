@@ -20,7 +20,7 @@ from pixelwise.tracking.store import connect
 def registered(tmp_path, mlflow_store):
     """The files of version 1 of fcn, int8 and checkpoint among them."""
     files = write_model(tmp_path / "made")
-    write_onnx(files["model"] / "int8" / "model.onnx", threshold=101)
+    write_onnx(files["model"] / "int8/onnx/model.onnx", threshold=101)
     (files["model"] / "checkpoint" / "weights.safetensors").write_bytes(b"weights")
     (files["model"] / ".gitignore").write_text("/model.onnx")
     register.run("fcn", **files, tracking=mlflow_store)
@@ -34,7 +34,7 @@ def hashes(folder, names):
 @pytest.mark.parametrize("reference", ["models:/fcn@challenger", "models:/fcn/1"])
 def test_a_reference_gives_the_very_files_that_were_registered(registered, mlflow_store, reference):
     names = list_model_files(registered)
-    assert {"model.onnx", "int8/model.onnx", "checkpoint/weights.safetensors", "export.json"} < set(names)
+    assert {"onnx/model.onnx", "int8/onnx/model.onnx", "checkpoint/weights.safetensors", "export.json"} < set(names)
     folder = resolve_model(reference, mlflow_store)
     assert hashes(folder, names) == hashes(registered, names)
     assert not (folder / ".gitignore").exists()
@@ -58,7 +58,7 @@ def test_a_model_of_a_store_elsewhere_is_fetched_once_and_whole(registered, mlfl
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "int8/model.onnx", "checkpoint/weights.safetensors"])
+@pytest.mark.parametrize("name", ["onnx/model.onnx", "int8/onnx/model.onnx", "checkpoint/weights.safetensors"])
 def test_a_flipped_bit_is_refused_with_the_hash_found_and_the_hash_expected(registered, mlflow_store, name):
     file = resolve_model("models:/fcn/1", mlflow_store) / name
     expected, content = sha256_file(file), bytearray(file.read_bytes())
@@ -72,7 +72,7 @@ def test_a_flipped_bit_is_refused_with_the_hash_found_and_the_hash_expected(regi
 
 def test_a_missing_file_and_a_graph_that_nobody_registered_are_refused(registered, mlflow_store):
     folder = resolve_model("models:/fcn/1", mlflow_store)
-    shutil.copy(folder / "model.onnx", folder / "stage1.onnx")
+    shutil.copy(folder / "onnx/model.onnx", folder / "onnx/stage1.onnx")
     with pytest.raises(ModelError, match=r"stage1\.onnx: a graph that was not registered"):
         resolve_model("models:/fcn/1", mlflow_store)
     (folder / "export.json").unlink()
@@ -104,7 +104,7 @@ def test_predict_and_evaluate_take_a_reference(tmp_path, mlflow_store, monkeypat
     files = write_model(tmp_path / "made")
     write_channel_model(files["model"])
     metrics = files["evaluation"] / "metrics.json"
-    write(metrics, json.loads(metrics.read_text()) | {"model_sha256": sha256_file(files["model"] / "model.onnx")})
+    write(metrics, json.loads(metrics.read_text()) | {"model_sha256": sha256_file(files["model"] / "onnx/model.onnx")})
     register.run("fcn", **files, tracking=mlflow_store)
     root = write_channel_data(tmp_path / "data", [(16, 24)])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
@@ -113,14 +113,14 @@ def test_predict_and_evaluate_take_a_reference(tmp_path, mlflow_store, monkeypat
     assert (tmp_path / "out" / "0.label.png").is_file()
     params = evaluate.EvaluateParams(provider="cpu")
     found = evaluate.run(params, reference, dataset="folder", root=root)
-    assert found.model_sha256 == sha256_file(files["model"] / "model.onnx")
+    assert found.model_sha256 == sha256_file(files["model"] / "onnx/model.onnx")
 
 
 def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlflow_store):
     files = write_model(tmp_path)
-    (files["model"] / "model.onnx").unlink()
+    (files["model"] / "onnx/model.onnx").unlink()
     for threshold, name in enumerate(("encode", "guide", "segment")):
-        write_onnx(files["model"] / f"{name}.onnx", threshold)
+        write_onnx(files["model"] / f"onnx/{name}.onnx", threshold)
     (files["evaluation"] / "images.npz").unlink()
     write(files["evaluation"] / "metrics.json", {"positive_iu": 0.5})
     first = register.run("guided", **files, tracking=mlflow_store)
@@ -129,5 +129,5 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     assert hashes(folder, list_model_files(files["model"])) == hashes(files["model"], list_model_files(files["model"]))
     with pytest.raises(DataError, match=r"images\.npz"):
         load_evidence(connect(mlflow_store), "guided", "1")
-    write_onnx(files["model"] / "guide.onnx", threshold=50)
+    write_onnx(files["model"] / "onnx/guide.onnx", threshold=50)
     assert register.run("guided", **files, tracking=mlflow_store).version == "2"

@@ -303,7 +303,7 @@ def test_draining_answers_what_is_inside_and_refuses_what_is_new(held):
         assert inside.result().status_code == 200
 
 
-@pytest.mark.parametrize(("mark", "instead"), [("stage1.onnx", "--schedule"), ("encode.onnx", "--guidance")])
+@pytest.mark.parametrize(("mark", "instead"), [("onnx/stage1.onnx", "--schedule"), ("onnx/encode.onnx", "--guidance")])
 def test_a_model_of_several_graphs_is_refused_with_what_takes_it_instead(tmp_path, mark, instead):
     write_channel_model(tmp_path / "model")
     (tmp_path / "model" / mark).touch()

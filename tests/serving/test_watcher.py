@@ -39,7 +39,7 @@ def registry(tmp_path, mlflow_store):
 
 
 def add(client, model, sha256=None):
-    tags = {ONNX_TAG: sha256 or sha256_file(model / "model.onnx")}
+    tags = {ONNX_TAG: sha256 or sha256_file(model / "onnx/model.onnx")}
     return add_version(client, "fcn", model, run_id=None, experiment="fcn", tags=tags)
 
 
@@ -49,7 +49,7 @@ def followed(client):
 
 def graph_of(client, version):
     """The file of a version in the store."""
-    return Path(find_logged_model(client, "fcn", version).artifact_location.removeprefix("file://")) / "model.onnx"
+    return Path(find_logged_model(client, "fcn", version).artifact_location.removeprefix("file://")) / "onnx/model.onnx"
 
 
 def test_a_new_champion_takes_over_with_fifty_requests_in_flight_and_none_is_lost(registry):

@@ -166,8 +166,8 @@ def test_a_variant_that_names_no_schedule_is_found_before_anything_runs(
 
 def test_a_model_of_other_classes_or_not_in_stages_is_refused(clockwork_model, data, tmp_path):
     one = small({"oracle": {"schedule": "oracle"}})
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.onnx").write_bytes((clockwork_model / "model.onnx").read_bytes())
+    (tmp_path / "model/onnx").mkdir(parents=True)
+    (tmp_path / "model/onnx/model.onnx").write_bytes((clockwork_model / "onnx/model.onnx").read_bytes())
     with pytest.raises(ModelError, match="not in stages"):
         require_sound(one, bench(data, tmp_path, tmp_path / "model"))
     other = tmp_path / "other"

@@ -51,8 +51,8 @@ def write_model(
 ) -> dict[str, Path]:
     """Files of one exported, evaluated and benchmarked model; the arguments of `register.run` that name them."""
     model, evaluation, benchmark = folder / "model", folder / "evaluate", folder / "benchmark"
-    write_onnx(model / "model.onnx", threshold)
-    sha256 = hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()
+    write_onnx(model / "onnx/model.onnx", threshold)
+    sha256 = hashlib.sha256((model / "onnx/model.onnx").read_bytes()).hexdigest()
     write(model / "export.json", {"parity": 0.9999})
     run = {"run_id": run_id, "fingerprint": f"mark-{threshold}", "experiment": "fcn", "parts": {"data": "d1"}}
     write(model / "checkpoint" / "run.json", run)

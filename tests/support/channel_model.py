@@ -18,7 +18,7 @@ WRONG_SHARE = 0.2
 
 
 def write_channel_model(folder: Path, names: tuple[str, ...] = NAMES, palette: Palette = PALETTE) -> Path:
-    """`folder`/model.onnx: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal."""
+    """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal."""
     nodes = [
         # The operator takes no uint8 in every build of ONNX Runtime.
         helper.make_node("Cast", ["image"], ["channels"], to=TensorProto.FLOAT),
@@ -31,8 +31,8 @@ def write_channel_model(folder: Path, names: tuple[str, ...] = NAMES, palette: P
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     metadata = {"classes": json.dumps(names), "palette": json.dumps(palette), "family": "fcn", "fingerprint": "f" * 64}
     helper.set_model_props(model, metadata)
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / "model.onnx")
+    (folder / "onnx").mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "onnx/model.onnx")
     return folder
 
 

@@ -38,10 +38,10 @@ def write_clockwork(folder: Path, net: clockwork.Clockwork) -> Path:
     """The graphs of `net` as export writes them, without the comparison with torch."""
     facts = {"family": "clockwork", "fingerprint": "c" * 64, "data": "d" * 64}
     facts |= {"classes": json.dumps(CLASSES), "palette": json.dumps(PALETTE)}
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "onnx").mkdir(parents=True, exist_ok=True)
     params = clockwork.NetworkParams(fcn=fcn.NetworkParams(weights="none"), trained="f" * 64)
     for graph in clockwork.graphs(net, params, len(CLASSES)):
-        write_graph(graph, facts, ExportParams().opset, folder / f"{graph.name}.onnx")
+        write_graph(graph, facts, ExportParams().opset, folder / f"onnx/{graph.name}.onnx")
     return folder
 
 

@@ -13,7 +13,6 @@ from pixelwise.families.clockwork.measure.calibration import Trial, Wanted, betw
 from pixelwise.families.clockwork.measure.expected_loss import Watched, expected_counts, expected_loss
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
-from pixelwise.families.clockwork.runtime.schedule_values import VALUES_FILE
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
 from pixelwise.metrics.confusion import compute_scores, count_pixels
 from pixelwise.tools import calibrate, predict
@@ -108,7 +107,7 @@ def test_what_is_picked_is_the_largest_value_whose_loss_can_be_borne(model, clip
 
 
 def test_values_of_another_export_are_passed_over_and_a_damaged_file_is_named(model):
-    file = model / VALUES_FILE
+    file = model / "schedules.json"
     ours = open_staged(model, "cpu").plain.metadata["fingerprint"]
     file.write_text(json.dumps({"fingerprint": "e" * 64, "values": {"motion": "2"}}))
     assert open_staged(model, "cpu").values == {}

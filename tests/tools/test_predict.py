@@ -202,7 +202,7 @@ def test_a_picture_that_ingest_would_refuse_is_refused_with_the_same_words(model
 
 
 def test_a_model_that_takes_more_than_pictures_is_refused_in_one_line(model, tmp_path):
-    graph = onnx.load(model / "model.onnx")
+    graph = onnx.load(model / "onnx/model.onnx")
     graph.graph.input.append(onnx.helper.make_tensor_value_info("depth", onnx.TensorProto.INT32, ["N", "H", "W"]))
     onnx.save(graph, tmp_path / "model.onnx")
     write_picture(tmp_path / "a.png")

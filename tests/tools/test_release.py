@@ -159,7 +159,7 @@ def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, 
     client = connect(released.store)
     files = write_model(tmp_path / "other", threshold=9)
     # Evidence lies with the model; a graph there that nobody registered is damage too.
-    save_evidence(client, "fcn", "1", [files["model"] / "model.onnx"])
+    save_evidence(client, "fcn", "1", [files["model"] / "onnx/model.onnx"])
     graph = resolve_folder(client, "1") / "evidence" / "model.onnx"
     try:
         with pytest.raises(ModelError, match=r"models:/fcn@previous: .* a graph that was not registered"):
@@ -272,7 +272,7 @@ def test_find_leads_back_from_what_a_model_was_made_of(released):
     assert str(release.find(["mark-2"], released.store)) == "models:/fcn/2: fingerprint mark-2"
     assert str(release.find([onnx[:12]], released.store)).splitlines() == [
         f"models:/fcn/2: onnx_sha256 {onnx}",
-        f"models:/fcn/2: model.onnx {onnx}",
+        f"models:/fcn/2: onnx/model.onnx {onnx}",
     ]
     with pytest.raises(RegistryError, match="no version was made of 0000000"):
         release.find(["0000000"], released.store)

@@ -55,7 +55,7 @@ class World:
 
     def register(self):
         evaluation, classes = self.model.parent / "evaluate", ("sky", "road", "car")
-        sha256 = sha256_file(self.model / "model.onnx")
+        sha256 = sha256_file(self.model / "onnx/model.onnx")
         metrics = {"per_class": dict.fromkeys(classes), "dataset": "town", "split": "val", "model_sha256": sha256}
         write(evaluation / "metrics.json", metrics | {"data": sha256_file(self.data / "manifest.parquet")})
         np.savez(evaluation / "images.npz", ids=np.array(list("ab")), counts=image_counts(0.9, images=2))
@@ -93,7 +93,7 @@ def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
     assert (origin.run_id, origin.fingerprint) == (trained["run_id"], trained["fingerprint"])
     assert origin.commit == head.stdout.strip()
     assert connect(world.store).get_run(origin.run_id).data.tags["fingerprint"] == origin.fingerprint
-    assert origin.files["model.onnx"] == sha256_file(world.model / "model.onnx")
+    assert origin.files["onnx/model.onnx"] == sha256_file(world.model / "onnx/model.onnx")
     text = str(why.run(["models:/fcn/1"], PROJECT, world.store))
     assert f"  environment  {origin.parts['environment']}, the same here" in text
     assert f"  code         {origin.parts['code']}, the same here" in text
@@ -105,8 +105,8 @@ def test_a_model_is_made_again_to_the_bit_and_other_data_and_lost_commits_are_na
     found = world.reproduce()
     assert found.different == []
     names = [part.name for part in found.parts]
-    assert names[-2:] == ["checkpoint/weights.safetensors", "model.onnx"]
-    assert found.parts[-1].found == sha256_file(world.model / "model.onnx")
+    assert names[-2:] == ["checkpoint/weights.safetensors", "onnx/model.onnx"]
+    assert found.parts[-1].found == sha256_file(world.model / "onnx/model.onnx")
     other = shutil.copytree(world.data, tmp_path / "other")
     (other / "dataset.json").write_text((other / "dataset.json").read_text() + " ")
     # Of other data no training is begun.

@@ -51,7 +51,7 @@ def test_what_is_as_it_was_is_counted(kept):
 def test_a_flipped_bit_is_named_wherever_it_is(kept):
     shard = next((kept / "data/prepared/shards").iterdir())
     cached = next((kept / ".dvc/cache").rglob("*.dir"))
-    graph = resolve_model("models:/fcn/1") / "model.onnx"
+    graph = resolve_model("models:/fcn/1") / "onnx/model.onnx"
     flip(shard, 200)
     flip(cached, 3)
     flip(graph, 40)

@@ -97,6 +97,6 @@ def test_releases_over_a_server_on_postgresql(server, database, tmp_path, monkey
     assert read_aliases(connect(server), "fcn") == {"champion": "2", "previous": "1"}
     # A second machine sees the same, and gets the file that the first one registered.
     folder = resolve_model("models:/fcn@champion", server)
-    assert (folder / "model.onnx").read_bytes() == (tmp_path / "2/model/model.onnx").read_bytes()
+    assert (folder / "onnx/model.onnx").read_bytes() == (tmp_path / "2/model/onnx/model.onnx").read_bytes()
     release.rollback(["fcn"], ledger, server)
     assert read_aliases(connect(database), "fcn")["champion"] == "1"

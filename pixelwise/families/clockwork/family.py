@@ -21,11 +21,11 @@ from pixelwise.families.clockwork.stages import Decode, Fuse, Skips, Stage, cut
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.params import NetworkParams as FCNParams
 from pixelwise.families.graph import Graph
+from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.pixel_labeller import PixelLabeller, assemble_input
 from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.params import parse
 from pixelwise.progress import progress
-from pixelwise.training.checkpoints import WEIGHTS_FILE
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.params import StillImageParams
 from pixelwise.training.still_images import StillImageTask

@@ -13,10 +13,11 @@ from pixelwise.families.fcn.net import FCN, LateFusion, NullBackground
 from pixelwise.families.fcn.params import NetworkParams, TrainParams
 from pixelwise.families.fcn.reference import SKIPS, ReferenceFCN
 from pixelwise.families.graph import Graph
+from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.pixel_labeller import PixelLabeller
 from pixelwise.nets.synthetic_inputs import make_depths, make_images
-from pixelwise.training.checkpoints import WEIGHTS_FILE, load_tensors, load_weights
+from pixelwise.training.checkpoints import load_tensors, load_weights
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 from pixelwise.training.still_images import Head, StillImageTask

@@ -16,9 +16,10 @@ from pixelwise.families.guided.measure.categories import Floor, Told
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features, label
+from pixelwise.model_folder import MODEL_FILE, WEIGHTS_FILE
 from pixelwise.nets.upsampling import upsample_by_products
 from pixelwise.params import parse
-from pixelwise.training.checkpoints import WEIGHTS_FILE, load_weights
+from pixelwise.training.checkpoints import load_weights
 
 RATE = 1e-3
 UNKNOWN = -100
@@ -59,9 +60,9 @@ class FineTuning:
 def load_net(checkpoint: Path) -> GuidedNet:
     """The net that train wrote to `checkpoint`, ready to infer. Raises ModelError as FineTuning says."""
     try:
-        described = json.loads((checkpoint / "model.json").read_text())
+        described = json.loads((checkpoint / MODEL_FILE).read_text())
     except (OSError, ValueError):
-        raise ModelError(f"{checkpoint / 'model.json'}: not readable, expected what `pixelwise train` wrote") from None
+        raise ModelError(f"{checkpoint / MODEL_FILE}: not readable, expected what `pixelwise train` wrote") from None
     if described["family"] != "guided":
         raise ModelError(f"{checkpoint}: found family {described['family']}, expected guided")
     net = build(parse(NetworkParams, described["network"], f"{checkpoint}: network"), 2, pretrained=False)

@@ -190,7 +190,8 @@ def test_a_clock_on_scores_cannot_stand_before_the_first_stage(model):
 
 
 def test_a_model_that_is_not_staged_is_named(clockwork_model, tmp_path):
-    (tmp_path / "model.onnx").write_bytes((clockwork_model / "model.onnx").read_bytes())
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx/model.onnx").write_bytes((clockwork_model / "onnx/model.onnx").read_bytes())
     with pytest.raises(ModelError, match="not in stages"):
         open_staged(tmp_path, "cpu")
 

@@ -116,7 +116,8 @@ def test_a_frontier_pairs_every_schedule_with_the_oracle(model, data, tmp_path):
 
 
 def test_a_schedule_needs_a_staged_model(model, data, tmp_path):
-    (tmp_path / "model.onnx").write_bytes((model / "model.onnx").read_bytes())
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx/model.onnx").write_bytes((model / "onnx/model.onnx").read_bytes())
     with pytest.raises(ModelError, match="not in stages"):
         evaluate.run(EvaluateParams(split="val"), tmp_path, data=data, schedule="motion")
 

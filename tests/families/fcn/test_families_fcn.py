@@ -86,7 +86,7 @@ def test_a_net_of_any_inputs_and_heads_goes_through_every_step(data, tmp_path, m
     small = quantize.run(QuantizeParams(calibration_images=2, max_loss=1.0), tmp_path, data, tmp_path / "int8")
     assert small.mean_iu_float32 == pytest.approx(scores["mean_iu"], abs=1e-9)
     assert open_model(tmp_path / "int8").inputs == segmenter.inputs
-    assert len(first_convolutions(tmp_path / "model.onnx")) == (2 if inputs == "rgb-hha" else 1)
+    assert len(first_convolutions(tmp_path / "onnx/model.onnx")) == (2 if inputs == "rgb-hha" else 1)
 
     monkeypatch.setattr(torch, "compile", lambda module: no_compiler)
     timing = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=1)

@@ -11,7 +11,8 @@ from pixelwise.data.town import TownParams
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.trunks import TRUNKS, vgg16
-from pixelwise.training.checkpoints import WEIGHTS_FILE, save_tensors
+from pixelwise.model_folder import WEIGHTS_FILE
+from pixelwise.training.checkpoints import save_tensors
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from pixelwise.families.clockwork.runtime.schedule_values import read_values
 from pixelwise.families.clockwork.runtime.schedules import Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
 from pixelwise.inference.session import Provider, Segmenter, open_model, open_session
+from pixelwise.model_folder import ModelFolder
 
 # Share of a new key frame's scores that comes from those carried to it: two looks at a scene err less than one.
 REMEMBERED = 0.25
@@ -63,19 +64,24 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
     Raises ModelError where it is missing or not staged, ProviderError where `provider` cannot be had.
     """
     plain = open_model(model, provider, threads)
-    count = len(list(model.glob("stage[0-9]*.onnx"))) if model.is_dir() else 0
+    folder = ModelFolder(model)
+    count = len(list(folder.onnx.glob("stage[0-9]*.onnx")))
     if count < 2:
-        raise ModelError(f"{model}: not in stages, expected the folder of an exported clockwork with its stage1.onnx")
+        raise ModelError(
+            f"{model}: not in stages, expected the folder of an exported clockwork with its onnx/stage1.onnx"
+        )
     names = [*(f"stage{place + 1}" for place in range(count)), "fuse", "decode", "change"]
     *stages, fuse, decode, change = (
         # Idle threads of one session that spin would take the cores from the others.
-        open_session(model / f"{name}.onnx", provider, threads, is_alone=False)
+        open_session(folder.graph(name), provider, threads, is_alone=False)
         for name in names
     )
     for name, session in zip(names, (*stages, fuse, decode, change), strict=True):
         if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
-            raise ModelError(f"{model / name}.onnx: from another export than model.onnx, expected the same fingerprint")
-    grids = read_grids(fuse.get_modelmeta().custom_metadata_map, str(model / "fuse.onnx"))
+            raise ModelError(
+                f"{folder.graph(name)}: from another export than {folder.graph().name}, expected the same fingerprint"
+            )
+    grids = read_grids(fuse.get_modelmeta().custom_metadata_map, str(folder.graph("fuse")))
     values = read_values(model, plain.metadata.get("fingerprint"))
     return Staged(plain, tuple(stages), fuse, decode, change, grids, values)
 

@@ -1,4 +1,4 @@
-"""The values of schedules that were picked for a net, kept beside its graphs in schedules.json."""
+"""The values of schedules that were picked for a net, kept in its model folder."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.errors import ModelError
-
-VALUES_FILE = "schedules.json"
+from pixelwise.model_folder import ModelFolder
 
 
 def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
@@ -15,7 +14,7 @@ def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
 
     A file of another net is passed over: the graphs were exported anew since. Raises ModelError where it is damaged.
     """
-    file = model / VALUES_FILE
+    file = ModelFolder(model).schedules
     if not file.is_file():
         return {}
     try:

@@ -17,6 +17,7 @@ from pixelwise.families.guided.runtime.refine import settle, surest
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel, label
 from pixelwise.inference.session import Provider, open_session
 from pixelwise.metrics.positive_iu import positive_iu
+from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
 
 # From features to a label without guidance.
@@ -192,7 +193,7 @@ def open_floor(model: Path, provider: Provider) -> Floor:
 
     Raises ModelError where it is missing.
     """
-    graph = open_session(model / "foreground.onnx", provider)
+    graph = open_session(ModelFolder(model).graph("foreground"), provider)
 
     def segment(features: Features) -> np.ndarray:
         size = np.zeros(features.size, np.uint8)

@@ -14,6 +14,7 @@ from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.files import write_json
 from pixelwise.inference.session import Provider
+from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 from pixelwise.registry.references import resolve_model_folder
 
@@ -98,6 +99,6 @@ def tuner(model: Path, steps: int) -> Tuner | None:
         return None
     # By name, as families are found: this one baseline learns, and scoring without it needs no torch.
     learning = importlib.import_module("pixelwise.families.guided.finetuning")
-    checkpoint = model / "checkpoint"
+    checkpoint = ModelFolder(model).checkpoint
     found: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
     return found

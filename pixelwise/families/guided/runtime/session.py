@@ -15,6 +15,7 @@ from pixelwise.families.guided.runtime.annotations import spread, spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from pixelwise.inference.session import Provider, open_session
+from pixelwise.model_folder import ModelFolder
 
 GRAPHS = ("encode", "guide", "segment")
 STRIDE = 8
@@ -64,13 +65,12 @@ class GuidedModel:
 
     def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
         """Raises ModelError where `folder` does not hold what export wrote of the guided family."""
-        if missing := [name for name in GRAPHS if not (folder / f"{name}.onnx").is_file()]:
-            raise ModelError(f"{folder}: no {missing[0]}.onnx, expected a guided model that `pixelwise export` wrote")
+        files = {name: ModelFolder(folder).require_graph(name) for name in GRAPHS}
         self.graphs: dict[str, ort.InferenceSession] = {
-            name: open_session(folder / f"{name}.onnx", provider, threads) for name in GRAPHS
+            name: open_session(file, provider, threads) for name, file in files.items()
         }
         if "cells" not in (taken := [given.name for given in self.graphs["guide"].get_inputs()]):
-            raise ModelError(f"{folder / 'guide.onnx'}: takes {' and '.join(taken)}, expected cells: export it again")
+            raise ModelError(f"{files['guide']}: takes {' and '.join(taken)}, expected cells: export it again")
         metadata = self.graphs["encode"].get_modelmeta().custom_metadata_map
         self.fingerprint: str = metadata.get("fingerprint", "")
         self.provider: str = self.graphs["encode"].get_providers()[0]

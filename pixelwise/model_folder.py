@@ -1,0 +1,60 @@
+"""The name and place of every file of a model, for the steps that write the files and for all that read them."""
+
+from pathlib import Path
+
+from pixelwise.errors import ModelError
+
+# What `pixelwise train` writes.
+WEIGHTS_FILE, MODEL_FILE, HISTORY_FILE, RUN_FILE = "weights.safetensors", "model.json", "history.json", "run.json"
+# The graph that labels images by itself. A guided model has none of this name.
+GRAPH = "model"
+
+
+class ModelFolder:
+    """The folder `root` of one model, such as models/fcn, or of one version of it in the registry."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # The trained net, its loss curve and the run that made it.
+        self.checkpoint = root / "checkpoint"
+        self.history = self.checkpoint / HISTORY_FILE
+        self.run = self.checkpoint / RUN_FILE
+        # The exported graphs, NAME.onnx each, and what export wrote about them.
+        self.onnx = root / "onnx"
+        self.export = root / "export.json"
+        # The schedule values that `pixelwise calibrate --keep` found for a clockwork.
+        self.schedules = root / "schedules.json"
+        # The quantised graph: a model folder of its own, with quantization.json instead of export.json.
+        self.int8 = root / "int8"
+        self.quantization = root / "quantization.json"
+
+    @classmethod
+    def around(cls, graph: Path) -> "ModelFolder":
+        """The model folder that the file `graph` belongs to."""
+        return cls(graph.parent.parent if graph.parent.name == "onnx" else graph.parent)
+
+    def graph(self, name: str = GRAPH) -> Path:
+        """Where the graph `name` is exported to."""
+        return self.onnx / f"{name}.onnx"
+
+    def graphs(self) -> list[Path]:
+        """The exported graphs, by name."""
+        return sorted(self.onnx.glob("*.onnx"))
+
+    def require_graph(self, name: str = GRAPH) -> Path:
+        """The graph `name`. Raises ModelError where it is missing, or where an earlier version exported the folder."""
+        file = self.graph(name)
+        if not file.is_file():
+            self.require_layout()
+            raise ModelError(f"{file}: no such file, expected what `pixelwise export` writes")
+        return file
+
+    def require_layout(self) -> None:
+        """Raise ModelError where an earlier version exported the folder: graphs at its root."""
+        if not self.onnx.is_dir() and (found := sorted(self.root.glob("*.onnx"))):
+            raise ModelError(f"{found[0]}: found a graph here, expected it in {self.onnx}; export it again")
+
+
+def labelling_models(project: Path) -> list[Path]:
+    """The folders models/FAMILY in `project` that hold a graph that labels images by itself."""
+    return sorted(folder for folder in project.glob("models/*") if ModelFolder(folder).graph().is_file())
