@@ -75,8 +75,8 @@ def explain_missing(verb: str, package: str) -> str:
     """The error about a `package` that `verb` imports and that is not installed."""
     if package in ("components", "flows"):
         return f"{verb}: needs a checkout of Pixelwise, found none in {Path.cwd()}: run it where dvc.yaml is"
-    extra = "serve" if verb in SERVING and package != "mlflow" else "pipeline"
-    return f"{verb}: no package {package}, expected what `pip install 'pixelwise[{extra}]'` brings"
+    extra = "serve" if verb in SERVING else "pipeline"
+    return f"{verb}: {package} is not installed: pip install 'pixelwise[{extra}]'"
 
 
 def main() -> None:

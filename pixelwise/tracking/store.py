@@ -62,7 +62,8 @@ def connect(uri: str) -> "MlflowClient":
     where it does not answer.
     """
     if uri == OFF or not is_installed():
-        raise RegistryError(f"tracking {uri}: {'switched off' if uri == OFF else 'mlflow is not installed'}")
+        lacks = "switched off" if uri == OFF else "mlflow is not installed: pip install 'pixelwise[pipeline]'"
+        raise RegistryError(f"tracking {uri}: {lacks}")
     if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         if not database.parent.is_dir():
             raise RegistryError(f"{uri}: no folder {database.parent}")

@@ -1,14 +1,15 @@
 """The wheel of `pixelwise`, and an environment of what its extra `serve` declares and nothing else."""
 
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -32,28 +33,35 @@ def unpack(wheel: Path, site: Path) -> Path:
     return site
 
 
-def link_declared(site: Path, extra: str) -> None:
-    """Link into `site` the installed packages that the unpacked `pixelwise` requires with `extra`, directly or not."""
-    (own,) = metadata.distributions(name="pixelwise", path=[str(site)])
-    for name in required(own.requires or [], {extra, ""}, set()):
+def declared(site: Path, extra: str) -> set[str]:
+    """The distributions that the unpacked `pixelwise` requires with `extra`, directly or not."""
+    found: set[tuple[str, str]] = set()
+    waiting = [("pixelwise", extra), ("pixelwise", "")]
+    while waiting:
+        if (wanted := waiting.pop()) not in found:
+            found.add(wanted)
+            waiting.extend(required(*wanted, path=[str(site), *sys.path]))
+    return {name for name, _ in found} - {"pixelwise"}
+
+
+def required(name: str, extra: str, path: list[str]) -> Iterator[tuple[str, str]]:
+    """What a distribution found on `path` requires on this machine under `extra`: names, each with its extras."""
+    distribution = next(iter(metadata.distributions(name=name, path=path)))
+    for requirement in map(Requirement, distribution.requires or []):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield from ((canonicalize_name(requirement.name), found) for found in (*requirement.extras, ""))
+
+
+def link(site: Path, names: set[str]) -> None:
+    """Link into `site` the files of installed distributions."""
+    for name in names:
         for top in {file.parts[0] for file in metadata.files(name) or [] if file.parts[0] not in ("..", "__pycache__")}:
             target = site / top
             if not target.exists():
                 target.symlink_to(Path(str(metadata.distribution(name).locate_file(top))))
 
 
-def required(requirements: list[str], extras: set[str], found: set[str]) -> set[str]:
-    """The distributions that `requirements` name on this machine under `extras`, and those that these require."""
-    for requirement in map(Requirement, requirements):
-        wanted = any(requirement.marker is None or requirement.marker.evaluate({"extra": extra}) for extra in extras)
-        if wanted and requirement.name not in found:
-            found.add(requirement.name)
-            required(metadata.requires(requirement.name) or [], {*requirement.extras, ""}, found)
-    return found
-
-
-def run_isolated(site: Path, code: str, *argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `code` in a Python that finds the standard library and `site` alone, outside the checkout."""
-    start = f"import sys; sys.path.append({str(site)!r}); sys.argv[0] = 'pixelwise'; {code}"
-    command = [sys.executable, "-I", "-S", "-c", start, *argv]
-    return subprocess.run(command, cwd=cwd, env=dict(os.environ), capture_output=True, text=True, check=False)
+def isolated(site: Path, *argv: str) -> list[str]:
+    """`pixelwise` with `argv` in a Python that finds the standard library and `site` alone."""
+    start = f"import sys; sys.path.append({str(site)!r}); from pixelwise.cli import main; main()"
+    return [sys.executable, "-I", "-S", "-c", start, *argv]
