@@ -5,12 +5,12 @@
 draws what `pixelwise evaluate … --json` wrote, and the same numbers as FILE.json.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.files import atomic_path, write_json
 
@@ -70,10 +70,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def read(file: Path) -> Scores:
     """The scores in `file`. Raises DataError where it is missing or holds others, such as those of clips."""
-    try:
-        found: Scores = json.loads(file.read_text())
-    except (OSError, ValueError):
-        raise DataError(f"{file}: no scores, expected what `pixelwise evaluate … --json` writes") from None
+    found: Scores = read_json(file, "what `pixelwise evaluate … --json` writes")
     if "foreground_background" not in found:
         raise DataError(f"{file}: found no foreground_background, expected scores of categories")
     return found

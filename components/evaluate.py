@@ -1,7 +1,6 @@
 """Evaluate an exported model: one confusion matrix over a split, every score from it (thesis §2.4)."""
 
 import itertools
-import json as json_text
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pixelwise.data.items import Classes
 from pixelwise.data.prepared import Sample
 from pixelwise.data.readers import READERS
 from pixelwise.data.splits import Split, open_split
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
@@ -234,8 +234,8 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
     from pixelwise.reporting.results import write_results
 
     folder = ModelFolder.around(found.model)
-    run_id = (read_json(folder.run) or {}).get("run_id")
-    history = read_json(folder.history) or []
+    run_id = read_json(folder.run, "a model of ours", default={}).get("run_id")
+    history = read_json(folder.history, "a model of ours", list[Any], default=[])
     origins = {
         "Model": {
             "file": found.model,
@@ -251,22 +251,14 @@ def write_and_record(out: Path, found: Evaluation, rows: Sequence[GridRow], meta
             "manifest sha256": found.data_sha256,
             "provider": found.provider,
         },
-        "Export": read_json(folder.export) or {},
-        "int8": read_json(ModelFolder(folder.int8).quantization) or {},
+        "Export": read_json(folder.export, "a model of ours", default={}),
+        "int8": read_json(ModelFolder(folder.int8).quantization, "a model of ours", default={}),
     }
     files = write_results(out, found, rows, history, origins)
     if run_id:
         from pixelwise import tracking
 
         tracking.record(folder.run, tracked_metrics(found), files)
-
-
-def read_json(file: Path) -> Any:
-    """The content of a JSON file, None where there is none. Raises DataError where it is damaged."""
-    try:
-        return json_text.loads(file.read_text()) if file.is_file() else None
-    except ValueError as error:
-        raise DataError(f"{file}: not JSON: {error}") from None
 
 
 def tracked_metrics(found: Evaluation) -> dict[str, float]:

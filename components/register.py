@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pixelwise import command
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.model_folder import ModelFolder
-from pixelwise.registry.evidence import METRICS, list_evidence_files, read_json
+from pixelwise.registry.evidence import METRICS, list_evidence_files
 from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, save_evidence
 from pixelwise.registry.versions import (
     CHALLENGER,
@@ -77,7 +78,7 @@ def run(
                 ONNX_TAG: compute_identity(hashes),
                 FILES_TAG: json.dumps(hashes),
                 **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code", "environment")},
-                "manifest_sha256": str(read_json(evaluation / METRICS).get("data") or ""),
+                "manifest_sha256": str(read_json(evaluation / METRICS, "scores of evaluate").get("data") or ""),
                 "git_commit": read_git_commit(),
             }
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
@@ -91,7 +92,7 @@ def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path)
     graph = ModelFolder(model).graph()
     if not any(name.endswith(".onnx") for name in hashes):
         raise DataError(f"{graph}: no such file, expected the exported model")
-    scored = read_json(evaluation / METRICS).get("model_sha256")
+    scored = read_json(evaluation / METRICS, "scores of evaluate").get("model_sha256")
     expected = hashes.get(GRAPH_FILE)
     # Scores of a family of several graphs, none of which labels images by itself, do not name them.
     if expected and scored != expected:

@@ -10,9 +10,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import yaml
 
 from pixelwise.errors import DataError
 from pixelwise.progress import progress
@@ -148,26 +145,3 @@ def subfolders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         folders = [entry for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]
     return sorted(entry.name for entry in folders if not entry.name.startswith("."))
-
-
-def read_text(file: Path) -> str:
-    """The text of a small file of a data set. Raises DataError where it is unreadable or no text."""
-    try:
-        # Windows' editors put a mark in front, which would become part of the first word.
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{file}: unreadable: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping in a small file that describes a data set. Raises DataError where it is none."""
-    try:
-        found = yaml.safe_load(read_text(file))
-    except (yaml.YAMLError, ValueError) as error:
-        # A date that is none, as 2001-99-99, is a plain ValueError.
-        raise DataError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{file}: found {found!r}, expected `names: [...]`")
-    return found

@@ -4,7 +4,6 @@ Shards are read through pyarrow, memory-mapped, one small row group at a time, a
 that would copy them into a cache of its own before the first row, and Arrow's reader already has random access.
 """
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pixelwise.data.items import Classes
 from pixelwise.data.pictures import decode_image, decode_map
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.identity import sha256_file
 
@@ -190,12 +190,9 @@ def read_description(root: Path) -> dict[str, Any]:
     for name in (DATASET_FILE, MANIFEST_FILE):
         if not (root / name).is_file():
             raise DataError(f"prepared data {root}: no {name}, expected what `pixelwise ingest --out {root}` writes")
-    try:
-        described = json.loads((root / DATASET_FILE).read_text())
-    except ValueError as error:
-        raise DataError(f"{root / DATASET_FILE}: not JSON: {error}") from None
+    described: dict[str, Any] = read_json(root / DATASET_FILE, "what `pixelwise ingest` writes")
     for key in DESCRIBED:
-        if not isinstance(described, dict) or key not in described:
+        if key not in described:
             raise DataError(f"{root / DATASET_FILE}: no {key}, expected {', '.join(DESCRIBED)}; ingest again")
     return described
 

@@ -1,17 +1,17 @@
 """Evidence: the files that a model version is judged by, kept with it so that a champion can be judged again."""
 
-import json
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.release_gate import Evidence
 
 METRICS, IMAGES, BENCHMARK = "metrics.json", "images.npz", "benchmark.json"
+OBJECT = "a JSON object"
 
 
 def list_evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
@@ -37,8 +37,8 @@ def read_evidence(folder: Path) -> Evidence:
     Raises DataError where a file is missing or lacks a key; only benchmark.json may be absent.
     """
     export_file = ModelFolder(folder).export
-    metrics, export = read_json(folder / METRICS), read_json(export_file)
-    benchmark = read_json(folder / BENCHMARK) if (folder / BENCHMARK).exists() else None
+    metrics, export = read_json(folder / METRICS, OBJECT), read_json(export_file, OBJECT)
+    benchmark = read_json(folder / BENCHMARK, OBJECT, default=None)
     try:
         with np.load(folder / IMAGES, allow_pickle=False) as images:
             ids, counts = images["ids"], images["counts"]
@@ -56,14 +56,3 @@ def read_evidence(folder: Path) -> Evidence:
         )
     except KeyError as error:
         raise DataError(f"{folder}: key {error} missing from {METRICS}, {export_file.name} or {BENCHMARK}") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`. Raises DataError where there is none."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: {error}, expected a JSON object") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: found {type(found).__name__}, expected a JSON object")
-    return found

@@ -9,10 +9,9 @@ from typing import Any
 
 from pydantic import ConfigDict, field_validator
 
-from pixelwise.errors import DataError
+from pixelwise.documents import read_json
 from pixelwise.params import Params
 from pixelwise.studies.columns import COLUMNS
-from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trends import Judgement, judge, spread_of
 from pixelwise.training.history import find_best_row
@@ -185,7 +184,5 @@ def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
 
 def read_measured(file: Path) -> Measured:
     """What an earlier run of a study wrote. Raises DataError where there is no such file or it is damaged."""
-    if not file.is_file():
-        raise DataError(f"{file}: no such file, expected what `pixelwise study {file.stem}` writes")
-    found: Measured = read_json(file, Measured)
+    found: Measured = read_json(file, f"what `pixelwise study {file.stem}` writes", Measured)
     return found

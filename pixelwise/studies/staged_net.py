@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from pixelwise.documents import read_json
 from pixelwise.families import find
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.params import parse, read_section
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant, merged
 from pixelwise.studies.trainings import locked, names_of, trained
 
@@ -46,5 +46,5 @@ def cutting(study: Study, bench: Bench, start: Path) -> Any:
     family: Any = find(FAMILY)
     section = merged(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
     params = parse(family.TrainParams, section, f"study {study.name}")
-    described = read_json(start / MODEL_FILE, dict[str, Any])
+    described = read_json(start / MODEL_FILE, f"a trained model; delete {start} to train again")
     return family.started(params, described, start)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
+from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
 from pixelwise.params import P, Params, parse, read_section
 from pixelwise.studies.columns import COLUMNS
@@ -112,22 +112,10 @@ def load(name: str) -> Study:
     """The study called `name`. Raises ParamsError where there is none or its file does not hold together."""
     if name not in names():
         raise ParamsError(f"study {name!r}: unknown, expected one of: {', '.join(names())}")
-    own = read_yaml(FOLDER / f"{name}.yaml")
-    common = read_yaml(BASES / f"{own['recipe']}.yaml") if own.get("recipe") else {}
+    own = read_yaml(FOLDER / f"{name}.yaml", "a study", error=ParamsError)
+    base = own.get("recipe")
+    common = read_yaml(BASES / f"{base}.yaml", "a base of studies", error=ParamsError) if base else {}
     return parse(Study, {"name": name, **merged(common, own)}, f"study {name}")
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping in a YAML `file`. Raises ParamsError where it is missing or holds something else."""
-    try:
-        found = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise ParamsError(f"{file}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise ParamsError(f"{file}: found {found!r}, expected a mapping")
-    return found
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

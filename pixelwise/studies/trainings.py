@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Len
 
+from pixelwise.documents import read_json
 from pixelwise.families import find
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_json
@@ -17,7 +18,6 @@ from pixelwise.model_folder import HISTORY_FILE, RUN_FILE, WEIGHTS_FILE
 from pixelwise.studies import predictions
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run, build_curve, score_history
-from pixelwise.studies.result_files import read_json
 from pixelwise.studies.study import Study, Variant, scoring
 from pixelwise.tracking.runs import read_run, start_run
 from pixelwise.training.history import find_best_row
@@ -37,7 +37,7 @@ def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
         if is_new:
             state = bench.models / ".state" / place.name
             bench.train(params, study.family, bench.data.root, place, state, bench.tracking, *labels)
-        history = read_json(place / HISTORY_FILE, History)
+        history = read_json(place / HISTORY_FILE, f"a loss curve; delete {place} to train again", History)
         other = rescored(study, variant, params, bench)
         log_once(place, labels, params, {**find_best_row(history), **other}, bench.tracking, is_new)
     ran, count = read_run(place / RUN_FILE), max(1, len(bench.data.split(params.train_split)) // params.batch_size)
@@ -81,7 +81,7 @@ def log_once(
     """Give the training in `place` a run in the experiment of a study that uses it again, unless it has one there."""
     experiment, name, tags = labels
     file, key = place / RUNS_FILE, f"{experiment}: {name}"
-    known = read_json(file, dict[str, str]) if file.is_file() else {}
+    known = read_json(file, "runs by name; delete it", dict[str, str], default={})
     if key in known:
         return
     run_id = read_run(place / RUN_FILE)["run_id"]
@@ -103,7 +103,7 @@ def rescored(study: Study, variant: Variant, params: Any, bench: Bench) -> dict[
     if not file.is_file():
         net = predictions.trained_net(kind, place / WEIGHTS_FILE, params, len(bench.data.classes))
         write_json(file, kind.rescore(net, bench.data, scoring(study, variant, params)))
-    scores: dict[str, float] = read_json(file, dict[str, float])
+    scores: dict[str, float] = read_json(file, "scores by name; delete it to score again", dict[str, float])
     return scores
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelwise.documents import read_json
 from pixelwise.errors import RegistryError
 from pixelwise.tracking import unsent_runs
 from pixelwise.tracking.store import (
@@ -69,8 +70,8 @@ def send_unsent_runs(client: "MlflowClient", uri: str, is_asked: bool = False) -
     sent = []
     with unsent_runs.lock_unsent():
         for run_folder in unsent_runs.list_unsent():
-            meant = unsent_runs.read_json(run_folder / unsent_runs.FACTS_FILE).get("store", redact_uri(uri))
-            if meant != redact_uri(uri) and not is_asked:
+            facts = read_json(run_folder / unsent_runs.FACTS_FILE, "facts of a run", default={})
+            if facts.get("store", redact_uri(uri)) != redact_uri(uri) and not is_asked:
                 continue
             try:
                 with translate_errors(uri):
@@ -84,7 +85,7 @@ def send_unsent_runs(client: "MlflowClient", uri: str, is_asked: bool = False) -
 
 def send_run(client: "MlflowClient", run_folder: Path) -> list[str]:
     """Send one run_folder and remove it; returns the run's id, or none where the store has no such run to add to."""
-    facts = unsent_runs.read_json(run_folder / unsent_runs.FACTS_FILE)
+    facts = read_json(run_folder / unsent_runs.FACTS_FILE, "facts of a run", default={})
     run_id = find_run(client, run_folder.name)
     if run_id is None and "experiment" not in facts:
         print_notice(f"{redact_uri(client.tracking_uri)} has no run {run_folder.name}; nothing added")
@@ -97,7 +98,7 @@ def send_run(client: "MlflowClient", run_folder: Path) -> list[str]:
     send_metrics(client, run_id, [row for row in rows if row["step"] is None])
     if (artifacts := run_folder / unsent_runs.ARTIFACTS).is_dir():
         client.log_artifacts(run_id, str(artifacts))
-    if end := unsent_runs.read_json(run_folder / unsent_runs.END_FILE):
+    if end := read_json(run_folder / unsent_runs.END_FILE, "the end of a run", default={}):
         client.set_terminated(run_id, end["status"], end["end_time"])
     unsent_runs.remove_unsent(run_folder)
     return [run_id]

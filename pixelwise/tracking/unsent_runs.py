@@ -93,12 +93,6 @@ def read_metrics(run_folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """The content of facts.json or end.json; empty where there is none."""
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    return found
-
-
 def remove_unsent(run_folder: Path) -> None:
     """Remove a run folder that has been sent; a kill in between leaves nothing that looks like one."""
     sent = run_folder.with_name(f".sent-{run_folder.name}")

@@ -1,6 +1,5 @@
 """A prepared data set as its manifest, description and quarantine tell of it. No picture is decoded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from pixelwise.data.items import Classes
 from pixelwise.data.prepared import MANIFEST_FILE, QUARANTINE_FILE, PreparedData
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.identity import sha256_file
 
@@ -75,10 +75,8 @@ def require_manifest(data: Path, prepared: PreparedData) -> None:
 
 def read_quarantine(file: Path) -> tuple[list[dict[str, str]], float]:
     """The refused files and their share of all. Raises DataError where `file` is not what ingest writes."""
+    content = read_json(file, "what ingest writes")
     try:
-        content = json.loads(file.read_text())
         return list(content["items"]), float(content["share"])
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file, expected what ingest writes") from None
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{file}: found no share and items, expected what ingest writes") from None

@@ -140,8 +140,8 @@ def test_a_truncated_manifest_is_one_line(root, tmp_path):
     ("described", "message"),
     [
         ("{}", "no name, expected name, classes, palette, layers, manifest_sha256; ingest again"),
-        ('["name"]', "no name, expected"),
-        ("{", "not JSON: "),
+        ('["name"]', "Input should be an object, expected what `pixelwise ingest` writes"),
+        ("{", "Invalid JSON: "),
     ],
 )
 def test_a_damaged_description_is_one_line(root, tmp_path, described, message):

@@ -80,7 +80,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
     assert "pipeline: 7 ran, 1 postponed" in told
     local = json.loads((checkout / "models/fcn/checkpoint/run.json").read_text())["run_id"]
     kept = unsent_runs.read_metrics(checkout / unsent_runs.UNSENT_FOLDER / local)
-    params = unsent_runs.read_json(checkout / unsent_runs.UNSENT_FOLDER / local / unsent_runs.FACTS_FILE)["params"]
+    params = json.loads((checkout / unsent_runs.UNSENT_FOLDER / local / unsent_runs.FACTS_FILE).read_text())["params"]
 
     client = server.start()
     status, synced = pixelwise(checkout, uri, "send-runs")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError, ModelError
 from pixelwise.studies import predictions
-from pixelwise.studies.result_files import read_json
 from pixelwise.studies.trainings import History
 
 
@@ -13,14 +13,15 @@ from pixelwise.studies.trainings import History
 def test_json_that_is_cut_or_holds_something_else_is_an_error_that_names_the_file(text, tmp_path):
     (tmp_path / "history.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError) as raised:
-        read_json(tmp_path / "history.json", History)
-    assert str(raised.value).startswith(f"{tmp_path / 'history.json'}: damaged, delete it: ")
+        read_json(tmp_path / "history.json", "a curve", History)
+    assert str(raised.value).startswith(f"{tmp_path / 'history.json'}: ")
+    assert str(raised.value).endswith(", expected a curve")
     assert "\n" not in str(raised.value)
 
 
 def test_a_history_with_numbers_that_are_none_is_read_as_it_was_written(tmp_path):
     (tmp_path / "history.json").write_text('[{"epoch": 1, "train/loss": NaN}]')
-    (row,) = read_json(tmp_path / "history.json", History)
+    (row,) = read_json(tmp_path / "history.json", "a curve", History)
     assert row["epoch"] == 1.0
     assert np.isnan(row["train/loss"])
 

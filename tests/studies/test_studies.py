@@ -123,8 +123,8 @@ def test_a_study_that_speaks_of_what_is_not_there_is_an_error_of_one_line(change
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "found None, expected a mapping"),
-        ("- a", "found ['a'], expected a mapping"),
+        ("", "found None, expected a study"),
+        ("- a", "found ['a'], expected a study"),
         ("a: [", "not YAML: while parsing a flow node"),
     ],
 )

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from pixelwise.data.archives import locate, read_text
+from pixelwise.data.archives import locate
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
 from pixelwise.data.pictures import SUFFIXES
+from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
 COLOURS = {

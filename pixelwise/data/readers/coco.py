@@ -1,6 +1,5 @@
 """COCO's instances: `annotations/instances_SPLIT.json`, and the pictures in the folder SPLIT (Lin et al. 2014)."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from pixelwise.data.archives import locate
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette
 from pixelwise.data.pictures import encode_map
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 
 FOLDER, PREFIX = Path("annotations"), "instances_"
@@ -35,14 +35,11 @@ def read(root: Path) -> RawData:
 
 def read_instances(file: Path) -> dict[str, Any]:
     """The lists of a file of instances. Raises DataError where one is missing."""
-    try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: found no JSON ({error}), expected COCO's instances") from None
-    missing = [key for key in KEYS if not isinstance(found, dict) or not isinstance(found.get(key), list)]
+    found: dict[str, Any] = read_json(file, "COCO's instances")
+    missing = [key for key in KEYS if not isinstance(found.get(key), list)]
     if missing:
         raise DataError(f"{file}: no list {missing[0]}, expected COCO's instances: {', '.join(KEYS)}")
-    return dict(found)
+    return found
 
 
 class Pictures:

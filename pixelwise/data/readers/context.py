@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pixelwise.data.archives import locate, read_text
+from pixelwise.data.archives import locate
 from pixelwise.data.items import Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.data.readers import voc
+from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
 # In the order of the published nets' outputs.

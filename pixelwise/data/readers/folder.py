@@ -15,9 +15,10 @@ from typing import Annotated, NamedTuple
 from annotated_types import Len
 from pydantic import Field
 
-from pixelwise.data.archives import locate, read_yaml, subfolders
+from pixelwise.data.archives import locate, subfolders
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
 from pixelwise.data.pictures import SUFFIXES
+from pixelwise.documents import read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
 
@@ -56,7 +57,7 @@ def read(root: Path) -> RawData:
 
 def read_classes(file: Path) -> FolderClasses:
     """classes.yaml as typed values. Raises DataError or ParamsError naming the key at fault."""
-    classes = parse(FolderClasses, read_yaml(file), str(file))
+    classes = parse(FolderClasses, read_yaml(file, "`names: [...]`"), str(file))
     if len(set(classes.names)) != len(classes.names):
         raise DataError(f"{file}: names: found a name twice, expected each once")
     if classes.colours and len(classes.colours) != len(classes.names):

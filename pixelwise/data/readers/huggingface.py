@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import Field
 
-from pixelwise.data.archives import DAMAGE, locate, read_text, read_yaml
+from pixelwise.data.archives import DAMAGE, locate
 from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
 from pixelwise.data.readers.folder import FolderClasses, held_out, label_values
+from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
 
@@ -76,7 +77,7 @@ def read(root: Path) -> RawData:
     """
     folder = locate(root, is_dataset, f"{SOURCE_FILE} or {', '.join(LAYOUTS)}")
     file = folder / SOURCE_FILE
-    found = read_yaml(file) if file.is_file() else {}
+    found = read_yaml(file, "`names: [...]`", default={})
     source = parse(Source, {key: found.pop(key) for key in [*found] if key in Source.model_fields}, str(file))
     tables = chosen_splits(load(folder, source), source, file)
     features = next(iter(tables.values())).features

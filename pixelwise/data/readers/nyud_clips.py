@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pixelwise.data.archives import locate, read_text, subfolders
+from pixelwise.data.archives import locate, subfolders
 from pixelwise.data.decoding import MAX_PIXELS, decode, shape
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
 from pixelwise.data.pictures import FORMATS, SUFFIXES, encode_map, rgb
 from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, is_nyud, place
 from pixelwise.data.readers.voc import disjoint, read_ids
+from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
 RAW = "raw"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate, read_text
+from pixelwise.data.archives import locate
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
 NAMES = (

@@ -1,7 +1,6 @@
 """Fine-tuning on the support: the baseline that optimises where guidance only reads (thesis §4.4)."""
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from pixelwise.families.guided.measure.categories import Floor, Told
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features, label
-from pixelwise.model_folder import MODEL_FILE, WEIGHTS_FILE
+from pixelwise.families.trained import read_description
+from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.upsampling import upsample_by_products
 from pixelwise.params import parse
 from pixelwise.training.checkpoints import load_weights
@@ -59,10 +59,7 @@ class FineTuning:
 
 def load_net(checkpoint: Path) -> GuidedNet:
     """The net that train wrote to `checkpoint`, ready to infer. Raises ModelError as FineTuning says."""
-    try:
-        described = json.loads((checkpoint / MODEL_FILE).read_text())
-    except (OSError, ValueError):
-        raise ModelError(f"{checkpoint / MODEL_FILE}: not readable, expected what `pixelwise train` wrote") from None
+    described = read_description(checkpoint)
     if described["family"] != "guided":
         raise ModelError(f"{checkpoint}: found family {described['family']}, expected guided")
     net = build(parse(NetworkParams, described["network"], f"{checkpoint}: network"), 2, pretrained=False)

@@ -88,7 +88,7 @@ def test_a_picture_whose_annotation_is_damaged_is_quarantined_and_the_others_com
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "found no JSON"), ("{}", "no list images"), ("[]", "no list images")]
+    ("text", "message"), [("{", "Invalid JSON"), ("{}", "no list images"), ("[]", "Input should be")]
 )
 def test_a_damaged_file_of_instances_is_named(tmp_path, text, message):
     (tmp_path / "annotations").mkdir()

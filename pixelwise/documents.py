@@ -1,0 +1,56 @@
+"""Reading JSON and YAML files, which an editor, a crash or a full disk may have damaged."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pixelwise.errors import DataError, PixelwiseError
+
+Kind = type[PixelwiseError]
+
+
+def read_json(file: Path, expected: str, kind: Any = dict[str, Any], default: Any = ...) -> Any:
+    """The JSON in `file` as a `kind`, a type that pydantic knows; `default`, if there is one, where there is no file.
+
+    Raises DataError saying what was found and what was `expected`.
+    """
+    if default is not ... and not file.is_file():
+        return default
+    try:
+        return TypeAdapter(kind).validate_json(read_text(file, expected))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = "".join(f"{part}: " for part in fault["loc"])
+        raise DataError(f"{file}: {place}{fault['msg']}, expected {expected}") from None
+
+
+def read_yaml(file: Path, expected: str, default: Any = ..., error: Kind = DataError) -> dict[str, Any]:
+    """The mapping in a YAML `file`; `default`, if there is one, where there is no file.
+
+    Raises `error` saying what was found and what was `expected`.
+    """
+    if default is not ... and not file.is_file():
+        return dict(default)
+    try:
+        found = yaml.safe_load(read_text(file, expected, error))
+    except (yaml.YAMLError, ValueError) as fault:
+        # A date that does not exist, such as 2001-99-99, is a plain ValueError.
+        raise error(f"{file}: not YAML: {' '.join(str(fault).split())}, expected {expected}") from None
+    if not isinstance(found, dict):
+        raise error(f"{file}: found {found!r}, expected {expected}")
+    return found
+
+
+def read_text(file: Path, expected: str = "UTF-8 text", error: Kind = DataError) -> str:
+    """The UTF-8 text in `file`. Raises `error` saying what was found and what was `expected`."""
+    try:
+        # Windows' editors put a byte order mark in front, which would become part of the first word.
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as fault:
+        reason = (fault.strerror or "unreadable").replace("No such file or directory", "no such file")
+        raise error(f"{file}: {reason}, expected {expected}") from None
+    except UnicodeDecodeError as fault:
+        found = f"byte {fault.start} is {fault.object[fault.start]:#04x}"
+        raise error(f"{file}: not UTF-8 text: {found}, expected {expected}") from None
