@@ -4,6 +4,7 @@
 # make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
 # make check      lint, format and types
 # make deps       write the code dependencies of dvc.yaml from the imports
+# make docs       the documentation as a site, in site/index.html
 # make lock       resolve the packages of pyproject.toml into the two lock files
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ export DVC_NO_ANALYTICS := 1
 # Set in many containers: each command of a second would compile a thousand modules, and take two.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: deps setup dev pipeline test test-slow test-gpu check lock
+.PHONY: docs deps setup dev pipeline test test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -58,6 +59,11 @@ check: dev
 
 deps: dev
 	@python -m flows.dependencies
+
+docs: dev
+	@pixelwise study --redraw --out docs/studies > /dev/null
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+	@echo "open site/index.html"
 
 lock: setup
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
