@@ -5,10 +5,10 @@ from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
 
 PARAMS_FILE = Path("params.yaml")
@@ -47,19 +47,38 @@ def read_section(file: Path, section: str) -> dict[str, Any]:
 
     Raises ParamsError where the file or the section is missing or is no mapping.
     """
-    try:
-        found = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise ParamsError(f"{file}: no such file, expected the pipeline's parameters") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    found: Any = read_yaml(file, "the pipeline's parameters", error=ParamsError)
     for key in section.split("."):
         if not isinstance(found, Mapping) or key not in found:
             raise ParamsError(f"{file}: section {section}: not found")
         found = found[key]
     if not isinstance(found, Mapping):
-        raise ParamsError(f"{file}: section {section}: found {found!r}, expected a mapping")
+        raise ParamsError(f"{file}: section {section}: found {found!r}, expected a mapping, {{}} for the defaults")
     return dict(found)
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one; of a key in several, the last wins, mappings being merged in turn."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            result[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def flatten(values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """The values of nested mappings by their dotted keys below `at`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flatten(value, f"{at}{key}.") if isinstance(value, Mapping) else {f"{at}{key}": value}
+    return found
+
+
+def defaults(model: type[Params]) -> dict[str, Any]:
+    """The default values of a section, as YAML holds them."""
+    return model().model_dump(mode="json")
 
 
 def parse(model: type[P], values: Mapping[str, Any], source: str) -> P:

@@ -143,7 +143,7 @@ def test_without_a_section_the_options_are_all_there_is():
         ("a: 1.0", "a: b", "params.yaml: toy.weights.a: found 'b', expected: Input should be a valid number"),
         ("toy:", "tay:", "params.yaml: section toy: not found"),
         ("toy:", "toy: [", "params.yaml: not YAML: "),
-        (PARAMS, "toy: 3", "params.yaml: section toy: found 3, expected a mapping"),
+        (PARAMS, "toy: 3", "params.yaml: section toy: found 3, expected a mapping, {} for the defaults"),
     ],
 )
 def test_a_bad_key_is_named_with_file_and_section_in_one_line(params_file, old, new, message):

@@ -33,9 +33,13 @@ class Bench:
         """The training parameters of one run."""
         return training(study, variant, seed, find(study.family).TrainParams, self.params_file, self.is_quick)
 
+    def shared(self, study: Study) -> dict[str, Any]:
+        """The training parameters that all variants start from."""
+        return shared(study, find(study.family).TrainParams, self.params_file)
+
     def val_split(self, study: Study) -> str:
         """The split that the study scores."""
-        params: Any = parse(find(study.family).TrainParams, shared(study, self.params_file), f"study {study.name}")
+        params: Any = parse(find(study.family).TrainParams, self.shared(study), f"study {study.name}")
         return str(params.val_split)
 
     def place(self, study: Study, params: Any) -> Path:

@@ -7,11 +7,11 @@ from typing import Any
 from pixelwise.data.splits import Split
 from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams, score
 from pixelwise.model_folder import ModelFolder
-from pixelwise.params import parse
+from pixelwise.params import merge, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
 from pixelwise.studies.staged_net import NET
-from pixelwise.studies.study import Study, Variant, merged
+from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trainings import locked, trained
 
 # Of a study that only has to run through.
@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
 
 def task_of(study: Study, variant: Variant, bench: Bench) -> GuidedEvaluateParams:
     """What a variant is scored on. Raises ParamsError naming the study, the variant and the first bad key."""
-    values = merged({"split": bench.val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
+    values = merge({"split": bench.val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
     return parse(GuidedEvaluateParams, values, f"study {study.name}: {variant.name}")
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixelwise.data.items import Classes
 from pixelwise.files import write_bytes, write_text
+from pixelwise.params import flatten
 from pixelwise.reporting import page
 from pixelwise.reporting.pictures import VOID_COLOUR, Picture, colourise
 from pixelwise.reporting.results import encode
@@ -16,7 +17,6 @@ from pixelwise.reporting.sheet import SheetRow, picture_sheet
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row
 from pixelwise.studies.study import Variant
-from pixelwise.tracking.runs import flatten_params
 
 VIDEO = (
     "One net measures every schedule in turns in one process. Times exclude picture decoding; on clips they are "
@@ -92,8 +92,8 @@ def tabulate_variant(row: Row, keys: Sequence[str], with_thesis: Sequence[str]) 
 
 def describe_settings(variant: Variant) -> str:
     """The parameters that a variant changes in training, then those that it changes in scoring."""
-    trained = ", ".join(f"{key}: {value}" for key, value in flatten_params(variant.overrides))
-    scored = ", ".join(f"{key}: {value}" for key, value in flatten_params(variant.evaluate))
+    trained = ", ".join(f"{key}: {value}" for key, value in flatten(variant.overrides).items())
+    scored = ", ".join(f"{key}: {value}" for key, value in flatten(variant.evaluate).items())
     return "; ".join(filter(None, [trained, f"scored with {scored}" if scored else ""]))
 
 
@@ -159,7 +159,7 @@ def describe_origin(outcome: Outcome) -> Mapping[str, str]:
     if study.is_computed:
         return facts
     base = f"in all variants: {study.family}.train of the parameters file, overridden by the study's base"
-    return {**facts, "parameters": base, **dict(flatten_params(measured.parameters))}
+    return {**facts, "parameters": base, **flatten(measured.parameters)}
 
 
 def build_sheet(

@@ -7,9 +7,9 @@ from pixelwise.documents import read_json
 from pixelwise.families import find
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
-from pixelwise.params import parse, read_section
+from pixelwise.params import merge, parse, read_section
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.study import Study, Variant, merged
+from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trainings import locked, names_of, trained
 
 FAMILY = "clockwork"
@@ -44,7 +44,7 @@ def cut_net(study: Study, bench: Bench) -> Path:
 def cutting(study: Study, bench: Bench, start: Path) -> Any:
     """How the net trained in `start` is cut, and its clock taught."""
     family: Any = find(FAMILY)
-    section = merged(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
+    section = merge(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
     params = parse(family.TrainParams, section, f"study {study.name}")
     described = read_json(start / MODEL_FILE, f"a trained model; delete {start} to train again")
     return family.started(params, described, start)

@@ -1,6 +1,6 @@
 """A study as data: pixelwise/studies/tables/NAME.yaml, read and checked before anything runs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
-from pixelwise.params import P, Params, parse, read_section
+from pixelwise.params import P, Params, defaults, merge, parse, read_section
 from pixelwise.studies.columns import COLUMNS
 
 FOLDER = Path(__file__).resolve().parent / "tables"
@@ -115,33 +115,22 @@ def load(name: str) -> Study:
     own = read_yaml(FOLDER / f"{name}.yaml", "a study", error=ParamsError)
     base = own.get("recipe")
     common = read_yaml(BASES / f"{base}.yaml", "a base of studies", error=ParamsError) if base else {}
-    return parse(Study, {"name": name, **merged(common, own)}, f"study {name}")
+    return parse(Study, {"name": name, **merge(common, own)}, f"study {name}")
 
 
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one; of a key in several, the last wins, mappings being merged in turn."""
-    result: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            old = result.get(key)
-            both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
-    return result
-
-
-def shared(study: Study, params_file: Path) -> dict[str, Any]:
-    """The training parameters that all variants start from: params.yaml and the study's base over it."""
-    return merged(read_section(params_file, f"{study.family}.train"), study.base)
+def shared(study: Study, kind: type[Params], params_file: Path) -> dict[str, Any]:
+    """The training parameters, a `kind`, that all variants start from: params.yaml over the defaults, then the base."""
+    return merge(defaults(kind), read_section(params_file, f"{study.family}.train"), study.base)
 
 
 def training(study: Study, variant: Variant, seed: int, kind: type[P], params_file: Path, is_quick: bool) -> P:
     """The training parameters of one run. Raises ParamsError naming the study, the variant and the first bad key."""
     quick = study.quick if is_quick else {}
-    values = merged(shared(study, params_file), variant.overrides, quick, {"seed": seed})
+    values = merge(shared(study, kind, params_file), variant.overrides, quick, {"seed": seed})
     return parse(kind, values, f"study {study.name}: {variant.name}")
 
 
 def scoring(study: Study, variant: Variant, params: P) -> P:
     """The parameters under which the net that `params` trained is scored."""
-    values = merged(params.model_dump(mode="json"), variant.evaluate)
+    values = merge(params.model_dump(mode="json"), variant.evaluate)
     return parse(type(params), values, f"study {study.name}: {variant.name}: evaluate")

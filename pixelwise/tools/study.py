@@ -20,7 +20,7 @@ from pixelwise.params import PARAMS_FILE, parse
 from pixelwise.progress import progress
 from pixelwise.studies.outcome import Figures, Measured, Outcome, Run, judge_study, read_measured
 from pixelwise.studies.report import Listing, StudyReport, format_outcome
-from pixelwise.studies.study import Study, load, names, shared
+from pixelwise.studies.study import Study, load, names
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -153,7 +153,7 @@ def run_study(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, opt
         images={split: len(bench.data.split(split)) for split in bench.data.splits},
         command=f"pixelwise study {study.name} {options} --seeds {','.join(map(str, seeds))}",
         is_quick=bench.is_quick,
-        parameters=shared(study, bench.params_file),
+        parameters=bench.shared(study),
         rows=tuple(Figures(name=name, runs=tuple(found)) for name, found in runs.items()),
     )
     return record_study(judge_study(study, measured), out, sheet)

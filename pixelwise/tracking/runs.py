@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import DataError, RegistryError
 from pixelwise.model_folder import ModelFolder
+from pixelwise.params import flatten
 from pixelwise.tracking import sender, unsent_runs
 from pixelwise.tracking.machine_load import MachineLoadMonitor
 from pixelwise.tracking.store import (
@@ -185,7 +186,7 @@ def describe_run(
         "name": name,
         "start_time": unsent_runs.now_milliseconds(),
         "tags": {**tags, **read_context_tags()},
-        "params": [(key, value[:LONGEST_VALUE]) for key, value in flatten_params(params)],
+        "params": [(key, str(value)[:LONGEST_VALUE]) for key, value in flatten(params).items()],
     }
 
 
@@ -232,15 +233,6 @@ def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict
     """Metrics as the spool keeps them, measured now."""
     now = unsent_runs.now_milliseconds()
     return [{"key": name, "value": float(value), "timestamp": now, "step": step} for name, value in values.items()]
-
-
-def flatten_params(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted key, value as text) of nested parameters."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten_params(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
 
 
 def read_context_tags() -> dict[str, str]:

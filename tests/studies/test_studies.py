@@ -6,11 +6,11 @@ import yaml
 from pixelwise.errors import ParamsError
 from pixelwise.families import find
 from pixelwise.identity import PROJECT
-from pixelwise.params import PARAMS_FILE, parse
+from pixelwise.params import PARAMS_FILE, merge, parse
 from pixelwise.studies import study as study_file
 from pixelwise.studies.requirements import require_own
 from pixelwise.studies.staged_net import NET
-from pixelwise.studies.study import Study, load, merged, names, scoring, training
+from pixelwise.studies.study import Study, load, names, scoring, training
 
 PARAMS = PROJECT / PARAMS_FILE
 SMALL = {
@@ -148,7 +148,7 @@ def test_a_study_lies_over_its_recipe_and_an_unknown_one_is_named(tmp_path, monk
 
 
 def test_what_another_data_sets_recipe_changes_of_params_yaml_changes_no_study(tmp_path):
-    changed = merged(
+    changed = merge(
         yaml.safe_load(PARAMS.read_text()),
         {
             "fcn": {
@@ -175,11 +175,3 @@ def test_a_bad_override_is_named_with_its_study_and_variant():
     study = small(variants=[{"name": "a", "overrides": {"network": {"stride": [32]}}}])
     with pytest.raises(ParamsError, match=r"study small: a\.network\.stride: unknown key"):
         training(study, study.variants[0], 0, find("fcn").TrainParams, PARAMS, False)
-
-
-def test_of_merged_layers_the_last_wins_key_by_key():
-    assert merged({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}}, {"a": {"e": 0}, "d": {"f": 1}}) == {
-        "a": {"b": 1, "c": [3], "e": 0},
-        "d": {"f": 1},
-    }
-    assert merged({"a": {"b": 1}}, {"a": None}) == {"a": None}
