@@ -7,10 +7,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.lock import PIPELINE_LOCK, run_lock
 from flows.messages import told
+from flows.pipeline import PIPELINE_LOCK
 from flows.prefect_tasks import on_dask, run_steps
 from flows.tries import ONCE, Tries
+from pixelwise.file_lock import hold_lock
 
 
 @flow(name="predict", persist_result=False)
@@ -45,7 +46,7 @@ async def verify(data: Path = Path("data/prepared"), tries: Tries = ONCE) -> Sta
 
 async def alone(commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None) -> State[None]:
     """Run commands of pixelwise, by name, as tasks, unless another run holds `lock`."""
-    with run_lock(Path.cwd() / lock) as is_ours:
+    with hold_lock(Path.cwd() / lock, waits=False) as is_ours:
         if not is_ours:
             return told("Skipped", f"skipped: busy, another run holds {lock}")
         states = await run_steps(commands, tries) if dask is None else await on_dask(dask, commands, tries)

@@ -15,7 +15,6 @@ from prefect.states import Completed, Failed
 
 from flows.dag import Stage, read_dag, select, stages_of
 from flows.dvc_stage import StageResult, reproduce, result_of
-from flows.lock import PIPELINE_LOCK, run_lock
 from flows.messages import tell_and_log, told
 from flows.release import release
 from flows.settings import prepare_dvc
@@ -23,6 +22,9 @@ from flows.slots import Slots, default_slots, gpus
 from flows.summary import count_states, markdown, read_scores
 from flows.tries import ONCE, Tries
 from pixelwise.errors import PixelwiseError
+from pixelwise.file_lock import hold_lock
+
+PIPELINE_LOCK = Path(".state/pipeline.lock")
 
 
 @flow(name="pipeline", persist_result=False)
@@ -36,7 +38,7 @@ async def pipeline(
     directory, as DVC does.
     """
     project = Path.cwd()
-    with run_lock(project / PIPELINE_LOCK) as is_ours:
+    with hold_lock(project / PIPELINE_LOCK, waits=False) as is_ours:
         if not is_ours:
             return told("Skipped", f"skipped: busy, another run of the pipeline holds {PIPELINE_LOCK}")
         try:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from flows.lock import is_locked
+from pixelwise.file_lock import lock
 
 DEVICES = Path("/dev")
 POLL_SECONDS = 0.5
@@ -46,7 +46,7 @@ async def gpus() -> AsyncIterator[None]:
 async def gpu(device: Path) -> AsyncIterator[None]:
     """Hold one GPU."""
     with device.open("rb") as file:
-        while not is_locked(file.fileno()):
+        while not lock(file.fileno(), waits=False):
             await asyncio.sleep(POLL_SECONDS)
         yield
 

@@ -1,8 +1,9 @@
 """DVC's list of who works on which file, which a DVC that is killed as it writes it leaves cut."""
 
-import fcntl
 import json
 from pathlib import Path
+
+from pixelwise.file_lock import hold_lock
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 # Held by whoever reads or writes the list.
@@ -17,9 +18,8 @@ def remove_truncated_lock(project: Path) -> None:
     file = project / RWLOCK
     if not file.is_file():
         return
-    with (project / RWLOCK_GUARD).open("a") as guard:
-        # Else one that another DVC is about to write would look cut.
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    # Else one that another DVC is about to write would look cut.
+    with hold_lock(project / RWLOCK_GUARD):
         try:
             json.loads(file.read_text())
         except ValueError:

@@ -6,13 +6,14 @@ from typing import Any
 
 from pixelwise.data.splits import Split
 from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams, score
+from pixelwise.file_lock import hold_lock
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import merge, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
 from pixelwise.studies.staged_net import NET
 from pixelwise.studies.study import Study, Variant
-from pixelwise.studies.trainings import locked, trained
+from pixelwise.studies.trainings import trained
 
 # Of a study that only has to run through.
 QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
@@ -37,7 +38,7 @@ def guided_model(study: Study, bench: Bench) -> Path:
     if bench.model:
         return bench.model
     place = bench.models / str(trained(study, NET, study.seeds[0], bench).fingerprint)[:16]
-    with locked(bench.models / ".locks" / place.name):
+    with hold_lock(bench.models / ".locks" / place.name):
         # Export writes export.json last.
         if not ModelFolder(place).export.is_file():
             bench.export(place, place)

@@ -6,11 +6,12 @@ from typing import Any
 from pixelwise.documents import read_json
 from pixelwise.families import find
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
+from pixelwise.file_lock import hold_lock
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.params import merge, parse, read_section
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.study import Study, Variant
-from pixelwise.studies.trainings import locked, names_of, trained
+from pixelwise.studies.trainings import names_of, trained
 
 FAMILY = "clockwork"
 # What variants share, as a variant of its own.
@@ -31,7 +32,7 @@ def cut_net(study: Study, bench: Bench) -> Path:
     params = cutting(study, bench, start)
     mark = bench.origin(params, FAMILY, bench.data.root)["fingerprint"][:16]
     place = bench.models / mark
-    with locked(bench.models / ".locks" / mark):
+    with hold_lock(bench.models / ".locks" / mark):
         # Export writes export.json last.
         if not ModelFolder(place).export.is_file():
             labels = names_of(study, Variant(name="stages"), study.seeds[0], bench)

@@ -1,9 +1,7 @@
 """The trainings behind a study's figures: each is run once, by whichever study comes first, and used by all."""
 
-import fcntl
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +10,7 @@ from annotated_types import Len
 
 from pixelwise.documents import read_json
 from pixelwise.families import find
+from pixelwise.file_lock import hold_lock
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_json
 from pixelwise.model_folder import HISTORY_FILE, RUN_FILE, WEIGHTS_FILE
@@ -31,7 +30,7 @@ def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
     """The scores of one training, run unless it was before; with `evaluate`, those of the net on other inputs."""
     params = bench.params(study, variant, seed)
     place, labels = bench.place(study, params), names_of(study, variant, seed, bench)
-    with locked(bench.models / ".locks" / place.name):
+    with hold_lock(bench.models / ".locks" / place.name):
         # train writes run.json last.
         is_new = not (place / RUN_FILE).is_file()
         if is_new:
@@ -56,18 +55,6 @@ def names_of(study: Study, variant: Variant, seed: int, bench: Bench) -> tuple[s
     experiment = f"{study.name}-quick" if bench.is_quick else study.name
     tags = {"study": study.name, "variant": variant.name, "seed": str(seed)}
     return experiment, f"{variant.name}, seed {seed}", tags
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the lock `file` for as long as the block, waiting for another study that does.
-
-    The kernel frees it when its holder dies, so a killed study leaves nothing to clean up.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
 
 
 def log_once(

@@ -6,16 +6,16 @@ A run folder holds what one run has yet to send: `facts.json` (how to make the r
 twice: MLflow keeps one of two equal metrics.
 """
 
-import fcntl
 import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+from pixelwise.file_lock import hold_lock
 from pixelwise.files import write_json
 
 UNSENT_FOLDER = Path(".state/tracking")
@@ -33,13 +33,9 @@ def is_local(run_id: str) -> bool:
     return run_id.startswith(LOCAL_PREFIX)
 
 
-@contextmanager
-def lock_unsent() -> Iterator[None]:
-    """Alone with the spool: a run folder is not sent while another process adds to it, nor by two at once."""
-    UNSENT_FOLDER.mkdir(parents=True, exist_ok=True)
-    with (UNSENT_FOLDER / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def lock_unsent() -> AbstractContextManager[bool]:
+    """The lock that keeps a run folder from being sent twice at once, or while another process adds to it."""
+    return hold_lock(UNSENT_FOLDER / ".lock")
 
 
 def list_unsent() -> list[Path]:

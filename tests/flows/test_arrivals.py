@@ -9,7 +9,8 @@ import time
 import pytest
 from support.dvc_repository import make_repository
 
-from flows.lock import PIPELINE_LOCK, run_lock
+from flows.pipeline import PIPELINE_LOCK
+from pixelwise.file_lock import hold_lock
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 STAGES = f"""\
@@ -138,7 +139,7 @@ def test_files_that_still_arrive_are_left_for_the_next_time(repository, retraini
 
 def test_while_the_pipeline_runs_ingest_is_skipped(repository, retraining):
     drop(repository, "first")
-    with run_lock(repository / PIPELINE_LOCK):
+    with hold_lock(repository / PIPELINE_LOCK, waits=False):
         state = ingest(retraining)
     assert (state.name, runs_of(retraining)) == ("Skipped", 0)
     assert "busy" in state.message

@@ -4,8 +4,8 @@ import pytest
 from support.channel_model import write_channel_model
 from support.image_sets import noise, save
 
-from flows.lock import run_lock
 from flows.tries import Tries
+from pixelwise.file_lock import hold_lock
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -32,7 +32,7 @@ def test_a_step_that_fails_is_tried_again_and_ends_in_its_one_line(folder, capsy
 
 
 def test_a_second_prediction_is_skipped(folder, capsys):
-    with run_lock(folder / ".state/predict.lock"):
+    with hold_lock(folder / ".state/predict.lock", waits=False):
         assert predict().name == "Skipped"
     assert "skipped: busy" in capsys.readouterr().out
 

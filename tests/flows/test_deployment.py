@@ -6,7 +6,8 @@ import pytest
 from support.dvc_repository import replace
 from support.prefect_checkout import environment, make_checkout, prefect, run_deployment, running
 
-from flows.lock import PIPELINE_LOCK, run_lock
+from flows.pipeline import PIPELINE_LOCK
+from pixelwise.file_lock import hold_lock
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +64,7 @@ def test_the_deployments_run_on_a_worker(checkout, prefect_server):
         assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")
         name, message = run_deployment(checkout, url, "verify/weekly")
         assert (name, message.partition(":")[0]) == ("Completed", "as they were kept")
-        with run_lock(checkout / PIPELINE_LOCK):
+        with hold_lock(checkout / PIPELINE_LOCK, waits=False):
             assert run_deployment(checkout, url, "verify/weekly")[0] == "Skipped"
     assert (checkout / "d.txt").is_file()
 

@@ -3,8 +3,9 @@ import asyncio
 import pytest
 from support.dvc_repository import make_repository, replace, repro
 
-from flows.lock import PIPELINE_LOCK, run_lock
+from flows.pipeline import PIPELINE_LOCK
 from flows.tries import Tries
+from pixelwise.file_lock import hold_lock
 from pixelwise.tracking.store import UnreachableError
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -87,7 +88,7 @@ def test_a_failed_stage_fails_the_flow_in_one_line_and_stops_what_needs_it(repos
 
 
 def test_a_second_run_ends_as_skipped_busy(repository, capsys):
-    with run_lock(repository / PIPELINE_LOCK):
+    with hold_lock(repository / PIPELINE_LOCK, waits=False):
         state = run()
     assert (state.is_completed(), state.name) == (True, "Skipped")
     assert "skipped: busy" in capsys.readouterr().out

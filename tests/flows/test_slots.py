@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from flows.lock import run_lock
 from flows.slots import Slots, default_slots, gpus, visible_gpus
+from pixelwise.file_lock import hold_lock
 
 
 def most_beside(work, count):
@@ -67,7 +67,7 @@ def test_a_gpu_that_another_holds_is_waited_for_and_one_that_is_free_is_not(devi
             taken.append(named)
 
     async def run():
-        with run_lock(devices / "nvidia0"):
+        with hold_lock(devices / "nvidia0", waits=False):
             waiting = asyncio.create_task(take("0"))
             await asyncio.sleep(0)
             await take("1")
