@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from pixelwise import command
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
+from pixelwise.families import find_measure
+from pixelwise.families.exported import family_of
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
 from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, save_evidence
@@ -62,7 +64,7 @@ def run(
 
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
-    files = list_evidence_files(model, evaluation, benchmark)
+    files = list_evidence_files(model, find_measure(family_of(model)).evidence(evaluation), benchmark)
     hashes = hash_model_files(model)
     require_same_model(hashes, model, evaluation)
     trained = read_run(ModelFolder(model).run)
@@ -88,10 +90,8 @@ def run(
 
 
 def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
-    """Raise DataError where the folder `model` has no graph, or the evaluation is of another one."""
+    """Raise DataError where the evaluation is of another graph."""
     graph = ModelFolder(model).graph()
-    if not any(name.endswith(".onnx") for name in hashes):
-        raise DataError(f"{graph}: no such file, expected the exported model")
     scored = read_json(evaluation / METRICS, "scores of evaluate").get("model_sha256")
     expected = hashes.get(GRAPH_FILE)
     # Scores of a family of several graphs, none of which labels images by itself, do not name them.

@@ -13,7 +13,7 @@ import torch
 from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, PreparedData
 from pixelwise.errors import ParamsError
-from pixelwise.families import find
+from pixelwise.families import DEFAULT, find
 from pixelwise.families.trained import read_description
 from pixelwise.files import write_bytes, write_json
 from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
@@ -178,7 +178,7 @@ def begun(work: Path) -> str | None:
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line: the family names the parameters, so it is read first."""
     with command.plain_errors():
-        family = command.value_of("family", argv, default="fcn")
+        family = command.value_of("family", argv, default=DEFAULT)
         command.main(run, "{family}.train", argv, params=find(family).TrainParams)
 
 

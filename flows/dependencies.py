@@ -9,12 +9,15 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from pixelwise import families
 from pixelwise.cli import module_of
 from pixelwise.files import write_text
 from pixelwise.identity import PACKAGES, PROJECT, code_closure
 
 DVC_FILE = PROJECT / "dvc.yaml"
 FAMILIES = Path("pixelwise/families/__init__.py")
+# Step -> what it asks a family for; else how it learns.
+HOOKS = {"evaluate": ("find_options", "find_measure")}
 
 
 def step_closure(stage: str, command: str) -> list[str]:
@@ -28,7 +31,8 @@ def step_closure(stage: str, command: str) -> list[str]:
         raise ValueError(f"dvc.yaml: {stage}: command {command!r}, expected pixelwise VERB")
     modules = [module_of(found[1])]
     if FAMILIES in code_closure(modules):
-        modules.append(f"pixelwise.families.{stage.partition('-')[2]}.family")
+        family = stage.partition("-")[2]
+        modules += [families.module_of(family, find) for find in HOOKS.get(found[1], ("find",))]
     return [path.as_posix() for path in code_closure(modules)]
 
 

@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pixelwise.data.given import read_picture as read_picture
     from pixelwise.data.prepared import PreparedData as PreparedData
     from pixelwise.data.readers import read_dataset as read_dataset
     from pixelwise.errors import PixelwiseError as PixelwiseError
     from pixelwise.families.clockwork.runtime.engines import open_video_model as open_video_model
-    from pixelwise.families.guided.measure.files import read_picture as read_picture
-    from pixelwise.families.guided.measure.prediction import open_guided as open_guided
+    from pixelwise.families.guided.runtime.model import open_guided as open_guided
     from pixelwise.families.guided.runtime.session import GuidedModel as GuidedModel
     from pixelwise.families.guided.runtime.session import GuidedSession as GuidedSession
     from pixelwise.inference.session import open_model as open_model
@@ -33,12 +33,12 @@ MODULES = {
     "GuidedSession": "pixelwise.families.guided.runtime.session",
     "PixelwiseError": "pixelwise.errors",
     "PreparedData": "pixelwise.data.prepared",
-    "open_guided": "pixelwise.families.guided.measure.prediction",
+    "open_guided": "pixelwise.families.guided.runtime.model",
     "open_model": "pixelwise.inference.session",
     "open_video_model": "pixelwise.families.clockwork.runtime.engines",
     "overlay": "pixelwise.reporting.pictures",
     "read_dataset": "pixelwise.data.readers",
-    "read_picture": "pixelwise.families.guided.measure.files",
+    "read_picture": "pixelwise.data.given",
 }
 __all__ = list(MODULES)
 

@@ -29,6 +29,7 @@ FLOORS = [
     "pixelwise.families.guided",
     "pixelwise.families.fcn",
     "pixelwise.families",
+    "pixelwise.evaluation",
     "pixelwise.training",
     "pixelwise.validation",
     "pixelwise.reporting",

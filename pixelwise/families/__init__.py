@@ -1,23 +1,25 @@
-"""The families of nets, one module each, found by name. The train and export steps know no family: they call its hooks.
-
-build    the net, from `network` parameters and a number of classes
-fit      learn from the prepared data: most call `learning.loop.fit` with a task of their own (still images for the FCN
-         and the composition, episodes for the guide); one that is calibrated, not trained, returns what it measured
-graphs   the ONNX graphs to export: one for the FCN, one a stage for the clockwork, three for the guide
-task_of  what `fit` learns from, its splits `train` and `val` among it: studies ask it whether the data has all of it
-illustrate  optional: PNGs of what was learned, by file name; train writes them beside the weights and to MLflow
-rescore  the validation scores of a trained net under other parameters: studies compare what a net makes of other inputs
-started  only of a family that needs a trained net: the parameters with that net filled in
-"""
+"""The families of nets, a room each: `NAME/`. Code outside a room uses its hooks alone; `hooks.py` documents them."""
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ParamsError
 
 if TYPE_CHECKING:
-    from pixelwise.families.hooks import Family
+    from pixelwise.families.hooks import Measure, Options, Runtime
+    from pixelwise.families.learning import Family
+
+# The family whose options --help shows where no other is named.
+DEFAULT = "fcn"
+# Function that finds hooks -> their module in a room, and the module that a room without one shares.
+MODULES = {
+    "find": ("family", ""),
+    "find_options": ("options", "pixelwise.families.options"),
+    "find_runtime": ("runtime.model", "pixelwise.inference.session"),
+    "find_measure": ("measure.evaluation", "pixelwise.evaluation.images"),
+}
 
 
 def names() -> list[str]:
@@ -26,8 +28,42 @@ def names() -> list[str]:
 
 
 def find(name: str) -> "Family":
-    """The hooks of the family called `name`. Raises ParamsError where there is none."""
+    """How the family called `name` learns. Raises ParamsError where there is none."""
+    return load(name, "find")
+
+
+def find_options(name: str) -> "Options":
+    """What a user sets of exported models of the family called `name`. Raises ParamsError where there is none."""
+    return load(name, "find_options")
+
+
+def find_runtime(name: str) -> "Runtime":
+    """How exported models of the family called `name` label. Raises ParamsError where there is none."""
+    return load(name, "find_runtime")
+
+
+def find_measure(name: str) -> "Measure":
+    """How exported models of the family called `name` are scored. Raises ParamsError where there is none."""
+    return load(name, "find_measure")
+
+
+def load(name: str, function: str) -> Any:
+    """The module with the hooks that `function` finds. Raises ParamsError where there is no family called `name`."""
     if name not in names():
         raise ParamsError(f"family {name!r}: unknown, expected one of {', '.join(names())}")
-    family: Family = importlib.import_module(f"{__name__}.{name}.family")
-    return family
+    return importlib.import_module(module_of(name, function))
+
+
+def module_of(name: str, function: str) -> str:
+    """The dotted name of the module with the hooks of the family called `name` that `function` finds."""
+    inside, shared = MODULES[function]
+    own = f"{__name__}.{name}.{inside}"
+    return shared if shared and not has_module(own) else own
+
+
+def has_module(name: str) -> bool:
+    """Whether there is a module of the dotted `name`, in a package that may be missing too."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,4 +1,4 @@
-"""What a model file must be before it is loaded: one file that holds all of its data, with the hash on record.
+"""What a model file says of itself, and what it must be before it is loaded: one file with the hash on record.
 
 Reads ONNX's Protocol Buffers as far as is needed: the numbers are those of the fields in onnx.proto.
 """
@@ -23,6 +23,7 @@ MESSAGES = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
+METADATA = 14
 DEEPEST = 100
 
 
@@ -36,6 +37,25 @@ def require_sealed(file: Path) -> None:
         raise ModelError(f"{file}: not a graph that ONNX Runtime can load (no ONNX in it)") from None
     if outside:
         raise ModelError(f"{file}: keeps data in other files, expected one file as `pixelwise export` writes it")
+
+
+def read_metadata(file: Path) -> dict[str, str]:
+    """What the graph in `file` says of itself, by key; the graph is not loaded. Raises ModelError where it is none."""
+    try:
+        found = [value for field, value in fields(memoryview(file.read_bytes())) if field == METADATA]
+        entries = [dict(fields(value)) for value in found if isinstance(value, memoryview)]
+        return {text_of(entry[1]): text_of(entry.get(2, memoryview(b""))) for entry in entries}
+    except OSError as error:
+        raise ModelError(f"{file}: {(error.strerror or 'unreadable').lower()}, expected a graph") from None
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise ModelError(f"{file}: not a graph that ONNX Runtime can load (no ONNX in it)") from None
+
+
+def text_of(value: memoryview | int) -> str:
+    """The text in a field of a message. Raises ValueError where it holds no UTF-8, TypeError where it is a number."""
+    if isinstance(value, int):
+        raise TypeError(f"found {value}, expected a text")
+    return str(value, "utf-8")
 
 
 def names_data_elsewhere(content: memoryview, message: str, depth: int = 0) -> bool:

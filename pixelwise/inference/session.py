@@ -78,6 +78,10 @@ class Segmenter:
         """Every map that the graph gives, (N, H, W) uint8 by name. `given` and what is raised: as for `predict`."""
         return dict(zip(self.outputs, self.session.run(list(self.outputs), self.feeds(given)), strict=True))
 
+    def stream(self) -> "FrameByFrame":
+        """What labels the frames of videos: each on its own."""
+        return FrameByFrame(self)
+
     def feeds(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What of `given` the graph takes, of the types that it takes. Raises ModelError like `predict`."""
         if missing := set(self.inputs) - set(given):
@@ -87,6 +91,29 @@ class Segmenter:
                 found = f"{given[name].dtype} {given[name].shape}"
                 raise ModelError(f"{name}: found {found}, expected uint8 (N, H, W, 3)")
         return {name: given[name].astype(np.int32) if name == "depth" else given[name] for name in self.inputs}
+
+
+@dataclass(frozen=True)
+class FrameByFrame:
+    """Labels every frame of a video as a picture of its own: what a model without state makes of video."""
+
+    segmenter: Segmenter
+
+    def reset(self) -> None:
+        """Nothing is kept from frame to frame."""
+
+    def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:  # noqa: ARG002 - a stream's
+        """The label (H, W) uint8 of a frame (H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
+        label: np.ndarray = self.segmenter.predict(image[None])[0]
+        return label
+
+    def annotate(self, overlay: np.ndarray) -> np.ndarray:
+        """The overlay as it is."""
+        return overlay
+
+    def summary(self) -> str:
+        """Nothing to say."""
+        return ""
 
 
 def stacked(samples: Sequence[Labelled]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Evidence: the files that a model version is judged by, kept with it so that a champion can be judged again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,15 +15,9 @@ METRICS, IMAGES, BENCHMARK = "metrics.json", "images.npz", "benchmark.json"
 OBJECT = "a JSON object"
 
 
-def list_evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
-    """The files of a model's evidence. Raises DataError naming the first that is missing.
-
-    A family of several graphs, none of which labels images by itself, has no scores an image: the gate cannot judge it.
-    """
-    folder = ModelFolder(model)
-    files = [evaluation / METRICS, folder.export]
-    if folder.graph().is_file() or not folder.graphs():
-        files.append(evaluation / IMAGES)
+def list_evidence_files(model: Path, scores: Sequence[Path], benchmark: Path | None) -> list[Path]:
+    """The files of a model's evidence, its `scores` among them. Raises DataError naming the first that is missing."""
+    files = [*scores, ModelFolder(model).export]
     if benchmark is not None:
         files.append(benchmark / BENCHMARK)
     for file in files:

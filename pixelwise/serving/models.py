@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pixelwise.errors import ModelError
+from pixelwise.families import find_runtime
+from pixelwise.families.exported import family_of
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
-from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-# family -> what takes a model of several graphs, and the graph by which its folder is known.
-INSTEAD = {
-    "clockwork": "`pixelwise predict --schedule NAME` labels videos with it",
-    "guided": "`pixelwise predict --guidance FILE` labels pictures and videos with it",
-}
-MARKS = {"clockwork": "stage1", "guided": "encode"}
 # Any small picture shows whether a graph runs.
 TRIAL = (1, 64, 64, 3)
 
@@ -57,26 +52,24 @@ def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider
 
 def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
     """Open the graph of `model` and label a small picture with it; `source` is what errors call it."""
-    for family, mark in MARKS.items():
-        if ModelFolder(model).graph(mark).is_file():
-            raise several(source, family)
+    require_one_graph(model, source)
     file = graph_file(model)
     try:
         # One huge picture would else cost the service its memory until its end.
         segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
     except ModelError as error:
         raise type(error)(str(error).replace(str(file), source)) from None
-    if (family := segmenter.metadata.get("family", "")) in INSTEAD:
-        raise several(source, family)
     if segmenter.inputs != ("image",):
         raise ModelError(f"{source}: takes {' and '.join(segmenter.inputs)}, expected image alone: requests have one")
     require_labels(segmenter, source)
     return Served(segmenter, name, version, sha256_file(file))
 
 
-def several(source: str, family: str) -> ModelError:
-    """The error about a model of more than one graph."""
-    return ModelError(f"{source}: a model of several graphs ({family}), expected one graph; {INSTEAD[family]}")
+def require_one_graph(model: Path, source: str) -> None:
+    """Raise ModelError where the family of `model` makes several graphs, which say together what a picture shows."""
+    family = family_of(model)
+    if instead := getattr(find_runtime(family), "INSTEAD_OF_SERVING", None):
+        raise ModelError(f"{source}: a model of several graphs ({family}), expected one graph; {instead}")
 
 
 def require_labels(segmenter: Segmenter, source: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.splits import Split
-from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams, score
+from pixelwise.families import find_measure, find_options
 from pixelwise.file_lock import hold_lock
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import merge, parse
@@ -19,17 +19,21 @@ from pixelwise.studies.trainings import trained
 QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
 
 
-def task_of(study: Study, variant: Variant, bench: Bench) -> GuidedEvaluateParams:
+def task_of(study: Study, variant: Variant, bench: Bench) -> Any:
     """What a variant is scored on. Raises ParamsError naming the study, the variant and the first bad key."""
     values = merge({"split": bench.val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
-    return parse(GuidedEvaluateParams, values, f"study {study.name}: {variant.name}")
+    return parse(find_options(study.family).EvaluateParams, values, f"study {study.name}: {variant.name}")
 
 
 def guided(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
     """The scores of one task distribution, by so many annotations."""
     model, wanted = guided_model(study, bench), task_of(study, variant, bench)
-    samples = bench.data.split(wanted.split).with_layers(*wanted.layers)
-    found = score(wanted, model, Split(bench.data.name, bench.data.classes, samples, None))
+
+    def open_split(layers: tuple[str, ...]) -> Split:
+        samples = bench.data.split(wanted.split).with_layers(*layers)
+        return Split(bench.data.name, bench.data.classes, samples, None)
+
+    found = find_measure(study.family).evaluate(wanted, model, open_split, None)
     return Run(seed=seed, scores=flat(found.metrics()))
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError
-from pixelwise.families.hooks import Family
+from pixelwise.families.learning import Family
 from pixelwise.files import atomic_path
 from pixelwise.training.checkpoints import load_weights
 from pixelwise.training.still_images import INPUT_DTYPES

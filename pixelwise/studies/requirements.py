@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from pixelwise.data.correspondence import lookup
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import DataError, PixelwiseError
-from pixelwise.families import find
+from pixelwise.families import find, find_options
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
-from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import OracleParams
@@ -22,7 +21,6 @@ from pixelwise.studies.velocity import VelocityParams
 OWN: Mapping[str, type[Params]] = {
     "oracle": OracleParams,
     "velocity": VelocityParams,
-    "guide": GuidedEvaluateParams,
     "recovery": RecoveryParams,
 }
 
@@ -47,7 +45,8 @@ def require_own(study: Study, variant: Variant) -> None:
     if study.kind == "schedule":
         require_schedule(study, variant)
     else:
-        parse(OWN[study.kind], variant.overrides, f"study {study.name}: {variant.name}")
+        own = find_options(study.family).EvaluateParams if study.kind == "guide" else OWN[study.kind]
+        parse(own, variant.overrides, f"study {study.name}: {variant.name}")
 
 
 def require_net(study: Study, bench: Bench) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from pydantic import BaseModel
 
 from pixelwise.errors import PixelwiseError
-from pixelwise.families.guided.measure.prediction import COLOURS
+from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.reporting.pictures import boundaries
 from pixelwise.studio.desk import Desk, Seen
 from pixelwise.studio.pictures import SHOWN

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.errors import DataError
-from pixelwise.families.guided.measure.prediction import COLOURS
+from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
 from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.pictures import encode_label, encode_picture, overlay

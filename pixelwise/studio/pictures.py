@@ -10,10 +10,10 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from PIL import Image
 
+from pixelwise.data.given import picture_of
 from pixelwise.data.pictures import encode_map
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError
-from pixelwise.families.guided.measure.files import picture_of
 
 # Of a clip, so many frames are taken: more would fill the memory, and nobody steps through them.
 MOST_FRAMES = 300

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pixelwise import command
+from pixelwise.data.given import read_mask, read_picture
 from pixelwise.errors import DataError
-from pixelwise.families.guided.measure.files import read_mask, read_picture
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params

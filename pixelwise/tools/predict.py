@@ -4,40 +4,29 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
 
 from pixelwise import command
+from pixelwise.data.given import read_picture
 from pixelwise.data.pictures import SUFFIXES
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
-from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
-from pixelwise.families.clockwork.measure.strip import Strip
-from pixelwise.families.clockwork.runtime.clockwork_engine import Frame, open_staged
-from pixelwise.families.clockwork.runtime.engines import Engine, open_engine, with_value
-from pixelwise.families.guided.measure.files import read_picture
-from pixelwise.families.guided.measure.prediction import GuidedSegmenter, open_guided
+from pixelwise.errors import DataError, ModelError, PixelwiseError
+from pixelwise.families import find_options, find_runtime
+from pixelwise.families.exported import family_of, family_on
+from pixelwise.families.hooks import Predictor, Stream
 from pixelwise.files import write_bytes
-from pixelwise.inference.session import Provider, Segmenter, open_model
-from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
 
 
-class PredictParams(Params):
-    """No section; options only."""
-
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
-    alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
-
-
 @dataclass(frozen=True)
 class Report:
-    """What was written. `images` counts pictures and frames of videos."""
+    """What was written. `images` counts pictures and frames of videos; `summary` is the stream's."""
 
     model: Path
     output: Path
@@ -45,40 +34,16 @@ class Report:
     inputs: int
     images: int
     seconds: float
-    scheduled: "Scheduled | None" = None
+    summary: str = ""
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
-        return (f"{self.scheduled}\n" if self.scheduled else "") + (
+        return (f"{self.summary}\n" if self.summary else "") + (
             f"{self.inputs} inputs, {self.images} images in {self.seconds:.1f} s on {self.provider} "
             f"({rate:.1f} a second, reading and writing included)\n"
             f"label maps and overlays: {self.output}\n"
             f"next: pixelwise evaluate --model {self.model} --dataset folder --root LABELLED --split val"
         )
-
-
-@dataclass
-class Scheduled:
-    """A clockwork on a schedule over the videos: the engine, and what it did. seconds: its own, reading left out."""
-
-    name: str
-    engine: Engine
-    fired: list[tuple[bool, ...]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def step(self, image: Picture) -> Frame:
-        """Label the next frame and note what it took."""
-        frame = self.engine.step(image)
-        self.fired.append(frame.fired)
-        self.seconds += frame.seconds
-        return frame
-
-    def __str__(self) -> str:
-        shares = ", ".join(
-            f"stage {place + 1} on {share:.0%}" for place, share in enumerate(np.mean(self.fired, axis=0))
-        )
-        rate = len(self.fired) / max(self.seconds, 1e-9)
-        return f"schedule {self.name}: {rate:.1f} frames a second, reading and writing left out; {shares} of the frames"
 
 
 @dataclass(frozen=True)
@@ -90,39 +55,32 @@ class Input:
 
 
 def run(
-    params: PredictParams,
+    params: Any,
     inputs: Annotated[list[Path], "pictures, videos, folders of them, a camera (/dev/video0), or - for a stream"],
     model: Annotated[Path, "folder of the exported model, its .onnx file, or models:/NAME@ALIAS"],
     output: Annotated[Path, "folder to write to"],
-    schedule: Annotated[str | None, "NAME[:VALUE] of a clockwork over videos: carry:4, motion, adaptive, …"] = None,
-    guidance: Annotated[Path | None, "guidance file for a guided model, from `pixelwise guide`"] = None,
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
-    of every video. Folders are searched through and their subfolders kept. With a schedule, a strip below the overlay
-    shows which stages ran.
+    of every video. Folders are searched through and their subfolders kept.
+
+    The family of the model may add options, which `pixelwise predict --model MODEL --help` shows: the --schedule of a
+    clockwork over videos, the --guidance of a guided model.
 
     An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
-    Raises ModelError where the model takes more than pictures or is not in stages, ParamsError where there is no such
-    schedule.
+    Raises ModelError where the model takes more than pictures, and what the family's `open_model` raises.
     """
-    if schedule and guidance:
-        raise ParamsError("predict: found --schedule and --guidance, expected one of them")
     model = resolve_model_folder(model)
-    staged = open_staged(model, params.provider) if schedule else None
-    scheduled = Scheduled(with_value(staged, schedule), open_engine(staged, schedule)) if staged and schedule else None
-    segmenter: Segmenter | GuidedSegmenter
-    if scheduled:
-        segmenter = scheduled.engine.model.plain
-    else:
-        segmenter = open_guided(model, guidance, params.provider) if guidance else open_model(model, params.provider)
-    if segmenter.inputs != ("image",):
-        raise ModelError(f"{model}: takes {' and '.join(segmenter.inputs)}, expected image alone: predict has pictures")
+    options = params.model_dump(exclude={"alpha"})
+    predictor = find_runtime(family_of(model)).open_model(model, **options)
+    if predictor.inputs != ("image",):
+        raise ModelError(f"{model}: takes {' and '.join(predictor.inputs)}, expected image alone: predict has pictures")
+    stream = predictor.stream()
     found = find_inputs(inputs, output)
     started = time.perf_counter()
     images, faults = 0, []
     for item in progress(found, "predict"):
         try:
-            images += predict_one(segmenter, item, output, params.alpha, scheduled)
+            images += predict_one(predictor, stream, item, output, params.alpha)
         except PixelwiseError as error:
             faults.append(error)
         except OSError as error:
@@ -132,8 +90,7 @@ def run(
     if faults:
         raise DataError(f"{len(faults)} of {len(found)} inputs could not be used, see above; results: {output}")
     took = time.perf_counter() - started
-    done = scheduled if scheduled and scheduled.fired else None
-    return Report(model, output, segmenter.provider, len(found), images, took, done)
+    return Report(model, output, predictor.provider, len(found), images, took, stream.summary())
 
 
 def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
@@ -176,46 +133,31 @@ def result_names(relative: Sequence[Path]) -> Iterator[Path]:
         yield name
 
 
-def predict_one(
-    segmenter: Segmenter | GuidedSegmenter, item: Input, output: Path, alpha: float, scheduled: Scheduled | None
-) -> int:
+def predict_one(predictor: Predictor, stream: Stream, item: Input, output: Path, alpha: float) -> int:
     """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
     target = output / item.name
     if item.path.suffix.lower() in VIDEO_SUFFIXES or is_stream(item.path):
-        return predict_video(segmenter, item.path, target, alpha, scheduled)
+        return predict_video(predictor, stream, item.path, target, alpha)
     image = read_picture(item.path)
-    prediction = segmenter.predict(image[None])[0]
+    prediction = predictor.predict(image[None])[0]
     shown = np.unique(prediction)
-    write_bytes(ending(target, ".label.png"), encode_label(prediction, segmenter.palette))
-    write_bytes(ending(target, ".overlay.png"), encode_picture(explained(segmenter, image, prediction, shown, alpha)))
+    write_bytes(ending(target, ".label.png"), encode_label(prediction, predictor.palette))
+    write_bytes(ending(target, ".overlay.png"), encode_picture(explained(predictor, image, prediction, shown, alpha)))
     return 1
 
 
-def predict_video(
-    segmenter: Segmenter | GuidedSegmenter, source: Path, target: Path, alpha: float, scheduled: Scheduled | None
-) -> int:
+def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Path, alpha: float) -> int:
     """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
     # PyAV is large, and pictures do without it.
     from pixelwise.reporting.video import VideoFrame, transform_video
 
-    every_class = np.arange(len(segmenter.names))
-    strip = Strip(len(scheduled.engine.model.stages)) if scheduled else None
-    # A guided model follows what it found in the frame before.
-    tracker = segmenter.tracker() if isinstance(segmenter, GuidedSegmenter) else None
-    if scheduled:
-        scheduled.engine.reset()
+    every_class = np.arange(len(predictor.names))
+    stream.reset()
 
     def predict_frame(number: int, frame: VideoFrame) -> Picture:
-        if scheduled and not frame.follows:
-            scheduled.engine.reset()
-        labelled = scheduled.step(frame.image) if scheduled else None
-        if labelled:
-            prediction = labelled.prediction
-        else:
-            prediction = tracker.step(frame.image) if tracker else segmenter.predict(frame.image[None])[0]
-        write_bytes(ending(target, ".label") / f"frame_{number:05d}.png", encode_label(prediction, segmenter.palette))
-        shown = explained(segmenter, frame.image, prediction, every_class, alpha)
-        return np.concatenate([shown, strip.after(labelled.fired, shown.shape[1])]) if labelled and strip else shown
+        prediction = stream.step(frame.image, frame.follows)
+        write_bytes(ending(target, ".label") / f"frame_{number:05d}.png", encode_label(prediction, predictor.palette))
+        return stream.annotate(explained(predictor, frame.image, prediction, every_class, alpha))
 
     return transform_video(source, ending(target, ".overlay.mp4"), predict_frame)
 
@@ -225,14 +167,12 @@ def is_stream(path: Path) -> bool:
     return str(path) == "-" or path.is_char_device() or path.is_fifo()
 
 
-def explained(
-    segmenter: Segmenter | GuidedSegmenter, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float
-) -> Picture:
+def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
     """The overlay with the legend of the classes `shown` below it."""
     width = image.shape[1]
-    entries = [(segmenter.names[index], segmenter.palette[index]) for index in shown]
+    entries = [(predictor.names[index], predictor.palette[index]) for index in shown]
     key = legend(entries, width, size=min(max(width // 40, 11), 32))
-    return np.concatenate([overlay(image, prediction, segmenter.palette, alpha), key])
+    return np.concatenate([overlay(image, prediction, predictor.palette, alpha), key])
 
 
 def ending(name: Path, suffix: str) -> Path:
@@ -241,8 +181,9 @@ def ending(name: Path, suffix: str) -> Path:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the step from the command line."""
-    command.main(run, argv=argv)
+    """The command line: the family of the model names the options, so it is read first."""
+    with command.plain_errors():
+        command.main(run, argv=argv, params=find_options(family_on(argv)).PredictParams)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,16 @@ from support.channel_model import NAMES, channel_picture, write_channel_data, wr
 from support.image_sets import save, write_camvid
 
 from components import evaluate, ingest
-from components.evaluate import EvaluateParams
 from pixelwise import tracking
 from pixelwise.data.examine import read_pair
 from pixelwise.data.readers import camvid
 from pixelwise.data.readers.folder import read
 from pixelwise.data.splits import RawSplit, open_split
 from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.evaluation.counting import match
+from pixelwise.evaluation.results import grid_rows
+from pixelwise.families.options import EvaluateParams
+from pixelwise.inference.session import open_model
 from pixelwise.metrics.confusion import compute_scores, count_pixels
 
 SIZES = [(32, 48), (32, 48), (32, 48), (40, 28), (32, 48), (17, 31)]
@@ -174,12 +177,11 @@ def test_the_means_are_over_the_chosen_classes(model, root):
 
 
 def test_the_grid_shows_the_worst_image_and_no_image_twice(model, root):
-    samples = open_split("val", None, "folder", root, ()).samples
+    scoring = match(model, open_model(model), open_split("val", None, "folder", root, ()))
     found = evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
-    segmenter = evaluate.open_model(model)
     worst = found.ids[int(np.argmin(found.image_mean_ius()))]
     for pictures in (1, 3, 6, 50):
-        rows = evaluate.grid_rows(found, segmenter, samples, pictures, table=None)
+        rows = grid_rows(found, scoring, pictures)
         captions = [row.caption for row in rows]
         assert len(set(captions)) == len(captions) == min(pictures, len(SIZES))
         assert [caption.split()[0] for caption in captions if "worst" in caption] == [worst]

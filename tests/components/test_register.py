@@ -7,7 +7,7 @@ import pytest
 from support.bright_model import write, write_model
 
 from components import register
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference.session import open_session
 from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.versions import read_aliases
@@ -102,5 +102,5 @@ def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):
 def test_a_missing_file_is_named(tmp_path, mlflow_store, missing):
     files = write_model(tmp_path)
     (tmp_path / missing).unlink()
-    with pytest.raises(DataError, match=f"{missing}: no such file"):
+    with pytest.raises(PixelwiseError, match=f"{missing}: no such file"):
         register.run("fcn", **files, tracking=mlflow_store)

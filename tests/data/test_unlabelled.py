@@ -7,7 +7,6 @@ from support.image_sets import noise, png
 from support.video_sets import write_cityscapes, write_video
 
 from components import evaluate, ingest, validate
-from components.evaluate import EvaluateParams
 from components.ingest import IngestParams
 from components.validate import ValidateParams
 from pixelwise.data.examine import Accepted, Rejected, examine, read_pair
@@ -16,6 +15,7 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import cityscapes
 from pixelwise.data.splits import RawSplit
 from pixelwise.errors import DataError
+from pixelwise.families.options import EvaluateParams
 from pixelwise.metrics.confusion import ConfusionMatrix
 
 MANY = 10**6

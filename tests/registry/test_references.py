@@ -8,6 +8,7 @@ from support.channel_model import write_channel_data, write_channel_model
 
 from components import evaluate, register
 from pixelwise.errors import DataError, ModelError, RegistryError
+from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.identity import sha256_file
 from pixelwise.registry import references
 from pixelwise.registry.references import resolve_model, resolve_model_folder
@@ -109,9 +110,9 @@ def test_predict_and_evaluate_take_a_reference(tmp_path, mlflow_store, monkeypat
     root = write_channel_data(tmp_path / "data", [(16, 24)])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     reference = Path("models:/fcn@challenger")
-    predict.run(predict.PredictParams(provider="cpu"), [root / "val" / "images"], reference, tmp_path / "out")
+    predict.run(PredictParams(provider="cpu"), [root / "val" / "images"], reference, tmp_path / "out")
     assert (tmp_path / "out" / "0.label.png").is_file()
-    params = evaluate.EvaluateParams(provider="cpu")
+    params = EvaluateParams(provider="cpu")
     found = evaluate.run(params, reference, dataset="folder", root=root)
     assert found.model_sha256 == sha256_file(files["model"] / "onnx/model.onnx")
 

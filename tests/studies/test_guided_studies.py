@@ -8,6 +8,7 @@ from support.object_sets import write_coco_mval
 from components import ingest
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
+from pixelwise.families.guided.measure import evaluation
 from pixelwise.families.guided.measure.categories import CategoryScores
 from pixelwise.families.guided.measure.video import VideoScores
 from pixelwise.identity import PROJECT
@@ -52,7 +53,7 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
         asked.append((params, model, split.dataset, len(split.samples)))
         return CategoryScores(0.5, 0.25, 0.7, {}, tasks=4, shots=5, points=None, fine_tuned=0.375)
 
-    monkeypatch.setattr(guided_tasks, "score", score)
+    monkeypatch.setattr(evaluation, "score", score)
     ran = guided_tasks.guided(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
     ((params, model, dataset, pictures),) = asked
     assert (params.shots, params.points, params.split) == (5, 0, "val")
@@ -62,7 +63,7 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
 
 
 def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
-    monkeypatch.setattr(guided_tasks, "score", lambda *_: VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu"))
+    monkeypatch.setattr(evaluation, "score", lambda *_: VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu"))
     study, variant = variant_of("figure-4.6", "2 frames, 5 points")
     assert set(study.columns) <= set(guided_tasks.guided(study, variant, 0, bench).scores)
 

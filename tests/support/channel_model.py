@@ -17,7 +17,9 @@ PALETTE = ((230, 60, 50), (60, 170, 80), (50, 90, 220))
 WRONG_SHARE = 0.2
 
 
-def write_channel_model(folder: Path, names: tuple[str, ...] = NAMES, palette: Palette = PALETTE) -> Path:
+def write_channel_model(
+    folder: Path, names: tuple[str, ...] = NAMES, palette: Palette = PALETTE, family: str = "fcn"
+) -> Path:
     """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal."""
     nodes = [
         # The operator takes no uint8 in every build of ONNX Runtime.
@@ -29,7 +31,7 @@ def write_channel_model(folder: Path, names: tuple[str, ...] = NAMES, palette: P
     prediction = helper.make_tensor_value_info("prediction", TensorProto.UINT8, ["N", "H", "W"])
     graph = helper.make_graph(nodes, "channels", [image], [prediction])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    metadata = {"classes": json.dumps(names), "palette": json.dumps(palette), "family": "fcn", "fingerprint": "f" * 64}
+    metadata = {"classes": json.dumps(names), "palette": json.dumps(palette), "family": family, "fingerprint": "f" * 64}
     helper.set_model_props(model, metadata)
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "onnx/model.onnx")

@@ -11,13 +11,13 @@ from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure import calibration
 from pixelwise.families.clockwork.measure.calibration import Trial, Wanted, between, crossing
 from pixelwise.families.clockwork.measure.expected_loss import Watched, expected_counts, expected_loss
+from pixelwise.families.clockwork.options import PredictParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
 from pixelwise.metrics.confusion import compute_scores, count_pixels
 from pixelwise.tools import calibrate, predict
 from pixelwise.tools.calibrate import CalibrateParams
-from pixelwise.tools.predict import PredictParams
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_value_is_picked_without_labels_and_kept_beside_the_graphs(model, clip
     assert open_engine(staged, "carry").schedule.name == "carry:32"
     assert open_engine(staged, "carry:3").schedule.name == "carry:3"
     assert open_engine(staged, "motion").schedule.name == "motion:0.6"
-    report = predict.run(PredictParams(provider="cpu"), [clip], model, model.parent / "out", schedule="carry")
+    report = predict.run(PredictParams(provider="cpu", schedule="carry"), [clip], model, model.parent / "out")
     assert str(report).startswith("schedule carry:32: ")
 
 

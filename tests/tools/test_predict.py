@@ -14,8 +14,9 @@ from support.channel_model import PALETTE, channel_picture, write_channel_model
 from support.image_sets import noise, save
 
 from pixelwise.errors import DataError, ModelError
+from pixelwise.families.options import PredictParams
 from pixelwise.tools import predict
-from pixelwise.tools.predict import PredictParams, result_names
+from pixelwise.tools.predict import result_names
 
 SIZE = (40, 60)
 

@@ -9,18 +9,18 @@ from support.image_sets import noise
 
 from components import benchmark, evaluate, export, ingest, quantize, train
 from components.benchmark import BenchmarkParams
-from components.evaluate import EvaluateParams
 from components.export import ExportParams
 from components.quantize import QuantizeParams, first_convolutions
 from pixelwise.data.masking import MEAN_COLOUR
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.evaluation.results import tracked_metrics
 from pixelwise.families.fcn import family as fcn
+from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.families.trained import load_trained
 from pixelwise.inference.session import GEOMETRY, open_model
 from pixelwise.tools import predict
-from pixelwise.tools.predict import PredictParams
 from pixelwise.training.objectives import pixel_loss
 
 TOWN = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=3, width=96, height=64)
@@ -79,7 +79,7 @@ def test_a_net_of_any_inputs_and_heads_goes_through_every_step(data, tmp_path, m
     assert scores == json.loads((tmp_path / "evaluate" / "metrics.json").read_text())
     for name in ("mean_iu", "pixel_accuracy", "geometry_accuracy"):
         assert scores[name] == pytest.approx(last[f"val/{name}"], abs=2e-3)
-        assert evaluate.tracked_metrics(found)[f"evaluate/val/{name}"] == scores[name]
+        assert tracked_metrics(found)[f"evaluate/val/{name}"] == scores[name]
     assert "geometry accuracy" in str(found)
     assert scores["classes"] == list(GEOMETRY if outputs[0] == "geometry" else PreparedData(data).classes.names)
 

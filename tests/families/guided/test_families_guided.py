@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 from support.object_sets import scene, square, write_coco_mval, write_davis, write_together
 
-from components import export, ingest, train
+from components import evaluate, export, ingest, train
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.guided import family as guided
 from pixelwise.families.guided import finetuning
 from pixelwise.families.guided.episodes import annotate
-from pixelwise.families.guided.measure import evaluation, video
-from pixelwise.families.guided.measure.evaluation import GuidedEvaluateParams
+from pixelwise.families.guided.measure import video
 from pixelwise.families.guided.net import GuidedNet
+from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.params import parse
 
@@ -86,8 +86,8 @@ def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():
 @pytest.mark.parametrize(("shots", "points"), [(1, 0), (2, 3)])
 def test_evaluate_gives_positive_iu_beside_that_of_foreground_background(model, tmp_path, shots, points):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 3)
-    wanted = GuidedEvaluateParams(provider="cpu", shots=shots, points=points, tasks=4)
-    evaluation.run(wanted, model, dataset="coco_mval", root=root, json=tmp_path / "scores.json")
+    wanted = EvaluateParams(provider="cpu", shots=shots, points=points, tasks=4)
+    evaluate.run(wanted, model, dataset="coco_mval", root=root, json=tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
     assert 0 <= found["positive_iu"] <= 1
     assert 0 <= found["foreground_background"]["positive_iu"] <= 1
@@ -98,14 +98,14 @@ def test_evaluate_gives_positive_iu_beside_that_of_foreground_background(model, 
 def test_more_shots_than_pictures_are_refused(model, tmp_path):
     root = write_coco_mval(tmp_path, ["bowl", "kite"] * 2)
     with pytest.raises(DataError, match="bowl: found 1 other pictures, expected 3"):
-        evaluation.run(GuidedEvaluateParams(provider="cpu", shots=3), model, dataset="coco_mval", root=root)
+        evaluate.run(EvaluateParams(provider="cpu", shots=3), model, dataset="coco_mval", root=root)
 
 
 @pytest.mark.parametrize("points", [0, 5])
 def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, points):
     root = write_davis(tmp_path / "davis", {"val": {"dog": 3, "swan": 4}})
-    wanted = GuidedEvaluateParams(provider="cpu", points=points)
-    evaluation.run(wanted, model, dataset="davis", root=root, json=tmp_path / "scores.json")
+    wanted = EvaluateParams(provider="cpu", points=points)
+    evaluate.run(wanted, model, dataset="davis", root=root, json=tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
     assert set(found["per_sequence"]) == {"dog", "swan"}
     assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
@@ -114,8 +114,8 @@ def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, p
 
 def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, tmp_path):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
-    wanted = GuidedEvaluateParams(provider="cpu", tasks=2, finetune_steps=1)
-    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    wanted = EvaluateParams(provider="cpu", tasks=2, finetune_steps=1)
+    found = evaluate.run(wanted, model, dataset="coco_mval", root=root).metrics()
     assert 0 <= found["fine_tuned"]["positive_iu"] <= 1
     image, truth = np.asarray(scene(3)), (np.asarray(square(1)) > 0).astype(np.uint8)
     guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 10)
@@ -134,8 +134,8 @@ def test_fine_tuning_of_a_model_without_its_training_is_refused(tmp_path):
 
 def test_points_in_the_very_picture_are_interactive_segmentation(model, tmp_path):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 2)
-    wanted = GuidedEvaluateParams(provider="cpu", interactive=True, points=3, tasks=4)
-    found = evaluation.run(wanted, model, dataset="coco_mval", root=root).metrics()
+    wanted = EvaluateParams(provider="cpu", interactive=True, points=3, tasks=4)
+    found = evaluate.run(wanted, model, dataset="coco_mval", root=root).metrics()
     assert (found["tasks"], found["shots"], found["points"]) == (4, 1, 3)
     assert set(found["per_category"]) == {"bowl", "kite"}
 
@@ -143,7 +143,7 @@ def test_points_in_the_very_picture_are_interactive_segmentation(model, tmp_path
 @pytest.mark.parametrize("wrong", [{"points": 0}, {"points": 3, "shots": 2}, {"points": 3, "finetune_steps": 1}])
 def test_interactive_segmentation_has_points_and_one_picture(wrong):
     with pytest.raises(ParamsError, match="interactive: found points"):
-        parse(GuidedEvaluateParams, {"interactive": True, **wrong}, "guided.evaluate")
+        parse(EvaluateParams, {"interactive": True, **wrong}, "guided.evaluate")
 
 
 def test_frames_that_are_annotated_are_spread_over_the_clip_from_its_first():
@@ -154,14 +154,14 @@ def test_dots_on_several_frames_guide_a_clip(model, tmp_path, monkeypatch):
     root, told = write_davis(tmp_path / "davis", {"val": {"dog": 4}}), []
     annotated = video.annotated
     monkeypatch.setattr(video, "annotated", lambda *given: told.append(annotated(*given)) or told[-1])
-    evaluation.run(GuidedEvaluateParams(provider="cpu", points=3, shots=2), model, dataset="davis", root=root)
+    evaluate.run(EvaluateParams(provider="cpu", points=3, shots=2), model, dataset="davis", root=root)
     assert [annotation.sum(axis=(1, 2)).tolist() for _, annotation in told] == [[3, 3]] * 2
 
 
 def test_objects_of_davis_2017_are_told_apart_each_with_a_score(model, tmp_path):
     root = write_davis(tmp_path, {"val": {"dogs": 3, "swan": 4}}, year="2017", objects=2)
-    wanted = GuidedEvaluateParams(provider="cpu", separate_objects=True)
-    found = evaluation.run(wanted, model, dataset="davis", root=root).metrics()
+    wanted = EvaluateParams(provider="cpu", separate_objects=True)
+    found = evaluate.run(wanted, model, dataset="davis", root=root).metrics()
     assert set(found["per_sequence"]) == {"dogs/1", "dogs/2", "swan/1", "swan/2"}
     assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
 
@@ -170,4 +170,4 @@ def test_a_clip_whose_first_frame_has_no_object_is_named(model, tmp_path):
     root = write_davis(tmp_path, {"val": {"dog": 3}})
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(root / "Annotations/240p/dog/00000.png")
     with pytest.raises(DataError, match="dog/00000: found no object"):
-        evaluation.run(GuidedEvaluateParams(provider="cpu"), model, dataset="davis", root=root)
+        evaluate.run(EvaluateParams(provider="cpu"), model, dataset="davis", root=root)

@@ -1,11 +1,11 @@
-"""Apply a guidance file to pictures and videos as any other model is applied."""
+"""Label pictures and video with a guided model, as a guidance file says."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pixelwise.errors import ParamsError
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.refine import settle
 from pixelwise.families.guided.runtime.session import GuidedModel, label
@@ -14,10 +14,38 @@ from pixelwise.inference.session import Provider
 
 # Background is black; classes after that as easy to tell apart as can be.
 COLOURS = ((0, 0, 0), (220, 60, 50), (50, 110, 220), (60, 170, 80), (240, 180, 40), (150, 80, 190), (60, 190, 200))
+INSTEAD_OF_SERVING = "`pixelwise predict --guidance FILE` labels pictures and videos with it"
+
+
+@dataclass
+class Followed:
+    """The objects of the guidance, followed from frame to frame of each video."""
+
+    model: GuidedModel
+    guidance: Guidance
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another video."""
+        self.tracker = Tracker(self.model, self.guidance)
+
+    def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:  # noqa: ARG002 - a stream's
+        """The label (H, W) uint8 of the next frame (H, W, 3); an object is still near where frames are lost."""
+        return self.tracker.step(image)
+
+    def annotate(self, overlay: np.ndarray) -> np.ndarray:
+        """The overlay as it is."""
+        return overlay
+
+    def summary(self) -> str:
+        """Nothing to say."""
+        return ""
 
 
 @dataclass(frozen=True)
-class GuidedSegmenter:
+class GuidedPredictor:
     """A guided model with its guidance: pictures in, labels out."""
 
     model: GuidedModel
@@ -35,7 +63,7 @@ class GuidedSegmenter:
         """Where it runs."""
         return self.model.provider
 
-    def predict(self, images: np.ndarray, **_: Mapping[str, np.ndarray]) -> np.ndarray:
+    def predict(self, images: np.ndarray) -> np.ndarray:
         """Labels (N, H, W) uint8 of images (N, H, W, 3), each on its own."""
         return np.stack([self.segment(image) for image in images])
 
@@ -44,12 +72,19 @@ class GuidedSegmenter:
         features = self.model.encode(image)
         return label(self.model.segment(features, settle(self.model, features, self.guidance)))
 
-    def tracker(self) -> Tracker:
-        """What labels the frames of one video."""
-        return Tracker(self.model, self.guidance)
+    def stream(self) -> Followed:
+        """What labels the frames of videos."""
+        return Followed(self.model, self.guidance)
 
 
-def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> GuidedSegmenter:
+def open_model(model: Path, provider: Provider = "auto", guidance: Path | None = None) -> GuidedPredictor:
+    """The exported guided model. Raises ParamsError where no guidance is given, else as `open_guided`."""
+    if guidance is None:
+        raise ParamsError(f"predict {model}: found no --guidance, expected the file that `pixelwise guide` wrote")
+    return open_guided(model, guidance, provider)
+
+
+def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> GuidedPredictor:
     """A guided `model` with the `guidance` file, which GuidedSession.save or `pixelwise guide` writes.
 
     >>> from pathlib import Path
@@ -63,4 +98,4 @@ def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> Gui
     """
     guided = GuidedModel(model, provider)
     found, names = Guidance.load(guidance, guided.fingerprint)
-    return GuidedSegmenter(guided, found, names)
+    return GuidedPredictor(guided, found, names)

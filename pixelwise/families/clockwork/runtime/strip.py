@@ -18,8 +18,12 @@ class Strip:
     """A line a stage, shallow on top; a dark cell where it ran, this frame's in blue."""
 
     def __init__(self, stages: int) -> None:
-        self.seen: deque[Sequence[bool]] = deque([(False,) * stages] * FRAMES, maxlen=FRAMES)
         self.stages = stages
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another video."""
+        self.seen: deque[Sequence[bool]] = deque([(False,) * self.stages] * FRAMES, maxlen=FRAMES)
 
     def after(self, fired: Sequence[bool], width: int) -> Picture:
         """The strip (H, width, 3) once a further frame ran the stages `fired`."""

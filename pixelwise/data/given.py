@@ -1,4 +1,4 @@
-"""Pictures and masks that people give, upright and checked."""
+"""Pictures and masks that a person gives, upright and checked."""
 
 from pathlib import Path
 

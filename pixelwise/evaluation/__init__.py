@@ -1,0 +1,1 @@
+"""Scores of exported models that label pictures: what the families share."""

@@ -1,0 +1,101 @@
+"""Confusion counts of a model over a split: the truth of every pixel against its prediction (thesis §2.4)."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.correspondence import lookup, renamed
+from pixelwise.data.items import Classes
+from pixelwise.data.prepared import Sample
+from pixelwise.data.splits import Split
+from pixelwise.errors import DataError
+from pixelwise.inference.session import GEOMETRY, PREDICTION, Segmenter, stacked, truth
+from pixelwise.metrics.confusion import Counts, count_pixels
+from pixelwise.progress import progress
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A model and the split that scores it.
+
+    classes: those of the model's first map, as the split names them. table: the split's class for each of the model's;
+    None where they are the same.
+    """
+
+    model: Path
+    segmenter: Segmenter
+    split: Split
+    classes: Classes
+    table: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The ids of the images, and for every map of the model the (M, K, K) pixel counts of each image.
+
+    speed: what a model that labels video adds to metrics.json about its speed.
+    """
+
+    ids: tuple[str, ...]
+    counts: Mapping[str, Counts]
+    speed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def match(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
+    """The scoring of an open model on `split`. Raises DataError where the classes of the two do not match."""
+    classes = classes_of(segmenter, split)
+    return Scoring(model, segmenter, split, classes, lookup(segmenter.names, classes.names))
+
+
+def classes_of(segmenter: Segmenter, split: Split) -> Classes:
+    """The classes of the map that is scored. Raises DataError where the data's are neither the model's nor fewer."""
+    if segmenter.outputs[0] != PREDICTION:
+        return Classes(segmenter.names, segmenter.palette)
+    if not len(split.classes):
+        raise DataError(f"data set {split.dataset}: no labels, expected some to score")
+    if lookup(segmenter.names, split.classes.names) is None:
+        require_same_classes(model=segmenter.names, data=split.classes.names)
+    return split.classes
+
+
+def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
+    """Raise DataError naming the first difference between the classes of the model and of the data."""
+    if len(model) != len(data):
+        raise DataError(f"classes: the data has {len(data)}, the model has {len(model)}: {', '.join(model)}")
+    for index, (ours, theirs) in enumerate(zip(model, data, strict=True)):
+        if ours != theirs:
+            raise DataError(f"class {index}: {theirs!r} in the data, but {ours!r} in the model")
+
+
+def count_images(scoring: Scoring, batch_size: int) -> Counted:
+    """Count every image of the split on its own. Raises DataError naming an image whose truth does not fit."""
+    segmenter, samples, table = scoring.segmenter, scoring.split.samples, scoring.table
+    known = len(segmenter.names) if table is None else int(table.max()) + 1
+    ids: list[str] = []
+    counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
+    for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
+        try:
+            for name, prediction in maps.items():
+                found = renamed(prediction, table) if name == PREDICTION else prediction
+                classes = known if name == PREDICTION else len(GEOMETRY)
+                counts[name].append(count_pixels(truth(name, sample), found, classes))
+        except DataError as error:
+            raise DataError(f"{sample.id}: {error}") from None
+        ids.append(sample.id)
+    return Counted(tuple(ids), {name: np.stack(each) for name, each in counts.items()})
+
+
+def predict_all(
+    segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
+) -> Iterator[tuple[Sample, dict[str, np.ndarray]]]:
+    """Every sample with its maps (H, W) by name; neighbours of equal size are predicted at once."""
+    everything = (samples[index] for index in range(len(samples)))
+    for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
+        while batch := list(itertools.islice(alike, batch_size)):
+            maps = segmenter.label(stacked(batch))
+            for index, sample in enumerate(batch):
+                yield sample, {name: values[index] for name, values in maps.items()}

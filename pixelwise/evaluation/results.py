@@ -1,0 +1,83 @@
+"""The files of an evaluation, and its scores in the MLflow run of the training."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelwise import tracking
+from pixelwise.data.correspondence import renamed
+from pixelwise.documents import read_json
+from pixelwise.evaluation.counting import Scoring
+from pixelwise.inference.session import stacked, truth
+from pixelwise.model_folder import ModelFolder
+from pixelwise.reporting.evaluation import Evaluation, percent
+from pixelwise.reporting.grid import GridRow
+from pixelwise.reporting.results import write_results
+
+# What is expected in the files of a model.
+WRITTEN = "what a step of the pipeline wrote"
+
+
+def write_and_record(out: Path, found: Evaluation, scoring: Scoring, pictures: int) -> None:
+    """Write all files under `out`, and add them to the MLflow run of the training where the model names one."""
+    folder = ModelFolder.around(found.model)
+    run_id = read_json(folder.run, WRITTEN, default={}).get("run_id")
+    history = read_json(folder.history, WRITTEN, list[Any], default=[])
+    origins = origins_of(found, scoring.segmenter.metadata, folder, run_id)
+    files = write_results(out, found, grid_rows(found, scoring, pictures), history, origins)
+    if run_id:
+        tracking.record(folder.run, tracked_metrics(found), files)
+
+
+def origins_of(
+    found: Evaluation, metadata: dict[str, str], folder: ModelFolder, run_id: str | None
+) -> dict[str, dict[str, Any]]:
+    """What the page says about the model and the data, by the title of each box."""
+    return {
+        "Model": {
+            "file": found.model,
+            "sha256": found.model_sha256,
+            "family": metadata.get("family"),
+            "fingerprint": metadata.get("fingerprint"),
+            "MLflow run": run_id,
+        },
+        "Data": {
+            "data set": found.dataset,
+            "split": found.split,
+            "images": len(found.ids),
+            "manifest sha256": found.data_sha256,
+            "provider": found.provider,
+        },
+        "Export": read_json(folder.export, WRITTEN, default={}),
+        "int8": read_json(ModelFolder(folder.int8).quantization, WRITTEN, default={}),
+    }
+
+
+def grid_rows(found: Evaluation, scoring: Scoring, pictures: int) -> list[GridRow]:
+    """The worst image and others spread evenly over the split, predicted once more: predictions are not kept."""
+    segmenter, samples = scoring.segmenter, scoring.split.samples
+    mean_ius, output = found.image_mean_ius(), segmenter.outputs[0]
+    worst = int(np.nanargmin(mean_ius))
+    others = [index for index in range(len(samples)) if index != worst]
+    spread = np.linspace(0, len(others) - 1, min(pictures - 1, len(others))).round().astype(int)
+    rows = []
+    for index in sorted([worst, *(others[place] for place in spread)]):
+        sample = samples[index]
+        note = "   worst of the split" if index == worst and len(samples) > 1 else ""
+        caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
+        prediction = renamed(segmenter.label(stacked([sample]))[output][0], scoring.table)
+        rows.append(GridRow(caption, sample.image, truth(output, sample), prediction))
+    return rows
+
+
+def tracked_metrics(found: Evaluation) -> dict[str, float]:
+    """The scores under the names that every family's runs share."""
+    metrics, four = found.metrics(), ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
+    tracked = {name: metrics[name] for name in (*four, *found.further)}
+    for name, iu in metrics["per_class"].items():
+        if iu is not None:
+            # MLflow refuses other characters in names, and a class may be called what its data set likes.
+            tracked["iu/" + re.sub(r"[^\w .-]", "_", name)] = iu
+    return {f"evaluate/{found.split}/{name}": value for name, value in tracked.items()}

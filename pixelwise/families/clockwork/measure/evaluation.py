@@ -1,0 +1,56 @@
+"""Evaluate a clockwork: frame by frame as any net, on a schedule over clips, or on all schedules (thesis §3.4)."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.evaluation import images
+from pixelwise.evaluation.counting import Counted, Scoring, match
+from pixelwise.evaluation.images import chosen, evidence, score
+from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
+from pixelwise.families.clockwork.measure.paired_runs import run_schedules
+from pixelwise.families.clockwork.options import EvaluateParams
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
+from pixelwise.families.clockwork.runtime.engines import with_value
+from pixelwise.families.hooks import OpenSplit
+from pixelwise.inference.session import PREDICTION
+from pixelwise.reporting.evaluation import Evaluation
+
+__all__ = ["evaluate", "evidence"]
+
+EVERY_SCHEDULE = "frontier"
+
+
+def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Path | None) -> Evaluation | Frontier:
+    """The scores of an exported clockwork on a split.
+
+    Raises ModelError where `params` name a schedule and the model is not in stages, ParamsError where there is no such
+    schedule; all else as for `images.evaluate`.
+    """
+    if params.schedule is None:
+        return images.evaluate(params, model, open_split, out)
+    staged = open_staged(model, params.provider)
+    scoring = match(model, staged.plain, open_split(staged.plain.layers))
+    if params.schedule == EVERY_SCHEDULE:
+        return evaluate_frontier(params, staged, scoring, out)
+    return score(params, scoring, partial(count_clips, staged, with_value(staged, params.schedule)), out)
+
+
+def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
+    """Count the frames of all clips on a schedule, and how fast it was."""
+    (ran,) = run_schedules(staged, scoring.split.samples, [schedule], rounds=1, table=scoring.table)
+    return Counted(tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed())
+
+
+def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:
+    """Every schedule's score and speed, paired with the frame oracle's."""
+    split, mean_over = scoring.split, chosen(scoring.classes.names, params.classes)
+    frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, scoring.table)
+    found = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
+    if out:
+        # Plots take a second to import.
+        from pixelwise.families.clockwork.measure.frontier_page import write_frontier
+
+        write_frontier(out, found)
+    return found

@@ -1,0 +1,52 @@
+"""What a user sets of an exported guided model: how it is annotated."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from pixelwise.errors import ParamsError
+from pixelwise.families import options
+from pixelwise.inference.session import Provider
+from pixelwise.params import Params
+
+
+class EvaluateParams(Params):
+    """Section `guided.evaluate`.
+
+    Interactive segmentation has points and one picture, as its support is the query.
+    """
+
+    renamed: ClassVar = {"apart": "separate_objects", "finetune": "finetune_steps"}
+
+    split: str = Field("val", min_length=1, description="split of the data to score")
+    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
+    shots: PositiveInt = Field(1, description="pictures of a support, or frames of a clip from its first on")
+    interactive: bool = Field(False, description="whether the points lie in the very picture that is segmented")
+    separate_objects: bool = Field(
+        False, description="score the objects of a clip one by one, as DAVIS 2017 does, not as one class"
+    )
+    finetune_steps: NonNegativeInt = Field(0, description="steps of the fine-tuning that is compared with; 0: none")
+    classes: tuple[str, ...] = Field((), description="categories that are scored, joined by commas; none: all")
+    tasks: PositiveInt = Field(40, description="most tasks that are scored, spread over the categories")
+    seed: NonNegativeInt = Field(0, description="seed of supports and points")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What of the data is needed beside images and labels."""
+        return ("instance",) if self.separate_objects else ()
+
+    @model_validator(mode="after")
+    def require_one_kind(self) -> "EvaluateParams":
+        """Interactive segmentation has points, one picture and no fine-tuning."""
+        if self.interactive and (not self.points or self.shots > 1 or self.finetune_steps):
+            found = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
+            raise ParamsError(f"interactive: found {found}, expected points, one shot and no fine-tuning")
+        return self
+
+
+class PredictParams(options.PredictParams):
+    """No section; options of a guided model."""
+
+    guidance: Path | None = Field(None, description="guidance file, from `pixelwise guide` or the studio")
