@@ -3,7 +3,6 @@
 # make pipeline   the whole pipeline as a flow: data to registered model
 # make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
 # make check      lint, format and types
-# make deps       write the code dependencies of dvc.yaml from the imports
 # make docs       the documentation as a site, in site/index.html
 # make lock       resolve the packages of pyproject.toml into the two lock files
 
@@ -22,7 +21,7 @@ export DVC_NO_ANALYTICS := 1
 # Set in many containers: each command of a second would compile a thousand modules, and take two.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: docs deps setup dev pipeline test test-slow test-gpu check lock
+.PHONY: docs setup dev pipeline test test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -56,9 +55,6 @@ check: dev
 	@ruff check .
 	@ruff format --check .
 	@mypy
-
-deps: dev
-	@python -m flows.dependencies
 
 docs: dev
 	@pixelwise study --redraw --out docs/studies > /dev/null

@@ -18,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import yaml
 
-from flows.command import child_environment
+from flows.command import make_environment
 from pixelwise import command
 from pixelwise.data.pictures import encode_map
 from pixelwise.progress import progress
@@ -92,7 +92,7 @@ def make_project(folder: Path, count: int) -> Path:
 
 def call(command: Sequence[str], project: Path) -> None:
     """Run a command of this Python in `project`."""
-    subprocess.run(command, cwd=project, env=child_environment(), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=project, env=make_environment(), check=True, stdout=subprocess.DEVNULL)
 
 
 def fastest(command: Sequence[str], project: Path) -> float:
@@ -107,7 +107,7 @@ def fastest(command: Sequence[str], project: Path) -> float:
 
 def peak_megabytes(command: Sequence[str], project: Path) -> float:
     """The largest resident memory of a command, as the kernel counted it."""
-    with subprocess.Popen(command, cwd=project, env=child_environment(), stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=project, env=make_environment(), stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

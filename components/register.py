@@ -79,7 +79,8 @@ def run(
                 "fingerprint": trained["fingerprint"],
                 ONNX_TAG: compute_identity(hashes),
                 FILES_TAG: json.dumps(hashes),
-                **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code", "environment")},
+                **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code")},
+                "environment": json.dumps(trained["parts"].get("environment", {})),
                 "manifest_sha256": str(read_json(evaluation / METRICS, "scores of evaluate").get("data") or ""),
                 "git_commit": read_git_commit(),
             }

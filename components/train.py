@@ -4,19 +4,19 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 
 from pixelwise import command
-from pixelwise.data.prepared import DATASET_FILE, PreparedData
+from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families import DEFAULT, find
+from pixelwise.families.origin import origin
 from pixelwise.families.trained import read_description
 from pixelwise.files import write_bytes, write_json
-from pixelwise.identity import LOCK_FILE, PROJECT, fingerprint, sha256_file, training_code
+from pixelwise.identity import PROJECT
 from pixelwise.model_folder import HISTORY_FILE, MODEL_FILE, RUN_FILE, WEIGHTS_FILE
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import read_git_commit
@@ -126,23 +126,6 @@ def clear(state: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
     if state.is_dir() and not any(state.iterdir()):
         state.rmdir()
-
-
-def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
-    """What a training is made from: its `parts`, and the `fingerprint` over them."""
-    parts = {
-        "parameters": params.model_dump(mode="json"),
-        "data": sha256_file(data / DATASET_FILE),
-        "code": code_of(family),
-        "environment": sha256_file(LOCK_FILE),
-    }
-    return {"fingerprint": fingerprint({"family": family, **parts}), "parts": parts}
-
-
-@cache
-def code_of(family: str) -> str:
-    """The hash of the code that trains a family; read once, as running code does not change."""
-    return training_code(family)
 
 
 def circumstances() -> dict[str, Any]:

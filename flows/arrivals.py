@@ -12,7 +12,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 from pydantic import NonNegativeFloat
 
-from flows.messages import told
+from flows.messages import complete
 from flows.pipeline import pipeline
 from flows.tries import ONCE, Tries
 from pixelwise.data.prepared import read_description
@@ -42,8 +42,8 @@ async def ingest(
     """
     project = Path.cwd()
     try:
-        if name := still_arriving(drop_folder(project), settle_seconds):
-            return told("Skipped", f"skipped: {name} changed less than {settle_seconds:g} s ago")
+        if name := find_arriving(read_drop_folder(project), settle_seconds):
+            return complete("Skipped", f"skipped: {name} changed less than {settle_seconds:g} s ago")
     except PixelwiseError as error:
         return Failed(message=str(error))
     state = await pipeline(targets=["ingest"], tries=tries, return_state=True)
@@ -52,16 +52,16 @@ async def ingest(
     if not state.is_completed():
         return Failed(message=state.message)
     if state.name == "Skipped":
-        return told("Skipped", str(state.message))
+        return complete("Skipped", str(state.message))
     return await start(retrain, project)
 
 
-def drop_folder(project: Path) -> Path:
+def read_drop_folder(project: Path) -> Path:
     """The folder or archive that ingest reads."""
     return project / read_section(project / PARAMS_FILE, "ingest")["root"]
 
 
-def still_arriving(root: Path, seconds: float) -> Path | None:
+def find_arriving(root: Path, seconds: float) -> Path | None:
     """A file under `root` that was written or moved there less than `seconds` ago, or is gone as we look.
 
     By the time of the inode's change, since copying and moving may keep the time of the content's.
@@ -95,13 +95,13 @@ def is_only_drifted(project: Path) -> bool:
     """
     file = project / VERDICT
     verdict: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"data": None}
-    if verdict["data"] != data_hash(project):
+    if verdict["data"] != read_data_hash(project):
         return False
     failed = [check for check in verdict["checks"] if check["severity"] == "error" and not check["passed"]]
     return bool(failed) and all(check["table"] in MOVED for check in failed)
 
 
-def data_hash(project: Path) -> str:
+def read_data_hash(project: Path) -> str:
     """The hash of the prepared data's manifest."""
     return str(read_description(project / PREPARED)["manifest_sha256"])
 
@@ -111,9 +111,9 @@ async def start(deployment: str, project: Path) -> State[None]:
 
     Prefect keeps the key: a run that was killed just before this is made up for by the next one.
     """
-    data = data_hash(project)
+    data = read_data_hash(project)
     try:
         run = await arun_deployment(deployment, timeout=0, as_subflow=False, idempotency_key=f"data {data}")
     except ObjectNotFound:
         return Failed(message=f"deployment {deployment}: not found, expected one of `prefect deployment ls`")
-    return told("Completed", f"data {data[:12]} is good; {deployment} for it: run {run.name}")
+    return complete("Completed", f"data {data[:12]} is good; {deployment} for it: run {run.name}")

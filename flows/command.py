@@ -36,7 +36,7 @@ async def run_command(
     """
     guarded = [sys.executable, "-I", "-S", str(GUARD), *command]
     process = await asyncio.create_subprocess_exec(
-        *guarded, cwd=project, env={**child_environment(), **environment}, start_new_session=True,
+        *guarded, cwd=project, env={**make_environment(), **environment}, start_new_session=True,
         stdin=PIPE, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     assert process.stdin
@@ -54,7 +54,7 @@ async def run_command(
             await process.wait()
 
 
-def child_environment() -> dict[str, str]:
+def make_environment() -> dict[str, str]:
     """Our environment, with this Python's commands first on the path, unbuffered output and the terminal's size."""
     size = shutil.get_terminal_size()
     commands = Path(sys.executable).parent

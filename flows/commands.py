@@ -7,9 +7,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.messages import told
+from flows.messages import complete
 from flows.pipeline import PIPELINE_LOCK
-from flows.prefect_tasks import on_dask, run_steps
+from flows.prefect_tasks import run_commands, run_on_dask
 from flows.tries import ONCE, Tries
 from pixelwise.file_lock import hold_lock
 
@@ -34,23 +34,25 @@ async def predict(
         f"predict {name}".strip(): ["predict", "--model", model, "--output", str(output / name), "--", *map(str, part)]
         for name, part in parts.items()
     }
-    return await alone(commands, Path(".state/predict.lock"), tries, dask)
+    return await run_alone(commands, Path(".state/predict.lock"), tries, dask)
 
 
 @flow(name="verify", persist_result=False)
 async def verify(data: Path = Path("data/prepared"), tries: Tries = ONCE) -> State[None]:
     """Compare the prepared data, DVC's cache and the registered models with the hashes they were kept under."""
     # With the pipeline's lock: a stage that ran meanwhile would take files away.
-    return await alone({"verify": ["verify", "--data", str(data)]}, PIPELINE_LOCK, tries)
+    return await run_alone({"verify": ["verify", "--data", str(data)]}, PIPELINE_LOCK, tries)
 
 
-async def alone(commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None) -> State[None]:
+async def run_alone(
+    commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None
+) -> State[None]:
     """Run commands of pixelwise, by name, as tasks, unless another run holds `lock`."""
     with hold_lock(Path.cwd() / lock, waits=False) as is_ours:
         if not is_ours:
-            return told("Skipped", f"skipped: busy, another run holds {lock}")
-        states = await run_steps(commands, tries) if dask is None else await on_dask(dask, commands, tries)
+            return complete("Skipped", f"skipped: busy, another run holds {lock}")
+        states = await run_commands(commands, tries) if dask is None else await run_on_dask(dask, commands, tries)
     failed = [f"{name}: {state.message or state.name}" for name, state in states.items() if not state.is_completed()]
     if failed:
         return Failed(message=failed[0] + (f"; {len(failed) - 1} more failed" if failed[1:] else ""))
-    return told("Completed", "; ".join(str(state.message) for state in states.values()))
+    return complete("Completed", "; ".join(str(state.message) for state in states.values()))

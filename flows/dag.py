@@ -4,13 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pixelwise.errors import PixelwiseError
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
-    from dvc.stage import PipelineStage
 
 
 class DagError(PixelwiseError):
@@ -22,13 +17,13 @@ class Stage:
     """One stage of dvc.yaml.
 
     needs: names of the stages whose outputs it reads. is_alone: nothing may run beside it, since it measures time;
-    written `meta: {alone: true}` in dvc.yaml. is_changed: whether DVC would do anything about it now.
+    written `meta: {alone: true}` in dvc.yaml. is_always_changed: DVC runs it every time, to see what others depend on.
     """
 
     name: str
     needs: tuple[str, ...] = ()
     is_alone: bool = False
-    is_changed: bool = True
+    is_always_changed: bool = False
 
 
 def read_dag(project: Path) -> list[Stage]:
@@ -42,41 +37,43 @@ def read_dag(project: Path) -> list[Stage]:
     try:
         with Repo(str(project)) as repo:
             graph = repo.index.graph
-            # A data set imported with `dvc import` is a node of the graph too; it has no command, so nothing to run.
-            found = [node for node in graph.nodes if node.cmd]
-            changed = find_changed(repo, found)
             stages = [
                 Stage(
                     name=stage.name,
                     needs=tuple(sorted(needed.name for needed in graph.successors(stage) if needed.cmd)),
                     is_alone=bool((stage.meta or {}).get("alone", False)),
-                    is_changed=stage.name in changed,
+                    is_always_changed=stage.always_changed,
                 )
-                for stage in found
+                # A data set imported with `dvc import` is a node too; it has no command, so nothing to run.
+                for stage in graph.nodes
+                if stage.cmd
             ]
     except DvcException as error:
         raise DagError(" ".join(str(error).split())) from None
     if not stages:
         raise DagError(f"{project / 'dvc.yaml'}: no stages, expected the pipeline")
-    return in_order(stages)
+    return sort_stages(stages)
 
 
-def find_changed(repo: "Repo", stages: Iterable["PipelineStage"]) -> set[str]:
+def find_changed(project: Path, stages: Iterable[Stage]) -> set[str]:
     """Names of the `stages` that DVC would run or restore as things stand.
 
     Asked of all in one process, since a command of DVC for each would take most of a night without changes. Where
     another command holds DVC's lock it is every stage: each then waits for its turn, and can be stopped as it does.
     """
     from dvc.lock import LockError
+    from dvc.repo import Repo
 
-    try:
-        with repo.lock:
-            return {stage.name for stage in stages if stage.changed()}
-    except LockError:
-        return {stage.name for stage in stages}
+    names = {stage.name for stage in stages}
+    with Repo(str(project)) as repo:
+        try:
+            with repo.lock:
+                return {stage.name for stage in repo.index.graph.nodes if stage.name in names and stage.changed()}
+        except LockError:
+            return names
 
 
-def in_order(stages: Iterable[Stage]) -> list[Stage]:
+def sort_stages(stages: Iterable[Stage]) -> list[Stage]:
     """The `stages`, each after all it needs; what dvc.yaml leaves open is settled by name, so that runs look alike."""
     by_name = {stage.name: stage for stage in stages}
     sorter = TopologicalSorter({name: by_name[name].needs for name in sorted(by_name)})
@@ -101,13 +98,13 @@ def select(stages: Sequence[Stage], targets: Iterable[str]) -> list[Stage]:
     return [stage for stage in stages if stage.name in wanted]
 
 
-def stages_of(stages: Sequence[Stage], family: str) -> list[str]:
-    """Names of the stages that belong to a `family`: those that end in its name (train-fcn, evaluate-fcn).
+def find_stages(stages: Sequence[Stage], family: str) -> list[str]:
+    """Names of the stages that belong to a `family`, which `foreach` in dvc.yaml calls STEP@FAMILY.
 
     Raises DagError where there is none.
     """
-    found = [stage.name for stage in stages if stage.name.endswith(f"-{family}")]
+    found = [stage.name for stage in stages if stage.name.partition("@")[2] == family]
     if not found:
-        families = sorted({stage.name.partition("-")[2] for stage in stages} - {""})
+        families = sorted({stage.name.partition("@")[2] for stage in stages} - {""})
         raise DagError(f"dvc.yaml: no stages of family {family!r}, expected one of: {' '.join(families)}")
     return found

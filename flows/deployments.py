@@ -29,10 +29,10 @@ def main() -> None:
         if not PREFECT_API_URL.value():
             raise ProjectError("PREFECT_API_URL: not set, expected where `prefect server start` listens")
         found = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
-        serve(*[served(deployment) for deployment in found])
+        serve(*[serve_one(deployment) for deployment in found])
 
 
-def served(deployment: Mapping[str, Any]) -> "RunnerDeployment":
+def serve_one(deployment: Mapping[str, Any]) -> "RunnerDeployment":
     """One entry of prefect.yaml as a deployment that this process runs."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.flows import load_flow_from_entrypoint

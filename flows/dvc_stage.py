@@ -17,7 +17,7 @@ StageState = Literal[
 # The name of a failed state after which a run is none the less complete.
 POSTPONED = "Postponed"
 # What DVC 3.67 prints first about a stage. A test holds these against the installed DVC.
-SAID: dict[str, StageState] = {
+ANNOUNCED: dict[str, StageState] = {
     "Running stage '{name}':": "ran",
     "Stage '{name}' is cached - skipping run, checking out outputs": "restored",
     "Stage '{name}' didn't change, skipping": "unchanged",
@@ -52,8 +52,8 @@ async def reproduce(
     own_output = OwnOutput(name, on_start, on_line)
     outcome = await run_command(command, project, environment, own_output.listen, write_error)
     if outcome.status:
-        return StageResult(name, "failed", error=error_of(outcome))
-    return StageResult(name, state_of(name, outcome.output))
+        return StageResult(name, "failed", error=find_error(outcome))
+    return StageResult(name, find_state(name, outcome.output))
 
 
 class OwnOutput:
@@ -67,7 +67,7 @@ class OwnOutput:
 
     def listen(self, line: str) -> None:
         """Take one line of DVC's standard output."""
-        if said(line, self.name) == "ran":
+        if read_state(line, self.name) == "ran":
             self.is_running = True
             self.on_start()
         elif line.startswith(AFTER_THE_COMMAND):
@@ -76,17 +76,22 @@ class OwnOutput:
             self.on_line(line)
 
 
-def said(line: str, name: str) -> StageState | None:
+def read_state(line: str, name: str) -> StageState | None:
     """The state that this line of DVC's output announces, if it does."""
-    return next((state for words, state in SAID.items() if line == words.format(name=name)), None)
+    return next((state for words, state in ANNOUNCED.items() if line == words.format(name=name)), None)
 
 
-def state_of(name: str, output: Sequence[str]) -> StageState:
-    """The state of a stage from the output of its successful `dvc repro --single-item`."""
-    return next((state for line in output if (state := said(line, name))), "unchanged")
+def find_state(name: str, output: Sequence[str]) -> StageState:
+    """The state of a stage from the output of its successful `dvc repro --single-item`.
+
+    One that ran and left dvc.lock as it was counts as unchanged: its inputs and results are what they were.
+    """
+    found = next((state for line in output if (state := read_state(line, name))), None)
+    has_new_lock = any(line.startswith(AFTER_THE_COMMAND) for line in output)
+    return "unchanged" if found is None or (found == "ran" and not has_new_lock) else found
 
 
-def error_of(outcome: Outcome) -> str:
+def find_error(outcome: Outcome) -> str:
     """One line: the step's own `error: …` where it gave one, else what DVC said last."""
     lines = [line.strip() for line in outcome.errors if line.strip()]
     for prefix in ("error: ", "ERROR: "):
@@ -96,7 +101,7 @@ def error_of(outcome: Outcome) -> str:
     return lines[-1] if lines else f"ended with status {outcome.status}"
 
 
-def result_of(name: str, state: "State", seconds: float) -> StageResult:
+def to_result(name: str, state: "State", seconds: float) -> StageResult:
     """What a task's Prefect `state` says by its name; a crash inside Prefect counts as a failure."""
     if not state.is_completed():
         outcome: StageState = "postponed" if state.name == POSTPONED else "failed"

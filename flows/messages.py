@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 
-def told(name: str, message: str) -> State[None]:
+def complete(name: str, message: str) -> State[None]:
     """A completed state whose message is also on the terminal."""
     print(message, flush=True)
     return Completed(name=name, message=message)

@@ -13,18 +13,20 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.dag import Stage, read_dag, select, stages_of
-from flows.dvc_stage import StageResult, reproduce, result_of
-from flows.messages import tell_and_log, told
+from flows.dag import Stage, find_changed, find_stages, read_dag, select
+from flows.dvc_stage import StageResult, reproduce, to_result
+from flows.messages import complete, tell_and_log
 from flows.release import release
 from flows.settings import prepare_dvc
-from flows.slots import Slots, default_slots, gpus
-from flows.summary import count_states, markdown, read_scores
+from flows.slots import Slots, count_slots, hold_gpus
+from flows.summary import count_states, format_markdown, read_scores
 from flows.tries import ONCE, Tries
 from pixelwise.errors import PixelwiseError
 from pixelwise.file_lock import hold_lock
 
 PIPELINE_LOCK = Path(".state/pipeline.lock")
+
+RunningStage = asyncio.Task[tuple[StageResult, State]]
 
 
 @flow(name="pipeline", persist_result=False)
@@ -40,45 +42,58 @@ async def pipeline(
     project = Path.cwd()
     with hold_lock(project / PIPELINE_LOCK, waits=False) as is_ours:
         if not is_ours:
-            return told("Skipped", f"skipped: busy, another run of the pipeline holds {PIPELINE_LOCK}")
+            return complete("Skipped", f"skipped: busy, another run of the pipeline holds {PIPELINE_LOCK}")
         try:
             prepare_dvc(project)
-            stages = chosen(await asyncio.to_thread(read_dag, project), families, targets)
+            stages = choose(await asyncio.to_thread(read_dag, project), families, targets)
+            results = await walk(stages, project, tries)
         except PixelwiseError as error:
             return Failed(message=str(error))
-        results = await walk(stages, project, tries)
         actions: list[StageResult] = []
-        if promote and not targets and not first_error(results):
+        if promote and not targets and not find_first_error(results):
             actions = await release(families, project, tries)
-        await acreate_markdown_artifact(markdown(results, actions, read_scores(project)), key="pipeline")
-        if failure := first_error([*results, *actions]):
+        await acreate_markdown_artifact(format_markdown(results, actions, read_scores(project)), key="pipeline")
+        if failure := find_first_error([*results, *actions]):
             return Failed(message=failure)
-        return told("Completed", count_states([*results, *actions]))
+        return complete("Completed", count_states([*results, *actions]))
 
 
-def chosen(stages: Sequence[Stage], families: list[str] | None, targets: list[str] | None) -> list[Stage]:
+def choose(stages: Sequence[Stage], families: list[str] | None, targets: list[str] | None) -> list[Stage]:
     """The stages to walk: all of them, or those named and those of the families named, with all they need."""
     named = list(targets or [])
     for family in families or []:
-        named += stages_of(stages, family)
+        named += find_stages(stages, family)
     return select(stages, named) if named else list(stages)
 
 
 async def walk(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
-    """Run the `stages`, branches side by side; a stage starts when all it needs is there."""
-    slots = Slots(default_slots())
-    running: dict[str, asyncio.Task[tuple[StageResult, State]]] = {}
-    async with asyncio.TaskGroup() as group:
-        for number, stage in enumerate(stages, start=1):
-            label = f"[{number}/{len(stages)}] {stage.name}"
-            upstream = [running[name] for name in stage.needs]
-            running[stage.name] = group.create_task(run_after(upstream, stage, label, project, slots, tries))
+    """Run the `stages`, branches side by side; a stage starts when all it needs is there.
+
+    Raises DagError where DVC cannot say which of them have changed.
+    """
+    slots = Slots(count_slots())
+    running: dict[str, RunningStage] = {}
+
+    async def run(group: Sequence[Stage], changed: set[str]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for stage in group:
+                label = f"[{stages.index(stage) + 1}/{len(stages)}] {stage.name}"
+                upstream = [running[name] for name in stage.needs]
+                work = run_after(upstream, stage, stage.name in changed, label, project, slots, tries)
+                running[stage.name] = tasks.create_task(work)
+
+    first = [stage for stage in stages if stage.is_always_changed and not stage.needs]
+    await run(first, {stage.name for stage in first})
+    # Only now, since DVC compares what these write.
+    changed = await asyncio.to_thread(find_changed, project, stages)
+    await run([stage for stage in stages if stage not in first], changed)
     return [running[stage.name].result()[0] for stage in stages]
 
 
 async def run_after(
-    upstream: Sequence[asyncio.Task[tuple[StageResult, State]]],
+    upstream: Sequence[RunningStage],
     stage: Stage,
+    is_changed: bool,
     label: str,
     project: Path,
     slots: Slots,
@@ -94,21 +109,21 @@ async def run_after(
         result, state = StageResult(stage.name, "not run"), Failed()
     else:
         step = run_stage.with_options(task_run_name=stage.name, **tries.options())
-        has_work = stage.is_changed or bool(before - {"unchanged"})
-        async with in_slot(slots, stage.is_alone) if has_work else nullcontext():
+        has_work = is_changed or bool(before - {"unchanged"})
+        async with hold_slot(slots, stage.is_alone) if has_work else nullcontext():
             started = time.monotonic()
             state = await step(
                 stage.name, label, str(project), has_work, wait_for=[s for _, s in needed], return_state=True
             )
-            result = result_of(stage.name, state, time.monotonic() - started)
+            result = to_result(stage.name, state, time.monotonic() - started)
     print(f"{label} … {result}", flush=True)
     return result, state
 
 
 @asynccontextmanager
-async def in_slot(slots: Slots, is_alone: bool) -> AsyncIterator[None]:
+async def hold_slot(slots: Slots, is_alone: bool) -> AsyncIterator[None]:
     """Hold what a stage needs of this machine."""
-    async with slots.take(is_alone), gpus():
+    async with slots.take(is_alone), hold_gpus():
         yield
 
 
@@ -118,18 +133,18 @@ async def run_stage(name: str, label: str, project: str, has_work: bool) -> Stat
     if not has_work:
         return Completed(name="Unchanged", message=f"{name}: unchanged")
     result = await reproduce(
-        name, Path(project), run_environment(), on_start=lambda: print(f"{label} …", flush=True), on_line=tell_and_log()
+        name, Path(project), describe_run(), on_start=lambda: print(f"{label} …", flush=True), on_line=tell_and_log()
     )
     if result.state == "failed":
         return Failed(message=result.error)
     return Completed(name=result.state.capitalize(), message=f"{name}: {result.state}")
 
 
-def run_environment() -> dict[str, str]:
+def describe_run() -> dict[str, str]:
     """Tells what a stage starts which flow run it belongs to, under Prefect's own name for it."""
     return {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}
 
 
-def first_error(results: Sequence[StageResult]) -> str | None:
+def find_first_error(results: Sequence[StageResult]) -> str | None:
     """`STAGE: its error`, of the first that failed."""
     return next((f"{result.name}: {result.error}" for result in results if result.state == "failed"), None)

@@ -14,31 +14,31 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.command import run_command
-from flows.dvc_stage import error_of, write_error
+from flows.dvc_stage import find_error, write_error
 from flows.messages import tell_and_log
-from flows.slots import gpus
+from flows.slots import hold_gpus
 from flows.tries import Tries
 
 
-async def run_steps(commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
+async def run_commands(commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
     """Run commands one after the other, here; the state of each."""
     states = {}
     for name, command in commands.items():
-        step = run_step.with_options(task_run_name=name, **tries.options())
+        step = run_pixelwise.with_options(task_run_name=name, **tries.options())
         states[name] = await step(command, str(Path.cwd()), return_state=True)
     return states
 
 
-async def on_dask(address: str, commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
+async def run_on_dask(address: str, commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
     """Run commands on the workers of the Dask scheduler at `address`; the state of each."""
     from prefect_dask import DaskTaskRunner
 
     project = str(Path.cwd())
 
     @flow(name="on-dask", task_runner=DaskTaskRunner(address=address), persist_result=False)
-    async def spread() -> dict[str, State]:
+    async def run_all() -> dict[str, State]:
         futures = {
-            name: run_step.with_options(task_run_name=name, **tries.options()).submit(command, project)
+            name: run_pixelwise.with_options(task_run_name=name, **tries.options()).submit(command, project)
             for name, command in commands.items()
         }
         for future in futures.values():
@@ -46,15 +46,15 @@ async def on_dask(address: str, commands: Mapping[str, list[str]], tries: Tries)
             await asyncio.to_thread(future.wait)
         return {name: future.state for name, future in futures.items()}
 
-    return await spread()
+    return await run_all()
 
 
 @task(name="step", cache_policy=NO_CACHE, persist_result=False)
-async def run_step(command: list[str], project: str) -> State[None]:
+async def run_pixelwise(command: list[str], project: str) -> State[None]:
     """One command of pixelwise; its output is in the run's log, and the first line of it is the state's message."""
-    async with gpus():
+    async with hold_gpus():
         python = [sys.executable, "-m", "pixelwise.cli", *command]
         outcome = await run_command(python, Path(project), {}, tell_and_log(), write_error)
     if outcome.status:
-        return Failed(message=error_of(outcome))
+        return Failed(message=find_error(outcome))
     return Completed(message=next(iter(outcome.output), command[0]))

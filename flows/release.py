@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.dvc_stage import POSTPONED, StageResult, StageState, result_of
+from flows.dvc_stage import POSTPONED, StageResult, StageState, to_result
 from flows.tries import Tries
 from pixelwise.errors import PixelwiseError
 from pixelwise.model_folder import labelling_models
@@ -35,7 +35,7 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
             name = f"{verb}-{model.name}"
             step = run_action.with_options(task_run_name=name, **tries.options())
             state = await step(verb, model.name, str(project), return_state=True)
-            results.append(result_of(name, state, time.monotonic() - started))
+            results.append(to_result(name, state, time.monotonic() - started))
             print(f"{name} … {results[-1]}", flush=True)
             if results[-1].state in ("failed", "postponed"):
                 return results

@@ -32,7 +32,7 @@ def run(
     server = None if os.environ.get("PREFECT_API_URL") else TemporaryServer(project / os.environ["PREFECT_HOME"])
     # Prefect reads its settings as it is imported, so only now.
     from flows.pipeline import pipeline
-    from flows.summary import read_scores, score_table, where_to_look
+    from flows.summary import format_scores, list_places, read_scores
 
     import_early(promote=not no_promote)
     if server:
@@ -41,7 +41,7 @@ def run(
     if not state.is_completed():
         raise PipelineError(state.message or f"the flow ended as {state.name}")
     scores = read_scores(project)
-    return "\n\n".join([*([score_table(scores)] if scores else []), where_to_look(project)])
+    return "\n\n".join([*([format_scores(scores)] if scores else []), list_places(project)])
 
 
 def import_early(promote: bool) -> None:

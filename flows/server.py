@@ -33,7 +33,7 @@ class TemporaryServer:
         """Start it, logging under `home`, and name it in PREFECT_API_URL; it answers after `wait`."""
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / LOG
-        port = free_port()
+        port = find_free_port()
         self.url = f"http://127.0.0.1:{port}/api"
         server = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
         guarded = [sys.executable, "-I", "-S", str(GUARD), sys.executable, "-m", *server, "--port", str(port)]
@@ -51,7 +51,7 @@ class TemporaryServer:
         Raises ServerError naming its log where it ends or does not answer in time.
         """
         deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
+        while not self.is_answering():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerError(f"{self.log}: Prefect's server did not start, expected an answer at {self.url}")
             time.sleep(POLL_SECONDS)
@@ -62,7 +62,7 @@ class TemporaryServer:
         self.process.stdin.close()
         self.process.wait()
 
-    def answers(self) -> bool:
+    def is_answering(self) -> bool:
         """Whether the server is up."""
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=5) as reply:  # noqa: S310  our own http address
@@ -71,7 +71,7 @@ class TemporaryServer:
             return False
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

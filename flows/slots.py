@@ -12,12 +12,12 @@ DEVICES = Path("/dev")
 POLL_SECONDS = 0.5
 
 
-def default_slots() -> int:
+def count_slots() -> int:
     """One on a GPU, whose memory one training fills; two on a CPU, so that reading and computing overlap."""
-    return 1 if visible_gpus() else 2
+    return 1 if find_gpus() else 2
 
 
-def visible_gpus() -> list[Path]:
+def find_gpus() -> list[Path]:
     """The device files of the GPUs that what we start may use: all, or those that CUDA_VISIBLE_DEVICES numbers."""
     found = sorted(DEVICES.glob("nvidia[0-9]*"))
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "all").split(",")
@@ -30,20 +30,20 @@ def visible_gpus() -> list[Path]:
 
 
 @asynccontextmanager
-async def gpus() -> AsyncIterator[None]:
+async def hold_gpus() -> AsyncIterator[None]:
     """Hold every GPU that we may use; waits while another run on this machine, of whichever checkout, holds one.
 
     The lock is on the device's own file, so the kernel frees it when its holder dies.
     """
     async with AsyncExitStack() as held:
         # In the order of their names, so that two that want several never wait for each other.
-        for device in visible_gpus():
-            await held.enter_async_context(gpu(device))
+        for device in find_gpus():
+            await held.enter_async_context(hold_gpu(device))
         yield
 
 
 @asynccontextmanager
-async def gpu(device: Path) -> AsyncIterator[None]:
+async def hold_gpu(device: Path) -> AsyncIterator[None]:
     """Hold one GPU."""
     with device.open("rb") as file:
         while not lock(file.fileno(), waits=False):

@@ -26,7 +26,7 @@ def count_states(results: Sequence[StageResult]) -> str:
     return "pipeline: " + ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
-def markdown(results: Sequence[StageResult], actions: Sequence[StageResult], scores: Scores) -> str:
+def format_markdown(results: Sequence[StageResult], actions: Sequence[StageResult], scores: Scores) -> str:
     """The artifact of a run: a table of stages and actions, and a table of scores."""
     rows = [
         f"| {result.name} | {result.state} | {result.seconds:.1f} | {result.error.replace('|', chr(92) + '|')} |"
@@ -35,23 +35,23 @@ def markdown(results: Sequence[StageResult], actions: Sequence[StageResult], sco
     parts = ["## Stages", "| stage | state | seconds | error |\n| --- | --- | ---: | --- |\n" + "\n".join(rows)]
     if scores:
         head = f"| model | {' | '.join(SCORES)} |\n| --- |{' ---: |' * len(SCORES)}\n"
-        parts += ["## Scores", head + "\n".join(f"| {' | '.join(score_cells(f, scores[f]))} |" for f in scores)]
+        parts += ["## Scores", head + "\n".join(f"| {' | '.join(format_row(f, scores[f]))} |" for f in scores)]
     return "\n\n".join(parts) + "\n"
 
 
-def score_cells(family: str, scores: Mapping[str, float]) -> list[str]:
+def format_row(family: str, scores: Mapping[str, float]) -> list[str]:
     """One row of the table of scores, as text."""
     return [family, *(f"{scores[name]:.4f}" if name in scores else "–" for name in SCORES)]
 
 
-def score_table(scores: Scores) -> str:
+def format_scores(scores: Scores) -> str:
     """The scores as aligned text for the terminal."""
-    rows = [["model", *SCORES], *(score_cells(family, scores[family]) for family in scores)]
+    rows = [["model", *SCORES], *(format_row(family, scores[family]) for family in scores)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def where_to_look(project: Path) -> str:
+def list_places(project: Path) -> str:
     """Paths of the models and report pages there are, and the commands that open the two UIs."""
     found = [
         *(("model", path) for path in labelling_models(project)),

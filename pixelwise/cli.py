@@ -20,6 +20,7 @@ STEPS = {
     "promote": "make the challenger champion where the gate allows it",
 }
 TOOLS = {
+    "code": "write the digest of each stage's code and libraries, by which DVC sees a change",
     "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
     "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
     "predict": "write label maps and overlays for pictures, folders and videos",

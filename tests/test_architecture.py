@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from support.channel_model import write_channel_model
 
+from pixelwise import families
 from pixelwise.cli import STEPS as STEP_VERBS
 from pixelwise.cli import module_of
-from pixelwise.identity import PACKAGES, PROJECT, code_closure, imported_modules, module_file
+from pixelwise.identity import PROJECT
+from pixelwise.imports import PACKAGES, code_closure, imported_modules, module_file
 
 STEPS = {f"components.{verb}" for verb in STEP_VERBS}
 # The rooms of the house from the roof down: a room imports from those below it alone.
@@ -162,6 +164,16 @@ def test_every_import_is_absolute():
     for path in sources():
         for node in ast.walk(ast.parse((PROJECT / path).read_text())):
             assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}:{node.lineno}: a relative import"
+
+
+def test_names_of_the_library_are_imported_from_it_and_not_looked_up_in_it():
+    # What `pixelwise.open_model` and `families.find` import, the digest of a step knows by the import of the name.
+    for path in sources():
+        for node in ast.walk(ast.parse((PROJECT / path).read_text())):
+            owner = getattr(getattr(node, "value", None), "id", "")
+            name = f"{owner}.{getattr(node, 'attr', '')}"
+            assert owner != "pixelwise", f"{path}: import {name} by `from`"
+            assert name.removeprefix("families.") not in families.MODULES, f"{path}: import {name} by `from`"
 
 
 def test_a_room_imports_from_rooms_below_it_alone():

@@ -38,6 +38,7 @@ BAD = {
     "evaluate: neither data nor dataset": ["--model", "empty"],
     "evaluate: dataset": ["--model", "empty", "--dataset", "imagenet", "--root", "empty"],
     "benchmark": EMPTY,
+    "code": ["--out", "digests"],
     "calibrate": ["--model", "empty", "--speed", "3", "clip.mp4"],
     "calibrate: nothing wanted": ["--model", "empty", "clip.mp4"],
     "profile-stages": ["--model", "empty"],

@@ -67,3 +67,8 @@ def has_module(name: str) -> bool:
         return find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+def hooks_by_name(name: str | None) -> dict[str, str]:
+    """The module that each function of MODULES finds for the family called `name`, for `code_closure`; {} for None."""
+    return {f"{__name__}.{function}": module_of(name, function) for function in MODULES} if name else {}

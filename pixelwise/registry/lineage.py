@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model version was made of. `parts`: parameters in full, hashes of data (its dataset.json), code (the
-    closure of imports) and environment (requirements.lock). `fingerprint` is over the family and these.
+    """What a model version was made of. `parts`: parameters in full, hashes of data (its dataset.json) and code (what
+    the training imported), versions of the libraries as environment. `fingerprint` is over the family and these.
 
     manifest: hash of the manifest of the data that it was scored on, None where that was not prepared. commit: checked
     out as training began, with -dirty where tracked files differed. machine: what the bits of the weights also hang on.

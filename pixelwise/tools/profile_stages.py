@@ -49,8 +49,7 @@ class Report:
             + "\n".join(lines)
             + "\n\nmost even cuts; at once: from a frame to its labels in a pipeline with a core a part\n"
             + "\n".join(cuts)
-            + "\nnext: set clockwork.train.network.borders in params.yaml; with another number of stages, also what "
-            "export-clockwork writes in dvc.yaml; then dvc repro export-clockwork"
+            + "\nnext: set clockwork.train.network.borders in params.yaml; then dvc repro export@clockwork"
         )
 
 

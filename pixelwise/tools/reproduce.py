@@ -1,15 +1,13 @@
 """Reproduce a registered model in a clean clone and compare: on the CPU weights and graphs are equal to the bit."""
 
-import contextlib
 import functools
+import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +20,12 @@ from pixelwise.identity import sha256_file
 from pixelwise.model_folder import WEIGHTS_FILE, ModelFolder
 from pixelwise.registry.lineage import Origin, read_origin
 
-AS_LOCKED = "as locked"
-CODE = "from pixelwise.identity import training_code; print(training_code({family!r}))"
+# Run in the clone, whose code it reads; the libraries are those installed here.
+DIGEST = """
+import json
+from pixelwise.families.origin import training_parts
+print(json.dumps(training_parts({family!r})))
+"""
 
 
 class ReproductionError(PixelwiseError):
@@ -124,22 +126,11 @@ def threads(origin: Origin) -> dict[str, str]:
 
 def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Iterator[Part]:
     """What the clone has of what the model was made of."""
-    code = call([sys.executable, "-c", CODE.format(family=origin.family)], clone, environment).strip()
-    yield Part("code", origin.parts["code"], code)
-    lock = clone / "requirements.lock"
-    yield Part("environment", origin.parts["environment"], sha256_file(lock))
-    yield Part("packages", AS_LOCKED, ", ".join(not_as_locked(lock.read_text())) or AS_LOCKED)
-
-
-def not_as_locked(lock: str) -> Iterator[str]:
-    """The packages installed here in a version that the lock does not name."""
-    locked: dict[str, set[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==([^\s;]+)", lock, re.MULTILINE):
-        locked.setdefault(name, set()).add(version)
-    for name, versions in locked.items():
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            if (found := metadata.version(name)) not in versions:
-                yield f"{name} {found} for {' or '.join(sorted(versions))}"
+    found = json.loads(call([sys.executable, "-c", DIGEST.format(family=origin.family)], clone, environment))
+    yield Part("code", origin.parts["code"], found["code"])
+    recorded, installed = origin.parts["environment"], found["environment"]
+    for name in sorted({*recorded, *installed}):
+        yield Part(name, recorded.get(name, "not used"), installed.get(name, "not used"))
 
 
 def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:

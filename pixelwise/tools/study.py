@@ -14,6 +14,7 @@ from pixelwise import command
 from pixelwise.data.items import Classes
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, Sample
 from pixelwise.errors import DataError, ParamsError
+from pixelwise.families.origin import origin
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.params import PARAMS_FILE, parse
@@ -74,7 +75,7 @@ def run(
         from pixelwise.studies.requirements import require_sound
 
         shipped = partial(export.run, export.ExportParams())
-        steps = (train.learn, train.origin, shipped)
+        steps = (train.learn, origin, shipped)
         bench = Bench(PreparedData(folder), models, params_file, tracking, quick, *steps, model)
         for study in studies:
             require_sound(study, bench)

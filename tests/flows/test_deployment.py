@@ -37,7 +37,7 @@ def test_pixelwise_run_ends_with_one_line_and_status_1_where_a_stage_fails(check
     replace(checkout / "dvc.yaml", "cat a.txt > b.txt", "exit 3")
     failed = run(checkout)
     assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("error: b-toy: failed to reproduce 'b-toy'")
+    assert failed.stderr.splitlines()[-1].startswith("error: b@toy: failed to reproduce 'b@toy'")
     assert "Traceback" not in failed.stderr
 
 

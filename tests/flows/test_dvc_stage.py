@@ -5,7 +5,7 @@ import pytest
 from support.dvc_repository import make_repository, replace
 
 from flows.command import Outcome
-from flows.dvc_stage import StageResult, error_of, reproduce
+from flows.dvc_stage import StageResult, find_error, reproduce
 
 
 def reproduce_a(repository):
@@ -38,7 +38,7 @@ def test_a_failed_stage_gives_its_own_error_line(tmp_path, capfd):
 
 def test_a_stage_whose_needs_are_missing_fails_in_dvcs_words(tmp_path):
     repository = make_repository(tmp_path / "repository")
-    result = asyncio.run(reproduce("b-toy", repository, {}, list, print))
+    result = asyncio.run(reproduce("b@toy", repository, {}, list, print))
     assert result.state == "failed"
     assert "a.txt" in result.error
 
@@ -53,4 +53,4 @@ def test_a_stage_whose_needs_are_missing_fails_in_dvcs_words(tmp_path):
     ],
 )
 def test_the_steps_own_words_come_before_dvcs(errors, expected):
-    assert error_of(Outcome(3, [], errors)) == expected
+    assert find_error(Outcome(3, [], errors)) == expected

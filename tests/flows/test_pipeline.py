@@ -55,7 +55,7 @@ def last_artifact():
 def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys):
     first = run()
     assert (first.is_completed(), first.message) == (True, "pipeline: 4 ran")
-    assert tasks_of(first) == {"a": "Ran", "b-toy": "Ran", "c-toy": "Ran", "d": "Ran"}
+    assert tasks_of(first) == {"a": "Ran", "b@toy": "Ran", "c@toy": "Ran", "d": "Ran"}
     assert "[1/4] a …\nmaking a\n[1/4] a … ran (" in capsys.readouterr().out
 
     replace(repository / "params.yaml", "width: 1", "width: 2")
@@ -64,7 +64,7 @@ def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys
     (repository / "reports/toy/evaluate").mkdir(parents=True)
     (repository / "reports/toy/evaluate/metrics.json").write_text('{"mean_iu": 0.75, "images": 3}')
     second = run()
-    assert tasks_of(second) == {"a": "Restored", "b-toy": "Unchanged", "c-toy": "Unchanged", "d": "Unchanged"}
+    assert tasks_of(second) == {"a": "Restored", "b@toy": "Unchanged", "c@toy": "Unchanged", "d": "Unchanged"}
     assert second.message == "pipeline: 1 restored, 3 unchanged"
     assert "| a | restored |" in last_artifact()
     assert "| toy | 0.7500 |" in last_artifact()
@@ -74,17 +74,17 @@ def test_branches_run_side_by_side(repository, monkeypatch):
     monkeypatch.setattr("flows.slots.DEVICES", repository / "none")
     replace(repository / "dvc.yaml", "cat a.txt > b.txt", f"touch .b; {MEET.format(other='.c')}; cat a.txt > b.txt")
     replace(repository / "dvc.yaml", "cat a.txt code", f"touch .c; {MEET.format(other='.b')}; cat a.txt code")
-    assert run(targets=["b-toy", "c-toy"]).message == "pipeline: 3 ran"
+    assert run(targets=["b@toy", "c@toy"]).message == "pipeline: 3 ran"
 
 
 def test_a_failed_stage_fails_the_flow_in_one_line_and_stops_what_needs_it(repository, capsys):
     (repository / "fail.sh").write_text("echo 'error: b has no data' >&2; exit 1\n")
     replace(repository / "dvc.yaml", "cat a.txt > b.txt", "sh fail.sh")
     state = run()
-    assert (state.is_failed(), state.message) == (True, "b-toy: b has no data")
-    assert tasks_of(state) == {"a": "Ran", "b-toy": "Failed", "c-toy": "Ran"}
+    assert (state.is_failed(), state.message) == (True, "b@toy: b has no data")
+    assert tasks_of(state) == {"a": "Ran", "b@toy": "Failed", "c@toy": "Ran"}
     assert "[4/4] d … not run" in capsys.readouterr().out
-    assert "| b-toy | failed |" in last_artifact()
+    assert "| b@toy | failed |" in last_artifact()
 
 
 def test_a_second_run_ends_as_skipped_busy(repository, capsys):
@@ -115,4 +115,4 @@ def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_ru
 
 def test_a_family_or_target_that_is_not_there_is_named(repository):
     assert run(families=["fcn"]).message == "dvc.yaml: no stages of family 'fcn', expected one of: toy"
-    assert run(targets=["e"]).message == "dvc.yaml: no stage 'e', expected one of: a b-toy c-toy d"
+    assert run(targets=["e"]).message == "dvc.yaml: no stage 'e', expected one of: a b@toy c@toy d"

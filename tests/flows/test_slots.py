@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from flows.slots import Slots, default_slots, gpus, visible_gpus
+from flows.slots import Slots, count_slots, find_gpus, hold_gpus
 from pixelwise.file_lock import hold_lock
 
 
@@ -56,14 +56,14 @@ def devices(tmp_path, monkeypatch):
 def test_the_gpus_in_use_are_those_that_cuda_may_see(devices, named, numbers, monkeypatch):
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert [device.name for device in visible_gpus()] == [f"nvidia{number}" for number in numbers]
-    assert default_slots() == (1 if numbers else 2)
+    assert [device.name for device in find_gpus()] == [f"nvidia{number}" for number in numbers]
+    assert count_slots() == (1 if numbers else 2)
 
 
 def test_a_gpu_that_another_holds_is_waited_for_and_one_that_is_free_is_not(devices, monkeypatch):
     async def take(named):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-        async with gpus():
+        async with hold_gpus():
             taken.append(named)
 
     async def run():

@@ -8,7 +8,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from support.mlflow_server import server_down
 
-from flows.server import free_port
+from flows.server import find_free_port
 from pixelwise.errors import RegistryError
 from pixelwise.tools import send_runs
 from pixelwise.tracking import sender, unsent_runs
@@ -243,7 +243,7 @@ def test_what_mlflow_says_of_a_store_is_told_without_its_password():
 
 def test_passwords_of_a_store_are_neither_shown_nor_kept(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    uri = f"postgresql://ann:secret@127.0.0.1:{free_port()}/runs"
+    uri = f"postgresql://ann:secret@127.0.0.1:{find_free_port()}/runs"
     assert redact_uri(uri) == uri.replace("ann:secret@", "")
     train(uri, page)
     assert "secret" not in capsys.readouterr().err

@@ -14,6 +14,7 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
+from pixelwise.families.origin import origin
 from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
@@ -59,7 +60,7 @@ def data(tmp_path_factory):
 
 
 def bench(data, tmp_path, model) -> Bench:
-    return Bench(PreparedData(data), tmp_path, PARAMS, "none", False, train.learn, train.origin, export.run, model)
+    return Bench(PreparedData(data), tmp_path, PARAMS, "none", False, train.learn, origin, export.run, model)
 
 
 def carried_out(one, data, model, tmp_path):

@@ -13,15 +13,19 @@ stages:
     deps: [data.txt]
     params: [a]
     outs: [a.txt]
-  b-toy:
-    cmd: cat a.txt > b.txt
-    deps: [a.txt]
-    outs: [b.txt]
-  c-toy:
-    cmd: cat a.txt code.py > c.txt
-    deps: [a.txt, code.py]
-    params: [toy.rate]
-    outs: [c.txt]
+  b:
+    foreach: [toy]
+    do:
+      cmd: cat a.txt > b.txt
+      deps: [a.txt]
+      outs: [b.txt]
+  c:
+    foreach: [toy]
+    do:
+      cmd: cat a.txt code.py > c.txt
+      deps: [a.txt, code.py]
+      params: [toy.rate]
+      outs: [c.txt]
   d:
     cmd: cat b.txt c.txt > d.txt
     deps: [b.txt, c.txt]
@@ -44,7 +48,7 @@ def make_repository(folder: Path) -> Path:
 
 def copy_code(folder: Path) -> None:
     """Put this project's packages into `folder`, where a command that is started there finds them first."""
-    for name in ("flows", "components"):
+    for name in ("flows", "components", "pixelwise"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from flows.server import free_port
+from flows.server import find_free_port
 from pixelwise.tracking.store import UnreachableError, connect, require_answer
 
 
@@ -25,7 +25,7 @@ class Server:
     """An MLflow server on loopback that can be started and killed again and again."""
 
     def __init__(self, folder, template):
-        self.folder, self.port, self.process = folder, free_port(), None
+        self.folder, self.port, self.process = folder, find_free_port(), None
         shutil.copy(template, folder / "server.db")
         self.uri = f"http://127.0.0.1:{self.port}"
 

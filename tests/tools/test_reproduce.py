@@ -37,7 +37,7 @@ class World:
         self.model, self.store = folder / "made" / "model", f"sqlite:///{folder}/mlflow.db"
 
     def commit(self):
-        for name in ("components", "flows"):
+        for name in ("components", "flows", "pixelwise"):
             shutil.copytree(PROJECT / name, self.repository / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("requirements.lock", "params.yaml", ".gitignore"):
             shutil.copy(PROJECT / name, self.repository)

@@ -11,6 +11,7 @@ from components import ingest, train
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.families.origin import origin
 from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies import kinds
@@ -67,7 +68,7 @@ def never(*arguments):
 
 
 def bench(data, models, learn=train.learn, tracking="none", is_quick=False) -> Bench:
-    return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, train.origin, never)
+    return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, origin, never)
 
 
 @pytest.fixture(scope="module")

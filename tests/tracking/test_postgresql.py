@@ -13,7 +13,7 @@ import pytest
 from support.bright_model import write_model
 
 from components import promote, register
-from flows.server import free_port
+from flows.server import find_free_port
 from pixelwise.registry.references import resolve_model
 from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.registry.versions import read_aliases
@@ -42,7 +42,7 @@ def as_postgres(*command) -> None:
 @pytest.fixture
 def database():
     """The URI of an empty database on loopback, of a cluster of the test's own."""
-    programs, port = find_programs(), free_port()
+    programs, port = find_programs(), find_free_port()
     # Not below pytest's folder, into which no other user can look.
     with tempfile.TemporaryDirectory() as folder:
         if os.geteuid() == 0:
@@ -60,7 +60,7 @@ def database():
 @pytest.fixture
 def server(database, tmp_path):
     """The address of an MLflow server over that database."""
-    port = free_port()
+    port = find_free_port()
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database, "--artifacts-destination", str(tmp_path / "kept")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

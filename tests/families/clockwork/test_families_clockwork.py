@@ -18,6 +18,7 @@ from pixelwise.families.clockwork.options import EvaluateParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.stages import cut
 from pixelwise.families.fcn import family as fcn
+from pixelwise.families.origin import origin
 from pixelwise.families.trained import load_trained, read_description
 
 TOWN = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=4, width=96, height=80)
@@ -67,7 +68,7 @@ def test_another_net_is_another_training(start, data):
     params = clockwork.TrainParams()
     described = read_description(start)
     one, other = (
-        train.origin(clockwork.started(params, {**described, "fingerprint": mark}, start), "clockwork", data)
+        origin(clockwork.started(params, {**described, "fingerprint": mark}, start), "clockwork", data)
         for mark in ("a" * 64, "b" * 64)
     )
     assert one["fingerprint"] != other["fingerprint"]

@@ -1,0 +1,153 @@
+"""Why DVC would run a stage again: what differs from dvc.lock, in words."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelwise.documents import read_yaml
+from pixelwise.dvc_lock import remove_truncated_lock
+from pixelwise.errors import PixelwiseError
+
+DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
+# Where the stage `code` writes what each stage's step imports.
+DIGESTS = Path("digests")
+MODELS = Path("models")
+
+
+class StageError(PixelwiseError):
+    """A stage is unknown, or DVC cannot say how it stands."""
+
+
+def read_stages(project: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The stages of dvc.yaml as they stand there, templates and all. Raises StageError where there is no dvc.yaml."""
+    return read_yaml(project / DVC_FILE, "the pipeline", error=StageError).get("stages", {})
+
+
+def find_changes(stages: Sequence[str], project: Path) -> dict[str, tuple[str, ...]]:
+    """Why each of `stages` and those that they need would run again; without those that are up to date.
+
+    Raises StageError naming the stages there are, where one is none of them.
+    """
+    known = read_stages(project)
+    for name in stages:
+        # DVC names the stages of a `foreach` NAME@ITEM.
+        if name.partition("@")[0] not in known:
+            raise StageError(f"{project / DVC_FILE}: no stage {name!r}, expected one of: {' '.join(known)}")
+    locked = read_yaml(project / LOCK_FILE, "DVC's lock file", default={}).get("stages", {})
+    return {
+        name: tuple(explain(changes, locked.get(name), project, known.get(name, {}).get("cmd")))
+        for name, changes in dvc_status(stages, project).items()
+        if not known.get(name, {}).get("always_changed")
+    }
+
+
+def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
+    """What DVC finds changed in the `stages` and all that they need, as its --json has it."""
+    remove_truncated_lock(project)
+    return json.loads(dvc("status", "--json", "--with-deps", *stages, project=project))
+
+
+def dvc(*command: str, project: Path) -> str:
+    """What a command of DVC prints. Raises StageError with DVC's own words where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *command], cwd=project, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise StageError(" ".join(done.stderr.split()) or f"dvc {command[0]} ended with status {done.returncode}")
+    return done.stdout
+
+
+def explain(
+    changes: Sequence[Any], locked: Mapping[str, Any] | None, project: Path, command: str | Sequence[str] | None
+) -> Iterator[str]:
+    """DVC's `changes` of one stage in words.
+
+    locked: its entry in dvc.lock, None where it never ran. command: as dvc.yaml has it, None of a `foreach`.
+    """
+    if locked is None:
+        yield "it never ran here"
+        return
+    for change in changes:
+        if change == "changed command":
+            yield f"command: {locked.get('cmd')} → {command or 'see dvc.yaml'}"
+        elif isinstance(change, Mapping):
+            for path, what in change.get("changed deps", {}).items():
+                yield from explain_dependency(path, what, locked, project)
+            for path, what in change.get("changed outs", {}).items():
+                yield f"result {path}: {what}"
+        else:
+            yield str(change)
+
+
+def explain_dependency(path: str, what: Any, locked: Mapping[str, Any], project: Path) -> Iterator[str]:
+    """One changed dependency in words: of a parameters file its values, of a digest its files and libraries."""
+    if isinstance(what, Mapping):
+        yield from explain_parameters(path, what, locked.get("params", {}).get(path, {}), project)
+    elif Path(path).is_relative_to(DIGESTS):
+        before = next(dependency for dependency in locked["deps"] if dependency["path"] == path)
+        yield from explain_digest(path, before["md5"], project)
+    else:
+        yield f"{'model' if Path(path).is_relative_to(MODELS) else 'data'} {path}: {what}"
+
+
+def explain_digest(path: str, md5: str, project: Path) -> Iterator[str]:
+    """Each file of code and each library that differs from the digest that a stage last ran with.
+
+    DVC's cache has that digest under its `md5`, unless `dvc gc` took it.
+    """
+    cached = Path(dvc("cache", "dir", project=project).strip()) / "files/md5" / md5[:2] / md5[2:]
+    if not cached.is_file():
+        yield f"code {path}: modified; what it was is no longer in DVC's cache"
+        return
+    before, now = json.loads(cached.read_text()), json.loads((project / path).read_text())
+    for file, old, new in differences(before["files"], now["files"]):
+        yield f"code {file}: {'new' if old is None else 'deleted' if new is None else 'modified'}"
+    for library, old, new in differences(before["versions"], now["versions"]):
+        yield f"library {library}: {old or 'not used'} → {new or 'not used'}"
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(key, old, new) of what differs; None where the key is missing."""
+    for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key):
+            yield key, before.get(key), now.get(key)
+
+
+def explain_parameters(
+    file: str, changed: Mapping[str, str], locked: Mapping[str, Any], project: Path
+) -> Iterator[str]:
+    """Each value under the `changed` keys of a parameters file that differs from dvc.lock: `key: old → new`."""
+    now = read_yaml(project / file, "parameters", default={})
+    for key in changed:
+        old = dict(leaves(locked[key], key)) if key in locked else {}
+        new = dict(leaves(value, key)) if (value := at(now, key)) is not None or key in locked else {}
+        for name in dict.fromkeys([*old, *new]):
+            if name not in old or name not in new or old[name] != new[name]:
+                before = as_text(old[name]) if name in old else "not set"
+                after = as_text(new[name]) if name in new else "not set"
+                yield f"parameter {name}: {before} → {after}"
+
+
+def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The plain values under `value`, each with its dotted key."""
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield from leaves(child, f"{key}.{name}")
+    else:
+        yield key, value
+
+
+def at(values: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted `key`, or None."""
+    found: Any = values
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def as_text(value: Any) -> str:
+    """A value on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,70 @@
+"""Which files of this project a module imports. DVC sees no imports, so what stages depend on is read from sources."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pixelwise.identity import PROJECT
+from pixelwise.sources import read_source
+
+PACKAGES = ("pixelwise", "components", "flows", "benchmarks")
+
+
+def code_closure(
+    modules: Iterable[str], by_name: Mapping[str, str] | None = None, without: tuple[str, ...] = ()
+) -> list[Path]:
+    """Files of this project that `modules` import, directly or not, relative to the project; sorted.
+
+    An import inside a function counts as any other. With `by_name` (function that finds a module by name -> the module
+    that it finds) what is imported by name counts too, and in the place of what finds it. `without` names packages to
+    leave out.
+    """
+    found: set[Path] = set()
+    finders = {function.rpartition(".")[0] for function in by_name or ()}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        name = by_name.get(name, name) if by_name else name
+        path = module_file(name)
+        if path is None or path in found or name in finders or any(is_within(name, package) for package in without):
+            continue
+        found.add(path)
+        waiting.extend(imported_modules(path))
+        if by_name is not None:
+            waiting.extend(modules_in_strings(path))
+        # Importing a.b.c runs a/__init__.py and a/b/__init__.py too.
+        waiting.append(name.rpartition(".")[0])
+    return sorted(path.relative_to(PROJECT) for path in found)
+
+
+def module_file(name: str) -> Path | None:
+    """The source file of a module of this project, or None where the name is no module."""
+    if not name:
+        return None
+    base = PROJECT.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def imported_modules(path: Path) -> list[str]:
+    """The dotted names in PACKAGES that the file at `path` imports."""
+    return [name for name in read_source(path).imports if is_ours(name)]
+
+
+def modules_in_strings(path: Path) -> list[str]:
+    """The dotted names in PACKAGES that the file at `path` may import by name."""
+    return [name for name in read_source(path).strings if is_ours(name)]
+
+
+def libraries(path: Path) -> set[str]:
+    """The top-level modules outside PACKAGES that the file at `path` imports, and the names that it may import."""
+    source = read_source(path)
+    return {name.partition(".")[0] for name in (*source.imports, *source.strings) if not is_ours(name)}
+
+
+def is_ours(name: str) -> bool:
+    """Whether a dotted name is in a package of this project."""
+    return name.partition(".")[0] in PACKAGES
+
+
+def is_within(name: str, package: str) -> bool:
+    """Whether a dotted name is the `package` or in it."""
+    return name == package or name.startswith(f"{package}.")

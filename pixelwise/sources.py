@@ -1,0 +1,110 @@
+"""What a Python file does, read from its source: what it imports, and a hash that only what runs can change."""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from pixelwise.errors import PixelwiseError
+from pixelwise.files import write_text
+
+IMPORT_BY_NAME = ("import_module", "find_spec")
+# Key of a file's content -> what it holds: read by this process, and read before. Parsing all takes over a second.
+known: dict[str, "Source"] = {}
+remembered: dict[str, "Source"] = {}
+
+
+class CodeError(PixelwiseError):
+    """A source file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a file imports and what it does.
+
+    imports: dotted names; `from a import b` may mean module a.b, so both are named. strings: of a file that imports
+    modules by name, since that name may be any of them. code: hash of the syntax that runs.
+    """
+
+    imports: tuple[str, ...]
+    strings: tuple[str, ...]
+    code: str
+
+
+def read_source(path: Path) -> Source:
+    """What the file at `path` imports and does. Raises CodeError where it is no Python."""
+    content = path.read_bytes()
+    key = hashlib.sha256(salt() + content).hexdigest()
+    if key not in known:
+        known[key] = remembered[key] if key in remembered else parse(content, path)
+    return known[key]
+
+
+@cache
+def salt() -> bytes:
+    """What the hashes depend on beside the file: this Python's syntax trees, and this module."""
+    return sys.version.encode() + Path(__file__).read_bytes()
+
+
+def parse(content: bytes, path: Path) -> Source:
+    """Read what runs of a source file; what stands under `if TYPE_CHECKING` never does."""
+    try:
+        tree = OnlyWhatRuns().visit(ast.parse(content))
+    except (SyntaxError, ValueError) as error:
+        raise CodeError(f"{path}: {error}, expected Python") from None
+    nodes = list(ast.walk(tree))
+    imports = tuple(name for node in nodes for name in imported(node))
+    called = {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
+    strings = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    by_name = () if called.isdisjoint(IMPORT_BY_NAME) else tuple(strings)
+    return Source(imports, by_name, hashlib.sha256(ast.dump(tree).encode()).hexdigest())
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The dotted names that a node of a syntax tree imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+class OnlyWhatRuns(ast.NodeTransformer):
+    """Removes docstrings, the descriptions of parameters and `if TYPE_CHECKING`; comments are no syntax."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Remove the docstring of a module, class or function, then go on below."""
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[1:] if begins_with_text(node.body) else node.body
+        return super().generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        """Remove imports of types."""
+        return None if "TYPE_CHECKING" in ast.unparse(node.test) else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Remove what --help says of a parameter."""
+        if getattr(node.func, "id", "") == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        return self.generic_visit(node)
+
+
+def begins_with_text(body: list[ast.stmt]) -> bool:
+    """Whether a body begins with a docstring."""
+    first = body[0] if body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+
+
+@contextmanager
+def kept_in(file: Path) -> Iterator[None]:
+    """Keep in `file` what is read from sources inside the block, so that next time only what changed is parsed."""
+    with suppress(OSError, ValueError, TypeError):
+        remembered.update({key: Source(**found) for key, found in json.loads(file.read_text()).items()})
+    before = set(remembered)
+    yield
+    if set(known) != before:
+        write_text(file, json.dumps({key: asdict(source) for key, source in known.items()}))
