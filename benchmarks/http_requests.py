@@ -5,13 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 import httpx
 import numpy as np
-from PIL import Image
 
+from pixelwise.data.pictures import encode_picture
 from pixelwise.errors import ModelError
 
 # The server ends a request in 10 seconds: what takes longer than this is cut by the client, and counted as such.
@@ -100,14 +99,7 @@ def pictures(seed: int, height: int, width: int) -> list[bytes]:
     rng = np.random.default_rng(seed)
     shape = (8, height // BLOCK + 1, width // BLOCK + 1, 3)
     blocks = rng.integers(0, 256, shape, dtype=np.uint8).repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
-    return [jpeg(image) for image in blocks[:, :height, :width]]
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    """The picture (H, W, 3) as JPEG."""
-    file = BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=90)
-    return file.getvalue()
+    return [encode_picture(image, "JPEG", quality=90) for image in blocks[:, :height, :width]]
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, int]:

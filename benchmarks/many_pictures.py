@@ -20,7 +20,7 @@ import yaml
 
 from flows.command import make_environment
 from pixelwise import command
-from pixelwise.data.pictures import encode_map
+from pixelwise.data.pictures import encode_picture
 from pixelwise.progress import progress
 
 SIDE, CLASSES = 32, 4
@@ -85,8 +85,8 @@ def make_project(folder: Path, count: int) -> Path:
         keep("classes.yaml", yaml.safe_dump({"names": [f"class {index}" for index in range(CLASSES)]}).encode())
         for index in progress(range(count), "make pictures", total=count):
             name = f"train/{{}}/{index // 1000:03}/{index:06}.png"
-            keep(name.format("images"), encode_map(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)))
-            keep(name.format("masks"), encode_map(rng.integers(0, CLASSES, (SIDE, SIDE), np.uint8)))
+            keep(name.format("images"), encode_picture(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)))
+            keep(name.format("masks"), encode_picture(rng.integers(0, CLASSES, (SIDE, SIDE), np.uint8)))
     return project
 
 

@@ -1,6 +1,7 @@
 """Encoded pictures to arrays and back, with Pillow."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -31,8 +32,9 @@ def rgb(picture: Image.Image) -> np.ndarray:
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
-def encode_map(values: np.ndarray) -> bytes:
-    """`values`, (H, W) uint8 or uint16 or (H, W, 3) uint8, as PNG bytes."""
-    buffer = BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
-    return buffer.getvalue()
+def encode_picture(picture: np.ndarray | Image.Image, kind: str = "PNG", **settings: Any) -> bytes:
+    """`picture`, of Pillow or (H, W) uint8 or uint16 or (H, W, 3) uint8, as a file of `kind`. settings: Pillow's."""
+    file = BytesIO()
+    whole = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    whole.save(file, kind, **settings)
+    return file.getvalue()

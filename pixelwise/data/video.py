@@ -4,14 +4,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, RawData
+from pixelwise.data.pictures import encode_picture
 from pixelwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,7 +109,8 @@ class Reader:
                 self._decode()
             # Within the lock: frames of one decoder share what converts them, and two at once end the process.
             picture = upright(self._kept[frame])
-        return png(picture)
+        # Packed lightly, since a video has many.
+        return encode_picture(picture, compress_level=1)
 
     def _open(self, file: Path) -> None:
         self._file, self._frames, self._next, self._kept = file, decode(file), 0, {}
@@ -141,13 +141,6 @@ def decode(file: Path) -> Iterator["av.VideoFrame"]:
 def upright(frame: "av.VideoFrame") -> np.ndarray:
     """A frame, (H, W, 3) uint8: a phone stores it as the sensor saw it and notes how it was held."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
-
-
-def png(picture: np.ndarray) -> bytes:
-    """`picture` as PNG, packed lightly, since a video has many."""
-    buffer = BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def reason(error: Exception) -> str:

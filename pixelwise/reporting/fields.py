@@ -1,11 +1,11 @@
 """Receptive fields as pictures: learned covariances as ellipses, inferred scales as a map (thesis figures 5.4, 5.8)."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pixelwise.data.pictures import encode_picture
 from pixelwise.reporting.pictures import INK, PAPER, Picture
 
 SIDE, MARGIN = 220, 20
@@ -35,7 +35,7 @@ def ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
             draw.line([tuple(point) for point in points], fill=tuple(colour.tolist()), width=2)
         last = np.sqrt(np.diagonal(covariances[-1]))
         draw.text((SIDE * panel + 4, SIDE), f"{name[-24:]} {last[0]:.2f} {last[1]:.2f}", fill=INK)
-    return png(sheet)
+    return encode_picture(sheet, optimize=True)
 
 
 def outline(sigma: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> bytes:
     sheet = Image.fromarray(np.concatenate(padded, axis=1))
     low, high = span(scales)
     ImageDraw.Draw(sheet).text((6, tallest - 16), f"{low:.2f} to {high:.2f} cells", fill=PAPER)
-    return png(sheet)
+    return encode_picture(sheet, optimize=True)
 
 
 def coloured(scales: Sequence[np.ndarray]) -> list[Picture]:
@@ -73,10 +73,3 @@ def span(scales: Sequence[np.ndarray]) -> tuple[float, float]:
     """The 2nd and the 98th percentile of the scales of all pictures."""
     low, high = np.percentile(np.concatenate([scale.ravel() for scale in scales]), [2, 98])
     return float(low), float(high)
-
-
-def png(sheet: Image.Image) -> bytes:
-    """The PNG of a picture."""
-    file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True)
-    return file.getvalue()

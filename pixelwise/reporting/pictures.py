@@ -1,6 +1,5 @@
 """Label maps as pictures: colours, overlays, error maps and legends. NumPy and Pillow only: predict uses it."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelwise.data.items import VOID
+from pixelwise.data.pictures import encode_picture
 
 Palette = Sequence[Sequence[int]]
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -36,9 +36,7 @@ def encode_label(label: NDArray[np.uint8], palette: Palette) -> bytes:
     """A PNG whose pixel values are the class indices and which every viewer shows in the classes' colours."""
     picture = Image.fromarray(label)
     picture.putpalette(colour_table(palette).ravel().tolist())
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+    return encode_picture(picture)
 
 
 def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: float = 0.5) -> Picture:
@@ -92,10 +90,3 @@ def legend(entries: Sequence[tuple[str, Sequence[int]]], width: int, size: int =
         draw.rounded_rectangle(box, radius=3, fill=tuple(colour), outline=(120, 126, 138))
         draw.text((left + patch + gap, top + line / 2), name, font=font, fill=INK, anchor="lm")
     return np.asarray(strip)
-
-
-def encode_picture(picture: Picture) -> bytes:
-    """The picture as PNG bytes."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from pixelwise.data.pictures import encode_picture
 from pixelwise.files import atomic_path, write_bytes, write_json, write_text
 from pixelwise.metrics.confusion import Counts
 from pixelwise.reporting import page, plots
@@ -44,7 +44,7 @@ def write_results(
     pictures = {
         "confusion.png": plots.confusion_plot(total, names),
         "per_class.png": plots.per_class_plot(found.scores.per_class, found.scores.mean_iu, names, palette),
-        "grid.png": encode(grid, "PNG", optimize=True),
+        "grid.png": encode_picture(grid, "PNG", optimize=True),
     }
     if history:
         keys = list(dict.fromkeys(key for row in history for key in row))
@@ -53,7 +53,7 @@ def write_results(
     for name, content in pictures.items():
         write_bytes(out / name, content)
     # In the page the grid's photographs are WebP: a sixth of the PNG's bytes, and nobody measures on the page.
-    shown = pictures | {"grid.png": encode(grid, "WEBP", quality=88)}
+    shown = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
     write_text(out / "report.html", report_page(found, shown, origins))
     return [out / name for name in ("metrics.json", *pictures, "report.html")]
 
@@ -112,11 +112,4 @@ def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(head)
     # nan is the only value that differs from itself.
     writer.writerows([None if cell != cell else cell for cell in row] for row in rows)  # noqa: PLR0124
-    return file.getvalue()
-
-
-def encode(picture: Image.Image, kind: str, **settings: Any) -> bytes:
-    """The picture as a file of format `kind`."""
-    file = io.BytesIO()
-    picture.save(file, kind, **settings)
     return file.getvalue()

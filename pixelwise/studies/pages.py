@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.data.items import Classes
+from pixelwise.data.pictures import encode_picture
 from pixelwise.files import write_bytes, write_text
 from pixelwise.params import flatten
 from pixelwise.reporting import page
 from pixelwise.reporting.pictures import VOID_COLOUR, Picture, colourise
-from pixelwise.reporting.results import encode
 from pixelwise.reporting.sheet import SheetRow, picture_sheet
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row
@@ -34,7 +34,7 @@ def sheet_file(out: Path, name: str) -> Path:
 
 def write_sheet(out: Path, name: str, sheet: Image.Image) -> None:
     """Write the pictures of a study under `out` as WebP."""
-    write_bytes(sheet_file(out, name), encode(sheet.convert("RGB"), "WEBP", quality=QUALITY, method=6))
+    write_bytes(sheet_file(out, name), encode_picture(sheet.convert("RGB"), "WEBP", quality=QUALITY, method=6))
 
 
 def draw_study(out: Path, outcome: Outcome) -> None:

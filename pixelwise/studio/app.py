@@ -1,7 +1,6 @@
 """The studio's requests: a page, and what it asks for."""
 
 import base64
-import io
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from PIL import Image, ImageFilter
 from pydantic import BaseModel
 
+from pixelwise.data.pictures import encode_picture
 from pixelwise.errors import PixelwiseError
 from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.reporting.pictures import boundaries
@@ -177,10 +177,9 @@ def mask_picture(label: np.ndarray) -> bytes:
     edge[:, 1:] |= edge[:, :-1]
     edge[1:] |= edge[:-1]
     values[edge] += EDGE
-    picture, file = Image.fromarray(values), io.BytesIO()
+    picture = Image.fromarray(values)
     picture.putpalette(TABLE.ravel().tolist())
-    picture.save(file, "PNG", transparency=bytes(ALPHA), compress_level=1)
-    return file.getvalue()
+    return encode_picture(picture, transparency=bytes(ALPHA), compress_level=1)
 
 
 def smoothed(label: np.ndarray) -> np.ndarray:

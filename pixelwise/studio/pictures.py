@@ -1,6 +1,5 @@
 """What a person drops on the page: pictures, and clips as their frames."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.data.given import picture_of
-from pixelwise.data.pictures import encode_map
+from pixelwise.data.pictures import encode_picture
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError
 
@@ -36,10 +35,9 @@ class Picture:
 
     def jpeg(self, longest: int) -> bytes:
         """A JPEG whose longer side has at most `longest` pixels, which every browser can show."""
-        picture, file = Image.fromarray(self.image()), io.BytesIO()
+        picture = Image.fromarray(self.image())
         picture.thumbnail((longest, longest))
-        picture.save(file, "JPEG", quality=92)
-        return file.getvalue()
+        return encode_picture(picture, "JPEG", quality=92)
 
 
 def read_dropped(name: str, content: bytes) -> list[Picture]:
@@ -47,7 +45,7 @@ def read_dropped(name: str, content: bytes) -> list[Picture]:
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
         return [Picture(name, content, picture_of(content, name).shape[:2])]
     return [
-        Picture(f"{Path(name).stem}.frame_{number:05d}.png", encode_map(image), image.shape[:2], number)
+        Picture(f"{Path(name).stem}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number)
         for number, image in enumerate(frames_of(name, content))
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pixelwise import command
 from pixelwise.data.given import read_picture
-from pixelwise.data.pictures import SUFFIXES
+from pixelwise.data.pictures import SUFFIXES, encode_picture
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
@@ -21,7 +21,7 @@ from pixelwise.families.hooks import Predictor, Stream
 from pixelwise.files import write_bytes
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.reporting.pictures import Picture, encode_label, encode_picture, legend, overlay
+from pixelwise.reporting.pictures import Picture, encode_label, legend, overlay
 
 
 @dataclass(frozen=True)

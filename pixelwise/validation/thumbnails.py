@@ -1,11 +1,11 @@
 """Small pictures of the items that failed: the image beside its label in the classes' colours."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
+from pixelwise.data.pictures import encode_picture
 from pixelwise.data.prepared import PreparedData
 from pixelwise.reporting.pictures import Palette, colourise
 from pixelwise.validation.verdict import Finding
@@ -44,6 +44,4 @@ def thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:
     both = Image.new("RGB", (2 * size[0] + 2, HEIGHT), "white")
     both.paste(photo, (0, 0))
     both.paste(colours, (size[0] + 2, 0))
-    file = io.BytesIO()
-    both.save(file, "JPEG", quality=80)
-    return file.getvalue()
+    return encode_picture(both, "JPEG", quality=80)

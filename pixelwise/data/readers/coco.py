@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelwise.data.archives import locate
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette
-from pixelwise.data.pictures import encode_map
+from pixelwise.data.pictures import encode_picture
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 
@@ -67,7 +67,7 @@ class Pictures:
         except (KeyError, TypeError, ValueError):
             # What lacks its label goes to quarantine, and the others come in.
             return Item(id_, split, file, None)
-        return Item(id_, split, file, encode_map(label), layers={"instance": encode_map(instance)})
+        return Item(id_, split, file, encode_picture(label), layers={"instance": encode_picture(instance)})
 
 
 def paint(

@@ -8,7 +8,7 @@ from pathlib import Path
 from pixelwise.data.archives import locate, subfolders
 from pixelwise.data.decoding import MAX_PIXELS, decode, shape
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
-from pixelwise.data.pictures import FORMATS, SUFFIXES, encode_map, rgb
+from pixelwise.data.pictures import FORMATS, SUFFIXES, encode_picture, rgb
 from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, is_nyud, place
 from pixelwise.data.readers.voc import disjoint, read_ids
 from pixelwise.documents import read_text
@@ -103,4 +103,4 @@ def cropped(file: Path) -> bytes:
     frame = decode(file.read_bytes(), MAX_PIXELS, ("PPM", *FORMATS))
     if frame.size != SIZE:
         raise DataError(f"size {shape(frame.size)}, expected {shape(SIZE)}")
-    return encode_map(rgb(frame.crop(BOX)))
+    return encode_picture(rgb(frame.crop(BOX)))

@@ -11,7 +11,7 @@ from PIL import Image
 from pixelwise.data.archives import locate
 from pixelwise.data.decoding import MAX_PIXELS, usable_image
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, frame_number
-from pixelwise.data.pictures import encode_map, rgb
+from pixelwise.data.pictures import encode_picture, rgb
 from pixelwise.data.readers import voc
 
 OBJECTS = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
@@ -77,7 +77,7 @@ def mask_file(file: Path, name: str) -> MapFile:
 def resized(file: Path) -> bytes:
     """The picture of `file` with a longer side of 500, as PNG. Raises DataError where it cannot be used."""
     picture = Image.fromarray(rgb(usable_image(file.read_bytes(), MAX_PIXELS)))
-    return encode_map(np.array(picture.resize(fitted(picture.size), Image.Resampling.BILINEAR)))
+    return encode_picture(np.array(picture.resize(fitted(picture.size), Image.Resampling.BILINEAR)))
 
 
 def object_mask(value: int, stored: np.ndarray) -> np.ndarray:

@@ -1,16 +1,15 @@
 """The clips of the town: a street each, rendered frame by frame."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from PIL import Image
 from pydantic import Field
 
 from pixelwise.data import hha
 from pixelwise.data.items import Item, RawData
+from pixelwise.data.pictures import encode_picture
 from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import CLASSES, VOID
 from pixelwise.data.town.ground import Ground, draw_ground
@@ -131,8 +130,10 @@ def render(clip: Clip, name: str, split: str, frame: int) -> Item:
     image = develop(np.random.default_rng((*clip.seeds, frame)), canvas, camera, clip.lens)
     seen = maps(canvas, clip.lens)
     seen["hha"] = encode_depth(seen["depth"], camera)
-    layers = {layer: png(values) for layer, values in seen.items()}
-    return Item(f"{name}_{frame:03d}", split, jpeg(image), layers.pop("label"), name, frame, layers)
+    layers = {layer: encode_picture(values, compress_level=1) for layer, values in seen.items()}
+    # Without loss of colour resolution.
+    photo = encode_picture(image, "JPEG", quality=95, subsampling=0)
+    return Item(f"{name}_{frame:03d}", split, photo, layers.pop("label"), name, frame, layers)
 
 
 def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
@@ -141,17 +142,3 @@ def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
     # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
     pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
     return hha.hha(depth / 100, pinhole)
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    """An image (H, W, 3) as JPEG, without loss of colour resolution."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
-    return file.getvalue()
-
-
-def png(values: np.ndarray) -> bytes:
-    """A map (H, W) of uint8 or uint16, or (H, W, 3) of uint8, as PNG."""
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "PNG", compress_level=1)
-    return file.getvalue()
