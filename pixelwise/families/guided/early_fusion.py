@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelwise.families.fcn.fusion import conv_norm_relu
-from pixelwise.families.guided.net import FINE, STRIDE
+from pixelwise.families.guided.net import FINE
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.upsampling import upsample
 

@@ -23,11 +23,11 @@ from pixelwise.families.guided.episodes import (
     target,
 )
 from pixelwise.families.guided.params import TrainParams
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.families.guided.runtime.clicks import nearness
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.training.loop import Arrays
 
-STRIDE = 8
 # Share of masks before that lost the object: a net that trusts them never finds it again.
 LOST = 0.2
 

@@ -13,8 +13,9 @@ from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, Sta
 from pixelwise.families.guided.episode_task import Episodes
 from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
-from pixelwise.families.guided.net import FINE, STRIDE, GuidedNet
+from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams, TrainParams
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.training.loop import History, RecordMetrics

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from pixelwise.families.guided.annotations import pool, shares, spread
 from pixelwise.families.guided.metric import MATCHES, Scorer, rival
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.upsampling import make_interpolation, upsample_by_products
 
-STRIDE, FINE = 8, 4
+# The stride of the masks.
+FINE = 4
 # What a class without an annotation scores: as unlike as can be.
 FLOOR = 1e-3
 # Kernels are scaled by e to this power: the exporter takes an added constant below 1e-8 for zero.

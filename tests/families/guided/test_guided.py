@@ -5,8 +5,9 @@ import torch
 
 from pixelwise.families.guided import net as guided
 from pixelwise.families.guided.annotations import merge, pool, spread
-from pixelwise.families.guided.net import STRIDE, Features, Guidance, GuidedNet
+from pixelwise.families.guided.net import Features, Guidance, GuidedNet
 from pixelwise.families.guided.runtime import refine
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.upsampling import upsample, upsample_by_products
 

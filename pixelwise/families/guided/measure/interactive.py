@@ -15,9 +15,10 @@ from pixelwise.families.guided.measure.categories import (
     pictures_of,
     tasks_of,
 )
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
-from pixelwise.families.guided.runtime.session import STRIDE, GuidedModel, label
+from pixelwise.families.guided.runtime.session import GuidedModel, label
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 

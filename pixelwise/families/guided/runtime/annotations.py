@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+# Pixels between the cells on which features and annotations lie.
+STRIDE = 8
+
 
 def spread(annotation: np.ndarray, stride: int) -> np.ndarray:
     """Bring annotation maps (K, H, W) to the grid of features at `stride`, (K, ceil(H/s), ceil(W/s)) float32.

@@ -11,14 +11,13 @@ import numpy as np
 import onnxruntime as ort
 
 from pixelwise.errors import DataError, ModelError
-from pixelwise.families.guided.runtime.annotations import spread, spread_points
+from pixelwise.families.guided.runtime.annotations import STRIDE, spread, spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
 from pixelwise.inference.session import Provider, open_session
 from pixelwise.model_folder import ModelFolder
 
 GRAPHS = ("encode", "guide", "segment")
-STRIDE = 8
 # Cells of the support that a picture is matched with: several times as fast as all of a dense mask, and as good.
 MOST_CELLS = 600
 
