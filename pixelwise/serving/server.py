@@ -1,7 +1,6 @@
 """Listen, and stop without losing what was accepted."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import threading
@@ -10,8 +9,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from pixelwise.errors import ParamsError
 from pixelwise.serving.app import Service, create_app
+from pixelwise.serving.listening import find_url, is_loopback
 
 KEPT_SECONDS = 75
 STOP = (signal.SIGINT, signal.SIGTERM)
@@ -55,22 +54,11 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket on `host` and `port`, so that a taken port is known before a model is opened. Raises ParamsError."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ParamsError(f"{host}:{port}: {(error.strerror or str(error)).lower()}") from None
-
-
-def address_of(listener: socket.socket) -> str:
+def describe_address(listener: socket.socket) -> str:
     """The address to type, and what it means for who can ask."""
-    host, port = listener.getsockname()[:2]
-    is_local = ipaddress.ip_address(host).is_loopback
     means = (
         "only this machine can ask"
-        if is_local
+        if is_loopback(listener.getsockname()[0])
         else "whoever reaches this machine can ask, without password or encryption: put a proxy in front"
     )
-    return f"http://{f'[{host}]' if ':' in host else host}:{port} ({means})"
+    return f"{find_url(listener)} ({means})"

@@ -10,8 +10,9 @@ from pixelwise.errors import ParamsError
 from pixelwise.registry.references import PREFIX, find_referenced_version
 from pixelwise.serving.app import Service
 from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file, open_version
-from pixelwise.serving.server import Server, address_of, listen
+from pixelwise.serving.server import Server, describe_address
 from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 
@@ -32,7 +33,9 @@ def run(
     service = open_service(params, model[0], tracking)
     listener = listen(params.host, params.port)
     served = service.batcher.served
-    print(f"serving {served} on {served.segmenter.provider} at {address_of(listener)}", file=sys.stderr, flush=True)
+    print(
+        f"serving {served} on {served.segmenter.provider} at {describe_address(listener)}", file=sys.stderr, flush=True
+    )
     Server(service).run([listener])
     return "stopped: all that was accepted is answered"
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from pixelwise import command
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.serving.listening import is_loopback
 
 
 class StudioParams(Params):
@@ -29,7 +29,7 @@ def run(
 ) -> None:
     """Open the studio's page, until it is stopped by Ctrl+C. It needs no network.
 
-    Raises ModelError where the model is not a guided one, DataError where the address cannot be listened on.
+    Raises ModelError where the model is not a guided one, ParamsError where the address cannot be listened on.
     """
     # The web server is large, and `--help` does without it.
     from pixelwise.studio.server import serve
@@ -42,14 +42,6 @@ def run(
             file=sys.stderr,
         )
     serve(guided, model, output, params.host, params.port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

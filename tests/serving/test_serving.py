@@ -18,8 +18,9 @@ from support.http_server import encoded, service_of, serving, wait_until
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.reporting.pictures import overlay
 from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file
-from pixelwise.serving.server import address_of, listen
+from pixelwise.serving.server import describe_address
 
 IMAGE, LABEL = channel_picture(0, (24, 40))
 PICTURE = encoded(IMAGE)
@@ -314,8 +315,8 @@ def test_a_model_of_several_graphs_is_refused_with_what_takes_it_instead(tmp_pat
 
 def test_it_listens_on_this_machine_alone_unless_told_and_says_what_that_means():
     with listen(ServeParams().host, 0) as alone, listen("0.0.0.0", 0) as everywhere:
-        assert "only this machine can ask" in address_of(alone)
-        assert "whoever reaches this machine can ask, without password or encryption" in address_of(everywhere)
+        assert "only this machine can ask" in describe_address(alone)
+        assert "whoever reaches this machine can ask, without password or encryption" in describe_address(everywhere)
 
 
 def test_a_taken_port_is_named(model):

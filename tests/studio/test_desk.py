@@ -13,7 +13,6 @@ from pixelwise.studio.app import mask_picture
 from pixelwise.studio.desk import LONGEST, Desk
 from pixelwise.studio.pictures import read_dropped
 from pixelwise.tools.guide import read_clicks
-from pixelwise.tools.studio import is_loopback
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from PIL import Image
 
 from pixelwise.serving.app import Service
 from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file
-from pixelwise.serving.server import Server, address_of, listen
+from pixelwise.serving.server import Server, describe_address
 
 PATIENCE = 20
 
@@ -22,7 +23,7 @@ def serving(service):
     listener = listen("127.0.0.1", 0)
     server = Server(service)
     thread = threading.Thread(target=server.run, args=([listener],))
-    address = address_of(listener).split()[0]
+    address = describe_address(listener).split()[0]
     thread.start()
     try:
         with httpx.Client(base_url=address, timeout=PATIENCE) as client:
