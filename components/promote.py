@@ -3,11 +3,10 @@
 Any cut is mended by running again (pixelwise/registry/champion_change.py).
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pixelwise import command
 from pixelwise.errors import RegistryError
@@ -31,6 +30,13 @@ class Promotion:
     version: str
     outcome: Outcome
     decision: Decision
+
+    @property
+    def failure(self) -> str | None:
+        """Why the command ends with status 1, where it does."""
+        if self.outcome != "refused":
+            return None
+        return f"{self.name} version {self.version}: refused: {self.decision.failures}"
 
     def __str__(self) -> str:
         if self.outcome == "unchanged":
@@ -79,19 +85,9 @@ def judge(client: "MlflowClient", name: str, challenger: str, champion: str | No
     return decision
 
 
-@functools.wraps(run)
-def run_or_refuse(*args: Any, **kwargs: Any) -> Promotion:
-    """`run` for the command line, where a refusal is printed and ends with status 1."""
-    promotion = run(*args, **kwargs)
-    if promotion.outcome == "refused":
-        print(promotion)
-        raise RegistryError(f"{promotion.name} version {promotion.version}: refused: {promotion.decision.failures}")
-    return promotion
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line."""
-    command.main(run_or_refuse, "{name}.release", argv)
+    command.main(run, "{name}.release", argv)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ def main(
         if report is not None:
             # Flushed here, so that a reader who went away is noticed inside and not as Python ends.
             print(report, flush=True)
+        # A report that is complete and yet bad news, such as a refused promotion, says why the command failed.
+        if failure := getattr(report, "failure", None):
+            raise PixelwiseError(failure)
 
 
 @contextmanager

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import Annotated, ClassVar, Literal
@@ -229,3 +230,21 @@ def test_a_field_that_is_a_tuple_takes_words_joined_by_commas():
     params = command.call_arguments(listed, values)["params"]
     assert (params.names, params.rates) == (("a", "b"), (1.0, 0.5))
     assert command.call_arguments(listed, vars(command.parser(listed, None).parse_args([])))["params"] == Listed()
+
+
+def test_a_report_of_bad_news_is_printed_and_fails_the_command(capsys):
+    @dataclass
+    class Report:
+        failure: str | None
+
+        def __str__(self):
+            return "all that was found"
+
+    def run(bad: bool = False) -> Report:
+        """A step."""
+        return Report("refused: too slow" if bad else None)
+
+    command.main(run, argv=[])
+    with pytest.raises(SystemExit) as ended:
+        command.main(run, argv=["--bad"])
+    assert (ended.value.code, capsys.readouterr().out) == ("error: refused: too slow", "all that was found\n" * 2)

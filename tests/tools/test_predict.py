@@ -208,7 +208,7 @@ def test_a_model_that_takes_more_than_pictures_is_refused_in_one_line(model, tmp
     onnx.save(graph, tmp_path / "model.onnx")
     write_picture(tmp_path / "a.png")
     with pytest.raises(ModelError, match="takes image and depth, expected image alone"):
-        predict.run(PredictParams(), [tmp_path / "a.png"], tmp_path, tmp_path / "out")
+        predict.run(PredictParams(), [tmp_path / "a.png"], tmp_path / "model.onnx", tmp_path / "out")
 
 
 def test_a_video_gives_an_overlay_video_and_a_label_map_a_frame(model, tmp_path):
