@@ -21,11 +21,7 @@ STEPS = {
 }
 TOOLS = {
     "code": "write the digest of each stage's code and libraries, by which DVC sees a change",
-    "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
-    "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
     "predict": "write label maps and overlays for pictures, folders and videos",
-    "guide": "make a guidance file from pictures and clicks or masks",
-    "studio": "open a page on which clicks become masks",
     "release": "show what was in production on a day, roll back, find what was made of something",
     "reproduce": "make a registered model again in a clean clone and compare",
     "serve": "answer requests over HTTP with a model, and follow the champion",
@@ -35,16 +31,28 @@ TOOLS = {
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }
+# Each belongs to one family: it stands in the folder verbs of that family's room.
+FAMILY_VERBS = {
+    "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
+    "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
+    "guide": "make a guidance file from pictures and clicks or masks",
+    "studio": "open a page on which clicks become masks",
+}
 # The verbs that the packages of the extra `serve` are enough for.
 SERVING = ("predict", "guide", "studio", "serve", "profile-stages")
+FAMILIES = Path(__file__).parent / "families"
 FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
-VERBS = FLOWS | STEPS | TOOLS
+VERBS = FLOWS | STEPS | TOOLS | FAMILY_VERBS
 
 
 def module_of(verb: str) -> str:
-    """The module whose `main` a verb runs: a step of the pipeline, a tool beside it, or a flow."""
+    """The module whose `main` a verb runs: a step of the pipeline, a tool beside it, a family's verb, or a flow."""
+    name = verb.replace("-", "_")
+    if verb in FAMILY_VERBS:
+        (file,) = FAMILIES.glob(f"*/verbs/{name}.py")
+        return f"pixelwise.families.{file.parent.parent.name}.verbs.{name}"
     package = "components" if verb in STEPS else "flows" if verb in FLOWS else "pixelwise.tools"
-    return f"{package}.{verb.replace('-', '_')}"
+    return f"{package}.{name}"
 
 
 def usage() -> str:

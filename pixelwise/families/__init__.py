@@ -70,5 +70,5 @@ def has_module(name: str) -> bool:
 
 
 def hooks_by_name(name: str | None) -> dict[str, str]:
-    """The module that each function of MODULES finds for the family called `name`, for `code_closure`; {} for None."""
+    """What the functions here import by name for the family called `name`: function -> module. Nothing for None."""
     return {f"{__name__}.{function}": module_of(name, function) for function in MODULES} if name else {}

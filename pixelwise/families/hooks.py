@@ -5,6 +5,8 @@
     runtime/model.py       Runtime: how an exported model labels pictures and video; no torch
     measure/evaluation.py  Measure: how an exported model is scored, and what the release gate judges
 
+Verbs of the command line that one family alone has stand in the folder `verbs` of its room, a module each.
+
 A family of one graph, pictures in and labels out, has the first alone. Instead of the others it shares
 `pixelwise/families/options.py`, `pixelwise/inference/session.py` and `pixelwise/evaluation/images.py`.
 """

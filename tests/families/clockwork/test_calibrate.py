@@ -15,9 +15,10 @@ from pixelwise.families.clockwork.options import PredictParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
+from pixelwise.families.clockwork.verbs import calibrate
+from pixelwise.families.clockwork.verbs.calibrate import CalibrateParams
 from pixelwise.metrics.confusion import compute_scores, count_pixels
-from pixelwise.tools import calibrate, predict
-from pixelwise.tools.calibrate import CalibrateParams
+from pixelwise.tools import predict
 
 
 @pytest.fixture(scope="module")

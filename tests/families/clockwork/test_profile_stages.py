@@ -3,8 +3,8 @@
 import pytest
 
 from pixelwise.families.clockwork.measure.stage_times import StageTimes
-from pixelwise.tools import profile_stages
-from pixelwise.tools.profile_stages import StagesParams
+from pixelwise.families.clockwork.verbs import profile_stages
+from pixelwise.families.clockwork.verbs.profile_stages import StagesParams
 
 TIMES = StageTimes(ends=(8, 16, 32), stages=(6.0, 2.0, 3.0), fuse=0.5, decode=1.0)
 
