@@ -41,6 +41,7 @@ COLUMNS = {
     "conv_layers": Column("conv. layers", "", 1.0, 0),
     "receptive_field": Column("rf size", "px", 1.0, 0),
     "max_stride": Column("max stride", "px", 1.0, 0, is_lower_better=True),
+    "equal_cells": Column("equal to dilation"),
     "boundary_mean_iu": Column("mean IU near boundaries"),
     "boundary_frequency_weighted_iu": Column("f.w. IU near boundaries"),
     "full_frames": Column("full frames", digits=0, is_lower_better=True),

@@ -6,6 +6,7 @@ from pixelwise.errors import ModelError
 from pixelwise.families import find
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
+from pixelwise.studies.dense import dense_predictions
 from pixelwise.studies.guided_tasks import guided
 from pixelwise.studies.measurements import OracleParams, oracle_scores, structure
 from pixelwise.studies.outcome import Run
@@ -50,4 +51,5 @@ TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {
     "schedule": scheduled,
     "velocity": velocities,
     "recovery": recoveries,
+    "dense": dense_predictions,
 }

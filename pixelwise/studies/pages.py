@@ -18,11 +18,18 @@ from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row
 from pixelwise.studies.study import Variant
 
-VIDEO = (
-    "One net measures every schedule in turns in one process. Times exclude picture decoding; on clips they are "
-    "medians of three rounds. Near boundaries means within 5 pixels of the outline of all foreground, or of a border "
-    "between two classes where the data has no background."
-)
+# How figures came about that no seeds vary, by the kind of study.
+UNSEEDED = {
+    "oracle": "Computed from the labels alone, without randomness.",
+    "recovery": "Computed from one picture, without randomness.",
+    "dense": "One picture, one net of random weights, and the median of three runs that took turns.",
+    "velocity": "One net. The share of cells whose label changes, averaged over adjacent frames, then over shots.",
+    "schedule": (
+        "One net measures every schedule in turns in one process. Times exclude picture decoding; on clips they are "
+        "medians of three rounds. Near boundaries means within 5 pixels of the outline of all foreground, or of a "
+        "border between two classes where the data has no background."
+    ),
+}
 # The pictures are kept in git: this quality makes a sheet about 100 kB, and class colours stay apart.
 QUALITY = 75
 
@@ -99,14 +106,8 @@ def describe_settings(variant: Variant) -> str:
 
 def describe_seeds(outcome: Outcome) -> str:
     """How many runs the figures average."""
-    if outcome.study.kind == "oracle":
-        return "Computed from the labels alone, without randomness."
-    if outcome.study.kind == "recovery":
-        return "Computed from one picture, without randomness."
-    if outcome.study.kind == "velocity":
-        return "One net. The share of cells whose label changes, averaged over adjacent frames, then over shots."
-    if outcome.study.kind == "schedule":
-        return VIDEO
+    if words := UNSEEDED.get(outcome.study.kind):
+        return words
     seeds = sorted({run.seed for row in outcome.rows for run in row.runs})
     if len(seeds) > 1:
         return f"Mean ± standard deviation over n = {len(seeds)} seeds: {', '.join(map(str, seeds))}."

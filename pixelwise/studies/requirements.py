@@ -10,6 +10,7 @@ from pixelwise.families import find, find_options
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
+from pixelwise.studies.dense import DenseParams
 from pixelwise.studies.measurements import OracleParams
 from pixelwise.studies.recovery import RecoveryParams
 from pixelwise.studies.schedules import require_schedule
@@ -22,6 +23,7 @@ OWN: Mapping[str, type[Params]] = {
     "oracle": OracleParams,
     "velocity": VelocityParams,
     "recovery": RecoveryParams,
+    "dense": DenseParams,
 }
 
 

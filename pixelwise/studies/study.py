@@ -14,6 +14,7 @@ from pixelwise.studies.columns import COLUMNS
 FOLDER = Path(__file__).resolve().parent / "tables"
 # What studies have in common, by the name of the recipe.
 BASES = FOLDER / "bases"
+Kind = Literal["train", "oracle", "structure", "schedule", "velocity", "guide", "recovery", "scale", "dense"]
 
 
 class Variant(Params):
@@ -43,14 +44,15 @@ class Study(Params):
     """A claim and the runs that test it.
 
     kind: trainings, ground truth made coarse, the make-up of nets, schedules of a net in stages over video, how fast
-    its layers change, tasks that annotations define, blurs that are to be found, or the scales that trained nets infer.
+    its layers change, tasks that annotations define, blurs that are to be found, the scales that trained nets infer, or
+    ways to a prediction for every pixel.
     """
 
     name: str
     title: str
     thesis: str = Field(description="where in the thesis")
     claim: str
-    kind: Literal["train", "oracle", "structure", "schedule", "velocity", "guide", "recovery", "scale"] = "train"
+    kind: Kind = "train"
     family: str = "fcn"
     data: str = Field(description="the data that it is meant for, and how to prepare it")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
@@ -93,8 +95,8 @@ class Study(Params):
 
     @property
     def is_computed(self) -> bool:
-        """Whether no net has a part in it."""
-        return self.kind in ("oracle", "recovery")
+        """Whether no trained net has a part in it."""
+        return self.kind in ("oracle", "recovery", "dense")
 
     def require(self, names: Collection[str], within: set[str], what: str) -> None:
         """Raise ParamsError naming the first of `names` that is not `within`, or comes twice."""
