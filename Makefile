@@ -2,6 +2,7 @@
 # make dev        what tests and checks too, from requirements-dev.lock
 # make pipeline   the whole pipeline as a flow: data to registered model
 # make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
+# make bench    what the README quotes, measured here; needs models/fcn and models/guided
 # make check      lint, format and types
 # make docs       the documentation as a site, in site/index.html
 # make lock       resolve the packages of pyproject.toml into the two lock files
@@ -21,7 +22,7 @@ export DVC_NO_ANALYTICS := 1
 # Set in many containers: each command of a second would compile a thousand modules, and take two.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: docs setup dev pipeline test test-slow test-gpu check lock
+.PHONY: bench docs setup dev pipeline test test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -50,6 +51,12 @@ test-slow: dev
 
 test-gpu:
 	@python -m pytest -m gpu tests/gpu
+
+bench: setup
+	@python -m benchmarks.composition_cost
+	@python -m benchmarks.click_cost
+	@python -m benchmarks.many_pictures
+	@python -m benchmarks.serving_load --model models/fcn --out reports/serving_load.json
 
 check: dev
 	@ruff check .

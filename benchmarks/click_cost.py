@@ -25,6 +25,7 @@ from pixelwise.files import write_json
 from pixelwise.inference.session import open_session
 from pixelwise.params import Params
 from pixelwise.progress import progress
+from pixelwise.timing import describe_machine, measure_ratio, measure_spread
 
 OPSET = 20
 # Parts of a full pass, and milliseconds, that a click may take.
@@ -52,34 +53,34 @@ class ClickCost:
 
     def report(self) -> dict[str, Any]:
         """Medians and spreads, and the ratios to the full pass of the same turn."""
-        whole = np.asarray(self.milliseconds["full pass"])
+        whole = self.milliseconds["full pass"]
         return {
+            "machine": describe_machine(),
             **self.params.model_dump(),
             **{
-                name: {"milliseconds": spread(times), "of_full_pass": spread(np.asarray(times) / whole)}
+                name: {
+                    "milliseconds": measure_spread(times).as_json(),
+                    "of_full_pass": measure_ratio(times, whole).as_json(),
+                }
                 for name, times in self.milliseconds.items()
             },
         }
 
     def __str__(self) -> str:
-        told, report = self.params, self.report()
+        told, whole = self.params, self.milliseconds["full pass"]
         turns = f"{told.repeats} turns after {told.warmup} to warm up; median (p10–p90)"
-        lines = [f"{told.width}×{told.height}, {told.threads} threads, {told.clicks} clicks there; {turns}"]
-        for name in self.milliseconds:
-            time, part = report[name]["milliseconds"], report[name]["of_full_pass"]
+        lines = [
+            describe_machine(),
+            f"{told.width}×{told.height}, {told.threads} threads, {told.clicks} clicks there; {turns}",
+        ]
+        for name, times in self.milliseconds.items():
             bar = f", asked: {BARS[name]:.3f}" if name in BARS else ""
             limit = f" and {MASK_MILLISECONDS} ms" if name == "click to mask" else ""
             lines.append(
-                f"{name:<14}{time['median']:>8.2f} ms ({time['p10']:.2f}–{time['p90']:.2f})"
-                f"{part['median']:>8.3f} of a full pass ({part['p10']:.3f}–{part['p90']:.3f}){bar}{limit}"
+                f"{name:<14}{measure_spread(times):.2f} ms, "
+                f"{measure_ratio(times, whole):.3f} of a full pass{bar}{limit}"
             )
         return "\n".join(lines)
-
-
-def spread(values: Sequence[float] | np.ndarray) -> dict[str, float]:
-    """Median, and the tenth and ninetieth percentile."""
-    low, median, high = np.percentile(values, [10, 50, 90])
-    return {"median": float(median), "p10": float(low), "p90": float(high)}
 
 
 def run(

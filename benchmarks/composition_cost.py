@@ -2,17 +2,17 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from pixelwise import command
 from pixelwise.families.composition.covariance import root
 from pixelwise.families.composition.dynamic import DynamicGaussian, Scales, local_filter
 from pixelwise.families.composition.gaussian import apply, blur, kernel_2d, kernels_of
@@ -22,6 +22,7 @@ from pixelwise.families.composition.params import Kind
 from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets, ring
 from pixelwise.inference.session import open_session
 from pixelwise.params import Params
+from pixelwise.timing import Spread, describe_machine, measure_spread, take_turns
 
 OPSET = 20
 
@@ -75,12 +76,12 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, float]:
+def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, Spread]:
     """What a blur of standard deviation `sigma` in cells takes in torch, as made, and as one dense filter."""
     x, numbers = torch.randn(1, 40, 45, 60), torch.full((1, 1), math.log(sigma))
     dense, made = [kernel_2d(numbers)], kernels_of(numbers)
-    times = least({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials)
-    return {name: 1000 * seconds for name, seconds in times.items()}
+    times = take_turns({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials, warmup=3)
+    return {name: measure_spread(each) for name, each in times.items()}
 
 
 def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
@@ -90,15 +91,9 @@ def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
 
 
 def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
-    """The least seconds of each call, all in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for trial in range(trials + 3):
-        for name, call in calls.items():
-            started = perf_counter()
-            call()
-            # The first turns make what the others find ready.
-            seconds[name] += [perf_counter() - started] if trial >= 3 else []
-    return {name: min(values) for name, values in seconds.items()}
+    """The least milliseconds of each call, all in turns: the difference of two medians would drown in their noise."""
+    # The first turns make what the others find ready.
+    return {name: min(times) for name, times in take_turns(calls, trials, warmup=3).items()}
 
 
 def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
@@ -134,18 +129,26 @@ LAYERS = {
 }
 
 
-def main() -> None:
-    """Print the costs of blurs and of every layer: `python -m benchmarks.composition_cost`."""
+def run(
+    trials: Annotated[int, "turns that count"] = 40,
+) -> None:
+    """Print what blurs and dynamic layers cost on one thread, each beside its plain way."""
     torch.set_num_threads(1)
+    print(f"{describe_machine()}; {trials} turns, median (p10–p90)", flush=True)
     for sigma in (1.0, 2.0, 4.0, 8.0):
-        found = blur_milliseconds(sigma)
+        times = blur_milliseconds(sigma, trials)
         print(
-            f"blur, sigma {sigma:g}: " + ", ".join(f"{key} {value:.2f} ms" for key, value in found.items()), flush=True
+            f"blur, sigma {sigma:g}: " + ", ".join(f"{key} {value:.2f} ms" for key, value in times.items()), flush=True
         )
     for name, layer in LAYERS.items():
         for kind in ("scales", "dynamic"):
-            found = cost(CostParams.model_validate({"filter": kind, **layer}), seed=0)
+            found = cost(CostParams.model_validate({"filter": kind, "trials": trials, **layer}), seed=0)
             print(f"{name}, {kind}: " + ", ".join(f"{key} {value:.2f}" for key, value in found.items()), flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    command.main(run, argv=argv)
 
 
 if __name__ == "__main__":

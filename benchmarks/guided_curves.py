@@ -1,15 +1,15 @@
 """Curves of guidance: positive IU over points and over shots, beside foreground–background (figure 4.5).
 
-    python -m benchmarks.guided_curves SCORES.json … FILE.png
+    python -m benchmarks.guided_curves SCORES.json … --out FILE.png
 
 draws what `pixelwise evaluate … --json` wrote, and the same numbers as FILE.json.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pixelwise import command
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.files import atomic_path, write_json
@@ -62,10 +62,13 @@ def named(points: int | None) -> str:
     return "dense" if points is None else str(points)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Draw the files of scores, all but the last of `arguments`, to the last. Raises DataError at one that is none."""
-    *sources, target = map(Path, arguments)
-    draw([read(source) for source in sources], target)
+def run(
+    scores: Annotated[Sequence[Path], "files that `pixelwise evaluate … --json` wrote"],
+    out: Annotated[Path, "PNG to draw; the same numbers go to a JSON file beside it"],
+) -> str:
+    """Draw curves of positive IU over points and over shots. Raises DataError at a file of other scores."""
+    draw([read(file) for file in scores], out)
+    return f"{out}, {out.with_suffix('.json')}"
 
 
 def read(file: Path) -> Scores:
@@ -76,10 +79,10 @@ def read(file: Path) -> Scores:
     return found
 
 
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    command.main(run, argv=argv)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit("usage: python -m benchmarks.guided_curves SCORES.json … FILE.png")
-    try:
-        main(sys.argv[1:])
-    except DataError as error:
-        sys.exit(str(error))
+    main()

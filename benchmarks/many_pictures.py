@@ -22,6 +22,7 @@ from flows.command import make_environment
 from pixelwise import command
 from pixelwise.data.pictures import encode_picture
 from pixelwise.progress import progress
+from pixelwise.timing import describe_machine, measure_spread
 
 SIDE, CLASSES = 32, 4
 # Beside the project: within it DVC would go through the loose files once more, in search of stages.
@@ -39,20 +40,20 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of `images` pictures: megabytes at most while they are ingested, seconds of a `dvc repro` that does nothing."""
+    """Of `images` pictures: megabytes at most while they are ingested, seconds of each `dvc repro` without changes."""
 
     images: int
     megabytes: float
-    seconds: dict[str, float]
+    seconds: dict[str, list[float]]
 
     def __str__(self) -> str:
-        times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
+        times = ", ".join(f"{name} {measure_spread(seconds):.1f} s" for name, seconds in self.seconds.items())
         return f"{self.images:>7,} images: ingest at most {self.megabytes:.0f} MB; dvc repro without changes: {times}"
 
 
 def run(counts: Annotated[Sequence[int], "how many pictures; default: 5000 50000"] = (5000, 50000)) -> str:
     """Measure each count of small pictures in a temporary folder, which takes minutes."""
-    return "\n".join(str(measure(count)) for count in counts or (5000, 50000))
+    return "\n".join([describe_machine(), *(str(measure(count)) for count in counts or (5000, 50000))])
 
 
 def measure(count: int) -> Cost:
@@ -62,7 +63,7 @@ def measure(count: int) -> Cost:
         peak = peak_megabytes(["pixelwise", "ingest", "--section", "files", "--out", "alone"], project)
         for name in STAGES:
             call(["dvc", "repro", "--quiet", name], project)
-        return Cost(count, peak, {name: fastest(["dvc", "repro", name], project) for name in STAGES})
+        return Cost(count, peak, {name: repeat(["dvc", "repro", name], project) for name in STAGES})
 
 
 def make_project(folder: Path, count: int) -> Path:
@@ -95,14 +96,14 @@ def call(command: Sequence[str], project: Path) -> None:
     subprocess.run(command, cwd=project, env=make_environment(), check=True, stdout=subprocess.DEVNULL)
 
 
-def fastest(command: Sequence[str], project: Path) -> float:
-    """Seconds of the fastest of three calls: what else the machine does can only add."""
+def repeat(command: Sequence[str], project: Path) -> list[float]:
+    """Seconds of three calls."""
     took = []
     for _ in range(3):
         started = time.perf_counter()
         call(command, project)
         took.append(time.perf_counter() - started)
-    return min(took)
+    return took
 
 
 def peak_megabytes(command: Sequence[str], project: Path) -> float:

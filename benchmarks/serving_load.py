@@ -24,6 +24,7 @@ from pixelwise import command
 from pixelwise.errors import ModelError
 from pixelwise.files import write_json
 from pixelwise.params import Params
+from pixelwise.timing import describe_machine
 
 # Far more than it takes, except where others have the cores.
 READY_SECONDS = 900.0
@@ -53,6 +54,7 @@ class LoadReport:
     def __str__(self) -> str:
         load, seconds = self.result["load"], self.result["params"]["seconds"]
         return (
+            f"{self.result['machine']}\n"
             f"capacity {self.result['capacity_per_second']:.1f} requests a second; "
             f"held {load['requests'] / seconds:.1f} for {seconds:g} s\n"
             f"by status {load['by_status']}, by version {load['answered_by_version']}\n"
@@ -80,7 +82,7 @@ def run(
             server.terminate()
             status = server.wait(READY_SECONDS)
         said = {"exit_status_after_sigterm": status, "server_said": log.read_text().splitlines()}
-    result = {"params": params.model_dump(), **result, **said}
+    result = {"machine": describe_machine(), "params": params.model_dump(), **result, **said}
     write_json(out, result)
     return LoadReport(out, result)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 from pixelwise.studio.server import served
+from pixelwise.timing import describe_machine, measure_spread
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -52,11 +52,9 @@ class Latency:
     picture: str
 
     def __str__(self) -> str:
-        tenths = quantiles(self.milliseconds, n=10)
-        return (
-            f"{self.picture}: click to picture {tenths[4]:.0f} ms, p10 {tenths[0]:.0f}, p90 {tenths[8]:.0f}; "
-            f"{len(self.milliseconds)} clicks after {WARM_UP} to warm up"
-        )
+        turns = f"{len(self.milliseconds)} clicks after {WARM_UP} to warm up; median (p10–p90)"
+        time = f"click to picture {measure_spread(self.milliseconds):.0f} ms"
+        return f"{describe_machine()}\n{self.picture}, {turns}\n{time}"
 
 
 def run(

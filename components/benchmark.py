@@ -1,12 +1,11 @@
 """Measure ONNX Runtime against torch: the same inputs through every engine in one process, in turns."""
 
 import logging
-import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -22,8 +21,8 @@ from pixelwise.files import write_json, write_text
 from pixelwise.inference.session import open_model
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
-from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
+from pixelwise.timing import Spread, measure_ratio, measure_spread, take_turns
 from pixelwise.tracking import record_for_model
 
 # Inputs of the graph by name, each with a first axis for the batch.
@@ -55,11 +54,11 @@ class Benchmark:
         """What benchmark.json holds: per engine median and p90, throughput, and ratios paired run by run."""
         engines = {
             name: {
-                "median_milliseconds": statistics.median(times),
-                "p90_milliseconds": float(np.percentile(times, 90)),
-                "images_per_second": 1000 * self.params.batch_size / statistics.median(self.batched[name]),
-                "times_onnx": ratio(times, self.single["onnx"]),
-                "times_onnx_batched": ratio(self.batched[name], self.batched["onnx"]),
+                "median_milliseconds": measure_spread(times).median,
+                "p90_milliseconds": measure_spread(times).p90,
+                "images_per_second": 1000 * self.params.batch_size / measure_spread(self.batched[name]).median,
+                "times_onnx": measure_ratio(times, self.single["onnx"]).as_json(),
+                "times_onnx_batched": measure_ratio(self.batched[name], self.batched["onnx"]).as_json(),
             }
             for name, times in self.single.items()
             if name in self.batched
@@ -77,13 +76,6 @@ class Benchmark:
         return table(self.report())
 
 
-def ratio(times: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
-    """`times` over `reference`, run by run: what drifts with the machine cancels in a pair."""
-    pairs = np.asarray(times) / np.asarray(reference)
-    low, median, high = np.percentile(pairs, [10, 50, 90])
-    return {"median": float(median), "p10": float(low), "p90": float(high)}
-
-
 def table(report: Mapping[str, Any]) -> str:
     """The report as a table for people."""
     height, width = report["picture"]
@@ -92,8 +84,7 @@ def table(report: Mapping[str, Any]) -> str:
         f"{'engine':<16}{'median ms':>10}{'p90 ms':>9}{'images/s':>10}{'ms / ONNX ms (p10–p90)':>26}",
     ]
     for name, engine in report["engines"].items():
-        times = engine["times_onnx"]
-        spread = f"{times['median']:.2f} ({times['p10']:.2f}–{times['p90']:.2f})"
+        spread = f"{Spread(**engine['times_onnx']):.2f}"
         lines.append(
             f"{name:<16}{engine['median_milliseconds']:>10.1f}{engine['p90_milliseconds']:>9.1f}"
             f"{engine['images_per_second']:>10.1f}{spread:>26}"
@@ -117,7 +108,11 @@ def run(
     for batch in (1, params.batch_size):
         inputs = {name: x.numpy() for name, x in graph.example(batch, params.height, params.width).items()}
         left_out |= warm_up(engines, inputs, params.warmup)
-        times[batch] = measure(engines, inputs, params.repeats, f"benchmark, batch {batch}")
+        times[batch] = take_turns(
+            {name: partial(engine, inputs) for name, engine in engines.items()},
+            params.repeats,
+            words=f"benchmark, batch {batch}",
+        )
     found = Benchmark(params, times[1], times[params.batch_size], left_out)
     write_json(out / "benchmark.json", found.report())
     write_text(out / "benchmark.txt", f"{found}\n")
@@ -173,17 +168,6 @@ def warm_up(engines: dict[str, Engine], inputs: Inputs, runs: int) -> dict[str, 
             failed[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
             del engines[name]
     return failed
-
-
-def measure(engines: Mapping[str, Engine], inputs: Inputs, repeats: int, words: str) -> dict[str, list[float]]:
-    """Milliseconds of `repeats` runs of every engine, taken in turns so that the machine's drift hits all alike."""
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in progress(range(repeats), words):
-        for name, engine in engines.items():
-            start = perf_counter()
-            engine(inputs)
-            times[name].append(1000 * (perf_counter() - start))
-    return times
 
 
 def main(argv: Sequence[str] | None = None) -> None:

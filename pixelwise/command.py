@@ -66,13 +66,23 @@ def value_of(option: str, argv: Sequence[str] | None, default: str) -> str:
     return str(getattr(peek.parse_known_args(argv)[0], option))
 
 
+def name_program(run: Run) -> str:
+    """What a user types: `pixelwise VERB`, or `pixelwise VERB ACT` for a verb that has a function for each act.
+
+    A measurement is no verb: `python -m benchmarks.NAME`.
+    """
+    module = inspect.getmodule(run)
+    name = module.__spec__.name if module and module.__spec__ else run.__name__
+    if name.startswith("benchmarks."):
+        return f"python -m {name}"
+    verb = name.rpartition(".")[2].replace("_", "-")
+    return f"pixelwise {verb}" if run.__name__ == "run" else f"pixelwise {verb} {run.__name__}"
+
+
 def parser(run: Run, section: str | None, params: type[Params] | None = None) -> argparse.ArgumentParser:
     """An argument parser for `run`: its docstring is the help, its annotations are the types."""
-    module = inspect.getmodule(run)
-    verb = module.__spec__.name.rpartition(".")[2].replace("_", "-") if module and module.__spec__ else run.__name__
     options = argparse.ArgumentParser(
-        # A verb of several acts has a function for each, called like it.
-        prog=f"pixelwise {verb}" if run.__name__ == "run" else f"pixelwise {verb} {run.__name__}",
+        prog=name_program(run),
         description=inspect.getdoc(run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # As in value_of: `--fam` must not name a family to one of them only.

@@ -43,7 +43,9 @@ def test_curves_run_from_few_points_to_dense_and_from_few_shots_to_many(tmp_path
 def test_curves_are_a_picture_with_lines_and_their_numbers_beside_it(tmp_path):
     for place, found in enumerate(FOUND):
         (tmp_path / f"{place}.json").write_text(json.dumps({**found, "per_category": {}}))
-    guided_curves.main([*(str(tmp_path / f"{place}.json") for place in range(5)), str(tmp_path / "curves.png")])
+    guided_curves.main(
+        [*(str(tmp_path / f"{place}.json") for place in range(5)), "--out", str(tmp_path / "curves.png")]
+    )
     with Image.open(tmp_path / "curves.png") as picture:
         colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
     # Matplotlib's first two lines.
@@ -54,5 +56,5 @@ def test_curves_are_a_picture_with_lines_and_their_numbers_beside_it(tmp_path):
 def test_scores_of_clips_are_refused(tmp_path):
     (tmp_path / "clips.json").write_text(json.dumps({"mean_j": 0.8}))
     with pytest.raises(DataError, match=r"clips\.json: found no foreground_background"):
-        guided_curves.main([str(tmp_path / "clips.json"), str(tmp_path / "curves.png")])
+        guided_curves.run([tmp_path / "clips.json"], tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
