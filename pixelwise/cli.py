@@ -28,6 +28,7 @@ TOOLS = {
     "study": "run a table of the thesis and judge its claim",
     "send-runs": "send the runs recorded while MLflow could not be reached",
     "verify": "compare data, DVC's cache and registered models with their hashes",
+    "params": "show every parameter, where its value comes from, and what it means",
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }

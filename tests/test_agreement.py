@@ -1,10 +1,8 @@
-"""params.yaml, dvc.yaml, the recipes and the steps' own parameters say the same."""
+"""params.yaml, dvc.yaml and the steps say the same."""
 
 import importlib
 import json
 import shlex
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ from dvc.stage import PipelineStage
 
 from pixelwise import command
 from pixelwise.identity import PROJECT
-from pixelwise.params import PARAMS_FILE, Params, parse, read_section
-from pixelwise.registry.release_gate import ReleaseParams
-from pixelwise.tools import code, use
+from pixelwise.params import PARAMS_FILE
+from pixelwise.tools import code, sections
 
 # As DVC resolves them, but the one that is no step: it writes what the others depend on.
 EVERY = [node for node in Repo(str(PROJECT)).index.stages if node.cmd]
@@ -26,7 +23,6 @@ STAGES: dict[str, PipelineStage] = {stage.name: stage for stage in EVERY if not 
 PARAMS: dict[str, Any] = yaml.safe_load((PROJECT / PARAMS_FILE).read_text())
 # The gate's limits are read by an action, promote, which is no stage.
 RELEASES = [f"{family}.release" for family, parts in PARAMS.items() if "release" in parts]
-RECIPES = sorted(path.name for path in (PROJECT / "recipes").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +45,6 @@ def call_of(stage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     importlib.import_module(f"components.{verb}").main(argv)
     (call,) = calls
     return call
-
-
-def require_same_keys(model: type[Params], values: Mapping[str, Any], at: str) -> None:
-    """Fail unless the keys of `values` are the fields of `model`, and so on in every part."""
-    assert set(values) == set(model.model_fields), f"params.yaml: {at} and {model.__name__} differ"
-    for name, field in model.model_fields.items():
-        kind = command.without_none(field.annotation)
-        if isinstance(kind, type) and issubclass(kind, Params):
-            require_same_keys(kind, values[name], f"{at}.{name}")
 
 
 def dependencies_of(stage: str) -> list[str]:
@@ -89,25 +76,15 @@ def test_a_stage_lists_the_section_that_its_command_reads(stage, monkeypatch):
     assert section == (f"{family}.{step}" if family else step)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_section_has_the_keys_of_its_steps_parameters_and_no_others(stage, monkeypatch):
-    call = call_of(stage, monkeypatch)
-    require_same_keys(type(call["params"]), read_section(PARAMS_FILE, call["section"]), call["section"])
-
-
-@pytest.mark.parametrize("section", RELEASES)
-def test_a_release_has_the_keys_of_the_gates_parameters_and_no_others(section):
-    found = read_section(PARAMS_FILE, section)
-    require_same_keys(ReleaseParams, found, section)
-    parse(ReleaseParams, found, section)
-
-
 def test_every_section_is_read_by_a_stage_or_by_the_gate():
     read = {section for stage in STAGES for section in sections_of(stage)} | set(RELEASES)
-    there = set()
-    for name, parts in PARAMS.items():
-        there |= {name} if name in read else {f"{name}.{part}" for part in parts}
-    assert there == read
+    assert set(sections.sections_of(PARAMS, str(PARAMS_FILE))) == read
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_step_takes_the_parameters_that_are_shown_for_its_section(stage, monkeypatch):
+    call = call_of(stage, monkeypatch)
+    assert type(call["params"]) is sections.model_of(call["section"], "params.yaml")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -157,25 +134,3 @@ def test_no_digest_has_code_of_the_flows_or_of_what_only_keeps_results(tmp_path)
 
 def test_dvc_yaml_can_be_read_in_two_minutes():
     assert len((PROJECT / "dvc.yaml").read_text().splitlines()) < 200
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_has_keys_of_params_yaml_and_values_that_its_steps_take(name, tmp_path, monkeypatch):
-    merged = tmp_path / "params.yaml"
-    shutil.copy(PARAMS_FILE, merged)
-    use.run([PROJECT / "recipes" / name], tmp_path, merged)
-    for stage in STAGES:
-        call = call_of(stage, monkeypatch)
-        parse(type(call["params"]), read_section(merged, call["section"]), f"{name}: {call['section']}")
-    for section in RELEASES:
-        parse(ReleaseParams, read_section(merged, section), f"{name}: {section}")
-
-
-def keys_of(values: Mapping[str, Any]) -> set[str]:
-    """Every key of nested parameters."""
-    return set(values).union(*(keys_of(value) for value in values.values() if isinstance(value, Mapping)))
-
-
-def test_no_parameter_has_a_name_that_dvcs_run_cache_leaves_out():
-    # A change of such a parameter would bring back the result of another value.
-    assert not keys_of(PARAMS) & {"size", "nfiles"}

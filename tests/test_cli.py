@@ -66,6 +66,8 @@ BAD = {
     "study: nothing to draw": ["oracle", "--redraw"],
     "send-runs": ["--tracking", "sqlite:///lost/mlflow.db"],
     "use": ["lost.yaml"],
+    "params: file": ["--params-file", "lost.yaml"],
+    "params: section": ["fcn.trian"],
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
     "verify": [],
     "verify: registry": ["--tracking", "sqlite:///lost/mlflow.db"],
@@ -140,4 +142,4 @@ def test_the_command_itself_ends_with_status_1_one_line_and_no_traceback(folder)
     command = [Path(sys.executable).with_name("pixelwise"), "use", "lost.yaml"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: lost.yaml: no such file or directory, expected a recipe\n"
+    assert done.stderr == "error: lost.yaml: no such file, expected a recipe\n"

@@ -16,6 +16,7 @@ DEFAULT = "fcn"
 # Function that finds hooks -> their module in a room, and the module that a room without one shares.
 MODULES = {
     "find": ("family", ""),
+    "find_params": ("params", ""),
     "find_options": ("options", "pixelwise.families.options"),
     "find_runtime": ("runtime.model", "pixelwise.inference.session"),
     "find_measure": ("measure.evaluation", "pixelwise.evaluation.images"),
@@ -30,6 +31,11 @@ def names() -> list[str]:
 def find(name: str) -> "Family":
     """How the family called `name` learns. Raises ParamsError where there is none."""
     return load(name, "find")
+
+
+def find_params(name: str) -> Any:
+    """What a user sets of training the family called `name`: TrainParams. Raises ParamsError where there is none."""
+    return load(name, "find_params")
 
 
 def find_options(name: str) -> "Options":

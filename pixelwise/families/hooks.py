@@ -1,13 +1,14 @@
 """The hooks of a family: what code outside its room `pixelwise/families/NAME/` may use of it.
 
     family.py              Family, in `learning.py`: how its nets learn and which graphs they export
+    params.py              TrainParams: what a user sets of its training, section `FAMILY.train`; no torch
     options.py             Options: what a user sets of an exported model
     runtime/model.py       Runtime: how an exported model labels pictures and video; no torch
     measure/evaluation.py  Measure: how an exported model is scored, and what the release gate judges
 
 Verbs of the command line that one family alone has stand in the folder `verbs` of its room, a module each.
 
-A family of one graph, pictures in and labels out, has the first alone. Instead of the others it shares
+A family of one graph, pictures in and labels out, has the first two alone. Instead of the others it shares
 `pixelwise/families/options.py`, `pixelwise/inference/session.py` and `pixelwise/evaluation/images.py`.
 """
 

@@ -1,23 +1,28 @@
-"""Point params.yaml at a recipe: its values replace those of the file, whose comments and order stay."""
+"""Point params.yaml at a recipe: what it shows goes back to the defaults, then the recipe's values are set."""
 
 import io
-import json
+import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pixelwise import command
+from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.files import write_text
-from pixelwise.params import PARAMS_FILE
+from pixelwise.params import PARAMS_FILE, Params, defaults, flatten, merge, parse
+from pixelwise.tools.params import find_value, format_value
+from pixelwise.tools.sections import RECIPES, model_of, part_of, sections_of
 
 GENERATED = "town"
+# In the comment of a line that a recipe added. The next `use` removes these lines.
+ADDED = "recipe: "
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value of params.yaml that a recipe replaced."""
+    """One value that is another than before, in the file or by default."""
 
     key: str
     old: Any
@@ -25,7 +30,7 @@ class Change:
 
     def __str__(self) -> str:
         """`fcn.train.epochs: 8 → 30`."""
-        return f"{self.key}: {shown(self.old)} → {shown(self.new)}"
+        return f"{self.key}: {format_value(self.old)} → {format_value(self.new)}"
 
 
 @dataclass(frozen=True)
@@ -48,84 +53,112 @@ def run(
     root: Annotated[Path | None, "folder of your data; sets ingest.root"] = None,
     params_file: Annotated[Path, "the file to change"] = PARAMS_FILE,
 ) -> UseReport:
-    """Merge a recipe into params.yaml, keeping its comments, and point ingest at your data.
+    """Set params.yaml to the defaults with a recipe over them, keeping its comments, and point ingest at your data.
 
-    recipes/town-cpu.yaml brings the defaults back. Raises ParamsError naming a key that params.yaml does not have, and
-    DataError where the data is not there; then nothing is written.
+    A key that the file does not show is added with its meaning, and removed when another recipe is used. A value of
+    your own goes back to the default too. recipes/town-cpu.yaml sets nothing but the generated town.
+
+    Raises ParamsError naming the first bad key, and DataError where the data is not there; then nothing is written.
     """
-    params = load(params_file, "the pipeline's parameters")
-    sources = [(str(file), load(file, "a recipe")) for file in recipe]
+    before = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
+    layers = {str(file): read_yaml(file, "a recipe", error=ParamsError) for file in recipe}
     if root is not None:
-        sources.append(("--root", {"ingest": {"root": str(root)}}))
-    changes: dict[str, Change] = {}
-    for source, values in sources:
-        for change in merge(params, values, source):
-            first = changes.get(change.key, change)
-            changes[change.key] = Change(change.key, first.old, change.new)
-    require_data(params, source=", ".join(map(str, recipe)))
-    made = tuple(change for change in changes.values() if change.old != change.new)
-    if made:
-        write_text(params_file, dump(params))
-    return UseReport(params_file, made)
+        layers["--root"] = {"ingest": {"root": str(root)}}
+    given = merge(*(read_sections(layer, source) for source, layer in layers.items()))
+    require_data(given.get("ingest", {}), source=", ".join(map(str, recipe)))
+    text = read_text(params_file)
+    document = editor().load(without_added(text))
+    document[RECIPES] = as_yaml([str(file) for file in recipe])
+    changes: list[Change] = []
+    for section, shown in sections_of(before, str(params_file)).items():
+        if shown or section in given:
+            changes += set_section(document, section, shown, given.pop(section, {}), params_file)
+    if given:
+        raise ParamsError(f"{params_file}: section {next(iter(given))}: not found, but the recipe sets it")
+    if (new := dump(document)) != text:
+        write_text(params_file, new)
+    return UseReport(params_file, tuple(changes))
 
 
-def merge(params: MutableMapping[str, Any], values: Mapping[str, Any], source: str, at: str = "") -> list[Change]:
-    """Set the `values` in `params`, in place; returns those that are other than before.
+def set_section(
+    document: MutableMapping[str, Any], section: str, shown: Mapping[str, Any], given: Mapping[str, Any], file: Path
+) -> list[Change]:
+    """Set one section of the `document` to its defaults and what is `given`; returns what is other than `shown`.
 
-    Raises ParamsError naming the `source` and the first key that `params` does not have.
+    Raises ParamsError where the section of the `file` has an unknown key.
     """
-    changes = []
-    for name, value in values.items():
-        key = f"{at}{name}"
-        if name not in params:
-            raise ParamsError(f"{source}: {key}: unknown key, expected one of: {' '.join(map(str, params))}")
-        old = params[name]
-        if isinstance(old, Mapping) != isinstance(value, Mapping):
-            expected = "a mapping" if isinstance(old, Mapping) else "a value"
-            raise ParamsError(f"{source}: {key}: found {shown(value)}, expected {expected}")
-        if isinstance(old, Mapping):
-            changes += merge(params[name], value, source, f"{key}.")
-        elif old != value:
-            params[name] = value
-            changes.append(Change(key, old, value))
-    return changes
+    model = model_of(section, str(file))
+    parse(model, shown, f"{file}: {section}")
+    old, new = (merge(defaults(model), values) for values in (shown, given))
+    *parents, name = section.split(".")
+    place: Any = document
+    for parent in parents:
+        place = place[parent]
+    place[name] = set_values(place[name], new, given, model)
+    pairs = {key: (value, find_value(new, key)) for key, value in flatten(old).items()}
+    return [Change(f"{section}.{key}", before, after) for key, (before, after) in pairs.items() if before != after]
 
 
-def require_data(params: Mapping[str, Any], source: str) -> None:
-    """Raise DataError unless the data that `params` asks for is there; the town is generated and needs none.
+def set_values(node: Any, values: Mapping[str, Any], given: Mapping[str, Any], model: type[Params]) -> Any:
+    """Give the keys that `node` shows their `values`; add those `given` that it does not show, with their meaning."""
+    from ruamel.yaml.comments import CommentedMap
 
-    Raises ParamsError where its root is no path.
-    """
-    ingest = params.get("ingest") or {}
-    dataset, root = ingest.get("dataset"), ingest.get("root")
-    if root is None and dataset not in (None, GENERATED):
+    # Nothing is left of a part whose keys a recipe had added.
+    node = CommentedMap() if node is None else node
+    for key in node:
+        if part := part_of(model, key):
+            node[key] = set_values(node[key], values[key], given.get(key, {}), part)
+        elif node[key] != values[key]:
+            node[key] = as_yaml(values[key])
+    for place, key in enumerate([key for key in given if key not in node]):
+        part, meaning = part_of(model, key), model.model_fields[key].description
+        value = set_values(None, values[key], given[key], part) if part else as_yaml(given[key])
+        node.fa.set_block_style()
+        # In front, since ruamel.yaml keeps what follows a mapping with its last key.
+        node.insert(place, key, value, comment=f"{ADDED}{meaning or part.__doc__}")
+    return node
+
+
+def without_added(text: str) -> str:
+    """The parameters file without the lines that a recipe added."""
+    return "".join(line for line in text.splitlines(keepends=True) if f"# {ADDED}" not in line)
+
+
+def read_sections(recipe: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+    """What a `recipe` sets, by section. Raises ParamsError naming the `source` and its first bad key or value."""
+    sections = sections_of(recipe, source)
+    for section, values in sections.items():
+        model = model_of(section, source)
+        parse(model, merge(defaults(model), values), f"{source}: {section}")
+    return sections
+
+
+def require_data(given: Mapping[str, Any], source: str) -> None:
+    """Raise DataError unless the data is there that a section `ingest` asks for; the town needs none."""
+    ingest = merge(defaults(model_of("ingest", source)), given)
+    dataset, root = ingest["dataset"], ingest["root"]
+    if root is None and dataset != GENERATED:
         raise DataError(f"{source}: ingest.root: not set, expected the folder of {dataset}: give --root PATH")
-    if root is not None and not isinstance(root, str):
-        raise ParamsError(f"{source}: ingest.root: found {shown(root)}, expected a path")
     if root is not None and not Path(root).exists():
         raise DataError(f"{source}: ingest.root {root}: no such folder, expected your data: give --root PATH")
 
 
-def load(file: Path, what: str) -> MutableMapping[str, Any]:
-    """The mapping in the YAML `file`, with its comments. Raises ParamsError where it is missing or no mapping."""
-    from ruamel.yaml.error import YAMLError
+def as_yaml(value: Any) -> Any:
+    """A value as it is to be written: a list or a mapping on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-    try:
-        found = editor().load(file.read_text())
-    except OSError as error:
-        raise ParamsError(f"{file}: {(error.strerror or 'unreadable').lower()}, expected {what}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, MutableMapping):
-        raise ParamsError(f"{file}: found {shown(found)}, expected a mapping of sections")
-    return found
+    if not isinstance(value, Mapping | Sequence) or isinstance(value, str):
+        return value
+    node = CommentedMap(value) if isinstance(value, Mapping) else CommentedSeq(value)
+    node.fa.set_flow_style()
+    return node
 
 
 def dump(params: Mapping[str, Any]) -> str:
-    """`params` as YAML text, comments included."""
+    """`params` as YAML text, comments included, each two spaces behind its value however long that is."""
     text = io.StringIO()
     editor().dump(params, text)
-    return text.getvalue()
+    return re.sub(r"^([^#\n]*[^#\s]) +# ", r"\1  # ", text.getvalue(), flags=re.MULTILINE)
 
 
 def editor() -> Any:
@@ -140,11 +173,6 @@ def editor() -> Any:
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     return yaml
-
-
-def shown(value: Any) -> str:
-    """A value on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

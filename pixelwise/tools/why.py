@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pixelwise import command
-from pixelwise.changes import DIGESTS, as_text, at, find_changes, leaves, read_stages
+from pixelwise.changes import DIGESTS, as_text, at, find_changes, read_stages
 from pixelwise.documents import read_yaml
+from pixelwise.families import find_params
 from pixelwise.families.origin import training_parts
 from pixelwise.identity import sha256_file
-from pixelwise.params import PARAMS_FILE
+from pixelwise.params import PARAMS_FILE, defaults, flatten, merge
 from pixelwise.registry.lineage import Origin, read_origin
 from pixelwise.registry.references import PREFIX
 from pixelwise.tools import code
@@ -82,8 +83,9 @@ def describe(origin: Origin, project: Path) -> tuple[str, ...]:
     parts, data = origin.parts, project / "data/prepared/dataset.json"
     here = training_parts(origin.family)
     section = f"{origin.family}.train"
-    recorded = dict(leaves(parts["parameters"], section))
-    now = dict(leaves(at(read_yaml(project / PARAMS_FILE, "parameters", default={}), section), section))
+    given = at(read_yaml(project / PARAMS_FILE, "parameters", default={}), section) or {}
+    recorded = flatten(parts["parameters"], f"{section}.")
+    now = flatten(merge(defaults(find_params(origin.family).TrainParams), given), f"{section}.")
     changed = {key: value for key, value in recorded.items() if now.get(key) != value}
     return (
         f"{origin.reference}: version {origin.version} of {origin.name}, family {origin.family}",

@@ -1,0 +1,56 @@
+"""The sections of params.yaml, `ingest` or `FAMILY.STEP`, and the classes that hold their parameters."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from pixelwise.cli import STEPS, module_of
+from pixelwise.command import without_none
+from pixelwise.errors import ParamsError
+from pixelwise.families import find_options, find_params, names
+from pixelwise.params import Params
+
+# The key that is no section: the recipes that `pixelwise use` set, each a path.
+RECIPES = "recipes"
+# A section that is not called like the step that reads it.
+READERS = {"release": "promote"}
+
+
+def sections_of(content: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+    """What the content of a parameters file or a recipe sets, by section.
+
+    Raises ParamsError naming the `source` and what is no mapping.
+    """
+    found: dict[str, Any] = {}
+    for name, part in content.items():
+        if name in names() and isinstance(part, Mapping):
+            found |= {f"{name}.{step}": values for step, values in part.items()}
+        elif name != RECIPES:
+            found[str(name)] = part
+    for section, values in found.items():
+        if not isinstance(values, Mapping | None):
+            raise ParamsError(f"{source}: {section}: found {values!r}, expected a mapping")
+    return {section: dict(values or {}) for section, values in found.items()}
+
+
+def model_of(section: str, source: str) -> type[Params]:
+    """The class with the parameters of a `section`: the family's own, else that of the step which reads it.
+
+    Raises ParamsError naming the `source` where nothing reads such a section.
+    """
+    family, _, step = section.rpartition(".")
+    name, reader = f"{step.capitalize()}Params", READERS.get(step, step)
+    places = [find_params(family), find_options(family)] if family in names() else []
+    if reader in STEPS and not any(hasattr(place, name) for place in places):
+        places.append(importlib.import_module(module_of(reader)))
+    found = [getattr(place, name) for place in places if hasattr(place, name)]
+    if not found:
+        raise ParamsError(f"{source}: {section}: unknown section")
+    model: type[Params] = found[0]
+    return model
+
+
+def part_of(model: type[Params], key: str) -> type[Params] | None:
+    """The class of a key that has keys of its own, None of a plain value."""
+    kind = without_none(model.model_fields[key].annotation)
+    return kind if isinstance(kind, type) and issubclass(kind, Params) else None
