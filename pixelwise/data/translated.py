@@ -13,8 +13,6 @@ from pixelwise.errors import DataError
 FRAMES = 6
 # The first two are there to fill a pipeline of three stages, so that every schedule is scored on the same four.
 SCORED = range(2, FRAMES)
-# Pixels a frame: the thesis's slow and fast videos.
-SLOW, FAST = 16, 32
 
 
 class TranslatedScenes(Sequence[Sample]):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from pixelwise.data.items import VOID
-from pixelwise.metrics.confusion import Counts, count_pixels
 
 # The thesis's disk: a band some ten pixels wide.
 RADIUS = 5
@@ -47,8 +46,6 @@ def class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     return (highest != lowest) & (lowest != VOID)
 
 
-def count_boundary_pixels(
-    label: np.ndarray, prediction: np.ndarray, classes: int, radius: int = RADIUS, band: Band = boundary_band
-) -> Counts:
-    """The (K, K) counts of one image within `band` of its label; raises DataError like `count_pixels`."""
-    return count_pixels(np.where(band(label, radius), label, np.uint8(VOID)), prediction, classes)
+def void_outside(label: np.ndarray, band: Band, radius: int = RADIUS) -> np.ndarray:
+    """(H, W) uint8: `label` within its `band`, void elsewhere, so that only pixels near a boundary are counted."""
+    return np.where(band(label, radius), label, np.uint8(VOID))

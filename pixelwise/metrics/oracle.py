@@ -5,9 +5,6 @@ import numpy as np
 from pixelwise.data.items import VOID
 from pixelwise.metrics.confusion import Counts, count_pixels
 
-# The downsampling factors of the thesis's table.
-FACTORS = (128, 64, 32, 16, 8, 4)
-
 
 def downsample_label(label: np.ndarray, factor: int) -> np.ndarray:
     """`label` (H, W) uint8 on a `factor` times coarser grid: (⌈H/factor⌉, ⌈W/factor⌉), each cell its centre's class.

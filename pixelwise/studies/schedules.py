@@ -9,7 +9,6 @@ from PIL import Image
 from pydantic import Field, NonNegativeInt
 
 from pixelwise.data.correspondence import lookup
-from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.data.translated import FRAMES, TranslatedScenes
 from pixelwise.families.clockwork.measure.clips import clips_of
@@ -17,7 +16,7 @@ from pixelwise.families.clockwork.measure.frontier import ORACLE, ROUNDS
 from pixelwise.families.clockwork.measure.paired_runs import CHUNK, Ran, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
-from pixelwise.metrics.boundary import boundary_band, class_boundary_band
+from pixelwise.metrics.boundary import boundary_band, class_boundary_band, void_outside
 from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
@@ -146,7 +145,7 @@ class Notes:
         if sample.id not in self.labels:
             if len(self.labels) == CHUNK:
                 self.labels.clear()
-            self.labels[sample.id] = np.where(self.band(sample.label), sample.label, np.uint8(VOID))
+            self.labels[sample.id] = void_outside(sample.label, self.band)
         return self.labels[sample.id]
 
 

@@ -7,8 +7,11 @@ from support.image_sets import write_camvid
 from pixelwise.data.prepared import Sample
 from pixelwise.data.readers import camvid
 from pixelwise.data.splits import RawSplit
-from pixelwise.data.translated import FAST, SLOW, TranslatedScenes
+from pixelwise.data.translated import TranslatedScenes
 from pixelwise.errors import DataError
+
+# Pixels a frame: the thesis's slow and fast videos.
+SLOW, FAST = 16, 32
 
 
 def still(height: int, width: int, name: str = "scene") -> Sample:

@@ -17,7 +17,6 @@ TEXEL = 0.1
 HALF_WIDTH = 30.0
 BEYOND = 16.0
 """Metres of ground behind the street's far end."""
-SLABS = np.array([[168, 160, 150], [150, 148, 146], [184, 168, 146], [168, 138, 122]], np.float32)
 WHITE = np.array([228.0, 226.0, 218.0])
 
 

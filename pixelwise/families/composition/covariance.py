@@ -34,12 +34,6 @@ def covariance(numbers: Tensor) -> Tensor:
     return upper.mT @ upper
 
 
-def log_cholesky(sigma: Tensor) -> Tensor:
-    """The three numbers (..., 3) of a covariance `sigma` (..., 2, 2): [[1, −2], [−2, 8]] is (0, −2, log 2)."""
-    upper = torch.linalg.cholesky(sigma).mT
-    return torch.stack([upper[..., 0, 0].log(), upper[..., 0, 1], upper[..., 1, 1].log()], dim=-1)
-
-
 def of_size(kind: Kind, size: float) -> Tensor:
     """The log-Cholesky numbers of a round Gaussian of standard deviation `size` in cells."""
     log = math.log(size)

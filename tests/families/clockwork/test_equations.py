@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pixelwise.families.clockwork.runtime.equations import advance, identity, output
+from pixelwise.families.clockwork.runtime.equations import advance, identity
 
 STEPS, INPUTS, UNITS = 12, 5, 8
 
@@ -53,9 +53,3 @@ def test_with_one_clock_and_its_counter_clock_it_computes_or_caches():
         assert np.array_equal(state, np.full(3, max(3 * (t // 3) - 1, 0)))
     # What does not fire is not computed at all.
     assert [int(x[0]) for x in calls] == [0, 3]
-
-
-def test_the_output_clock_shows_the_units_that_are_on():
-    state, clock = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.0, 1.0])
-    assert np.array_equal(output(state, identity, np.tanh, clock), np.tanh(state * clock))
-    assert output(state, identity, np.tanh, 0) is None

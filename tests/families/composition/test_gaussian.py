@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixelwise.errors import ModelError
-from pixelwise.families.composition.covariance import covariance, deviations, log_cholesky, of_size
+from pixelwise.families.composition.covariance import covariance, deviations, of_size
 from pixelwise.families.composition.gaussian import blur, half_size, kernel_1d, kernel_2d
 
 KINDS = ("spherical", "diagonal", "full")
@@ -18,17 +18,15 @@ def noise(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_the_thesis_example_goes_both_ways():
+def test_the_thesis_example_is_the_covariance_of_its_numbers():
     sigma = torch.tensor([[1.0, -2.0], [-2.0, 8.0]], dtype=torch.float64)
     numbers = torch.tensor([0.0, -2.0, math.log(2)], dtype=torch.float64)
-    assert torch.allclose(log_cholesky(sigma), numbers)
     assert torch.allclose(covariance(numbers), sigma)
 
 
-def test_any_numbers_make_a_positive_definite_covariance_that_comes_back():
+def test_any_numbers_make_a_positive_definite_covariance():
     numbers = noise(100, 3)
     assert (torch.linalg.eigvalsh(covariance(numbers)) > 0).all()
-    assert torch.allclose(log_cholesky(covariance(numbers)), numbers)
 
 
 @pytest.mark.parametrize("is_sampled", [False, True])

@@ -1,4 +1,4 @@
-"""The generalised clockwork equations (thesis §3.3, equations 3.1 and 3.2), for recurrent nets and staged ones alike.
+"""The generalised clockwork equation of a state (thesis §3.3, equation 3.1), for recurrent and staged nets alike.
 
 State, input and output are whatever the functions take and give: arrays, or a stage's tuple of maps. A clock is 0 or 1
 for all of it, or an array of them, one a unit.
@@ -38,12 +38,6 @@ def advance(
     moved = f_transition(fresh if hidden is None else hidden if fresh is None else hidden + fresh)
     idle = np.logical_not(hidden_clock) & np.logical_not(input_clock)
     return np.where(idle, state, moved) if np.any(idle) else moved
-
-
-def output(state: Any, f_hidden: Function, f_output: Function, output_clock: Clock = 1) -> Any:
-    """The output, y_O(t) = f_O(C_O ⊙ f_H(y_H(t))) (equation 3.2); None where the clock is off."""
-    shown = gated(output_clock, f_hidden, state)
-    return None if shown is None else f_output(shown)
 
 
 def gated(clock: Clock, function: Function, value: Any) -> Any:
