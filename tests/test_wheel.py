@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 from support.channel_model import channel_picture, write_channel_model
 from support.wheel import PROJECT, build_wheel, declared, isolated, link, unpack
-from test_architecture import packages_of, sources
+from test_architecture import modules_below, packages_of, runtimes, sources
 
 from pixelwise import cli
-from pixelwise.identity import code_closure
+from pixelwise.imports import code_closure
 
 # What is imported and not declared: for models:/ references and masks in MATLAB files; in benchmarks.
 BESIDE = {"serve": {"mlflow", "sqlalchemy", "requests", "scipy"}, "pipeline": {"playwright"}}
@@ -101,7 +101,9 @@ def test_serve_brings_neither_torch_nor_an_engine_of_the_pipeline(site):
 
 @pytest.mark.parametrize("extra", ["serve", "pipeline"])
 def test_an_extra_brings_every_package_that_its_verbs_import(bare, extra):
-    files = code_closure(map(cli.module_of, cli.SERVING)) if extra == "serve" else sources()
+    # The runtime of a family is found by name.
+    serving = [*map(cli.module_of, cli.SERVING), *modules_below(*runtimes())]
+    files = code_closure(serving) if extra == "serve" else sources()
     imported = {name for file in files for name in packages_of(file)} - sys.stdlib_module_names
     imported -= BESIDE[extra]
     distributions, brought = packages_distributions(), declared(bare, extra)
