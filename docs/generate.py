@@ -20,16 +20,14 @@ from pydantic_core import PydanticUndefined
 
 import pixelwise
 from pixelwise.cli import STEPS, VERBS, module_of
-from pixelwise.families import find
+from pixelwise.families import find, find_options, names
 
-FAMILIES = ("fcn", "clockwork", "guided", "composition")
 # Sections of params.yaml that no family has: the module and the class of their parameters.
 SECTIONS = {
     "ingest": ("components.ingest", "IngestParams"),
     "validate": ("components.validate", "ValidateParams"),
     "FAMILY.export": ("components.export", "ExportParams"),
     "FAMILY.quantize": ("components.quantize", "QuantizeParams"),
-    "FAMILY.evaluate": ("components.evaluate", "EvaluateParams"),
     "FAMILY.benchmark": ("components.benchmark", "BenchmarkParams"),
     "FAMILY.release": ("pixelwise.registry.release_gate", "ReleaseParams"),
 }
@@ -86,8 +84,9 @@ def render_parameters() -> str:
     ]
     for section, (module, name) in SECTIONS.items():
         lines += render_section(section, getattr(importlib.import_module(module), name))
-    for family in FAMILIES:
+    for family in names():
         lines += render_section(f"{family}.train", find(family).TrainParams)
+        lines += render_section(f"{family}.evaluate", find_options(family).EvaluateParams)
     return "\n".join(lines) + "\n"
 
 

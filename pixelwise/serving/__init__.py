@@ -1,1 +1,1 @@
-"""A model behind HTTP: requests, batches, bounds, metrics, and a champion that is followed."""
+"""Serve a model over HTTP: requests, batches, limits, metrics, and following the champion."""

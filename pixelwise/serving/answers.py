@@ -1,4 +1,4 @@
-"""What a labelled picture is answered with: a label map, an overlay, or run lengths."""
+"""Answers to a labelled picture: a label map, an overlay, or run lengths."""
 
 import json
 from typing import Literal
@@ -16,7 +16,7 @@ JSON, PNG = "application/json", "image/png"
 
 
 def output_of(output: Output | None, accept: str) -> Output:
-    """What was asked for: by the query, else by the header Accept, else a label map."""
+    """The wanted output: from the query, else from the header Accept, else a label map."""
     return output or ("rle" if JSON in accept.lower() else "labels")
 
 
@@ -39,9 +39,9 @@ def answer(output: Output, counts: Counts, image: np.ndarray, prediction: np.nda
 
 
 def headers_of(served: Served) -> dict[str, str]:
-    """Which model answers, and the names of its classes as a JSON list; value i of a label map is the i-th."""
+    """Headers that name the model and its classes. Classes are a JSON list: value i of a label map is the i-th."""
     return {
-        # ASCII, because that is all a header may hold.
+        # A header may hold ASCII only.
         "X-Pixelwise-Classes": json.dumps(served.segmenter.names),
         "X-Pixelwise-Model": json.dumps(served.name).strip('"'),
         "X-Pixelwise-Version": served.version or "",

@@ -1,4 +1,4 @@
-"""The service over HTTP: what is asked, what is refused, and what is answered."""
+"""The HTTP service: its requests, refusals and answers."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from pixelwise.serving.watcher import Watcher, show_model
 
 
 class Service:
-    """What serves: the line in front of the model, who follows the champion, and the requests in the house."""
+    """The state of the service: the batcher, the watcher of the champion, and the number of taken request slots."""
 
     def __init__(self, served: Served, params: ServeParams, follow: tuple[Any, str] | None = None) -> None:
         """`follow` is the registry's client and the alias in it whose model is served; None for a model that stays."""
@@ -42,12 +42,12 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a request would be answered."""
+        """Whether the service answers requests."""
         return not self.is_draining and bool(self.tasks) and not any(task.done() for task in self.tasks)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
-        """Label, and follow the champion, until the block ends."""
+        """Run the batcher and the watcher until the block ends."""
         works = [self.batcher.work(), *([self.watcher.watch()] if self.watcher else [])]
         self.tasks = [asyncio.create_task(work) for work in works]
         try:
@@ -59,7 +59,7 @@ class Service:
 
     @contextmanager
     def admission(self) -> Iterator[None]:
-        """A place in the house. Raises RefusalError 503 where there is none: nothing of the request was read yet."""
+        """Reserve a request slot. Raises RefusalError 503 where all are taken, before the request is read."""
         if self.is_draining:
             raise busy("stopping: ask another server, or this one after its restart")
         if self.admitted >= self.params.queue:
@@ -71,7 +71,7 @@ class Service:
             self.admitted -= 1
 
     async def predict(self, request: Request, output: Output, counts: Counts) -> Response:
-        """Read, decode, label and encode. Raises RefusalError where one of them cannot be, or takes too long."""
+        """Read, decode, label and encode. Raises RefusalError where one of them fails or exceeds the time limit."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.params.timeout_seconds
         try:
@@ -90,7 +90,7 @@ class Service:
             raise busy(f"not done after {self.params.timeout_seconds:g} seconds") from None
 
     def health(self) -> dict[str, Any]:
-        """What serves, and how it is."""
+        """The state of the service, as /health reports it."""
         served = self.batcher.served
         return {
             "ready": self.is_ready,
@@ -104,7 +104,7 @@ class Service:
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application around `service`, without FastAPI's pages: they would load scripts from elsewhere."""
+    """Build the application around `service`, without FastAPI's own pages, which load scripts from a CDN."""
     app = FastAPI(title="Pixelwise", docs_url=None, redoc_url=None, lifespan=service.running)
     app.add_middleware(Counted, metrics=service.metrics)
 
@@ -121,7 +121,7 @@ def create_app(service: Service) -> FastAPI:
 
     @app.get("/health")
     async def health() -> JSONResponse:
-        """The model, where it runs, and whether it answers: 200 if so, else 503."""
+        """Report the model, its execution provider and whether it answers: 200 if so, else 503."""
         return JSONResponse(service.health(), 200 if service.is_ready else 503)
 
     @app.get("/metrics")
@@ -136,9 +136,9 @@ def create_app(service: Service) -> FastAPI:
 
 @contextmanager
 def plain_faults() -> Iterator[None]:
-    """Turn a fault of ours into one line to the client, and write it in full to the log.
+    """Answer an internal error with one line, and log it in full.
 
-    Raised further, it would make the server close the connection under the client's next request.
+    If the error went further, the server would close the connection under the client's next request.
     """
     try:
         yield
@@ -150,11 +150,11 @@ def plain_faults() -> Iterator[None]:
 
 
 async def refused(_: Request, error: Any) -> Response:
-    """A refusal as JSON in one line, like FastAPI's own."""
+    """Answer a refusal with one line of JSON, in the form of FastAPI's own."""
     return JSONResponse({"detail": error.reason}, error.status, error.headers)
 
 
 async def misasked(_: Request, error: Any) -> Response:
-    """An option in the query that there is not."""
+    """Answer an unknown or invalid option of the query."""
     first = error.errors()[0]
     return JSONResponse({"detail": f"{first['loc'][-1]}: found {first['input']!r}: {first['msg']}"}, 422)

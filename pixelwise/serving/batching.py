@@ -1,4 +1,4 @@
-"""Pictures of equal size are labelled together where that pays: on a GPU one run costs less than one a picture."""
+"""Label pictures of equal size in one batch where that is faster: on a GPU one run costs less than one per picture."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.metrics import Metrics
 from pixelwise.serving.models import Served
 
-# A CPU is busy with one picture. Eight at once took it half as long again as one by one.
+# One picture keeps a CPU busy. Eight in one batch took half as long again as one by one.
 BATCH, BATCH_OF_CPU = 8, 1
 
 
@@ -27,7 +27,7 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A picture (H, W, 3) that waits, who waits for it, and since when on the loop's clock. Equal to itself alone."""
+    """A queued picture (H, W, 3), its answer's future, and its arrival on the loop's clock. Equal to itself alone."""
 
     image: np.ndarray
     done: asyncio.Future[Labelled]
@@ -35,17 +35,17 @@ class Job:
 
 
 class Batcher:
-    """The line in front of the model. `served` may be replaced at any time: a batch ends on what it began with."""
+    """The queue in front of the model. `served` may be replaced at any time: a running batch keeps its model."""
 
     def __init__(self, served: Served, params: ServeParams, metrics: Metrics) -> None:
         self.served, self.params, self.metrics = served, params, metrics
         self.waiting: list[Job] = []
         self.arrived = asyncio.Event()
-        # One, because a session uses all cores by itself.
+        # One thread, because a session uses all cores by itself.
         self.thread = ThreadPoolExecutor(1, "model")
 
     async def label(self, image: np.ndarray) -> Labelled:
-        """Label one picture (H, W, 3) uint8, with others that wait. Raises what the model raises."""
+        """Queue one picture (H, W, 3) uint8 and return its label. Raises what the model raises."""
         loop = asyncio.get_running_loop()
         job = Job(image, loop.create_future(), loop.time())
         self.waiting.append(job)
@@ -53,12 +53,12 @@ class Batcher:
         return await job.done
 
     async def work(self) -> None:
-        """Label what waits, for ever; the oldest first."""
+        """Label queued pictures in an endless loop, the oldest first."""
         while True:
             await self.label_batch(await self.next_batch())
 
     async def label_batch(self, batch: Sequence[Job]) -> None:
-        """Label a batch and tell those who wait for it, also that it failed."""
+        """Label a batch and resolve its futures with the result or the error."""
         images = [job.image for job in batch]
         self.metrics.batches.observe(len(batch))
         results: Sequence[Labelled | Exception]
@@ -69,11 +69,11 @@ class Batcher:
         settle(batch, results)
 
     async def next_batch(self) -> list[Job]:
-        """The oldest picture and those of its size, once they are enough or it has waited long enough."""
+        """Wait until a batch is full or the oldest picture waited long enough; return the pictures of its size."""
         loop = asyncio.get_running_loop()
         while True:
             self.arrived.clear()
-            # A request that ran out of time, or whose client went away, wants no labels any more.
+            # A request whose time ran out, or whose client left, no longer needs labels.
             self.waiting = [job for job in self.waiting if not job.done.done()]
             if not self.waiting:
                 await self.arrived.wait()
@@ -89,25 +89,25 @@ class Batcher:
                 continue
 
     def alike(self, first: Job) -> list[Job]:
-        """`first` and those behind it that fit into its batch."""
+        """The jobs of one batch: `first` and later ones of its size."""
         same = [job for job in self.waiting if job.image.shape == first.image.shape]
         return same[: self.most(first)]
 
     def most(self, job: Job) -> int:
-        """How many pictures of the size of `job` are labelled at once: a batch of huge ones would fill the memory."""
+        """The largest batch of pictures of the size of `job`; a batch of huge pictures would fill the memory."""
         height, width, _ = job.image.shape
         default = BATCH_OF_CPU if self.served.segmenter.provider == NAMES["cpu"] else BATCH
         return min(self.params.max_batch or default, max(1, math.floor(self.params.max_pixels / (height * width))))
 
 
 def labelled(served: Served, images: Sequence[np.ndarray]) -> list[Labelled]:
-    """Pictures (H, W, 3) of equal size, labelled by `served`. Raises what the model raises, and where memory is out."""
+    """Label pictures (H, W, 3) of equal size with `served`. Raises what the model raises, and where memory runs out."""
     predictions = served.segmenter.predict(np.stack(images))
     return [Labelled(prediction, served) for _, prediction in zip(images, predictions, strict=True)]
 
 
 def settle(batch: Sequence[Job], results: Sequence[Labelled | Exception]) -> None:
-    """Tell those who still wait."""
+    """Resolve the futures that still wait."""
     for job, result in zip(batch, results, strict=True):
         if job.done.done():
             continue

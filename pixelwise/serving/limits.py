@@ -1,4 +1,4 @@
-"""What a request may be: bounded in bytes, pixels and time, and refused in one line before it costs anything."""
+"""Limits of a request in bytes, pixels and time; a request beyond them is refused before it costs anything."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ MEBIBYTE = 2**20
 FORM_FIELD = "file"
 MULTIPART = "multipart/form-data"
 BYTES = "application/octet-stream"
-# A progressive JPEG decodes all of its pixels once a scan: cameras write ten scans, a bomb thousands. Coded data never
+# A progressive JPEG decodes all pixels once per scan. Cameras write ten scans, a bomb thousands. Coded data never
 # holds these two bytes, so counting them counts the scans.
 JPEG_SCAN = b"\xff\xda"
 MOST_SCANS = 64
@@ -49,7 +49,7 @@ class ServeParams(Params):
 
 
 class RefusalError(Exception):
-    """A request that is not answered with labels: its HTTP status, and why in one line."""
+    """A refused request: the HTTP status and the reason in one line."""
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class RefusalError(Exception):
 
 
 def busy(reason: str) -> RefusalError:
-    """A refusal of what may be asked again in a second."""
+    """A refusal that invites another try in a second."""
     return RefusalError(503, reason, {"Retry-After": "1"})
 
 
@@ -80,7 +80,7 @@ async def read_picture(request: Request, max_bytes: int) -> bytes:
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, read no further than `max_bytes`."""
+    """Read the body, at most `max_bytes` of it."""
     too_large = RefusalError(413, f"body: more than {max_bytes:,} bytes")
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise too_large
@@ -102,7 +102,7 @@ async def file_of_form(request: Request, body: bytes) -> bytes:
         yield body
 
     parser = MultiPartParser(request.headers, parts(), max_files=1, max_fields=8)
-    # The body is in memory and bounded: nothing of it goes to the disk.
+    # The body is bounded and in memory: nothing is written to disk.
     parser.spool_max_size = len(body) + 1
     try:
         form = await parser.parse()

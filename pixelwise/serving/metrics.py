@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""Metrics of the service, for Prometheus."""
 
 import time
 from typing import Any
@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COUNTED = "/predict"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# What a request is counted as that ended before it got an answer: its client went away.
+# The status of a request whose client left before the answer.
 UNANSWERED = "499"
 
 
 class Metrics:
-    """The counters of one service, in a registry of its own so that two services in a process do not mix."""
+    """The counters of one service, in a registry of its own: two services in a process stay apart."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -34,7 +34,7 @@ class Metrics:
             self.reloads.labels(outcome)
 
     def text(self) -> bytes:
-        """All of them in Prometheus' own format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

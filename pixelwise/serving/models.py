@@ -1,4 +1,4 @@
-"""The model that is served: one graph, of a folder or out of the registry."""
+"""The served model: one graph, from a folder or from the registry."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-# Any small picture shows whether a graph runs.
+# Any small picture proves that a graph runs.
 TRIAL = (1, 64, 64, 3)
 
 
@@ -55,7 +55,7 @@ def open_graph(model: Path, source: str, name: str, version: str | None, device:
     require_one_graph(model, source)
     file = graph_file(model)
     try:
-        # One huge picture would else cost the service its memory until its end.
+        # Otherwise the memory of one huge picture stays allocated until the service ends.
         segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
     except ModelError as error:
         raise type(error)(str(error).replace(str(file), source)) from None

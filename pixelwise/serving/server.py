@@ -1,4 +1,4 @@
-"""Listen, and stop without losing what was accepted."""
+"""Listen for requests, and stop without losing an accepted one."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but told to stop it answers what is in the house, refuses what is new with 503, and ends well."""
+    """uvicorn with a graceful stop: it answers accepted requests, refuses new ones with 503, and ends with status 0."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -26,36 +26,36 @@ class Server(uvicorn.Server):
                 create_app(service),
                 log_level="warning",
                 access_log=False,
-                # No limit_concurrency: beyond it uvicorn closes connections under bodies that are on their way, and
-                # clients see a reset instead of a refusal. The house has its own limit.
-                # Longer than clients keep a connection: closed under a request on its way, it would lose that request.
+                # No limit_concurrency: beyond it uvicorn closes connections while bodies are being sent, and
+                # clients see a reset instead of a refusal. Request slots are the limit.
+                # Longer than clients keep a connection: closing it earlier would lose a request that is being sent.
                 timeout_keep_alive=KEPT_SECONDS,
-                # Every request has a time limit; what is left then is a client that does not take its answer.
+                # Every request has a time limit; after it, only a client that does not read its answer remains.
                 timeout_graceful_shutdown=max(1, round(service.params.timeout_seconds)),
             )
         )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM drain. uvicorn would stop listening at once and end as if killed."""
+        """Make SIGINT and SIGTERM drain the server. uvicorn alone would stop listening at once and end as if killed."""
         if threading.current_thread() is threading.main_thread():
             for number in STOP:
                 asyncio.get_running_loop().add_signal_handler(number, self.drain)
         yield
 
     def drain(self) -> None:
-        """Refuse what is new from now on, and end when the house is empty."""
+        """Refuse new requests from now on, and end when no request slot is taken."""
         self.service.is_draining = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to end; asked ten times a second."""
+        """Whether to end; uvicorn calls it ten times a second."""
         if self.service.is_draining and not self.service.admitted:
             self.should_exit = True
         return await super().on_tick(counter)
 
 
 def describe_address(listener: socket.socket) -> str:
-    """The address to type, and what it means for who can ask."""
+    """The address to type, and who can reach it."""
     means = (
         "only this machine can ask"
         if is_loopback(listener.getsockname()[0])

@@ -1,4 +1,4 @@
-"""Follow a champion: the new one is opened beside the old, which serves until the new has proved that it runs."""
+"""Follow the champion: the old version serves until the new one, opened beside it, has labelled a picture."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Watcher:
-    """Polls the registry for what an alias names. `error` says in one line why the last look changed nothing."""
+    """Polls the registry for the version of an alias. `error` says in one line why the last poll failed."""
 
     def __init__(
         self, client: "MlflowClient", reference: str, batcher: Batcher, params: ServeParams, metrics: Metrics
@@ -25,17 +25,17 @@ class Watcher:
         self.client, self.reference, self.batcher = client, reference, batcher
         self.params, self.metrics = params, metrics
         self.error: str | None = None
-        # Not tried again: its file would be fetched at every look.
+        # The version is not tried again: each poll would fetch its file.
         self.refused: str | None = None
 
     async def watch(self) -> None:
-        """Look at the registry every few seconds, for ever."""
+        """Poll the registry every few seconds, in an endless loop."""
         while True:
             await asyncio.sleep(self.params.poll_seconds)
             await self.look()
 
     async def look(self) -> None:
-        """Serve the alias's version where it is another; whatever is wrong with it, the old one stays."""
+        """Serve the alias's version if it is a new one. On any error the old version stays."""
         try:
             served = await asyncio.to_thread(self.open_other)
         except Exception as error:  # A watcher that dies would leave the service on an old model in silence.
@@ -52,7 +52,7 @@ class Watcher:
             show_model(self.metrics, served)
 
     def open_other(self) -> Served | None:
-        """The version that the alias names, open; None where that is served, or was refused before.
+        """Open the version of the alias; None where it is served already or was refused before.
 
         Raises ModelError and RegistryError.
         """
@@ -74,6 +74,6 @@ class Watcher:
 
 
 def show_model(metrics: Metrics, served: Served) -> None:
-    """Let the metrics name the model that is served, and no other."""
+    """Set the metric of the served model, and clear that of the others."""
     metrics.model.clear()
     metrics.model.labels(served.name, served.version or "", served.sha256, served.segmenter.provider).set(1)

@@ -1,1 +1,1 @@
-"""The studio: a page on which clicks become masks. Torch-free; what it knows of models it has of the runtime."""
+"""The studio: a page that turns clicks into masks. It imports no torch; models come from the runtime."""

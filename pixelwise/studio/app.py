@@ -1,4 +1,4 @@
-"""The studio's requests: a page, and what it asks for."""
+"""The studio's HTTP requests: the page and its calls."""
 
 import base64
 from pathlib import Path
@@ -20,19 +20,19 @@ from pixelwise.studio.desk import Desk, Seen
 from pixelwise.studio.pictures import SHOWN
 
 PAGE = Path(__file__).parent / "page"
-# Of 255: what covers the classes, and what dims all else.
+# Opacity, of 255: of the classes, and of the rest.
 TINT, DIM = 105, 95
 # Pixel value of a mask's outline, added to its class.
 EDGE = 64
 # Pixels of the longer side to which smaller masks are enlarged, so that no stairs show.
 SMOOTH = 900
 
-# Handlers never wait but for a request's body, so one change ends before the next begins.
+# Handlers wait for a request's body only, so one change ends before the next begins.
 routes = APIRouter(prefix="/api")
 
 
 class ClickAt(BaseModel):
-    """A click in the picture's own pixels."""
+    """A click, in pixels of the picture."""
 
     picture: int
     x: int
@@ -54,7 +54,7 @@ class NewClass(BaseModel):
 
 
 def create_app(desk: Desk, output: Path, model: Path) -> FastAPI:
-    """The page and its requests over one desk; what is saved goes to the folder `output`."""
+    """Build the application over one desk. Saved files go to the folder `output`."""
     app = FastAPI(openapi_url=None)
     app.state.desk, app.state.output, app.state.model = desk, output, model
     app.middleware("http")(refuse_other_sites)
@@ -65,7 +65,7 @@ def create_app(desk: Desk, output: Path, model: Path) -> FastAPI:
 
 
 async def refuse_other_sites(request: Request, call_next: Any) -> Response:
-    """Answer our own page alone: any page that the browser has open can send to loopback."""
+    """Refuse requests of other pages: any page in the browser can send requests to loopback."""
     origin = request.headers.get("origin")
     if origin and origin.partition("://")[2] != request.headers.get("host"):
         return JSONResponse({"error": f"origin {origin}: expected the studio's own page"}, 403)
@@ -73,18 +73,18 @@ async def refuse_other_sites(request: Request, call_next: Any) -> Response:
 
 
 async def explain(_: Request, error: Exception) -> JSONResponse:
-    """What a person did wrong, in one line."""
+    """Answer a user's mistake with one line."""
     return JSONResponse({"error": str(error)}, 422)
 
 
 def desk_of(request: Request) -> Desk:
-    """The desk that the server is about."""
+    """The desk of this server."""
     return request.app.state.desk
 
 
 @routes.get("/desk")
 async def show_desk(request: Request) -> dict[str, Any]:
-    """Its classes and its pictures."""
+    """Its classes and pictures."""
     desk = desk_of(request)
     return {
         "classes": [{"name": name, "colour": COLOURS[way]} for way, name in enumerate(desk.session.names)],
@@ -102,7 +102,7 @@ async def show_desk(request: Request) -> dict[str, Any]:
 
 @routes.post("/pictures")
 async def drop(request: Request, name: str) -> dict[str, Any]:
-    """Take the file in the body."""
+    """Add the file in the body."""
     return {"pictures": desk_of(request).drop(name, await request.body())}
 
 
@@ -115,7 +115,7 @@ async def show_picture(request: Request, picture: int, longest: int = SHOWN) -> 
 
 @routes.get("/pictures/{picture}/mask")
 async def see(request: Request, picture: int) -> dict[str, Any]:
-    """Its clicks and its mask."""
+    """The clicks and the mask of a picture."""
     return answer(desk_of(request).see, picture)
 
 
@@ -127,13 +127,13 @@ async def click(request: Request, at: ClickAt) -> dict[str, Any]:
 
 @routes.post("/remove")
 async def remove(request: Request, what: Removal) -> dict[str, Any]:
-    """Take back a click."""
+    """Remove a click."""
     return answer(desk_of(request).remove, what.picture, what.number)
 
 
 @routes.post("/undo")
 async def undo(request: Request) -> dict[str, Any]:
-    """Take back the last change."""
+    """Undo the last change."""
     return answer(desk_of(request).undo)
 
 
@@ -159,7 +159,7 @@ async def save_guidance(request: Request) -> dict[str, str]:
 
 
 def answer(change: Any, *arguments: int) -> dict[str, Any]:
-    """What the page needs after `change`: clicks, the mask as a picture to lay over, and how long the model took."""
+    """What the page needs after `change`: the clicks, the mask as an overlay, and the model's time."""
     started = perf_counter()
     seen: Seen = change(*arguments)
     took = 1000 * (perf_counter() - started)
@@ -170,7 +170,7 @@ def answer(change: Any, *arguments: int) -> dict[str, Any]:
 
 
 def mask_picture(label: np.ndarray) -> bytes:
-    """A PNG of a few kB to lay over a picture: classes tinted and outlined, all else dimmed."""
+    """An overlay as a PNG of a few kB: classes are tinted and outlined, the rest is dimmed."""
     values = smoothed(label)
     edge = boundaries(values)
     # Two pixels wide, one on each side of the change.
@@ -183,7 +183,7 @@ def mask_picture(label: np.ndarray) -> bytes:
 
 
 def smoothed(label: np.ndarray) -> np.ndarray:
-    """A label as large as the page shows it: its outlines are lines and not stairs. For the eye alone."""
+    """A label at the size of display, so that its outlines are smooth. For display only."""
     scale = SMOOTH / max(label.shape)
     if scale <= 1:
         return label.copy()

@@ -1,4 +1,4 @@
-"""The desk of one person: pictures, clicks on them, and the masks that these give everywhere."""
+"""The desk of one user: pictures, clicks on them, and the masks that follow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,17 @@ from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.pictures import encode_label, overlay
 from pixelwise.studio.pictures import Picture, read_dropped
 
-# Pixels of the longer side at which larger pictures are labelled: clicks stay quick.
+# Larger pictures are labelled at this many pixels of the longer side, so that clicks stay fast.
 LONGEST = 1024
-# Pictures without clicks whose features are kept.
+# Pictures without clicks whose features are cached.
 KEPT = 4
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as its page shows it: clicks (x, y, class) in its own pixels; label (H, W), None where nothing is said.
+    """A picture as the page shows it: clicks (x, y, class) in its pixels; label (H, W), None without any click.
 
-    The label is of the size that is labelled, at most LONGEST pixels.
+    The label has the size at which the picture is labelled, at most LONGEST pixels a side.
     """
 
     picture: int
@@ -34,20 +34,20 @@ class Seen:
 
 
 class Desk:
-    """Pictures on a guided session. Pictures join its support by their first click; all others are only labelled."""
+    """Pictures of a guided session. The first click on a picture adds it to the support; others are only labelled."""
 
     def __init__(self, model: GuidedModel) -> None:
         self.session = GuidedSession(model)
         self.pictures: list[Picture] = []
-        # Place in the session of each picture that was clicked on.
+        # Position in the session of each picture with clicks.
         self.members: dict[int, int] = {}
         self.features: dict[int, Features] = {}
-        # The picture of each change that can be taken back.
+        # The picture of each change that can be undone.
         self.changes: list[int] = []
 
     def drop(self, name: str, content: bytes) -> list[int]:
-        """Take a picture, a clip or a guidance file; the numbers of new pictures. Raises DataError where it is none."""
-        # A browser may send a path, and only its end names a file that is written.
+        """Add a picture, a clip or a guidance file; return the numbers of new pictures. Raises DataError for others."""
+        # A browser may send a path; only its last part names a written file.
         name = Path(name).name
         if Path(name).suffix == ".npz":
             with NamedTemporaryFile(suffix=".npz") as file:
@@ -63,7 +63,7 @@ class Desk:
         return list(range(len(self.pictures) - len(found), len(self.pictures)))
 
     def add_class(self, name: str) -> None:
-        """One class more. Raises DataError where it has no name, a name that is taken, or no colour is left."""
+        """Add a class. Raises DataError for an empty name, for a name that is taken, or where no colour is left."""
         if not name.strip():
             raise DataError("class: found no name, expected one")
         if len(self.session.names) == len(COLOURS):
@@ -82,7 +82,7 @@ class Desk:
         return [(x * width // columns, y * height // rows, way) for x, y, way in member.clicks]
 
     def click(self, picture: int, x: int, y: int, way: int) -> Seen:
-        """Say that pixel (x, y) of the picture is of class `way`. Raises DataError as the session does."""
+        """Add a click: pixel (x, y) of the picture has class `way`. Raises DataError as the session does."""
         features = self.encoded(picture)
         (height, width), (rows, columns) = self.picture(picture).size, features.size
         if not (0 <= x < width and 0 <= y < height):
@@ -90,14 +90,14 @@ class Desk:
         if picture not in self.members:
             self.session.supports.append(Support(features))
             self.members[picture] = len(self.session.supports) - 1
-        # The middle of the pixel, so that a click comes back to where it was made.
+        # The centre of the pixel, so that a stored click returns to the same pixel.
         column, row = (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height)
         self.session.click(self.members[picture], column, row, way)
         self.changes.append(picture)
         return self.see(picture)
 
     def remove(self, picture: int, number: int) -> Seen:
-        """Take back a click of the picture. Raises DataError where there is none of this number."""
+        """Remove a click of the picture. Raises DataError where there is none of this number."""
         if picture not in self.members:
             raise DataError(f"click {number}: unknown, expected one; the picture has none")
         self.session.remove_click(self.members[picture], number)
@@ -105,12 +105,12 @@ class Desk:
         return self.see(picture)
 
     def undo(self) -> Seen:
-        """Take back the last change, and show its picture. Raises DataError where there is none."""
+        """Undo the last change and show its picture. Raises DataError where there is none."""
         self.session.undo()
         return self.see(self.changes.pop())
 
     def label(self, picture: int) -> np.ndarray | None:
-        """The label of a picture, at most LONGEST pixels wide and high; None where nothing is said anywhere."""
+        """The label of a picture, at most LONGEST pixels a side; None without any click on any picture."""
         session = self.session
         if session.loaded is None and not any(support.shot for support in session.supports):
             return None
@@ -119,11 +119,11 @@ class Desk:
         return session.label(self.encoded(picture))
 
     def support(self, picture: int) -> Support | None:
-        """What the session has of a picture; None where nothing was clicked on it."""
+        """The support that the session has of a picture; None without a click on it."""
         return self.session.supports[self.members[picture]] if picture in self.members else None
 
     def encoded(self, picture: int) -> Features:
-        """The features of a picture; the encoder runs where they are not kept. Raises DataError at no such picture."""
+        """The features of a picture, cached or encoded now. Raises DataError where there is no such picture."""
         if member := self.support(picture):
             return member.features
         if picture not in self.features:
@@ -140,7 +140,7 @@ class Desk:
         return self.pictures[number]
 
     def save_mask(self, picture: int, folder: Path) -> Path:
-        """Write the picture's label and overlay as `pixelwise predict` does, frames of a clip into its folder."""
+        """Write the picture's label and overlay as `pixelwise predict` does; frames of a clip go to its folder."""
         label, found, palette = self.label(picture), self.picture(picture), COLOURS[: len(self.session.names)]
         if label is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
@@ -168,7 +168,7 @@ class Desk:
 
 
 def fitted(image: np.ndarray) -> np.ndarray:
-    """The picture, made smaller where its longer side has more than LONGEST pixels."""
+    """The picture, reduced to at most LONGEST pixels on its longer side."""
     height, width = image.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
     if scale == 1.0:

@@ -1,4 +1,4 @@
-"""What a person drops on the page: pictures, and clips as their frames."""
+"""Files dropped on the page: pictures, and clips as frames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from pixelwise.data.pictures import encode_picture
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError
 
-# Of a clip, so many frames are taken: more would fill the memory, and nobody steps through them.
+# The most frames of a clip: more would fill the memory, and nobody steps through them.
 MOST_FRAMES = 300
-# Most pixels of the longer side of what the page shows.
+# The most pixels of the longer side of a shown picture.
 SHOWN = 2048
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it came, or a frame of a clip as PNG. size: (H, W), upright; frame: its number in the clip."""
+    """A dropped picture, or a frame of a clip as PNG. size: (H, W), upright; frame: its number in the clip."""
 
     name: str
     content: bytes
@@ -41,7 +41,7 @@ class Picture:
 
 
 def read_dropped(name: str, content: bytes) -> list[Picture]:
-    """The picture in a dropped file, or the first MOST_FRAMES of a clip. Raises DataError where it is neither."""
+    """Read the picture in a dropped file, or the first MOST_FRAMES of a clip. Raises DataError for other files."""
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
         return [Picture(name, content, picture_of(content, name).shape[:2])]
     return [
@@ -51,8 +51,8 @@ def read_dropped(name: str, content: bytes) -> list[Picture]:
 
 
 def frames_of(name: str, content: bytes) -> Iterator[np.ndarray]:
-    """The first frames of the clip in `content`. Raises DataError where it is no video, or breaks off."""
-    # PyAV is large, and pictures do without it.
+    """Decode the first frames of the clip in `content`. Raises DataError where it is no video or is truncated."""
+    # PyAV loads slowly, and pictures do not need it.
     from pixelwise.reporting.video import open_video
 
     with NamedTemporaryFile(suffix=Path(name).suffix) as file:

@@ -1,4 +1,4 @@
-"""Serve the studio's page: in the foreground for a person, in a thread for tests and measurements."""
+"""Serve the studio's page: in the foreground for a user, in a thread for tests and measurements."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def serve(guided: GuidedModel, model: Path, output: Path, host: str, port: int) 
 
 @contextmanager
 def served(guided: GuidedModel, model: Path, output: Path) -> Iterator[str]:
-    """The address of a studio on a free port of loopback, while the block lasts."""
+    """Run a studio on a free port of loopback during the block; yields its address."""
     listening = listen("127.0.0.1", 0)
     server = server_of(guided, model, output)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
