@@ -42,7 +42,8 @@ async def ingest(
     """
     project = Path.cwd()
     try:
-        if name := find_arriving(read_drop_folder(project), settle_seconds):
+        folder = read_drop_folder(project)
+        if folder and (name := find_arriving(folder, settle_seconds)):
             return complete("Skipped", f"skipped: {name} changed less than {settle_seconds:g} s ago")
     except PixelwiseError as error:
         return Failed(message=str(error))
@@ -56,9 +57,10 @@ async def ingest(
     return await start(retrain, project)
 
 
-def read_drop_folder(project: Path) -> Path:
-    """The folder or archive that ingest reads."""
-    return project / read_section(project / PARAMS_FILE, "ingest")["root"]
+def read_drop_folder(project: Path) -> Path | None:
+    """The folder or archive that ingest reads; None of a data set that is generated."""
+    root = read_section(project / PARAMS_FILE, "ingest").get("root")
+    return project / root if root else None
 
 
 def find_arriving(root: Path, seconds: float) -> Path | None:

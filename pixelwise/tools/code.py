@@ -9,10 +9,14 @@ from pixelwise import command, families
 from pixelwise.changes import read_stages
 from pixelwise.cli import module_of
 from pixelwise.digest import digest_of
+from pixelwise.documents import read_yaml
+from pixelwise.errors import ParamsError
 from pixelwise.files import write_text
+from pixelwise.params import PARAMS_FILE
 from pixelwise.sources import kept_in
 
 SOURCES = Path(".state/sources.json")
+RAW_DATA = Path("data/source")
 
 
 def run(
@@ -22,7 +26,8 @@ def run(
     """Write for each stage the hashes of the code that its step imports and the versions of the libraries behind it.
 
     Comments, docstrings, descriptions of parameters, MLflow's recorder and the registry change no digest: no result
-    depends on them. Raises StageError where there is no dvc.yaml, CodeError where a source file is no Python.
+    depends on them. `data/source` then leads to the raw data. Raises StageError where there is no dvc.yaml, CodeError
+    where a source file is no Python, ParamsError where ingest.root of params.yaml leads nowhere.
     """
     with kept_in(project / SOURCES):
         for name, family in find_steps(project):
@@ -31,6 +36,24 @@ def run(
             file = out / (family or "") / f"{name}.json"
             if not file.is_file() or file.read_text() != text:
                 write_text(file, text)
+    lead_to_raw_data(project)
+
+
+def lead_to_raw_data(project: Path) -> None:
+    """Make `data/source` a link to ingest.root, or an empty file where that is null: DVC takes no empty dependency."""
+    section = read_yaml(project / PARAMS_FILE, "parameters").get("ingest") or {}
+    root, link = section.get("root"), project / RAW_DATA
+    if root and not (project / root).exists():
+        raise ParamsError(f"{PARAMS_FILE}: ingest.root: no file or folder {root}, expected the raw data")
+    target = (project / root).resolve() if root else None
+    if link.exists() and target == (link.readlink() if link.is_symlink() else None):
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    if target:
+        link.symlink_to(target)
+    else:
+        link.touch()
 
 
 def find_steps(project: Path) -> Iterator[tuple[str, str | None]]:

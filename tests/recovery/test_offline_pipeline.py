@@ -45,7 +45,7 @@ def checkout(tmp_path):
     """This project on a small town, of which nothing has run."""
     checkout = tmp_path / "checkout"
     copy_code(checkout)
-    for name in ("dvc.yaml", "requirements.lock", "data/raw/README.md"):
+    for name in ("dvc.yaml", "requirements.lock"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, checkout / name)
     (checkout / "data/accepted.json").write_text("{}\n")
