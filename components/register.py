@@ -13,16 +13,12 @@ from pixelwise.families import find_measure
 from pixelwise.families.exported import family_of
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
-from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, save_evidence
+from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, nominate, save_evidence
 from pixelwise.registry.versions import (
-    CHALLENGER,
-    CHAMPION,
     FILES_TAG,
     GRAPH_FILE,
     ONNX_TAG,
     find_version,
-    move_alias,
-    read_aliases,
 )
 from pixelwise.tracking.runs import read_run
 from pixelwise.tracking.sender import find_run, send_unsent_runs
@@ -107,16 +103,6 @@ def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
     print_notice(f"{reason}; the version is linked to no run")
     return None
-
-
-def nominate(client: "MlflowClient", name: str, version: str) -> bool:
-    """Let `challenger` name `version`, or nothing where that is the champion. Returns whether it is the champion."""
-    aliases = read_aliases(client, name)
-    is_champion = aliases.get(CHAMPION) == version
-    wanted = None if is_champion else version
-    if aliases.get(CHALLENGER) != wanted:
-        move_alias(client, name, CHALLENGER, wanted)
-    return is_champion
 
 
 def main(argv: Sequence[str] | None = None) -> None:

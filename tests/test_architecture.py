@@ -13,6 +13,7 @@ from support.channel_model import write_channel_model
 from pixelwise import families
 from pixelwise.cli import STEPS as STEP_VERBS
 from pixelwise.cli import module_of
+from pixelwise.families import names
 from pixelwise.identity import PROJECT
 from pixelwise.imports import PACKAGES, code_closure, imported_modules, module_file
 
@@ -25,6 +26,7 @@ FLOORS = [
     "pixelwise.families.clockwork.verbs",
     "pixelwise.families.guided.verbs",
     "components",
+    "pixelwise.export",
     "pixelwise.studies",
     "pixelwise.studio",
     "pixelwise.serving",
@@ -64,7 +66,7 @@ HOMES = {
         "pixelwise/inference/",
         "pixelwise/families/clockwork/runtime/",
         "pixelwise/families/guided/runtime/",
-        "components/quantize.py",
+        "pixelwise/export/",
     ),
     "lightning": ("pixelwise/training/",),
     "timm": ("pixelwise/nets/",),
@@ -133,6 +135,11 @@ def ours_of(path: Path) -> set[str]:
     return set(imported_modules(PROJECT / path))
 
 
+def line_count(path: Path) -> int:
+    """The number of lines of a file of the project."""
+    return len((PROJECT / path).read_text().splitlines())
+
+
 def name_of(path: Path) -> str:
     """The dotted name of the module in a file of the project."""
     return path.with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
@@ -195,6 +202,19 @@ def test_every_room_has_a_floor_of_its_own():
 def test_steps_import_no_steps():
     for path in sources("components/"):
         assert not (ours_of(path) & STEPS) - {name_of(path)}, f"{path} imports a step"
+
+
+def test_a_step_is_a_thin_file():
+    long = {path.as_posix(): lines for path in sources("components/") if (lines := line_count(path)) >= 120}
+    assert long == {}
+
+
+def test_no_step_tool_or_flow_imports_from_the_room_of_a_family():
+    rooms = tuple(f"pixelwise.families.{name}" for name in names())
+    for folder in ("components/", "flows/", "pixelwise/tools/", "pixelwise/serving/"):
+        for path in sources(folder):
+            inside = {name for name in ours_of(path) if name.startswith(rooms)}
+            assert inside == set(), f"{path} imports {', '.join(sorted(inside))}"
 
 
 def test_only_verbs_and_flows_import_a_step():

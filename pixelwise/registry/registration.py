@@ -11,7 +11,15 @@ from pixelwise.errors import RegistryError
 from pixelwise.identity import sha256_file, sha256_json
 from pixelwise.registry.evidence import read_evidence
 from pixelwise.registry.release_gate import Evidence
-from pixelwise.registry.versions import GRAPH_FILE, LOGGED_MODEL_PREFIX, find_logged_model
+from pixelwise.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    GRAPH_FILE,
+    LOGGED_MODEL_PREFIX,
+    find_logged_model,
+    move_alias,
+    read_aliases,
+)
 from pixelwise.tracking.store import find_or_create_experiment, use_as_default
 
 if TYPE_CHECKING:
@@ -171,3 +179,13 @@ def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
         except (MlflowException, OSError) as error:
             raise RegistryError(f"{name} version {version}: no evidence kept with it: {error}") from None
         return read_evidence(Path(folder) / "evidence")
+
+
+def nominate(client: "MlflowClient", name: str, version: str) -> bool:
+    """Let `challenger` name `version`, or nothing where that is the champion. Returns whether it is the champion."""
+    aliases = read_aliases(client, name)
+    is_champion = aliases.get(CHAMPION) == version
+    wanted = None if is_champion else version
+    if aliases.get(CHALLENGER) != wanted:
+        move_alias(client, name, CHALLENGER, wanted)
+    return is_champion

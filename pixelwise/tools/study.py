@@ -70,12 +70,13 @@ def run(
     wanted = parse_seeds(seeds) if seeds is not None else None
     with open_prepared(data, quick) as folder:
         # These load torch, which a list of the studies does not need.
-        from components import export, train
+        from components import export
+        from pixelwise.families.trainer import learn
         from pixelwise.studies.bench import Bench
         from pixelwise.studies.requirements import require_sound
 
         shipped = partial(export.run, export.ExportParams())
-        steps = (train.learn, origin, shipped)
+        steps = (learn, origin, shipped)
         bench = Bench(PreparedData(folder), models, params_file, tracking, quick, *steps, model)
         for study in studies:
             require_sound(study, bench)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_studies import small
 
-from components.train import Trained
+from pixelwise.families.trainer import Trained
 from pixelwise.studies.outcome import Run, build_curve, build_row, judge_trend, score_history
 from pixelwise.training.history import find_best_row
 

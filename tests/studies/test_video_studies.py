@@ -9,12 +9,13 @@ from PIL import Image
 from support.clockwork_model import CLASSES, PALETTE, moving
 from support.image_sets import save
 
-from components import export, ingest, train
+from components import export, ingest
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.origin import origin
+from pixelwise.families.trainer import learn
 from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
@@ -60,7 +61,7 @@ def data(tmp_path_factory):
 
 
 def bench(data, tmp_path, model) -> Bench:
-    return Bench(PreparedData(data), tmp_path, PARAMS, "none", False, train.learn, origin, export.run, model)
+    return Bench(PreparedData(data), tmp_path, PARAMS, "none", False, learn, origin, export.run, model)
 
 
 def carried_out(one, data, model, tmp_path):

@@ -8,7 +8,8 @@ import av
 import numpy as np
 import torch
 
-from components.export import ExportParams, write_graph
+from components.export import ExportParams
+from pixelwise.export.graph_file import write_graph
 from pixelwise.families.clockwork import family as clockwork
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.net import FCN

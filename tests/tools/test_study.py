@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from support.image_sets import mask, noise, save
 
-from components import ingest, train
+from components import ingest
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.families import trainer
 from pixelwise.families.origin import origin
 from pixelwise.identity import PROJECT
 from pixelwise.params import parse
@@ -67,7 +68,7 @@ def never(*arguments):
     pytest.fail("a training ran again")
 
 
-def bench(data, models, learn=train.learn, tracking="none", is_quick=False) -> Bench:
+def bench(data, models, learn=trainer.learn, tracking="none", is_quick=False) -> Bench:
     return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, origin, never)
 
 
@@ -132,7 +133,7 @@ def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_
 
     def counted(params, *others):
         begun.append(params.learning_rate)
-        return train.learn(params, *others)
+        return trainer.learn(params, *others)
 
     cut = bench(data, tmp_path / "models", counted)
     monkeypatch.setattr(StillImageTask, "sample", stopped)
@@ -204,7 +205,7 @@ def test_of_two_studies_at_once_one_trains_and_the_other_waits_for_it(data, tmp_
         # Long enough for the other to come to the lock, were it not held.
         waiting.join(1.0)
         assert waiting.is_alive()
-        return train.learn(params, *others)
+        return trainer.learn(params, *others)
 
     one = two(variants=[{"name": "high"}], trend=[])
     found = []

@@ -10,12 +10,13 @@ from support.image_sets import noise
 from components import benchmark, evaluate, export, ingest, quantize, train
 from components.benchmark import BenchmarkParams
 from components.export import ExportParams
-from components.quantize import QuantizeParams, first_convolutions
+from components.quantize import QuantizeParams
 from pixelwise.data.masking import MEAN_COLOUR
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.evaluation.results import tracked_metrics
+from pixelwise.export.int8 import first_convolutions
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.families.trained import load_trained
