@@ -1,1 +1,1 @@
-"""Studies: a claim of the thesis, the trainings that test it, and a page with our numbers beside the thesis's."""
+"""Studies: each tests a claim of the thesis and writes a page with our figures beside the thesis's."""

@@ -1,4 +1,4 @@
-"""The bench of a study: what all its variants share."""
+"""The bench of a study: the data, models and steps that all its variants share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pixelwise.studies.study import Study, Variant, shared, training
 
 @dataclass(frozen=True)
 class Bench:
-    """The data, where trained nets are kept, how trainings are set and recorded.
+    """The data, the folder of trained nets, and how trainings are run and recorded.
 
     train, origin: the step's `learn`, and its `origin` of a training. export: from the folder of a training to that of
     its graphs. model: a net in stages that is given, so that studies of video train none.

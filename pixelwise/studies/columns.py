@@ -1,11 +1,11 @@
-"""What a study may compare: every figure by its key, with how it is shown and which way is better."""
+"""The columns that a study may compare: the format of each figure and whether lower is better."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Column:
-    """A figure: `factor` turns what is measured into the `unit` in which we and the thesis write it."""
+    """A figure; `factor` converts the measured value to the `unit` of the printed one."""
 
     heading: str
     unit: str = "%"
@@ -23,7 +23,7 @@ class Column:
         return "–" if value is None else f"{value:.{self.digits}f}"
 
     def format_gap(self, value: float) -> str:
-        """`2 points`: a difference with its unit, of percentages in points, since 2 % of one is another thing."""
+        """`2 points`: a difference with its unit. Differences of percentages are in points: 2 % would be relative."""
         return f"{value:g} {'points' if self.unit == '%' else self.unit}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Tasks that a few annotations define, of a guided model that is given or trained for the study (thesis §4.4)."""
+"""Score tasks that a few annotations define, with a given guided model or one trained for the study (thesis §4.4)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
 
 
 def task_of(study: Study, variant: Variant, bench: Bench) -> Any:
-    """What a variant is scored on. Raises ParamsError naming the study, the variant and the first bad key."""
+    """The task of a variant. Raises ParamsError naming the study, the variant and the first bad key."""
     values = merge({"split": bench.val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
     return parse(find_options(study.family).EvaluateParams, values, f"study {study.name}: {variant.name}")
 
 
 def guided(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """The scores of one task distribution, by so many annotations."""
+    """Score one distribution of tasks with the variant's number of annotations."""
     model, wanted = guided_model(study, bench), task_of(study, variant, bench)
 
     def open_split(layers: tuple[str, ...]) -> Split:
@@ -38,7 +38,7 @@ def guided(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
 
 
 def guided_model(study: Study, bench: Bench) -> Path:
-    """The folder of the model that is given, or of the study's own: trained as its base says, and exported once."""
+    """The folder of the given model, or of the study's own, which is trained by its base and exported once."""
     if bench.model:
         return bench.model
     place = bench.models / str(trained(study, NET, study.seeds[0], bench).fingerprint)[:16]
@@ -50,7 +50,7 @@ def guided_model(study: Study, bench: Bench) -> Path:
 
 
 def flat(found: Mapping[str, Any]) -> dict[str, float]:
-    """The scores of an evaluation by the names of columns."""
+    """The scores of an evaluation, by column."""
     named = {
         name: values["positive_iu"]
         for name, values in found.items()

@@ -1,4 +1,4 @@
-"""How each kind of study gets a variant's figures."""
+"""The measurement of each kind of study."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,13 +19,13 @@ from pixelwise.studies.velocity import velocities
 
 
 def made_coarse(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """The scores of the ground truth at a coarser resolution (thesis §2.5.3)."""
+    """Score the ground truth at a coarser resolution (thesis §2.5.3)."""
     params = parse(OracleParams, variant.overrides, f"study {study.name}: {variant.name}")
     return Run(seed=seed, scores=oracle_scores(bench.data.split(bench.val_split(study)), params.factor))
 
 
 def described(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """How a net is made (table 2.1), and its scores where the weights that it starts from can be had."""
+    """Describe the structure of a net (table 2.1), and score it where its initial weights are available."""
     kind, classes = find(study.family), len(bench.data.classes)
     network = bench.params(study, variant, seed).network
     found = structure(kind.build(network, classes, pretrained=False), network.strides)
@@ -46,7 +46,7 @@ MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
     "guide": guided,
     "scale": scaled,
 }
-# Kinds whose variants are measured in one go, in turns.
+# Kinds whose variants are measured together, in turns.
 TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {
     "schedule": scheduled,
     "velocity": velocities,

@@ -1,4 +1,4 @@
-"""What a study measures without training: ground truth made coarse, and how nets are built."""
+"""Measurements without training: coarse ground truth, and the structure of nets."""
 
 import time
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ def oracle_scores(split: PreparedSplit, factor: int) -> dict[str, float]:
 
 
 def structure(net: nn.Module, strides: Sequence[int], side: int = SIDE) -> dict[str, float]:
-    """Weights that learn, the coarsest stride, and the forward time on a picture of `side` pixels (table 2.1).
+    """Count learned weights, and measure the coarsest stride and the forward time at `side` pixels (table 2.1).
 
-    Of the thesis's own nets also the layers with weights, and the pixels across that a unit sees.
+    For the thesis's own nets, also the number of layers with weights and the receptive field in pixels.
     """
     found = {
         "parameters": float(sum(weights.numel() for weights in net.parameters() if weights.requires_grad)),
@@ -68,8 +68,8 @@ def forward_milliseconds(net: nn.Module, side: int) -> float:
     seconds = []
     for _ in range(TRIALS + 1):
         started = time.perf_counter()
-        # The item is fetched, so that a GPU's work is done and not only asked for.
+        # Fetching the item waits until a GPU has finished the work.
         net(image).sum().item()
         seconds.append(time.perf_counter() - started)
-    # The first one makes what the others find ready.
+    # The first trial pays for set-up that later ones reuse.
     return 1000 * median(seconds[1:])

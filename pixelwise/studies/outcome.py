@@ -1,4 +1,4 @@
-"""What a study found: what it measured, as one JSON file, and what today's words and expectations make of it."""
+"""The outcome of a study: its measurements in one JSON file, judged by the study's present expectations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ History = Sequence[Mapping[str, float]]
 
 
 class Recorded(Params):
-    """Base of what is written. Unknown keys are left out, so that a file of another version can be drawn again."""
+    """Base of recorded values. Unknown keys are ignored, so that a file of another version can be redrawn."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -35,9 +35,9 @@ class Point(Recorded):
 
 
 class Run(Recorded):
-    """One variant with one seed: what it scored, as measured, and which training that was.
+    """One variant with one seed: its measured scores, and the training behind them.
 
-    frames: of a study over time, what every frame gave, by clip.
+    frames: for a study over time, the value of every frame, by clip.
     """
 
     seed: int
@@ -52,7 +52,7 @@ class Run(Recorded):
     @field_validator("scores")
     @classmethod
     def leave_out_what_is_no_number(cls, scores: dict[str, float]) -> dict[str, float]:
-        """The finite scores: a training that ran away has others."""
+        """Keep the finite scores: a diverged training has others."""
         return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 
@@ -117,7 +117,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """All expectations in a few words, with a warning where chance was given a single try."""
+        """All verdicts in a few words, with a warning where a training had a single seed."""
         if not self.trend:
             return "no trend expected"
         kinds = [judged.verdict for judged in self.trend]
@@ -135,14 +135,14 @@ ONE_SEED = " (one seed)"
 
 
 def judge_study(study: Study, measured: Measured) -> Outcome:
-    """What `study` makes of what was measured; a variant that did not run has no figures."""
+    """Judge the measurements by the study; a variant that did not run has no figures."""
     runs = {figures.name: figures.runs for figures in measured.rows}
     rows = tuple(build_row(study, variant, runs.get(variant.name, ())) for variant in study.variants)
     return Outcome(study, measured, rows, judge_trend(study, rows))
 
 
 def build_row(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
-    """A variant's runs as a row of the table, with the columns that it has."""
+    """Build a variant's row of the table from its runs, with the variant's columns."""
     columns = variant.columns or study.columns
     kept = tuple(run.model_copy(update={"scores": select_scores(run.scores, columns)}) for run in runs)
     found = {column: Row(variant, {}, {}, kept).values(column) for column in columns}
@@ -152,12 +152,12 @@ def build_row(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
 
 
 def select_scores(scores: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
-    """The scores of `columns`, as far as there are any."""
+    """Select the scores of `columns` that exist."""
     return {column: scores[column] for column in columns if column in scores}
 
 
 def judge_trend(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
-    """Every expectation of the study with its verdict."""
+    """Judge every expectation of the study."""
     by_name = {row.name: row for row in rows}
     return tuple(
         judge(hope, by_name[hope.better].values(hope.column), by_name[hope.worse].values(hope.column))
@@ -173,7 +173,7 @@ def score_history(history: History) -> dict[str, float]:
 
 
 def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
-    """The training loss after each epoch of so many `iterations`."""
+    """The training loss after each epoch, each of `iterations` steps."""
     seconds, points = 0.0, []
     for row in history:
         seconds += row["seconds"]
@@ -183,6 +183,6 @@ def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
 
 
 def read_measured(file: Path) -> Measured:
-    """What an earlier run of a study wrote. Raises DataError where there is no such file or it is damaged."""
+    """Read the record of an earlier run. Raises DataError where the file is missing or damaged."""
     found: Measured = read_json(file, f"what `pixelwise study {file.stem}` writes", Measured)
     return found

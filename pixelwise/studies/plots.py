@@ -18,7 +18,7 @@ TITLE_WIDTH = 76
 
 
 def draw_chart(outcome: Outcome) -> bytes:
-    """A PNG: loss curves, lines over other columns or over time as the study asks, else a bar a variant."""
+    """Draw a PNG: loss curves, or lines over other columns or over time, else a bar per variant."""
     if outcome.study.along:
         return draw_along(outcome)
     if outcome.study.over_time:
@@ -27,12 +27,12 @@ def draw_chart(outcome: Outcome) -> bytes:
 
 
 def draw_bars(outcome: Outcome) -> bytes:
-    """A bar a variant of the study's chief column, with its spread over seeds, and the thesis's bar below it."""
+    """Draw a bar per variant of the study's main column, with its spread over seeds, and the thesis's bar below it."""
     column, rows = COLUMNS[outcome.study.chart], outcome.rows
     has_thesis = any(outcome.study.chart in row.thesis for row in rows)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, max(2.4, (0.62 if has_thesis else 0.42) * len(rows) + 1.3)), layout="constrained")
-        # Over the whole figure: beside the names there is less room than a title needs.
+        # Above the whole figure: the title needs more room than there is beside the names.
         figure.suptitle(fill(outcome.study.title, TITLE_WIDTH), x=0.01, ha="left")
         axes = figure.add_subplot(xlabel=column.title)
         for place, row in enumerate(rows):
@@ -56,7 +56,7 @@ def draw_bars(outcome: Outcome) -> bytes:
 def draw_bar(
     axes: Axes, place: float, value: float | None, text: str, colour: str, spread: float | None = None
 ) -> None:
-    """One bar with its number; where there is no value, a dash alone."""
+    """Draw one bar with its number; without a value, only a dash."""
     alpha = 0.55 if colour == ORANGE else 1.0
     if value is not None:
         axes.barh(place, value, height=BAR, color=colour, alpha=alpha, xerr=spread, error_kw={"ecolor": INK})
@@ -67,7 +67,7 @@ def draw_bar(
 
 
 def draw_curves(outcome: Outcome) -> bytes:
-    """Training loss over iterations and over seconds, a line a variant, averaged over seeds (figure 2.5)."""
+    """Draw the training loss over iterations and over seconds, a line per variant, averaged over seeds (figure 2.5)."""
     panels = {"iterations": lambda point: point.iteration, "seconds": lambda point: point.seconds}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 3.6), layout="constrained")
@@ -82,7 +82,7 @@ def draw_curves(outcome: Outcome) -> bytes:
 
 
 def average_curves(curves: list[tuple[Point, ...]]) -> list[Point]:
-    """The mean of the seeds' curves, as far as all go."""
+    """Average the curves of the seeds, up to the end of the shortest."""
     length = min((len(curve) for curve in curves), default=0)
     return [
         Point(

@@ -1,4 +1,4 @@
-"""What trained nets predict for a few validation pictures, kept beside their weights so that a page costs no net."""
+"""Predictions of trained nets for a few validation pictures, cached beside the weights: a page needs no net."""
 
 import zlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PICTURES = 3
 
 
 def choose_indices(images: int) -> list[int]:
-    """Indices of the pictures that are shown, spread evenly over a split of so many `images`."""
+    """Choose the pictures to show: indices spread evenly over a split of `images` pictures."""
     places = (np.arange(min(PICTURES, images)) + 0.5) * images / min(PICTURES, images)
     return [int(place) for place in places]
 
@@ -35,7 +35,7 @@ def trained_net(kind: Family, weights: Path, params: Any, classes: int) -> nn.Mo
 
 @torch.inference_mode()
 def predict(kind: Family, net: nn.Module, data: PreparedData, params: Any) -> list[np.ndarray]:
-    """The predictions (H, W) uint8 of the shown pictures, masked and with the layers that `params` say."""
+    """Predict labels (H, W) uint8 of the shown pictures, with the masking and the layers of `params`."""
     task, device = kind.task_of(data, params), next(net.parameters()).device
     (graph,) = kind.graphs(net, params.network, len(data.classes))
     predictions = []
@@ -54,7 +54,7 @@ def keep(predictions: Sequence[np.ndarray], file: Path) -> None:
 
 
 def read(file: Path) -> list[np.ndarray]:
-    """The predictions in an npz `file`. Raises ModelError where it is damaged."""
+    """Read the predictions in an npz `file`. Raises ModelError where it is damaged."""
     try:
         with np.load(file) as kept:
             return [kept[name] for name in kept.files]

@@ -18,10 +18,10 @@ from pixelwise.studies.outcome import Run
 from pixelwise.studies.schedules import Together
 from pixelwise.studies.study import Study, Variant
 
-# The first standard deviation in pixels, the pixels a side of the picture that is blurred, and the steps of descent.
+# The initial standard deviation in pixels, the side of the blurred picture in pixels, and the steps of descent.
 START, SIDE = 0.5, 96
 STEPS, RATE = 200, 0.1
-# Of so many steps one is drawn.
+# One step in so many is drawn.
 DRAWN = 10
 # An error of the covariance below which it counts as found.
 FOUND = 0.01
@@ -35,7 +35,7 @@ class RecoveryParams(Params):
 
 
 def recoveries(study: Study, bench: Bench) -> Together:
-    """The error of every variant's covariance, and the way to it as ellipses."""
+    """Measure the error of every variant's covariance, and draw the descent as ellipses."""
     picture = grey(bench.data.split(bench.val_split(study)))
     runs, ways = {}, {}
     for variant in study.variants:
@@ -60,7 +60,7 @@ def grey(split: PreparedSplit) -> Tensor:
 
 
 def recover(picture: Tensor, truth: Tensor, kind: Kind) -> list[np.ndarray]:
-    """The covariances (2, 2) of every step, the first one's included, of descent in the family `kind`.
+    """Descend in the family `kind`; returns the covariance (2, 2) of every step, the initial one first.
 
     truth: the three log-Cholesky numbers of the blur that is to be found, of which only the blurred `picture` is seen.
     """
@@ -79,7 +79,7 @@ def recover(picture: Tensor, truth: Tensor, kind: Kind) -> list[np.ndarray]:
 
 
 def scores(way: list[np.ndarray], truth: np.ndarray) -> dict[str, float]:
-    """The last covariance's error in parts of the truth, and the steps after which it stays found, if it does."""
+    """The relative error of the last covariance, and the steps after which it stays found, if it does."""
     errors = [float(np.linalg.norm(found - truth) / np.linalg.norm(truth)) for found in way]
     steps = max((step + 1 for step, error in enumerate(errors) if error >= FOUND), default=0)
     return {"covariance_error": errors[-1]} | ({"steps": float(steps)} if steps < len(errors) else {})

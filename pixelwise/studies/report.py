@@ -1,4 +1,4 @@
-"""What `pixelwise study` prints."""
+"""The output of `pixelwise study`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class StudyReport:
 
     @property
     def following(self) -> str:
-        """A whole run after a quick one, more seeds after one, else a look at the runs."""
+        """The next command: a full run after a quick one, more seeds after one seed, else a look at the runs."""
         last = self.outcomes[-1]
         if last.measured.is_quick:
             return f"pixelwise study {last.study.name} {self.inputs}"
@@ -42,7 +42,7 @@ class StudyReport:
 
 
 def format_outcome(outcome: Outcome) -> str:
-    """A study's table and verdicts; the thesis's figures in brackets."""
+    """Format a study's table and verdicts, with the thesis's figures in brackets."""
     keys = outcome.study.columns
     lines = [["", *(COLUMNS[key].title for key in keys)]]
     lines += [format_cells(row, keys) for row in outcome.rows]
@@ -57,6 +57,6 @@ def format_outcome(outcome: Outcome) -> str:
 
 
 def format_cells(row: Row, keys: tuple[str, ...]) -> list[str]:
-    """A row's name and its figures as text, the thesis's in brackets."""
+    """Format a row's name and figures, with the thesis's figures in brackets."""
     known = {key: f" ({COLUMNS[key].format(value)})" for key, value in row.thesis.items()}
     return [row.name, *(row.format(key) + known.get(key, "") for key in keys)]

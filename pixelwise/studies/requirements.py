@@ -1,4 +1,4 @@
-"""What a study needs of its parameters and its data, checked before the first training and not hours later."""
+"""Requirements of a study on its parameters and data, checked before the first training instead of hours later."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def require_sound(study: Study, bench: Bench) -> None:
 
 
 def require_own(study: Study, variant: Variant) -> None:
-    """Raise ParamsError where the overrides of a variant that trains nothing are none of its kind."""
+    """Raise ParamsError where a variant without training overrides keys that its kind does not have."""
     if study.kind == "schedule":
         require_schedule(study, variant)
     else:
@@ -52,7 +52,7 @@ def require_own(study: Study, variant: Variant) -> None:
 
 
 def require_net(study: Study, bench: Bench) -> None:
-    """Raise an error where the net in stages that is given cannot be had, or the study's own cannot be trained."""
+    """Raise an error where the given staged net cannot be opened, or the study's own cannot be trained."""
     if not bench.model:
         require_trainable(study, NET, bench)
         return

@@ -18,7 +18,7 @@ from pixelwise.studies.trainings import trained
 
 
 def scaled(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """The scores of one training, and what the scales that its net infers have to do with the classes."""
+    """The scores of one training, and how the inferred scales relate to the classes."""
     ran, net = trained(study, variant, seed, bench), net_of(study, variant, seed, bench)
     split = bench.data.split(bench.val_split(study))
     sizes, labels = [], []
@@ -55,7 +55,7 @@ def scores(octaves: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Picture]:
-    """The inferred scales of the shown pictures, small dark and large bright."""
+    """Map the inferred scales of the shown pictures, dark for small and bright for large."""
     net, split = net_of(study, variant, seed, bench), bench.data.split(bench.val_split(study))
     layer = composition.dynamic_layers(net)[-1]
     return coloured([composition.scales_of(net, layer, split[index].image) for index in choose_indices(len(split))])

@@ -25,7 +25,7 @@ from pixelwise.studies.predictions import choose_indices
 from pixelwise.studies.staged_net import staged_net
 from pixelwise.studies.study import Study, Variant
 
-# Each halves the range in which a threshold is sought.
+# Steps of the bisection for a threshold.
 HALVINGS = 8
 
 
@@ -61,7 +61,7 @@ def require_schedule(study: Study, variant: Variant, stages: int = 3) -> None:
 
 
 def scheduled(study: Study, bench: Bench) -> Together:
-    """Every variant of the study: those on the same frames take turns, beside the frame oracle."""
+    """Run every variant of the study; variants on the same frames take turns with the frame oracle."""
     model, split = staged_net(study, bench), bench.data.split(bench.val_split(study))
     wanted = {variant.name: overrides_of(study, variant) for variant in study.variants}
     found: list[Together] = []
@@ -101,16 +101,16 @@ def on_same_frames(
 
 
 def places(samples: Any) -> list[int]:
-    """Places of the frames that are shown; of translated scenes the last of some."""
+    """Indices of the shown frames; for translated scenes, the last frames of some clips."""
     if isinstance(samples, TranslatedScenes):
         return [index * FRAMES + FRAMES - 1 for index in choose_indices(len(samples) // FRAMES)]
     return choose_indices(len(samples))
 
 
 def tuned(params: ScheduleParams, model: Staged, samples: Any) -> str:
-    """The schedule, with the threshold that runs the whole net on the wanted share of these frames (thesis table 3.6).
+    """Find the threshold that runs the whole net on the wanted share of these frames (thesis table 3.6).
 
-    The thesis too seeks it on the frames that are scored.
+    Like the thesis, the search uses the scored frames themselves.
     """
     if params.full_frames is None:
         return params.schedule
@@ -123,7 +123,7 @@ def tuned(params: ScheduleParams, model: Staged, samples: Any) -> str:
 
 
 class Notes:
-    """What is wanted of every schedule beyond its scores: the counts near boundaries, and a few predictions."""
+    """Collects, for every schedule, the counts near boundaries and a few predictions."""
 
     def __init__(self, classes: Sequence[str], shown: Collection[str]) -> None:
         self.classes, self.shown = len(classes), shown
@@ -134,14 +134,14 @@ class Notes:
         self.labels: dict[str, np.ndarray] = {}
 
     def __call__(self, schedule: str, sample: Sample, prediction: np.ndarray) -> None:
-        """Take down one frame of a schedule."""
+        """Collect one frame of a schedule."""
         counts = count_pixels(self.label(sample), prediction, self.classes)
         self.near[schedule] = self.near.get(schedule, 0) + counts
         if sample.id in self.shown:
             self.predictions.setdefault(schedule, {})[sample.id] = prediction
 
     def label(self, sample: Sample) -> np.ndarray:
-        """The label near boundaries, void elsewhere; kept until all schedules had their turn on it."""
+        """The label near boundaries, void elsewhere; cached until all schedules have used it."""
         if sample.id not in self.labels:
             if len(self.labels) == CHUNK:
                 self.labels.clear()

@@ -1,4 +1,4 @@
-"""The net in stages that a study of video runs: one that is given, or one trained, cut and exported once."""
+"""The staged net of a study of video: a given one, or one that is trained, cut and exported once."""
 
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ QUICK = {"pairs": 2, "steps": 2}
 
 
 def staged_net(study: Study, bench: Bench) -> Staged:
-    """The net of `bench.model`, or the study's own. Raises ModelError where a model that is given is not in stages."""
+    """Open the net of `bench.model`, or the study's own. Raises ModelError where a given model has no stages."""
     return open_staged(bench.model or cut_net(study, bench))
 
 
 def cut_net(study: Study, bench: Bench) -> Path:
-    """The folder of the FCN that the study's base describes, trained, cut as params.yaml says, and exported."""
+    """Train the FCN of the study's base, cut it as params.yaml says, and export it; returns the folder."""
     ran = trained(study, NET, study.seeds[0], bench)
     start = bench.models / str(ran.fingerprint)[:16]
     params = cutting(study, bench, start)
@@ -43,7 +43,7 @@ def cut_net(study: Study, bench: Bench) -> Path:
 
 
 def cutting(study: Study, bench: Bench, start: Path) -> Any:
-    """How the net trained in `start` is cut, and its clock taught."""
+    """The parameters that cut the net trained in `start` and train its clock."""
     family: Any = find(FAMILY)
     section = merge(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
     params = parse(family.TrainParams, section, f"study {study.name}")

@@ -29,7 +29,7 @@ class Variant(Params):
 
 
 class Expectation(Params):
-    """What must show: `better` beats `worse`, the two are alike, or `better` is not much worse."""
+    """An expectation: `better` beats `worse`, the two are alike, or `better` is not much worse."""
 
     better: str
     worse: str
@@ -70,7 +70,7 @@ class Study(Params):
 
     @model_validator(mode="after")
     def require_known_names(self) -> "Study":
-        """Every variant and every column that is spoken of exists, and no expectation contradicts itself."""
+        """Require that every named variant and column exists, and that no expectation contradicts itself."""
         names = [variant.name for variant in self.variants]
         self.require(names, within=set(names), what="variant named once")
         self.require(self.columns, within=set(COLUMNS), what="column")
@@ -90,12 +90,12 @@ class Study(Params):
 
     @property
     def is_trained(self) -> bool:
-        """Whether every variant is a training, so that chance has a part in its figures."""
+        """Whether every variant is a training, so that its figures depend on the seed."""
         return self.kind in ("train", "structure", "scale")
 
     @property
     def is_computed(self) -> bool:
-        """Whether no trained net has a part in it."""
+        """Whether the study needs no trained net."""
         return self.kind in ("oracle", "recovery", "dense")
 
     def require(self, names: Collection[str], within: set[str], what: str) -> None:

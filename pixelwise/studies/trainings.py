@@ -1,4 +1,4 @@
-"""The trainings behind a study's figures: each is run once, by whichever study comes first, and used by all."""
+"""The trainings behind the figures of studies: the first study that needs one runs it, and all reuse it."""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ History = Annotated[list[dict[str, float]], Len(1)]
 
 
 def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """The scores of one training, run unless it was before; with `evaluate`, those of the net on other inputs."""
+    """The scores of one training, which runs unless it ran before; with `evaluate`, the scores on other inputs."""
     params = bench.params(study, variant, seed)
     place, labels = bench.place(study, params), names_of(study, variant, seed, bench)
     with hold_lock(bench.models / ".locks" / place.name):
@@ -51,7 +51,7 @@ def trained(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
 
 
 def names_of(study: Study, variant: Variant, seed: int, bench: Bench) -> tuple[str, str, dict[str, str]]:
-    """Experiment, name and tags of the MLflow run."""
+    """The experiment, name and tags of the MLflow run."""
     experiment = f"{study.name}-quick" if bench.is_quick else study.name
     tags = {"study": study.name, "variant": variant.name, "seed": str(seed)}
     return experiment, f"{variant.name}, seed {seed}", tags
@@ -82,7 +82,7 @@ def log_once(
 
 
 def rescored(study: Study, variant: Variant, params: Any, bench: Bench) -> dict[str, float]:
-    """The scores of a trained net under the variant's `evaluate`, computed once; none where it has none."""
+    """The scores of a trained net under the variant's `evaluate`, computed once; empty without `evaluate`."""
     if not variant.evaluate:
         return {}
     place, kind = bench.place(study, params), find(study.family)
@@ -95,7 +95,7 @@ def rescored(study: Study, variant: Variant, params: Any, bench: Bench) -> dict[
 
 
 def predicted(study: Study, variant: Variant, seed: int, bench: Bench) -> list[np.ndarray]:
-    """What a variant predicts for the shown pictures, computed once."""
+    """The predictions of a variant for the shown pictures, computed once."""
     params, kind = bench.params(study, variant, seed), find(study.family)
     place = bench.place(study, params)
     file = place / f"predictions-{sha256_json(variant.evaluate)[:8]}.npz"

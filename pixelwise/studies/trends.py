@@ -1,4 +1,4 @@
-"""Whether what a study expects shows: the gap between two rows against the spread over seeds."""
+"""Judge the expectations of a study: the gap between two rows against the spread over seeds."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Verdict = Literal["holds", "holds within the spread", "does not hold", "not meas
 
 
 class Judgement(Params):
-    """An expectation and what became of it. gap: by how much `better` is ahead; spread: the gap's standard deviation
+    """An expectation and its verdict. gap: by how much `better` is ahead; spread: the gap's standard deviation
     over seeds, None of a single one; both in the column's unit.
     """
 
@@ -45,9 +45,9 @@ class Judgement(Params):
 
 
 def judge(expected: Expectation, better: Sequence[float], worse: Sequence[float]) -> Judgement:
-    """The verdict on the figures of two rows, one a seed, in the column's unit.
+    """Judge the figures of two rows, one figure per seed, in the column's unit.
 
-    What is beyond the least gap, or within the bound, by more than the spread holds; by less, it holds within the
+    A gap that meets its bound by more than the spread holds; one that meets it by less holds within the
     spread, so that another choice of seeds might say otherwise.
     """
     if not better or not worse:

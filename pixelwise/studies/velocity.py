@@ -28,7 +28,7 @@ class VelocityParams(Params):
 
 
 def velocities(study: Study, bench: Bench) -> Together:
-    """Every layer's mean temporal difference over the clips, and how well it segments alone."""
+    """Measure every layer's mean temporal difference over the clips, and its scores alone."""
     model, split = staged_net(study, bench), bench.data.split(bench.val_split(study))
     wanted = {variant.name: overrides_of(study, variant).stride for variant in study.variants}
     table = lookup(model.plain.names, bench.data.classes.names)
@@ -55,7 +55,7 @@ def overrides_of(study: Study, variant: Variant) -> VelocityParams:
 
 
 class Layer:
-    """What was seen of one layer: its temporal differences by clip, and the counts of what it predicts alone."""
+    """One layer: its temporal differences by clip, and the pixel counts of its predictions alone."""
 
     def __init__(self, classes: int, table: np.ndarray | None) -> None:
         self.differences: list[list[float]] = []

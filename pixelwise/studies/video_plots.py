@@ -32,7 +32,7 @@ def draw_along(outcome: Outcome) -> bytes:
 
 
 def draw_lines(axes: Axes, outcome: Outcome, key: str) -> None:
-    """One panel."""
+    """Draw one panel."""
     lines: dict[str, list[Row]] = {}
     for row in outcome.rows:
         if {key, outcome.study.chart} <= set(row.means):
@@ -51,12 +51,12 @@ def draw_lines(axes: Axes, outcome: Outcome, key: str) -> None:
 
 
 def draw_over_time(outcome: Outcome) -> bytes:
-    """What every frame gave: when the whole net ran (figure 3.7), or how much each layer changed (figure 3.2)."""
+    """Draw every frame's value: when the whole net ran (figure 3.7), or how much each layer changed (figure 3.2)."""
     return strips_chart(outcome) if outcome.study.kind == "schedule" else differences_chart(outcome)
 
 
 def strips_chart(outcome: Outcome) -> bytes:
-    """A line a schedule over the longest clip, dark on the frames on which the whole net ran."""
+    """Draw a line per schedule over the longest clip, dark on frames on which the whole net ran."""
     rows = [(row, max(row.runs[0].frames, key=len)) for row in outcome.rows if row.runs and row.runs[0].frames]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 0.42 * len(rows) + 1.2), layout="constrained")
@@ -75,7 +75,7 @@ def strips_chart(outcome: Outcome) -> bytes:
 
 
 def differences_chart(outcome: Outcome) -> bytes:
-    """A line a layer over the first frames of the clip that moves most, and of the one that moves least."""
+    """Draw a line per layer over the first frames of the clip with the most motion and of that with the least."""
     rows = [row for row in outcome.rows if row.runs and row.runs[0].frames]
     moves = [float(np.mean(clip)) for clip in rows[0].runs[0].frames]
     clips = list(dict.fromkeys([int(np.argmax(moves)), int(np.argmin(moves))]))[:PANELS]

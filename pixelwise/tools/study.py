@@ -197,7 +197,7 @@ def publish(outcome: Outcome, out: Path) -> Outcome:
 
 
 def draw_predictions(study: Study, seed: int, bench: "Bench") -> "Image.Image":
-    """A few validation images with the prediction of every variant that labels their classes."""
+    """Draw a few validation images with the prediction of every variant that labels their classes."""
     from pixelwise.studies.predictions import choose_indices
     from pixelwise.studies.requirements import named
     from pixelwise.studies.scales import maps
@@ -220,7 +220,7 @@ def draw_sheet(
     maps: "Mapping[str, Sequence[Picture]]",
     classes: Classes,
 ) -> "Image.Image":
-    """One picture of each sample's image and label, all predictions and further maps."""
+    """Draw each sample's image and label, all predictions and further maps."""
     from pixelwise.studies.pages import build_sheet
 
     return build_sheet([(one.id, one.image, one.label) for one in samples], predictions, maps, classes)
