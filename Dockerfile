@@ -4,6 +4,8 @@
 #   docker run --rm --publish 8000:8000 --volume "$PWD/models/fcn:/model:ro" pixelwise
 FROM python:3.12-slim-bookworm AS build
 ARG UV_VERSION=0.13.9
+# Whoever runs the image cannot write it, and would compile every module anew in each command.
+ENV UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir "uv==$UV_VERSION"
 WORKDIR /source
 COPY LICENSE README.md pyproject.toml requirements.lock ./
