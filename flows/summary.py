@@ -1,10 +1,10 @@
 """What a run of the pipeline says at its end: stages and their states, scores, and where to look."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows.dvc_stage import StageResult
+from pixelwise.documents import read_json
 from pixelwise.model_folder import labelling_models
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
@@ -15,7 +15,7 @@ def read_scores(project: Path) -> Scores:
     """Score -> value of each family, from reports/FAMILY/evaluate/metrics.json; empty before the first evaluation."""
     scores = {}
     for path in sorted(project.glob("reports/*/evaluate/metrics.json")):
-        metrics = json.loads(path.read_text())
+        metrics = read_json(path, "scores of evaluate")
         scores[path.parts[-3]] = {name: metrics[name] for name in SCORES if isinstance(metrics.get(name), int | float)}
     return scores
 

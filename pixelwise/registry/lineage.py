@@ -1,11 +1,11 @@
 """From a model version to all that it was made of, and back."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelwise.documents import read_json
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import fingerprint
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
@@ -60,8 +60,8 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
     if not (description := model.checkpoint / MODEL_FILE).is_file():
         where = description.relative_to(folder)
         raise RegistryError(f"{reference}: registered without {where}, expected it to say the origin")
-    described, trained = json.loads(description.read_text()), read_run(model.run)
-    made_of = json.loads(model.run.read_text())
+    described, trained = read_json(description, "what `pixelwise train` writes"), read_run(model.run)
+    made_of = read_json(model.run, "what `pixelwise train` writes")
     found = fingerprint({"family": described["family"], **trained["parts"]})
     if found != trained["fingerprint"]:
         raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")

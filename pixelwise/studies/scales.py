@@ -8,7 +8,7 @@ from pixelwise.data.prepared import Sample
 from pixelwise.families import find
 from pixelwise.families.composition import family as composition
 from pixelwise.model_folder import WEIGHTS_FILE
-from pixelwise.reporting.fields import coloured
+from pixelwise.reporting.fields import coloured, span
 from pixelwise.reporting.pictures import Picture
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
@@ -47,11 +47,11 @@ def scores(octaves: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     octaves, labels: (P,), the logarithm of every cell's size to the base 2, and its class.
     """
     octaves, labels = octaves[labels != VOID], labels[labels != VOID]
-    low, high = np.percentile(octaves, [2, 98])
+    low, high = span([octaves])
     classes, counts = np.unique(labels, return_counts=True)
     means = np.array([octaves[labels == one].mean() for one in classes])
     between = (counts * (means - octaves.mean()) ** 2).sum() / len(octaves)
-    return {"scale_octaves": float(high - low), "scale_by_class": float(between / max(octaves.var(), 1e-12))}
+    return {"scale_octaves": high - low, "scale_by_class": float(between / max(octaves.var(), 1e-12))}
 
 
 def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Picture]:

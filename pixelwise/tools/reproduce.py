@@ -14,6 +14,7 @@ import yaml
 
 from pixelwise import command
 from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE
+from pixelwise.documents import read_json
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.identity import sha256_file
 from pixelwise.model_folder import WEIGHTS_FILE, ModelFolder
@@ -106,9 +107,7 @@ def one(models: Sequence[str]) -> Sequence[str]:
 def data_part(data: Path, origin: Origin) -> Part:
     """`data` beside what the model learned from. Raises DataError where its manifest is not what dataset.json says."""
     file = data / DATASET_FILE
-    if not file.is_file():
-        raise DataError(f"{file}: no such file, expected the data of {origin.reference}; see `dvc checkout`")
-    named = yaml.safe_load(file.read_text())["manifest_sha256"]
+    named = read_json(file, f"the data of {origin.reference}; see `dvc checkout`").get("manifest_sha256")
     if (found := sha256_file(data / MANIFEST_FILE)) != named:
         raise DataError(f"{data / MANIFEST_FILE}: found sha256 {found}, expected {named} as {DATASET_FILE} says")
     return Part("data", origin.parts["data"], sha256_file(file))
@@ -141,7 +140,7 @@ def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Ite
 
 def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
     """The folder of a model that the code in `clone` trained and exported."""
-    exported: dict[str, Any] = yaml.safe_load(ModelFolder(origin.folder).export.read_text())
+    exported: dict[str, Any] = read_json(ModelFolder(origin.folder).export, "what `pixelwise export` writes")
     params, model = clone.parent / "params.yaml", ModelFolder(clone.parent / "model")
     sections = {"train": origin.parts["parameters"], "export": exported.get("parameters", {})}
     params.write_text(yaml.safe_dump({origin.family: sections}))
