@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import ModelError
 from pixelwise.timing import measure_spread
 

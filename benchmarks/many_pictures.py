@@ -20,7 +20,7 @@ import yaml
 
 from flows.command import make_environment
 from pixelwise import command
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.progress import progress
 from pixelwise.timing import describe_machine, measure_spread
 

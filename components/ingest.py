@@ -12,8 +12,8 @@ from pixelwise import command
 from pixelwise.data.archives import open_root
 from pixelwise.data.items import RawData
 from pixelwise.data.prepared import QUARANTINE_FILE
+from pixelwise.data.prepared_writer import PreparedWriter
 from pixelwise.data.readers import READERS, read_dataset
-from pixelwise.data.shards import PreparedWriter
 from pixelwise.data.town import TownParams, generate
 from pixelwise.data.video import is_video
 from pixelwise.data.writing import judge, quarantine, replace, require_replaceable, write_items

@@ -7,14 +7,14 @@ from pixelwise import command
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError
 from pixelwise.files import write_json, write_text
-from pixelwise.validation.checks import data_checks, drift_checks
-from pixelwise.validation.data_summary import read_described
-from pixelwise.validation.drift import read_accepted, statistics
-from pixelwise.validation.judge import judge
+from pixelwise.validation.checks import list_data_checks, list_drift_checks
+from pixelwise.validation.data_summary import read_summary
+from pixelwise.validation.drift import compute_statistics, read_accepted
+from pixelwise.validation.expectations import run_checks
 from pixelwise.validation.limits import Limits
-from pixelwise.validation.page import render
-from pixelwise.validation.tables import DRIFT_TABLES, build_tables, drift_tables
-from pixelwise.validation.thumbnails import failing_items, thumbnails
+from pixelwise.validation.page import render_validation_page
+from pixelwise.validation.tables import DRIFT_TABLES, build_tables, make_drift_tables
+from pixelwise.validation.thumbnails import choose_failing_items, make_thumbnails
 from pixelwise.validation.verdict import Verdict
 
 VERDICT_FILE, PAGE_FILE, STATISTICS_FILE = "verdict.json", "page.html", "statistics.json"
@@ -36,21 +36,21 @@ def run(
 
     Raises DataError, all three written, where a check of severity error fails; and where `data` is not prepared data.
     """
-    described = read_described(data)
+    described = read_summary(data)
     if not described.classes:
         raise DataError(f"prepared data {data}: no classes, as of a video, expected labels to judge")
-    found, before = statistics(described), read_accepted(accepted, described.name)
-    checks = data_checks(params, classes=len(described.classes))
+    found, before = compute_statistics(described), read_accepted(accepted, described.name)
+    checks = list_data_checks(params, classes=len(described.classes))
     tables = build_tables(described, required=params.min_images)
     if before is not None:
-        checks += drift_checks(params)
-        tables |= drift_tables(before, found)
-    findings = tuple(judge(checks, tables))
+        checks += list_drift_checks(params)
+        tables |= make_drift_tables(before, found)
+    findings = tuple(run_checks(checks, tables))
     verdict = Verdict(findings, described.splits, len(described.quarantine), described.manifest_sha256, out / PAGE_FILE)
     write_json(out / STATISTICS_FILE, found.as_json())
     write_json(out / VERDICT_FILE, verdict.as_json())
-    pictures = thumbnails(PreparedData(data), list(failing_items(verdict.findings)))
-    write_text(verdict.page, render(verdict, described, tables, pictures))
+    pictures = make_thumbnails(PreparedData(data), list(choose_failing_items(verdict.findings)))
+    write_text(verdict.page, render_validation_page(verdict, described, tables, pictures))
     if not verdict.passed:
         raise DataError(refusal(verdict, data, out, accepted))
     return verdict

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pixelwise.families.guided.runtime.session import GuidedSession as GuidedSession
     from pixelwise.inference.session import open_model as open_model
     from pixelwise.metrics.confusion import ConfusionMatrix as ConfusionMatrix
-    from pixelwise.reporting.pictures import overlay as overlay
+    from pixelwise.reporting.label_images import overlay as overlay
 
 # Public name -> its module.
 MODULES = {
@@ -36,7 +36,7 @@ MODULES = {
     "open_guided": "pixelwise.families.guided.runtime.model",
     "open_model": "pixelwise.inference.session",
     "open_video_model": "pixelwise.families.clockwork.runtime.engines",
-    "overlay": "pixelwise.reporting.pictures",
+    "overlay": "pixelwise.reporting.label_images",
     "read_dataset": "pixelwise.data.readers",
     "read_picture": "pixelwise.data.given",
 }

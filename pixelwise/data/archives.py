@@ -15,11 +15,11 @@ from pixelwise.errors import DataError
 from pixelwise.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+DAMAGE_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold. A label map of one class shrinks a hundredfold, a bomb a thousandfold and more."""
 
     total_bytes: int = 500 * 2**30
@@ -54,7 +54,7 @@ def open_root(root: Path | None, work: Path) -> Path:
     return unpack(root, work / "unpacked")
 
 
-def unpack(archive: Path, out: Path, limits: Limits | None = None) -> Path:
+def unpack(archive: Path, out: Path, limits: ArchiveLimits | None = None) -> Path:
     """Unpack `archive` into the new folder `out`, which appears only when it is whole; returns it.
 
     Refuses, with a DataError that names the member, paths that lead out of the folder, links, devices, and more than
@@ -64,19 +64,19 @@ def unpack(archive: Path, out: Path, limits: Limits | None = None) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        extract_all(archive, partial, limits or Limits())
+        extract_all(archive, partial, limits or ArchiveLimits())
         partial.replace(out)
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise DataError(f"archive {archive.name}: {' '.join(str(error).split())}, expected a whole archive") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return out
 
 
-def extract_all(archive: Path, out: Path, limits: Limits) -> None:
+def extract_all(archive: Path, out: Path, limits: ArchiveLimits) -> None:
     """Write every member under `out`, checking each before it is written and the sums as they grow."""
     packed, total = archive.stat().st_size, 0
-    for count, member in enumerate(progress(members(archive), f"unpack {archive.name}"), start=1):
+    for count, member in enumerate(progress(read_members(archive), f"unpack {archive.name}"), start=1):
         require_safe(archive, member)
         total += member.bytes
         if total > limits.total_bytes or count > limits.members:
@@ -96,12 +96,12 @@ def require_safe(archive: Path, member: Member) -> None:
         raise DataError(f"archive {archive.name}: member {member.name!r} is a link or device, expected files only")
 
 
-def members(archive: Path) -> Iterator[Member]:
+def read_members(archive: Path) -> Iterator[Member]:
     """The entries of a zip or tar in its own order."""
-    return zip_members(archive) if zipfile.is_zipfile(archive) else tar_members(archive)
+    return read_zip_members(archive) if zipfile.is_zipfile(archive) else read_tar_members(archive)
 
 
-def zip_members(archive: Path) -> Iterator[Member]:
+def read_zip_members(archive: Path) -> Iterator[Member]:
     """The entries of a zip; its library never writes more than the size an entry declares."""
     with zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():
@@ -114,7 +114,7 @@ def zip_members(archive: Path) -> Iterator[Member]:
             )
 
 
-def tar_members(archive: Path) -> Iterator[Member]:
+def read_tar_members(archive: Path) -> Iterator[Member]:
     """The entries of a tar, read as a stream, so that a bomb is met before it has been unpacked."""
     with tarfile.open(archive) as opened:
         for entry in opened:
@@ -126,7 +126,7 @@ def tar_members(archive: Path) -> Iterator[Member]:
             )
 
 
-def locate(root: Path, holds: Callable[[Path], bool], what: str, depth: int = 3) -> Path:
+def find_folder(root: Path, holds: Callable[[Path], bool], what: str, depth: int = 3) -> Path:
     """The folder nearest to `root`, itself or at most `depth` below, of which `holds` is true.
 
     An archive or a repository wraps a data set in folders of its own. Raises DataError saying what was expected.
@@ -136,11 +136,11 @@ def locate(root: Path, holds: Callable[[Path], bool], what: str, depth: int = 3)
         for folder in level:
             if holds(folder):
                 return folder
-        level = [folder / name for folder in level for name in subfolders(folder)]
+        level = [folder / name for folder in level for name in list_subfolders(folder)]
     raise DataError(f"root {root}: not found here or {depth} folders below: {what}")
 
 
-def subfolders(folder: Path) -> list[str]:
+def list_subfolders(folder: Path) -> list[str]:
     """Names of the visible, readable folders in `folder`, sorted."""
     with os.scandir(folder) as entries:
         folders = [entry for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]

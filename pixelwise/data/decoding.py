@@ -7,14 +7,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from pixelwise.data.image_codec import FORMATS, open_image
 from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, Unlabelled
 from pixelwise.data.matlab import read_field
-from pixelwise.data.pictures import FORMATS, open_picture
 from pixelwise.errors import DataError
 
 Source = Map | ImagePart | MapRows | Unlabelled | None
 # Smaller ones are what a failed download leaves; nothing can be learnt from them.
-LEAST_SIDE = 8
+MIN_SIDE = 8
 # Far above any camera's picture, far below what would fill the memory; ingest has its own.
 MAX_PIXELS = 100_000_000
 IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
@@ -24,19 +24,19 @@ STRETCHES = {"L;2": 85, "L;4": 17}
 
 
 @dataclass(frozen=True)
-class Form:
+class MapFormat:
     """What a kind of map must be: Pillow's modes that hold it, and the same in words."""
 
     modes: tuple[str, ...]
     words: str
 
 
-FORMS = {
-    "label": Form(("L", "P", "1", "I;16", "I;16B", "I"), "one channel of class values"),
-    "instance": Form(("I;16", "I;16B"), "one channel of 16 bits"),
-    "depth": Form(("I;16", "I;16B"), "one channel of 16 bits"),
-    "geometry": Form(("L", "P"), "one channel of 8 bits"),
-    "hha": Form(("RGB",), "three channels of 8 bits"),
+MAP_FORMATS = {
+    "label": MapFormat(("L", "P", "1", "I;16", "I;16B", "I"), "one channel of class values"),
+    "instance": MapFormat(("I;16", "I;16B"), "one channel of 16 bits"),
+    "depth": MapFormat(("I;16", "I;16B"), "one channel of 16 bits"),
+    "geometry": MapFormat(("L", "P"), "one channel of 8 bits"),
+    "hha": MapFormat(("RGB",), "three channels of 8 bits"),
 }
 
 
@@ -44,8 +44,8 @@ class BadFileError(DataError):
     """One file of an item is unusable; carries the file, relative to the data set."""
 
     def __init__(self, kind: str, source: Source, item: Item, reason: str) -> None:
-        path = path_of(source)
-        self.file = short_name(path) if path else ""
+        path = find_path(source)
+        self.file = shorten_path(path) if path else ""
         super().__init__(f"{kind} {path.name if path else item.id}: {reason}")
 
 
@@ -53,7 +53,7 @@ def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
     """The file of the image, and its picture. Raises BadFileError."""
     content = read_file("image", item.image, item)
     try:
-        picture = usable_image(content, max_pixels)
+        picture = decode_usable_image(content, max_pixels)
     except DataError as error:
         raise BadFileError("image", item.image, item, str(error)) from None
     if picture.mode not in IMAGE_MODES:
@@ -61,13 +61,13 @@ def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
     return content, picture
 
 
-def usable_image(content: bytes, max_pixels: int) -> Image.Image:
+def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
     """The picture in `content`, of any mode with 8 bits a channel. Raises DataError saying why it cannot be used."""
     picture = decode(content, max_pixels)
     if picture.mode in DEEP_MODES:
         raise DataError(f"mode {picture.mode}, expected 8 bits a channel")
-    if min(picture.size) < LEAST_SIDE:
-        raise DataError(f"size {shape(picture.size)}, expected at least {LEAST_SIDE}×{LEAST_SIDE}")
+    if min(picture.size) < MIN_SIDE:
+        raise DataError(f"size {format_size(picture.size)}, expected at least {MIN_SIDE}×{MIN_SIDE}")
     return picture
 
 
@@ -79,7 +79,7 @@ def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[in
     stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
     try:
-        values = values_of(kind, stored, file, max_pixels)
+        values = read_values(kind, stored, file, max_pixels)
         values = file.convert(values) if file and file.convert else values
         require_size(values, size)
     except DataError as error:
@@ -90,22 +90,22 @@ def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[in
 def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
     """Raise DataError where a map is not of its image's `size` (width, height)."""
     if values.shape[1::-1] != size:
-        raise DataError(f"size {shape(values.shape[1::-1])}, but its image is {shape(size)}")
+        raise DataError(f"size {format_size(values.shape[1::-1])}, but its image is {format_size(size)}")
 
 
-def values_of(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int) -> np.ndarray:
+def read_values(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int) -> np.ndarray:
     """The values of a map in rows, in a MATLAB file (its field) or in a picture. Raises DataError."""
     if isinstance(stored, MapRows):
-        return values_of_rows(stored)
+        return convert_rows(stored)
     if file and file.field:
         return read_field(stored, file.field)
     if kind == "instance" and file and file.convert:
         # Ids that are yet to be converted come as labels do.
         kind = "label"
-    return values_of_picture(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
+    return decode_map_values(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
 
 
-def values_of_rows(stored: MapRows) -> np.ndarray:
+def convert_rows(stored: MapRows) -> np.ndarray:
     """The values in rows of numbers, where -1 is unlabelled. Raises DataError where they are no map."""
     try:
         values = np.array(stored.rows, np.int64)
@@ -116,9 +116,9 @@ def values_of_rows(stored: MapRows) -> np.ndarray:
     return np.where(values == -1, VOID, values)
 
 
-def values_of_picture(kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False) -> np.ndarray:
+def decode_map_values(kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False) -> np.ndarray:
     """The values of a map's picture. Raises DataError where its format or its mode is not of the kind."""
-    picture, form = decode(content, max_pixels), FORMS.get(kind)
+    picture, form = decode(content, max_pixels), MAP_FORMATS.get(kind)
     if form and is_jpeg(picture) and not may_be_jpeg:
         raise DataError("JPEG, expected a lossless format such as PNG")
     values = np.array(picture)
@@ -129,7 +129,7 @@ def values_of_picture(kind: str, content: bytes, max_pixels: int, may_be_jpeg: b
     if picture.mode == "I;16B":
         # Pillow would write them as PNG with their bytes swapped.
         return values.astype(np.uint16)
-    return values // stretch(content) if picture.mode == "L" else values
+    return values // find_grey_factor(content) if picture.mode == "L" else values
 
 
 def is_jpeg(picture: Image.Image) -> bool:
@@ -137,10 +137,10 @@ def is_jpeg(picture: Image.Image) -> bool:
     return picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg"
 
 
-def stretch(content: bytes) -> int:
+def find_grey_factor(content: bytes) -> int:
     """By what Pillow multiplies the values of the grey picture in `content`."""
     # Of the header alone: decoding empties the list of tiles.
-    tiles = str(open_picture(content).tile)
+    tiles = str(open_image(content).tile)
     return next((factor for mode, factor in STRETCHES.items() if mode in tiles), 1)
 
 
@@ -148,7 +148,7 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
     """The bytes of one file of `item`. Raises BadFileError where it is missing or unreadable."""
     if isinstance(source, bytes):
         return source
-    path = path_of(source)
+    path = find_path(source)
     if path is None:
         raise BadFileError(kind, source, item, f"missing, expected one for {item.id}")
     try:
@@ -156,7 +156,7 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
     except DataError as error:
         raise BadFileError(kind, source, item, str(error)) from None
     except FileNotFoundError:
-        raise BadFileError(kind, source, item, f"missing, expected {short_name(path)}") from None
+        raise BadFileError(kind, source, item, f"missing, expected {shorten_path(path)}") from None
     except OSError as error:
         raise BadFileError(kind, source, item, f"unreadable: {error.strerror}") from None
 
@@ -164,8 +164,8 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
 def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture in `content`, wholly decoded. Raises DataError saying why it cannot be used."""
     try:
-        picture = open_picture(content, formats)
-        reason = unfit(picture, max_pixels)
+        picture = open_image(content, formats)
+        reason = find_fault(picture, max_pixels)
         if not reason:
             picture.load()
             return picture
@@ -177,10 +177,10 @@ def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) 
     raise DataError(reason)
 
 
-def unfit(picture: ImageFile, max_pixels: int) -> str:
+def find_fault(picture: ImageFile, max_pixels: int) -> str:
     """Why a picture, its header read and its pixels not, cannot be used; "" where it can."""
     if picture.width * picture.height > max_pixels:
-        return f"size {shape(picture.size)}, expected at most {max_pixels:,} pixels"
+        return f"size {format_size(picture.size)}, expected at most {max_pixels:,} pixels"
     # A phone's JPEG may carry a preview or a gain map as its second frame; the first is the picture.
     frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
     if frames > 1:
@@ -191,17 +191,17 @@ def unfit(picture: ImageFile, max_pixels: int) -> str:
     return ""
 
 
-def path_of(source: Source) -> Path | None:
+def find_path(source: Source) -> Path | None:
     """Where a file lies; None of bytes and rows, and where there is no file."""
     path = source.path if isinstance(source, MapFile | ImagePart) else source
     return path if isinstance(path, Path) else None
 
 
-def shape(size: tuple[int, ...]) -> str:
+def format_size(size: tuple[int, ...]) -> str:
     """`480×360`, width first as people say it."""
     return f"{size[0]}×{size[1]}"
 
 
-def short_name(file: Path) -> str:
+def shorten_path(file: Path) -> str:
     """The folder and name of `file`: enough to find it, and the same on every machine."""
     return "/".join(file.parts[-2:])

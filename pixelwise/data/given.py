@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pixelwise.data.decoding import MAX_PIXELS, usable_image
-from pixelwise.data.pictures import rgb
+from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
+from pixelwise.data.image_codec import convert_to_rgb
 from pixelwise.errors import DataError
 
 
@@ -30,7 +30,7 @@ def read_picture(path: Path) -> np.ndarray:
 def picture_of(content: bytes, name: str) -> np.ndarray:
     """The picture in `content`, as `read_picture` gives that of a file; `name` is what errors call it."""
     try:
-        return rgb(ImageOps.exif_transpose(usable_image(content, MAX_PIXELS)))
+        return convert_to_rgb(ImageOps.exif_transpose(decode_usable_image(content, MAX_PIXELS)))
     except Exception as error:
         # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

@@ -37,25 +37,26 @@ class Camera:
     cx: float
     cy: float
 
-    def strided(self, step: int) -> "Camera":
+    def subsample(self, step: int) -> "Camera":
         """The camera of every `step`-th row and column."""
         return Camera((self.focal[0] / step, self.focal[1] / step), self.cx / step, self.cy / step)
 
 
-def hha(depth_m: np.ndarray, camera: Camera) -> NDArray[np.uint8]:
+def encode_hha(depth_m: np.ndarray, camera: Camera) -> NDArray[np.uint8]:
     """HHA of a depth map, (H, W, 3) uint8, each channel as published, rounded and clipped to 0–255.
 
     depth_m: (H, W) metres along the optical axis; nan, infinity and what is not positive are unknown.
     Channels: disparity, 310 over metres, those at least 1; height in centimetres above the lowest point, which is the
     1st percentile; angle in degrees plus 38: 38 for floors, 128 for walls, 218 for ceilings. All are 0 where depth is
-    unknown, and the angle where the known depth around a pixel makes no plane. Raises DataError like `known_depth`.
+    unknown, and the angle where the known depth around a pixel makes no plane. Raises DataError as
+    `require_known_depth` does.
     """
-    depth = known_depth(depth_m, camera)
+    depth = require_known_depth(depth_m, camera)
     known = depth > 0
-    down = gravity_of(depth, camera)
+    down = estimate_gravity(depth, camera)
     # Normals point away from the camera, as published, so that a floor's agrees with gravity.
-    cosine = np.tensordot(down.astype(np.float32), surface_normals(depth, camera), 1)
-    height = height_along(-down, depth, camera)
+    cosine = np.tensordot(down.astype(np.float32), estimate_normals(depth, camera), 1)
+    height = measure_heights(-down, depth, camera)
     height -= np.percentile(height[known], LOWEST_PERCENTILE)
     channels = np.empty((*depth.shape, 3), np.float32)
     np.divide(DISPARITY, np.maximum(depth, NEAREST), out=channels[..., 0])
@@ -66,7 +67,7 @@ def hha(depth_m: np.ndarray, camera: Camera) -> NDArray[np.uint8]:
     return np.clip(np.rint(channels, out=channels), 0, 255, out=channels).astype(np.uint8)
 
 
-def known_depth(depth_m: np.ndarray, camera: Camera) -> Floats:
+def require_known_depth(depth_m: np.ndarray, camera: Camera) -> Floats:
     """`depth_m` (H, W) in metres with 0 where it is unknown.
 
     Raises DataError where it is no map or nothing is known, or the camera has no positive focal lengths.
@@ -81,14 +82,14 @@ def known_depth(depth_m: np.ndarray, camera: Camera) -> Floats:
     return depth
 
 
-def gravity_of(depth: Floats, camera: Camera) -> Floats:
+def estimate_gravity(depth: Floats, camera: Camera) -> Floats:
     """The direction of gravity in camera coordinates (x right, y down, z forward), a unit vector.
 
     depth: (H, W) metres, 0 = unknown. The published algorithm: from the image's down axis, take the surfaces that lie
     and those that stand within 45°, turn to what is most parallel to the normals of the first and most perpendicular to
     those of the second, and again; then within 15°, and 5°.
     """
-    normals = surface_normals(depth[::STRIDE, ::STRIDE], camera.strided(STRIDE)).reshape(3, -1).T
+    normals = estimate_normals(depth[::STRIDE, ::STRIDE], camera.subsample(STRIDE)).reshape(3, -1).T
     normals = normals[~np.isnan(normals[:, 0])]
     down = np.array([0.0, 1.0, 0.0])
     if not len(normals):
@@ -102,17 +103,17 @@ def gravity_of(depth: Floats, camera: Camera) -> Floats:
     return down
 
 
-def surface_normals(depth: Floats, camera: Camera) -> NDArray[np.float32]:
+def estimate_normals(depth: Floats, camera: Camera) -> NDArray[np.float32]:
     """Unit normals (3, H, W), pointing away from the camera; nan where the known depth of a window makes no plane.
 
     depth: (H, W) metres, 0 = unknown. A plane whose inverse depth is a u + b v + c has the normal (a fx, b fy, c).
     """
-    a, b, c = inverse_depth_planes(depth, camera)
+    a, b, c = fit_inverse_depth_planes(depth, camera)
     normals = np.stack((a * camera.focal[0], b * camera.focal[1], c), dtype=np.float32, casting="same_kind")
     return normals / np.sqrt((normals**2).sum(axis=0))
 
 
-def inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Floats, Floats]:
+def fit_inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Floats, Floats]:
     """(a, b, c), (H, W) each: inverse depth is a u + b v + c around a pixel, u and v pixels from the principal point.
 
     Least squares over what is known in a window: nine box-filtered moments, whatever its size. nan where that is less
@@ -122,12 +123,12 @@ def inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Floats,
     inverse = np.divide(1.0, depth, out=np.zeros_like(depth), where=depth > 0)
     u = np.arange(depth.shape[1]) - camera.cx
     v = np.arange(depth.shape[0])[:, None] - camera.cy
-    share = window_means(known)
+    share = average_windows(known)
     # Of no pixel at all, where a mean is 0.
     share[share < 0.5 / WINDOW**2] = np.nan
 
     def mean(values: Floats) -> Floats:
-        return window_means(values) / share
+        return average_windows(values) / share
 
     u_mean, v_mean, inverse_mean = mean(known * u), mean(known * v), mean(inverse)
     uu, uv, vv = mean(known * u**2) - u_mean**2, mean(known * (u * v)) - u_mean * v_mean, mean(known * v**2) - v_mean**2
@@ -139,7 +140,7 @@ def inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Floats,
     return a, b, inverse_mean - a * u_mean - b * v_mean
 
 
-def window_means(values: Floats) -> Floats:
+def average_windows(values: Floats) -> Floats:
     """Means of `values` (H, W) over the window around each pixel; 0 outside."""
     # Running sums in C: three times as fast as any that NumPy can say.
     from scipy.ndimage import uniform_filter
@@ -147,7 +148,7 @@ def window_means(values: Floats) -> Floats:
     return uniform_filter(values, WINDOW, mode="constant")
 
 
-def height_along(up: Floats, depth: Floats, camera: Camera) -> Floats:
+def measure_heights(up: Floats, depth: Floats, camera: Camera) -> Floats:
     """How far each point of `depth` (H, W) lies from the camera in the direction `up`, (H, W) in its unit."""
     x = (np.arange(depth.shape[1]) - camera.cx) / camera.focal[0]
     y = (np.arange(depth.shape[0])[:, None] - camera.cy) / camera.focal[1]

@@ -13,7 +13,7 @@ MEAN_COLOUR = (124, 116, 104)
 SHAPE = (0, 255)
 
 
-def mask_picture(
+def mask_image(
     image: np.ndarray,
     label: np.ndarray,
     what: Masking,

@@ -16,16 +16,16 @@ def read_field(content: bytes, field: str) -> np.ndarray:
 
     Raises DataError, saying what was found and what was expected.
     """
-    found: Any = load(content)
+    found: Any = load_variables(content)
     for name in field.split("."):
-        names = fields_of(found)
+        names = list_fields(found)
         if name not in names:
             raise DataError(f"no field {field}, found: {', '.join(names) or 'none'}")
         found = found[name] if isinstance(found, dict) else found.flat[0][name]
-    return integers(found, field)
+    return require_integers(found, field)
 
 
-def load(content: bytes) -> dict[str, Any]:
+def load_variables(content: bytes) -> dict[str, Any]:
     """Every variable of a MATLAB file. Raises DataError where it is none."""
     from scipy.io import loadmat
 
@@ -39,14 +39,14 @@ def load(content: bytes) -> dict[str, Any]:
         raise DataError(f"not a MATLAB file, expected version 5 to 7.2: {reason}") from None
 
 
-def fields_of(found: Any) -> list[str]:
+def list_fields(found: Any) -> list[str]:
     """The names in a file or in a struct; none in anything else."""
     if isinstance(found, dict):
         return list(found)
     return list(found.dtype.names or ()) if isinstance(found, np.ndarray) and found.size else []
 
 
-def integers(values: Any, field: str) -> np.ndarray:
+def require_integers(values: Any, field: str) -> np.ndarray:
     """`values` as an (H, W) array of integers. Raises DataError where they are something else."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
         raise DataError(f"field {field} holds no numbers, expected a map of integers")

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pixelwise.data.image_codec import decode_image, decode_map
 from pixelwise.data.items import Classes
-from pixelwise.data.pictures import decode_image, decode_map
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.identity import sha256_file

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.decoding import MAX_PIXELS
-from pixelwise.data.examine import read_layer, read_pair
+from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.items import Classes, RawData
 from pixelwise.data.prepared import MANIFEST_FILE, PreparedData, Sample
 from pixelwise.data.readers import read_dataset
@@ -61,7 +61,7 @@ class RawSplit(Sequence[Sample]):
         return Sample(id=item.id, image=image, label=label, layers=layers)
 
 
-def clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
+def read_clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
     """What the split says of one item."""
     if hasattr(samples, "rows"):
         return samples.rows[place]["clip"], samples.rows[place]["frame"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, RawData
-from pixelwise.data.pictures import encode_picture
 from pixelwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".ogv", ".flv", ".3gp")
 SPLIT = "frames"
 # Threads ask for neighbours in any order; so many frames stay decoded.
-KEPT = 4
+CACHED_FRAMES = 4
 
 
 def read(root: Path) -> RawData:
@@ -33,7 +33,7 @@ def read(root: Path) -> RawData:
     # With its suffix, as a.mp4 and a.mov may lie side by side.
     names = [file.name if file == root else file.relative_to(root).as_posix() for file in files]
     clips = [Clip(name, file, count_frames(file)) for name, file in zip(names, files, strict=True)]
-    return RawData("video", Classes((), ()), VideoItems(clips, Reader()), {})
+    return RawData("video", Classes((), ()), VideoItems(clips, FrameReader()), {})
 
 
 def is_video(file: Path) -> bool:
@@ -55,7 +55,7 @@ def count_frames(file: Path) -> int:
                 raise DataError(f"{file}: breaks off within its first frame, expected a video")
             count = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(video=0))
     except (av.FFmpegError, OSError, IndexError) as error:
-        raise DataError(f"{file}: no video that can be read: {reason(error)}") from None
+        raise DataError(f"{file}: no video that can be read: {describe_error(error)}") from None
     if not count:
         raise DataError(f"{file}: no frame, expected a video")
     return count
@@ -75,7 +75,7 @@ class VideoItems:
     """The frames of all clips, in order. One reader serves all, so that one video is open at a time."""
 
     clips: list[Clip]
-    reader: "Reader"
+    reader: "FrameReader"
 
     def __len__(self) -> int:
         return sum(clip.frames for clip in self.clips)
@@ -87,7 +87,7 @@ class VideoItems:
                 yield Item(f"{clip.name}/{frame:06d}", SPLIT, image, UNLABELLED, clip=clip.name, frame=frame)
 
 
-class Reader:
+class FrameReader:
     """Decodes frames in their order; a step back beyond the last few begins the video again.
 
     Seeking is no help: timestamps are missing from some containers and untrue in others.
@@ -108,23 +108,23 @@ class Reader:
             while frame >= self._next:
                 self._decode()
             # Within the lock: frames of one decoder share what converts them, and two at once end the process.
-            picture = upright(self._kept[frame])
+            picture = rotate_upright(self._kept[frame])
         # Packed lightly, since a video has many.
         return encode_picture(picture, compress_level=1)
 
     def _open(self, file: Path) -> None:
-        self._file, self._frames, self._next, self._kept = file, decode(file), 0, {}
+        self._file, self._frames, self._next, self._kept = file, decode_frames(file), 0, {}
 
     def _decode(self) -> None:
         decoded = next(self._frames, None)
         if decoded is None:
             raise DataError(f"breaks off after {self._next} frames, expected more by its packets")
         self._kept[self._next] = decoded
-        self._kept.pop(self._next - KEPT, None)
+        self._kept.pop(self._next - CACHED_FRAMES, None)
         self._next += 1
 
 
-def decode(file: Path) -> Iterator["av.VideoFrame"]:
+def decode_frames(file: Path) -> Iterator["av.VideoFrame"]:
     """The frames of `file`. Raises DataError where it breaks off."""
     import av
 
@@ -135,14 +135,14 @@ def decode(file: Path) -> Iterator["av.VideoFrame"]:
                 yield frame
                 count += 1
     except (av.FFmpegError, IndexError) as error:
-        raise DataError(f"breaks off after {count} frames: {reason(error)}") from None
+        raise DataError(f"breaks off after {count} frames: {describe_error(error)}") from None
 
 
-def upright(frame: "av.VideoFrame") -> np.ndarray:
+def rotate_upright(frame: "av.VideoFrame") -> np.ndarray:
     """A frame, (H, W, 3) uint8: a phone stores it as the sensor saw it and notes how it was held."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
 
 
-def reason(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What went wrong, without the path that FFmpeg repeats."""
     return getattr(error, "strerror", None) or "no video stream"

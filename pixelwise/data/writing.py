@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data.examine import Accepted, Rejected, examine
+from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item
 from pixelwise.data.items import Item, RawData
 from pixelwise.data.prepared import DATASET_FILE
-from pixelwise.data.shards import PreparedWriter
+from pixelwise.data.prepared_writer import PreparedWriter
 from pixelwise.errors import DataError
 from pixelwise.files import write_json
 from pixelwise.progress import progress
@@ -25,7 +25,7 @@ def write_items(raw: RawData, writer: PreparedWriter, max_pixels: int) -> list[R
     """Examine every item and write those that pass, in their order; returns those that do not."""
     rejected: list[Rejected] = []
     seen: dict[str, str] = {}
-    results = in_order(lambda item: examine(item, raw, max_pixels), raw.items)
+    results = in_order(lambda item: inspect_item(item, raw, max_pixels), raw.items)
     for item, result in progress(results, f"ingest {raw.name}", total=len(raw.items)):
         if item.id in seen:
             rejected.append(Rejected(item.id, item.split, "", f"id {item.id}: listed again, first in {seen[item.id]}"))

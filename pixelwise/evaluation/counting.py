@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.correspondence import lookup, renamed
+from pixelwise.data.class_mapping import make_class_table, map_classes
 from pixelwise.data.items import Classes
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split
@@ -48,7 +48,7 @@ class Counted:
 def match(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
     """The scoring of an open model on `split`. Raises DataError where the classes of the two do not match."""
     classes = classes_of(segmenter, split)
-    return Scoring(model, segmenter, split, classes, lookup(segmenter.names, classes.names))
+    return Scoring(model, segmenter, split, classes, make_class_table(segmenter.names, classes.names))
 
 
 def classes_of(segmenter: Segmenter, split: Split) -> Classes:
@@ -57,7 +57,7 @@ def classes_of(segmenter: Segmenter, split: Split) -> Classes:
         return Classes(segmenter.names, segmenter.palette)
     if not len(split.classes):
         raise DataError(f"data set {split.dataset}: no labels, expected some to score")
-    if lookup(segmenter.names, split.classes.names) is None:
+    if make_class_table(segmenter.names, split.classes.names) is None:
         require_same_classes(model=segmenter.names, data=split.classes.names)
     return split.classes
 
@@ -80,7 +80,7 @@ def count_images(scoring: Scoring, batch_size: int) -> Counted:
     for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
         try:
             for name, prediction in maps.items():
-                found = renamed(prediction, table) if name == PREDICTION else prediction
+                found = map_classes(prediction, table) if name == PREDICTION else prediction
                 classes = known if name == PREDICTION else len(GEOMETRY)
                 counts[name].append(count_pixels(truth(name, sample), found, classes))
         except DataError as error:

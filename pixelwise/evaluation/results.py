@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from pixelwise import tracking
-from pixelwise.data.correspondence import renamed
+from pixelwise.data.class_mapping import map_classes
 from pixelwise.documents import read_json
 from pixelwise.evaluation.counting import Scoring
 from pixelwise.inference.session import stacked, truth
 from pixelwise.model_folder import ModelFolder
-from pixelwise.reporting.evaluation import Evaluation, percent
-from pixelwise.reporting.grid import GridRow
-from pixelwise.reporting.results import write_results
+from pixelwise.reporting.evaluation import Evaluation, format_percent
+from pixelwise.reporting.evaluation_files import write_results
+from pixelwise.reporting.prediction_grid import GridRow
 
 # What is expected in the files of a model.
 WRITTEN = "what a step of the pipeline wrote"
@@ -66,8 +66,8 @@ def grid_rows(found: Evaluation, scoring: Scoring, pictures: int) -> list[GridRo
     for index in sorted([worst, *(others[place] for place in spread)]):
         sample = samples[index]
         note = "   worst of the split" if index == worst and len(samples) > 1 else ""
-        caption = f"{sample.id}   mean IU {percent(mean_ius[index])} %{note}"
-        prediction = renamed(segmenter.label(stacked([sample]))[output][0], scoring.table)
+        caption = f"{sample.id}   mean IU {format_percent(mean_ius[index])} %{note}"
+        prediction = map_classes(segmenter.label(stacked([sample]))[output][0], scoring.table)
         rows.append(GridRow(caption, sample.image, truth(output, sample), prediction))
     return rows
 

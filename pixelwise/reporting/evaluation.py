@@ -70,12 +70,12 @@ class Evaluation:
 
     def image_mean_ius(self) -> np.ndarray:
         """(M,) mean IU of each image over the classes in it; nan where all of it is void."""
-        return np.array([mean_iu_or_nan(counts) for counts in self.counts])
+        return np.array([compute_mean_iu_or_nan(counts) for counts in self.counts])
 
     def __str__(self) -> str:
         rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.named_scores().items()]
         wide = max(len(name) for name, _ in rows)
-        lines = [f"  {name:<{wide}}  {percent(value):>5}" for name, value in rows]
+        lines = [f"  {name:<{wide}}  {format_percent(value):>5}" for name, value in rows]
         lines.insert(len(self.classes), f"  {'─' * (wide + 7)}")
         page = f"report page: {self.out / 'report.html'}\n" if self.out else ""
         if self.speed:
@@ -88,7 +88,7 @@ class Evaluation:
         )
 
 
-def mean_iu_or_nan(counts: Counts) -> float:
+def compute_mean_iu_or_nan(counts: Counts) -> float:
     """Mean IU of (K, K) counts, nan where there are none."""
     try:
         return compute_scores(counts).mean_iu
@@ -96,6 +96,6 @@ def mean_iu_or_nan(counts: Counts) -> float:
         return math.nan
 
 
-def percent(fraction: float) -> str:
+def format_percent(fraction: float) -> str:
     """A fraction in % with one decimal place; a dash for an absent class."""
     return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pixelwise.reporting.pictures import Palette
+from pixelwise.reporting.label_images import Palette
 
 INK, FAINT, BLUE, ORANGE = "#20242c", "#6e7480", "#2f6fde", "#d9822b"
 # Behind text that a line may cross.
@@ -37,14 +37,14 @@ MOST_NUMBERED = 25
 LARGEST_SIDE = 13  # inches
 
 
-def figure_png(figure: Figure) -> bytes:
+def encode_figure(figure: Figure) -> bytes:
     """The figure as PNG bytes, without the date and version that would make equal plots differ."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
     return file.getvalue()
 
 
-def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> bytes:
+def plot_confusion(counts: np.ndarray, names: Sequence[str]) -> bytes:
     """A PNG of the (K, K) counts as shares of each true class in %; rows = truth."""
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.5, 0.44 * len(names) + 1.6), LARGEST_SIDE)
@@ -60,7 +60,7 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> bytes:
         axes.spines[:].set_visible(False)
         if len(names) <= MOST_NUMBERED:
             write_cells(axes, share)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def write_cells(axes: Axes, share: np.ndarray) -> None:
@@ -71,7 +71,7 @@ def write_cells(axes: Axes, share: np.ndarray) -> None:
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=colour)
 
 
-def per_class_plot(per_class: Sequence[float], mean_iu: float, names: Sequence[str], palette: Palette) -> bytes:
+def plot_per_class(per_class: Sequence[float], mean_iu: float, names: Sequence[str], palette: Palette) -> bytes:
     """A PNG of one bar a class, its IU in %, in the class's colour; nan = absent."""
     values = [0 if math.isnan(value) else 100 * value for value in per_class]
     with mpl.rc_context(STYLE):
@@ -88,15 +88,15 @@ def per_class_plot(per_class: Sequence[float], mean_iu: float, names: Sequence[s
         axes.set(xlim=(0, 106), ylim=(len(names) - 0.4, -1.2))
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(axis="x")
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
-def curves_plot(history: Sequence[Mapping[str, float]]) -> bytes:
+def plot_curves(history: Sequence[Mapping[str, float]]) -> bytes:
     """A PNG of the training: losses, validation scores and learning rate over epochs, a panel each.
 
     history: one mapping an epoch, {"epoch", "train/loss", "val/mean_iu", "learning_rate", …}.
     """
-    panels = curve_panels(history)
+    panels = choose_panels(history)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.1 * len(panels), 3.1), layout="constrained")
         for number, (title, names) in enumerate(panels.items(), start=1):
@@ -109,10 +109,10 @@ def curves_plot(history: Sequence[Mapping[str, float]]) -> bytes:
             axes.grid(visible=True)
             if len(names) > 1:
                 axes.legend(frameon=False, fontsize=9)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
-def curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
+def choose_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
     """Panel title -> the history's keys drawn in it; panels without a key are left out."""
     keys = list(dict.fromkeys(key for row in history for key in row if row[key] is not None))
     panels = {

@@ -11,11 +11,11 @@ import av
 import numpy as np
 from PIL import Image
 
-from pixelwise.data.video import reason, upright
+from pixelwise.data.video import describe_error, rotate_upright
 from pixelwise.errors import DataError
 from pixelwise.files import atomic_path
 from pixelwise.progress import progress
-from pixelwise.reporting.pictures import Picture
+from pixelwise.reporting.label_images import Picture
 
 ENCODERS = ("libx264", "libopenh264", "mpeg4")
 USUAL_RATE = Fraction(25)
@@ -54,10 +54,10 @@ def transform_video(source: Path, target: Path, change: Callable[[int, VideoFram
         stream = None
         try:
             for count, frame in enumerate(progress(video.frames, source.name, total=video.total), start=1):
-                picture = even_sides(change(count - 1, frame))
+                picture = pad_to_even(change(count - 1, frame))
                 if stream is None:
                     stream = add_stream(writer, video.rate, picture)
-                fitting = resized(picture, stream.width, stream.height)
+                fitting = resize_frame(picture, stream.width, stream.height)
                 writer.mux(stream.encode(av.VideoFrame.from_ndarray(fitting, format="rgb24")))
         except (DataError, KeyboardInterrupt) as error:
             fault = error
@@ -74,42 +74,42 @@ def open_video(source: Path) -> Video:
     Raises DataError where there is none, or it has no frame that can be read.
     """
     try:
-        reader = av.open(sys.stdin.buffer if is_input(source) else str(source), format=camera_format(source))
+        reader = av.open(sys.stdin.buffer if is_standard_input(source) else str(source), format=choose_format(source))
         stream = reader.streams.video[0]
     except (av.FFmpegError, OSError, IndexError) as error:
-        raise DataError(f"{source}: no video that can be read: {reason(error)}") from None
+        raise DataError(f"{source}: no video that can be read: {describe_error(error)}") from None
     rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
-    frames = decode(source, reader, rate)
+    frames = decode_frames(source, reader, rate)
     first = next(frames, None)
     if first is None:
         raise DataError(f"{source}: no frame that can be read, expected a video")
     return Video(rate, stream.frames or None, itertools.chain([first], frames))
 
 
-def is_input(source: Path) -> bool:
+def is_standard_input(source: Path) -> bool:
     """Whether `source` stands for standard input."""
     return str(source) == "-"
 
 
-def camera_format(source: Path) -> str | None:
+def choose_format(source: Path) -> str | None:
     """What FFmpeg has to be told of a camera's device; None of all else."""
     return "v4l2" if source.is_char_device() else None
 
 
-def decode(source: Path, reader: av.container.InputContainer, rate: Fraction) -> Iterator[VideoFrame]:
+def decode_frames(source: Path, reader: av.container.InputContainer, rate: Fraction) -> Iterator[VideoFrame]:
     """The frames of an opened `source`, each (H, W, 3) uint8. Raises DataError where the video breaks off."""
     count, before = 0, None
     try:
         with reader:
             for frame in reader.decode(video=0):
                 is_late = before is not None and frame.time is not None and (frame.time - before) * rate > LATE
-                yield VideoFrame(upright(frame), follows=not is_late)
+                yield VideoFrame(rotate_upright(frame), follows=not is_late)
                 count, before = count + 1, frame.time
     except av.FFmpegError as error:
-        raise DataError(f"{source}: breaks off after {count} frames: {reason(error)}") from None
+        raise DataError(f"{source}: breaks off after {count} frames: {describe_error(error)}") from None
 
 
-def resized(picture: Picture, width: int, height: int) -> Picture:
+def resize_frame(picture: Picture, width: int, height: int) -> Picture:
     """`picture` at the size of the video that is written: a source may change its own midway."""
     if picture.shape[:2] == (height, width):
         return picture
@@ -129,7 +129,7 @@ def add_stream(writer: av.container.OutputContainer, rate: Fraction, picture: Pi
     return stream
 
 
-def even_sides(picture: Picture) -> Picture:
+def pad_to_even(picture: Picture) -> Picture:
     """`picture` with its last row and column repeated where a side is odd: the codecs halve the colours' resolution."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from starlette.responses import Response
 
-from pixelwise.data.pictures import encode_picture
-from pixelwise.reporting.pictures import encode_label, overlay
+from pixelwise.data.image_codec import encode_picture
+from pixelwise.reporting.label_images import encode_label, overlay
 from pixelwise.serving.models import Served
 from pixelwise.serving.rle import Counts, segments
 

@@ -10,8 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from pixelwise.data.decoding import usable_image
-from pixelwise.data.pictures import FORMATS, open_picture, rgb
+from pixelwise.data.decoding import decode_usable_image
+from pixelwise.data.image_codec import FORMATS, convert_to_rgb, open_image
 from pixelwise.errors import DataError
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
@@ -124,7 +124,7 @@ def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
     """
     require_decodable(content, max_pixels)
     try:
-        return rgb(ImageOps.exif_transpose(usable_image(content, max_pixels)))
+        return convert_to_rgb(ImageOps.exif_transpose(decode_usable_image(content, max_pixels)))
     except DataError as error:
         raise RefusalError(422, f"picture: {error}") from None
     except Exception as error:  # Damaged EXIF data makes Pillow raise unrelated types.
@@ -135,7 +135,7 @@ def require_decodable(content: bytes, max_pixels: int) -> None:
     """Raise RefusalError where the header alone says that the picture must not be decoded."""
     too_many = f"picture: expected at most {max_pixels:,} pixels"
     try:
-        picture = open_picture(content)
+        picture = open_image(content)
     except UnidentifiedImageError:
         raise RefusalError(415, f"not a picture, expected one of: {' '.join(FORMATS)}") from None
     except Image.DecompressionBombError:

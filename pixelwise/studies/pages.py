@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import Classes
-from pixelwise.data.pictures import encode_picture
 from pixelwise.files import write_bytes, write_text
 from pixelwise.params import flatten
-from pixelwise.reporting import page
-from pixelwise.reporting.pictures import VOID_COLOUR, Picture, colourise
-from pixelwise.reporting.sheet import SheetRow, picture_sheet
+from pixelwise.reporting import html_page
+from pixelwise.reporting.comparison_sheet import SheetRow, draw_sheet
+from pixelwise.reporting.label_images import VOID_COLOUR, Picture, colourise
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row
 from pixelwise.studies.study import Variant
@@ -60,19 +60,19 @@ def render_study(outcome: Outcome, chart: bytes, sheet: bytes | None) -> str:
     lead = f"{study.thesis} · {measured.dataset}, split {measured.split} · {outcome.verdict}"
     if measured.is_quick:
         lead += " · quick run, without meaningful figures"
-    parts = [page.section("Claim", f"<p>{escape(study.claim)}</p>")]
-    parts.append(page.section("Figures", tabulate_figures(outcome), note=describe_seeds(outcome)))
+    parts = [html_page.render_section("Claim", f"<p>{escape(study.claim)}</p>")]
+    parts.append(html_page.render_section("Figures", tabulate_figures(outcome), note=describe_seeds(outcome)))
     if outcome.trend:
-        parts.append(page.section("Expected", tabulate_trend(outcome)))
+        parts.append(html_page.render_section("Expected", tabulate_trend(outcome)))
     if measured.dataset in study.remarks:
-        parts.append(page.section("Remarks", f"<p>{escape(study.remarks[measured.dataset])}</p>"))
-    parts.append(page.section("Chart", page.picture(chart, "chart")))
+        parts.append(html_page.render_section("Remarks", f"<p>{escape(study.remarks[measured.dataset])}</p>"))
+    parts.append(html_page.render_section("Chart", html_page.render_image(chart, "chart")))
     if sheet:
-        parts.append(page.section("Pictures", page.picture(sheet, "pictures", "webp")))
+        parts.append(html_page.render_section("Pictures", html_page.render_image(sheet, "pictures", "webp")))
     if not study.is_computed:
-        parts.append(page.section("Trainings" if study.is_trained else "Net", tabulate_runs(outcome)))
-    parts.append(page.section("Made by", page.facts(describe_origin(outcome))))
-    return page.page(study.title, lead, parts)
+        parts.append(html_page.render_section("Trainings" if study.is_trained else "Net", tabulate_runs(outcome)))
+    parts.append(html_page.render_section("Made by", html_page.render_facts(describe_origin(outcome))))
+    return html_page.render_page(study.title, lead, parts)
 
 
 def tabulate_figures(outcome: Outcome) -> str:
@@ -82,7 +82,7 @@ def tabulate_figures(outcome: Outcome) -> str:
     head = ["variant"]
     for key in keys:
         head += [f"#{COLUMNS[key].title}", *(["#thesis"] if key in with_thesis else [])]
-    return page.table(head, [tabulate_variant(row, keys, with_thesis) for row in outcome.rows])
+    return html_page.render_table(head, [tabulate_variant(row, keys, with_thesis) for row in outcome.rows])
 
 
 def tabulate_variant(row: Row, keys: Sequence[str], with_thesis: Sequence[str]) -> list[str]:
@@ -117,7 +117,7 @@ def describe_seeds(outcome: Outcome) -> str:
 
 def tabulate_trend(outcome: Outcome) -> str:
     """A row per expectation: gap, spread and verdict."""
-    return page.table(
+    return html_page.render_table(
         ("expected", "#gap", "verdict"),
         (
             (
@@ -137,7 +137,7 @@ def render_note(text: str) -> str:
 
 def tabulate_runs(outcome: Outcome) -> str:
     """A row per run: seed, fingerprint of the training, MLflow experiment and run."""
-    return page.table(
+    return html_page.render_table(
         ("variant", "#seed", "fingerprint", "MLflow experiment", "MLflow run"),
         (
             (escape(row.name), str(run.seed), (run.fingerprint or "–")[:16], run.experiment or "–", run.run_id or "–")
@@ -186,4 +186,4 @@ def build_sheet(
         for place, (id_, image, label) in enumerate(images)
     ]
     entries = [*zip(classes.names, classes.palette, strict=True), ("void", VOID_COLOUR)]
-    return picture_sheet(rows, entries)
+    return draw_sheet(rows, entries)

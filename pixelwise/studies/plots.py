@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, figure_png
+from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, encode_figure
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Point
 from pixelwise.studies.video_plots import draw_along, draw_over_time
@@ -50,7 +50,7 @@ def draw_bars(outcome: Outcome) -> bytes:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(axis="x")
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def draw_bar(
@@ -78,7 +78,7 @@ def draw_curves(outcome: Outcome) -> bytes:
                 axes.plot([along(point) for point in points], [p.loss for p in points], label=row.name, color=colour)
             axes.grid(visible=True)
             axes.legend(frameon=False, fontsize=9, labelcolor=FAINT)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def average_curves(curves: list[tuple[Point, ...]]) -> list[Point]:

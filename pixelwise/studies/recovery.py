@@ -12,7 +12,7 @@ from pixelwise.families.composition.covariance import covariance, of_size
 from pixelwise.families.composition.gaussian import blur
 from pixelwise.families.composition.params import Kind
 from pixelwise.params import Params, parse
-from pixelwise.reporting.fields import ellipses
+from pixelwise.reporting.receptive_field_images import draw_ellipses
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
 from pixelwise.studies.schedules import Together
@@ -43,7 +43,7 @@ def recoveries(study: Study, bench: Bench) -> Together:
         truth = torch.tensor(params.truth, dtype=torch.float64)
         ways[variant.name] = recover(picture, truth, params.covariance)
         runs[variant.name] = Run(seed=study.seeds[0], scores=scores(ways[variant.name], covariance(truth).numpy()))
-    drawing = ellipses({name: way[::DRAWN] for name, way in ways.items()})
+    drawing = draw_ellipses({name: way[::DRAWN] for name, way in ways.items()})
     return Together(runs, sheet=Image.open(io.BytesIO(drawing)))
 
 

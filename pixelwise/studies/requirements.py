@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pixelwise.data.correspondence import lookup
+from pixelwise.data.class_mapping import make_class_table
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.families import find, find_options
@@ -57,7 +57,7 @@ def require_net(study: Study, bench: Bench) -> None:
         require_trainable(study, NET, bench)
         return
     names = open_staged(bench.model).plain.names
-    if names != bench.data.classes.names and lookup(names, bench.data.classes.names) is None:
+    if names != bench.data.classes.names and make_class_table(names, bench.data.classes.names) is None:
         found, wanted = ", ".join(names), ", ".join(bench.data.classes.names)
         raise DataError(f"{bench.model}: found a net of the classes {found}, expected the data's: {wanted}")
 

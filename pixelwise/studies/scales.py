@@ -8,8 +8,8 @@ from pixelwise.data.prepared import Sample
 from pixelwise.families import find
 from pixelwise.families.composition import family as composition
 from pixelwise.model_folder import WEIGHTS_FILE
-from pixelwise.reporting.fields import coloured, span
-from pixelwise.reporting.pictures import Picture
+from pixelwise.reporting.label_images import Picture
+from pixelwise.reporting.receptive_field_images import colour_scales, find_scale_range
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import Run
 from pixelwise.studies.predictions import choose_indices, trained_net
@@ -47,7 +47,7 @@ def scores(octaves: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     octaves, labels: (P,), the logarithm of every cell's size to the base 2, and its class.
     """
     octaves, labels = octaves[labels != VOID], labels[labels != VOID]
-    low, high = span([octaves])
+    low, high = find_scale_range([octaves])
     classes, counts = np.unique(labels, return_counts=True)
     means = np.array([octaves[labels == one].mean() for one in classes])
     between = (counts * (means - octaves.mean()) ** 2).sum() / len(octaves)
@@ -58,4 +58,6 @@ def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Pictur
     """Map the inferred scales of the shown pictures, dark for small and bright for large."""
     net, split = net_of(study, variant, seed, bench), bench.data.split(bench.val_split(study))
     layer = composition.dynamic_layers(net)[-1]
-    return coloured([composition.scales_of(net, layer, split[index].image) for index in choose_indices(len(split))])
+    return colour_scales(
+        [composition.scales_of(net, layer, split[index].image) for index in choose_indices(len(split))]
+    )

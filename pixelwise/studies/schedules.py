@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, NonNegativeInt
 
-from pixelwise.data.correspondence import lookup
+from pixelwise.data.class_mapping import make_class_table
 from pixelwise.data.prepared import Sample
-from pixelwise.data.translated import FRAMES, TranslatedScenes
+from pixelwise.data.translated_scenes import FRAMES, TranslatedScenes
 from pixelwise.families.clockwork.measure.clips import clips_of
 from pixelwise.families.clockwork.measure.frontier import ORACLE, ROUNDS
 from pixelwise.families.clockwork.measure.paired_runs import CHUNK, Ran, run_schedules
@@ -81,7 +81,7 @@ def on_same_frames(
     pictures = [samples[place] for place in places(samples)]
     notes = Notes(classes, {sample.id for sample in pictures})
     schedules = list(dict.fromkeys([ORACLE, *words.values()]))
-    table = lookup(model.plain.names, classes)
+    table = make_class_table(model.plain.names, classes)
     # Translated scenes are six times as many frames as there are pictures: one round tells the time.
     rounds = 1 if isinstance(samples, TranslatedScenes) else ROUNDS
     by_words = {ran.schedule: ran for ran in run_schedules(model, samples, schedules, rounds, notes, table)}

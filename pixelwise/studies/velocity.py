@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pydantic import NonNegativeInt
 
-from pixelwise.data.correspondence import lookup, renamed
+from pixelwise.data.class_mapping import make_class_table, map_classes
 from pixelwise.families.clockwork.measure.clips import clips_of
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, Maps, Staged, decoded, fused, run_stage
 from pixelwise.metrics.confusion import ConfusionMatrix
@@ -31,7 +31,7 @@ def velocities(study: Study, bench: Bench) -> Together:
     """Measure every layer's mean temporal difference over the clips, and its scores alone."""
     model, split = staged_net(study, bench), bench.data.split(bench.val_split(study))
     wanted = {variant.name: overrides_of(study, variant).stride for variant in study.variants}
-    table = lookup(model.plain.names, bench.data.classes.names)
+    table = make_class_table(model.plain.names, bench.data.classes.names)
     layers = {stride: Layer(len(bench.data.classes), table) for stride in wanted.values()}
     clips = [clip for clip in clips_of(split) if len(clip) > 1]
     for clip in clips:
@@ -86,7 +86,7 @@ def watch(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer]) 
                 layer.differences[-1].append(change(values, before[stride]))
             before[stride] = values
             if stride:
-                layer.counts.add(sample.label, renamed(alone(model, now, stride, sample.image), layer.table))
+                layer.counts.add(sample.label, map_classes(alone(model, now, stride, sample.image), layer.table))
 
 
 def streams(model: Staged, image: np.ndarray) -> Maps:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pixelwise.families.clockwork.measure.frontier_page import OTHERS, STRONG
-from pixelwise.reporting.plots import FAINT, INK, ORANGE, STYLE, figure_png
+from pixelwise.reporting.plots import FAINT, INK, ORANGE, STYLE, encode_figure
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, Row
 
@@ -28,7 +28,7 @@ def draw_along(outcome: Outcome) -> bytes:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.suptitle(study.title)
         figure.legend(handles, labels, loc="outside lower center", ncols=8, frameon=False, fontsize=9)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def draw_lines(axes: Axes, outcome: Outcome, key: str) -> None:
@@ -71,7 +71,7 @@ def strips_chart(outcome: Outcome) -> bytes:
         axes.set(ylim=(len(rows) - 0.4, -0.6), xmargin=0)
         axes.set_title(f"full frames and {COLUMNS[outcome.study.chart].title}", loc="right", fontsize=9, color=FAINT)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def differences_chart(outcome: Outcome) -> bytes:
@@ -92,4 +92,4 @@ def differences_chart(outcome: Outcome) -> bytes:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(rows), frameon=False, fontsize=9)
         figure.suptitle(outcome.study.title)
-        return figure_png(figure)
+        return encode_figure(figure)

@@ -12,10 +12,10 @@ from fastapi.staticfiles import StaticFiles
 from PIL import Image, ImageFilter
 from pydantic import BaseModel
 
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import PixelwiseError
 from pixelwise.families.guided.runtime.model import COLOURS
-from pixelwise.reporting.pictures import boundaries
+from pixelwise.reporting.label_images import find_boundaries
 from pixelwise.studio.desk import Desk, Seen
 from pixelwise.studio.pictures import SHOWN
 
@@ -172,7 +172,7 @@ def answer(change: Any, *arguments: int) -> dict[str, Any]:
 def mask_picture(label: np.ndarray) -> bytes:
     """An overlay as a PNG of a few kB: classes are tinted and outlined, the rest is dimmed."""
     values = smoothed(label)
-    edge = boundaries(values)
+    edge = find_boundaries(values)
     # Two pixels wide, one on each side of the change.
     edge[:, 1:] |= edge[:, :-1]
     edge[1:] |= edge[:-1]

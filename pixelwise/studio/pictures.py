@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.data.given import picture_of
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pixelwise import command
 from pixelwise.data.given import read_picture
-from pixelwise.data.pictures import SUFFIXES, encode_picture
+from pixelwise.data.image_codec import SUFFIXES, encode_picture
 from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
@@ -21,7 +21,7 @@ from pixelwise.families.hooks import Predictor, Stream
 from pixelwise.files import write_bytes
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.reporting.pictures import Picture, encode_label, legend, overlay
+from pixelwise.reporting.label_images import Picture, draw_legend, encode_label, overlay
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, show
     """The overlay with the legend of the classes `shown` below it."""
     width = image.shape[1]
     entries = [(predictor.names[index], predictor.palette[index]) for index in shown]
-    key = legend(entries, width, size=min(max(width // 40, 11), 32))
+    key = draw_legend(entries, width, size=min(max(width // 40, 11), 32))
     return np.concatenate([overlay(image, prediction, predictor.palette, alpha), key])
 
 

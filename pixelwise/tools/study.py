@@ -26,7 +26,7 @@ from pixelwise.studies.study import Study, load, names
 if TYPE_CHECKING:
     from PIL import Image
 
-    from pixelwise.reporting.pictures import Picture
+    from pixelwise.reporting.label_images import Picture
     from pixelwise.studies.bench import Bench
 
 PREPARED = Path("data/prepared")

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from pixelwise.data.transforms import AugmentParams
+from pixelwise.data.augmentation import AugmentParams
 from pixelwise.params import Params
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelwise.data.masking import mask_picture
+from pixelwise.data.augmentation import draw_view
+from pixelwise.data.masking import mask_image
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.data.transforms import random_view
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.metrics.confusion import ConfusionMatrix, Scores
 from pixelwise.nets.pixel_labeller import assemble_input
@@ -64,12 +64,12 @@ class StillImageTask:
     def sample(self, seed: int, epoch: int, index: int) -> Arrays:
         """A random view of picture `index`."""
         rng = np.random.default_rng((seed, epoch, index))
-        return random_view(self.read_maps(self.train, index), rng, self.params.augment, self.rare)
+        return draw_view(self.read_maps(self.train, index), rng, self.params.augment, self.rare)
 
     def read_maps(self, split: PreparedSplit, index: int) -> dict[str, np.ndarray]:
         """The picture, its label and the layers that are asked for, the picture masked as the parameters say."""
         found, masking = split[index], self.params.augment.masking
-        image = mask_picture(found.image, found.label, masking, self.foreground)
+        image = mask_image(found.image, found.label, masking, self.foreground)
         return {"image": image, "label": found.label, **found.layers}
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:

@@ -43,7 +43,7 @@ class Check:
         return [self.arguments[key] for key in ("column", "column_A", "column_B") if key in self.arguments]
 
 
-def between(
+def make_range_check(
     name: str,
     column: str,
     *,
@@ -60,38 +60,45 @@ def between(
     return Check(name, table, "ExpectColumnValuesToBeBetween", arguments, expected, severity, number)
 
 
-def no_complaint(name: str, column: str, expected: str, severity: Severity = "error") -> Check:
+def make_empty_check(name: str, column: str, expected: str, severity: Severity = "error") -> Check:
     """A check that `table.column`, which says what is wrong with a row, is empty."""
     table, _, judged = column.partition(".")
     return Check(name, table, "ExpectColumnValuesToBeNull", {"column": judged}, expected, severity)
 
 
-def data_checks(limits: Limits, classes: int) -> list[Check]:
+def list_data_checks(limits: Limits, classes: int) -> list[Check]:
     """The checks on the data itself; `classes` is how many there are."""
-    return [*image_checks(limits, classes), *split_checks(limits), *class_checks(limits), *file_checks(limits)]
+    return [
+        *list_image_checks(limits, classes),
+        *list_split_checks(limits),
+        *list_class_checks(limits),
+        *list_file_checks(limits),
+    ]
 
 
-def image_checks(limits: Limits, classes: int) -> list[Check]:
+def list_image_checks(limits: Limits, classes: int) -> list[Check]:
     """Each image with its label, and pictures that are there twice."""
     equal_sizes = {"column_A": "image_size", "column_B": "label_size"}
     alike, twice = "image sizes are alike", "no picture is twice in a split"
     return [
-        no_complaint("every field of the manifest is filled", "items.missing_fields", "no empty field"),
+        make_empty_check("every field of the manifest is filled", "items.missing_fields", "no empty field"),
         Check("ids are unique", "items", "ExpectColumnValuesToBeUnique", {"column": "id"}, "each id once"),
         Check("image and label sizes agree", "items", "ExpectColumnPairValuesToBeEqual", equal_sizes, "equal sizes"),
-        between("the lowest label value is a class", "items.lowest_label", low=0, high=classes - 1),
-        between("the highest label value is a class", "items.highest_label", low=0, high=classes - 1),
-        between("images are large enough", "items.short_side", low=limits.min_side),
-        between(alike, "items.size_ratio", high=limits.max_size_ratio, number="{:.1f}", severity="warning"),
-        between("images are not blank", "items.contrast", low=limits.min_contrast, number="{:.1f}"),
-        between("labels are not all but void", "items.void_share", high=limits.max_void_share, number=PERCENT),
-        no_complaint("no picture is in two splits", "items.same_picture_across_splits", "each picture in one split"),
-        no_complaint(twice, "items.same_picture_in_split", "each picture once, stills of a clip apart", "warning"),
-        no_complaint("no clip is in two splits", "clips.shared", "each clip in one split", "warning"),
+        make_range_check("the lowest label value is a class", "items.lowest_label", low=0, high=classes - 1),
+        make_range_check("the highest label value is a class", "items.highest_label", low=0, high=classes - 1),
+        make_range_check("images are large enough", "items.short_side", low=limits.min_side),
+        make_range_check(alike, "items.size_ratio", high=limits.max_size_ratio, number="{:.1f}", severity="warning"),
+        make_range_check("images are not blank", "items.contrast", low=limits.min_contrast, number="{:.1f}"),
+        make_range_check("labels are not all but void", "items.void_share", high=limits.max_void_share, number=PERCENT),
+        make_empty_check(
+            "no picture is in two splits", "items.same_picture_across_splits", "each picture in one split"
+        ),
+        make_empty_check(twice, "items.same_picture_in_split", "each picture once, stills of a clip apart", "warning"),
+        make_empty_check("no clip is in two splits", "clips.shared", "each clip in one split", "warning"),
     ]
 
 
-def split_checks(limits: Limits) -> list[Check]:
+def list_split_checks(limits: Limits) -> list[Check]:
     """The splits: there, large enough, labelled, and alike."""
     required = ", ".join(f"{name} {images}" for name, images in limits.min_images.items())
     enough = {"column_A": "images", "column_B": "required", "or_equal": True}
@@ -104,35 +111,37 @@ def split_checks(limits: Limits) -> list[Check]:
             enough,
             f"images at least: {required}",
         ),
-        between("splits are labelled", "splits.void_share", high=limits.max_mean_void_share, number=PERCENT),
-        between(alike, "splits.psi", high=limits.max_split_psi, number="{:.2f}", severity="warning"),
+        make_range_check("splits are labelled", "splits.void_share", high=limits.max_mean_void_share, number=PERCENT),
+        make_range_check(alike, "splits.psi", high=limits.max_split_psi, number="{:.2f}", severity="warning"),
     ]
 
 
-def class_checks(limits: Limits) -> list[Check]:
+def list_class_checks(limits: Limits) -> list[Check]:
     """The classes: enough of each to learn from."""
     enough_pixels = "every class has enough training pixels"
     return [
-        between("every class is in the training split", "classes.train_images", low=limits.min_class_images),
-        between(enough_pixels, "classes.train_share", low=limits.min_class_share, number=PERCENT),
-        no_complaint("every class is in every split", "classes.absent_from", "absent from no split", "warning"),
+        make_range_check("every class is in the training split", "classes.train_images", low=limits.min_class_images),
+        make_range_check(enough_pixels, "classes.train_share", low=limits.min_class_share, number=PERCENT),
+        make_empty_check("every class is in every split", "classes.absent_from", "absent from no split", "warning"),
     ]
 
 
-def file_checks(limits: Limits) -> list[Check]:
+def list_file_checks(limits: Limits) -> list[Check]:
     """The files that ingest refused."""
     few = "few files are in quarantine"
     return [
-        between(few, "files.quarantined_share", high=limits.max_quarantined_share, number=PERCENT),
-        no_complaint("no file is in quarantine", "quarantine.reason", "every file taken", "warning"),
+        make_range_check(few, "files.quarantined_share", high=limits.max_quarantined_share, number=PERCENT),
+        make_empty_check("no file is in quarantine", "quarantine.reason", "every file taken", "warning"),
     ]
 
 
-def drift_checks(limits: Limits) -> list[Check]:
+def list_drift_checks(limits: Limits) -> list[Check]:
     """The data against the last accepted data of the same name."""
     shares = "class shares are like the accepted ones"
     return [
-        no_complaint("classes are the accepted ones", "class_names.change", "the same names in the same order"),
-        between("images look like the accepted ones", "image_drift.shift", high=limits.max_shift, number="{:.2f}"),
-        between(shares, "class_drift.psi", high=limits.max_drift_psi, number="{:.2f}"),
+        make_empty_check("classes are the accepted ones", "class_names.change", "the same names in the same order"),
+        make_range_check(
+            "images look like the accepted ones", "image_drift.shift", high=limits.max_shift, number="{:.2f}"
+        ),
+        make_range_check(shares, "class_drift.psi", high=limits.max_drift_psi, number="{:.2f}"),
     ]

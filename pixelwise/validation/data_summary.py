@@ -15,11 +15,11 @@ from pixelwise.identity import sha256_file
 TEXT = ("id", "split", "clip", "image_sha256", "label_sha256")
 SIZES = ("height", "width", "label_height", "label_width")
 MOMENTS = ("mean_r", "mean_g", "mean_b", "std_r", "std_g", "std_b")
-JUDGED = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share")
+JUDGED_COLUMNS = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share")
 
 
 @dataclass(frozen=True)
-class Described:
+class DataSummary:
     """What is judged: `manifest`, a row an item; `quarantine`, a row a refused file (id, split, file, reason)."""
 
     name: str
@@ -46,15 +46,15 @@ def stack_pixels(manifest: pd.DataFrame, classes: int) -> np.ndarray:
     return np.array(list(manifest["pixels"]), dtype=np.int64).reshape(-1, classes)
 
 
-def read_described(data: Path) -> Described:
+def read_summary(data: Path) -> DataSummary:
     """Read the prepared `data`. Raises DataError where it is not what ingest writes, whole and unchanged."""
     prepared = PreparedData(data)
     require_manifest(data, prepared)
     items, share = read_quarantine(data / QUARANTINE_FILE)
-    return Described(
+    return DataSummary(
         name=prepared.name,
         classes=prepared.classes,
-        manifest=prepared.manifest.select([*JUDGED, "pixels"]).to_pandas(),
+        manifest=prepared.manifest.select([*JUDGED_COLUMNS, "pixels"]).to_pandas(),
         manifest_sha256=sha256_file(data / MANIFEST_FILE),
         quarantine=pd.DataFrame(items, columns=["id", "split", "file", "reason"], dtype=object),
         quarantined_share=share,
@@ -64,9 +64,9 @@ def read_described(data: Path) -> Described:
 def require_manifest(data: Path, prepared: PreparedData) -> None:
     """Raise DataError where the manifest lacks a column or the count of a class."""
     file = data / MANIFEST_FILE
-    missing = [name for name in (*JUDGED, "pixels") if name not in prepared.manifest.column_names]
+    missing = [name for name in (*JUDGED_COLUMNS, "pixels") if name not in prepared.manifest.column_names]
     if missing:
-        raise DataError(f"{file}: no column {missing[0]}, expected {' '.join((*JUDGED, 'pixels'))}")
+        raise DataError(f"{file}: no column {missing[0]}, expected {' '.join((*JUDGED_COLUMNS, 'pixels'))}")
     for row in prepared.manifest.select(["id", "pixels"]).to_pylist():
         if len(row["pixels"] or ()) != len(prepared.classes):
             found = len(row["pixels"] or ())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixelwise.errors import DataError
-from pixelwise.validation.data_summary import Described, stack_pixels
+from pixelwise.validation.data_summary import DataSummary, stack_pixels
 
 # Column of the manifest -> what a reader calls it, and the least spread that a shift is measured in: without a floor,
 # data of one brightness would drift by any change at all.
@@ -34,7 +34,7 @@ class Statistics:
     class_shares: tuple[float, ...]
     images: Mapping[str, tuple[float, float]]
 
-    def shares_of(self, names: Sequence[str]) -> np.ndarray:
+    def find_shares(self, names: Sequence[str]) -> np.ndarray:
         """The shares of the named classes (n,), 0 where there is no such class."""
         known = dict(zip(self.classes, self.class_shares, strict=True))
         return np.array([known.get(name, 0.0) for name in names])
@@ -53,7 +53,7 @@ class Drift:
     most_moved_class: str
 
 
-def statistics(data: Described) -> Statistics:
+def compute_statistics(data: DataSummary) -> Statistics:
     """The statistics of all splits together."""
     values = data.manifest[list(MEASURED)]
     mean, std = values.mean().round(4), values.std(ddof=0).round(4)
@@ -61,17 +61,17 @@ def statistics(data: Described) -> Statistics:
     return Statistics(
         data=data.name,
         classes=data.classes.names,
-        class_shares=tuple(shares(pixels).round(6).tolist()),
+        class_shares=tuple(compute_shares(pixels).round(6).tolist()),
         images={column: (float(mean[column]), float(std[column])) for column in MEASURED},
     )
 
 
-def shares(pixels: np.ndarray) -> np.ndarray:
+def compute_shares(pixels: np.ndarray) -> np.ndarray:
     """Pixel counts (K,) as fractions that sum to 1; zeros where there is no pixel."""
     return pixels / max(1, pixels.sum())
 
 
-def psi_parts(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+def compute_psi_parts(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Each class's part (K,) of the population stability index, the sum of (q - p) ln(q / p) over shares p and q (K,).
 
     Under 0.1 is usually read as stable, over 0.25 as moved. Shares are floored so that an absent class stays finite.
@@ -80,21 +80,21 @@ def psi_parts(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
     return (q - p) * np.log(q / p)
 
 
-def drift(accepted: Statistics, found: Statistics) -> Drift:
+def measure_drift(accepted: Statistics, found: Statistics) -> Drift:
     """How far `found` moved from `accepted`; classes are matched by name.
 
     A shift is the difference of means over images, in standard deviations pooled from both (Cohen's d: 0.8 is large).
     """
     names = list(dict.fromkeys((*accepted.classes, *found.classes)))
-    parts = psi_parts(accepted.shares_of(names), found.shares_of(names))
+    parts = compute_psi_parts(accepted.find_shares(names), found.find_shares(names))
     shifts = {
-        name: standardised_difference(accepted.images[column], found.images[column], floor)
+        name: compute_standardised_difference(accepted.images[column], found.images[column], floor)
         for column, (name, floor) in MEASURED.items()
     }
     return Drift(shifts, psi=float(parts.sum()), most_moved_class=names[int(parts.argmax())])
 
 
-def standardised_difference(accepted: tuple[float, float], found: tuple[float, float], floor: float) -> float:
+def compute_standardised_difference(accepted: tuple[float, float], found: tuple[float, float], floor: float) -> float:
     """Absolute difference of two means over their pooled standard deviation, from (mean, std) pairs."""
     (mean_a, std_a), (mean_b, std_b) = accepted, found
     return float(abs(mean_b - mean_a) / max(floor, np.sqrt((std_a**2 + std_b**2) / 2)))

@@ -10,59 +10,59 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from pixelwise.validation.data_summary import JUDGED, Described
-from pixelwise.validation.drift import Statistics, drift, psi_parts, shares
+from pixelwise.validation.data_summary import JUDGED_COLUMNS, DataSummary
+from pixelwise.validation.drift import Statistics, compute_psi_parts, compute_shares, measure_drift
 
 Tables = dict[str, pd.DataFrame]
 DRIFT_TABLES = ("class_names", "image_drift", "class_drift")
 
 
-def build_tables(data: Described, required: Mapping[str, int]) -> Tables:
+def build_tables(data: DataSummary, required: Mapping[str, int]) -> Tables:
     """Tables `items`, `clips`, `splits`, `classes`, `files` and `quarantine`; `required` is images by split."""
     return {
-        "items": item_table(data.manifest),
-        "clips": clip_table(data.manifest),
-        "splits": split_table(data, required),
-        "classes": class_table(data),
+        "items": make_item_table(data.manifest),
+        "clips": make_clip_table(data.manifest),
+        "splits": make_split_table(data, required),
+        "classes": make_class_table(data),
         "files": pd.DataFrame({"id": [data.name], "quarantined_share": [data.quarantined_share]}),
         "quarantine": data.quarantine[["id", "reason"]],
     }
 
 
-def item_table(manifest: pd.DataFrame) -> pd.DataFrame:
+def make_item_table(manifest: pd.DataFrame) -> pd.DataFrame:
     """One row an item: the manifest with what is derived from an item alone or from items with the same picture."""
     area = manifest["height"] * manifest["width"]
     ratio = area / area.median()
     return manifest.drop(columns="pixels").assign(
-        missing_fields=missing_fields(manifest),
-        image_size=sizes(manifest["width"], manifest["height"]),
-        label_size=sizes(manifest["label_width"], manifest["label_height"]),
+        missing_fields=name_missing_fields(manifest),
+        image_size=format_sizes(manifest["width"], manifest["height"]),
+        label_size=format_sizes(manifest["label_width"], manifest["label_height"]),
         # Of a label that is all void there is no value to judge, and empty values are not judged.
         lowest_label=manifest["label_min"].where(manifest["void_share"] < 1),
         highest_label=manifest["label_max"].where(manifest["void_share"] < 1),
         short_side=manifest[["height", "width"]].min(axis=1),
         size_ratio=np.maximum(ratio, 1 / ratio),
         contrast=manifest[["std_r", "std_g", "std_b"]].max(axis=1),
-        same_picture_across_splits=same_picture(manifest, across_splits=True),
-        same_picture_in_split=same_picture(manifest, across_splits=False),
+        same_picture_across_splits=find_same_images(manifest, across_splits=True),
+        same_picture_in_split=find_same_images(manifest, across_splits=False),
     )
 
 
-def missing_fields(manifest: pd.DataFrame) -> pd.Series:
+def name_missing_fields(manifest: pd.DataFrame) -> pd.Series:
     """The names of an item's empty fields. Great Expectations skips empty values, so they must be caught as such."""
-    empty = manifest[list(JUDGED)].isna()
+    empty = manifest[list(JUDGED_COLUMNS)].isna()
     words = pd.Series(None, index=manifest.index, dtype=object)
     for row in manifest.index[empty.any(axis=1)]:
         words[row] = ", ".join(empty.columns[empty.loc[row]])
     return words
 
 
-def sizes(width: pd.Series, height: pd.Series) -> pd.Series:
+def format_sizes(width: pd.Series, height: pd.Series) -> pd.Series:
     """Sizes in words, as `480×360`."""
     return width.astype(str) + "×" + height.astype(str)
 
 
-def same_picture(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Series:
+def find_same_images(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Series:
     """The items with the same pixels as an item, itself among them, as `a (train) = b (val)`.
 
     Within a split, frames of one clip do not count: where the camera stands still, they are rightly the same.
@@ -84,17 +84,17 @@ def repeats_outside_a_clip(twins: pd.DataFrame) -> bool:
     return bool(sources.duplicated("split").any())
 
 
-def clip_table(manifest: pd.DataFrame) -> pd.DataFrame:
+def make_clip_table(manifest: pd.DataFrame) -> pd.DataFrame:
     """One row a clip: `shared` names its splits where there is more than one."""
     splits = manifest[manifest["clip"].fillna("") != ""].groupby("clip")["split"].unique()
     shared = [" and ".join(sorted(names)) if len(names) > 1 else None for names in splits]
     return pd.DataFrame({"id": list(splits.index), "shared": pd.Series(shared, dtype=object)})
 
 
-def split_table(data: Described, required: Mapping[str, int]) -> pd.DataFrame:
+def make_split_table(data: DataSummary, required: Mapping[str, int]) -> pd.DataFrame:
     """One row a split that is there or required: images, mean void share and class balance against train."""
     names = [*data.splits, *(name for name in required if name not in data.splits)]
-    train = shares(data.pixels("train").sum(axis=0))
+    train = compute_shares(data.pixels("train").sum(axis=0))
     rows = []
     for name in names:
         items, pixels = data.manifest[data.manifest["split"] == name], data.pixels(name).sum(axis=0)
@@ -105,13 +105,13 @@ def split_table(data: Described, required: Mapping[str, int]) -> pd.DataFrame:
                 "images": len(items),
                 "required": required.get(name, 0),
                 "void_share": items["void_share"].mean(),
-                "psi": psi_parts(train, shares(pixels)).sum() if can_compare else None,
+                "psi": compute_psi_parts(train, compute_shares(pixels)).sum() if can_compare else None,
             }
         )
     return pd.DataFrame(rows, columns=["id", "images", "required", "void_share", "psi"])
 
 
-def class_table(data: Described) -> pd.DataFrame:
+def make_class_table(data: DataSummary) -> pd.DataFrame:
     """One row a class: in how many training images it is, its share of their labelled pixels, which splits lack it."""
     train = data.pixels("train")
     pixels = {name: data.pixels(name).sum(axis=0) for name in data.splits}
@@ -122,15 +122,15 @@ def class_table(data: Described) -> pd.DataFrame:
         {
             "id": data.classes.names,
             "train_images": (train > 0).sum(axis=0),
-            "train_share": shares(train.sum(axis=0)),
+            "train_share": compute_shares(train.sum(axis=0)),
             "absent_from": pd.Series(absent, dtype=object),
         }
     )
 
 
-def drift_tables(accepted: Statistics, found: Statistics) -> Tables:
+def make_drift_tables(accepted: Statistics, found: Statistics) -> Tables:
     """The DRIFT_TABLES: a row a label value, a row a statistic, and one row for all class shares."""
-    moved = drift(accepted, found)
+    moved = measure_drift(accepted, found)
     pairs = list(zip_longest(accepted.classes, found.classes, fillvalue="absent"))
     changes = [f"was {before}, is {now}" if before != now else None for before, now in pairs]
     return {

@@ -5,38 +5,38 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.prepared import PreparedData
-from pixelwise.reporting.pictures import Palette, colourise
+from pixelwise.reporting.label_images import Palette, colourise
 from pixelwise.validation.verdict import Finding
 
 HEIGHT = 110
-AT_MOST = 12
-EACH_CHECK = 4
+MOST_ITEMS = 12
+ITEMS_A_CHECK = 4
 
 
-def failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
+def choose_failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
     """By id the names of the checks that an item failed, for the first few items of each failed check on images."""
     failed: dict[str, list[str]] = {}
     for finding in findings:
         if finding.table == "items" and not finding.passed:
-            for item in dict.fromkeys(finding.items[:EACH_CHECK]):
+            for item in dict.fromkeys(finding.items[:ITEMS_A_CHECK]):
                 failed.setdefault(item, []).append(finding.name)
-    return dict(list(failed.items())[:AT_MOST])
+    return dict(list(failed.items())[:MOST_ITEMS])
 
 
-def thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
+def make_thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
     """A JPEG of each of the items; ids that the data has not are left out. Raises DataError at a damaged shard."""
     wanted, found = set(ids), {}
     for name in data.splits:
         split = data.split(name)
         for index, row in enumerate(split.rows):
             if row["id"] in wanted and row["id"] not in found:
-                found[row["id"]] = thumbnail(split.image(index), split.label(index), data.classes.palette)
+                found[row["id"]] = make_thumbnail(split.image(index), split.label(index), data.classes.palette)
     return {item: found[item] for item in ids if item in found}
 
 
-def thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:
+def make_thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:
     """`image` and `label` side by side, HEIGHT pixels high, as a JPEG."""
     size = (max(1, round(HEIGHT * image.shape[1] / image.shape[0])), HEIGHT)
     photo = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)

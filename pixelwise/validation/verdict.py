@@ -22,7 +22,7 @@ class Finding:
     items: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, check: Check, *, passed: bool, found: str, items: tuple[str, ...] = ()) -> "Finding":
+    def from_check(cls, check: Check, *, passed: bool, found: str, items: tuple[str, ...] = ()) -> "Finding":
         """The finding of `check`."""
         return cls(check.name, check.table, check.severity, passed, found, check.expected, items)
 

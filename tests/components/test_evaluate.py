@@ -14,7 +14,7 @@ from support.image_sets import save, write_camvid
 
 from components import evaluate, ingest
 from pixelwise import tracking
-from pixelwise.data.examine import read_pair
+from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.readers import camvid
 from pixelwise.data.readers.folder import read
 from pixelwise.data.splits import RawSplit, open_split

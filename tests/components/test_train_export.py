@@ -13,9 +13,9 @@ from components import benchmark, export, ingest, quantize, train
 from components.benchmark import BenchmarkParams
 from components.export import ExportParams
 from components.quantize import QuantizeParams
+from pixelwise.data.augmentation import AugmentParams
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
-from pixelwise.data.transforms import AugmentParams
 from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.trained import graphs_of, load_trained

@@ -321,10 +321,10 @@ def test_the_command_ends_in_one_line_on_bad_input(prepared, tmp_path, capsys):
 def test_great_expectations_is_imported_in_one_place_and_only_when_it_judges():
     imports = {
         path.relative_to(PROJECT).as_posix(): re.findall(r"^( *)(?:import|from) great_expectations", text, re.MULTILINE)
-        for folder in ("components", "flows")
+        for folder in ("components", "flows", "pixelwise")
         for path in (PROJECT / folder).rglob("*.py")
         if "great_expectations" in (text := path.read_text())
     }
     found = {path: indents for path, indents in imports.items() if indents}
-    assert list(found) == ["pixelwise/validation/judge.py"]
-    assert all(found["pixelwise/validation/judge.py"])
+    assert list(found) == ["pixelwise/validation/expectations.py"]
+    assert all(found["pixelwise/validation/expectations.py"])

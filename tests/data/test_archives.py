@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from pixelwise.data.archives import Limits, open_root, unpack
+from pixelwise.data.archives import ArchiveLimits, open_root, unpack
 from pixelwise.errors import DataError
 
 
@@ -79,13 +79,13 @@ def test_links_of_a_zip_are_refused(tmp_path):
 def test_a_bomb_is_refused_by_its_ratio_and_leaves_nothing(tmp_path, name, make):
     archive = make(tmp_path / name, {"zeros": bytes(2**20)})
     with pytest.raises(DataError, match="unpacks to over 200 times its size"):
-        unpack(archive, tmp_path / "out", Limits(ratio_from=2**16))
+        unpack(archive, tmp_path / "out", ArchiveLimits(ratio_from=2**16))
     assert files_below(tmp_path) == [name]
 
 
 def test_more_bytes_or_members_than_allowed_are_refused(tmp_path):
     archive = make_zip(tmp_path / "data.zip", {f"file{number}": bytes(1000) for number in range(10)})
-    for limits in (Limits(total_bytes=5000), Limits(members=5)):
+    for limits in (ArchiveLimits(total_bytes=5000), ArchiveLimits(members=5)):
         with pytest.raises(DataError, match="over"):
             unpack(archive, tmp_path / "out", limits)
 

@@ -13,9 +13,9 @@ from support.matlab_sets import save_mat, values, write_nyud
 
 from components import ingest
 from components.ingest import IngestParams
-from pixelwise.data.examine import Accepted, examine, read_cell, read_layer, read_pair
+from pixelwise.data.image_codec import decode_map
+from pixelwise.data.item_inspection import Accepted, encode_layer, inspect_item, read_layer, read_pair
 from pixelwise.data.items import Classes, Item, RawData, bit_palette
-from pixelwise.data.pictures import decode_map
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import nyud
 from pixelwise.errors import DataError
@@ -157,7 +157,7 @@ def test_grey_palette_and_transparent_images_are_used_as_rgb(tmp_path, mode):
     root = write_nyud(tmp_path, {"train": ["5001"]})
     save(noise(0).convert(mode), root / "nyud" / IMAGE)
     raw = nyud.read(root)
-    found = examine(raw.items[0], raw, 10**6)
+    found = inspect_item(raw.items[0], raw, 10**6)
     assert isinstance(found, Accepted)
     assert (found.row["height"], found.row["width"]) == (24, 32)
 
@@ -198,7 +198,7 @@ def test_depth_of_either_byte_order_is_the_same_depth(tmp_path):
     # Of a map that is stored as it is, the shard's bytes say the same.
     (tmp_path / "instance.tif").write_bytes(encoded(big, "TIFF"))
     item = Item("a", "train", b"", b"", layers={"instance": tmp_path / "instance.tif"})
-    assert (decode_map(read_cell("instance", item, (32, 24), 10**6)) == depth).all()
+    assert (decode_map(encode_layer("instance", item, (32, 24), 10**6)) == depth).all()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data.hha import Camera, gravity_of, hha
+from pixelwise.data.hha import Camera, encode_hha, estimate_gravity
 from pixelwise.data.town import TownParams
 from pixelwise.data.town.camera import Camera as TownCamera
 from pixelwise.data.town.classes import CLASSES
-from pixelwise.data.town.clips import draw_clip, render
+from pixelwise.data.town.clips import draw_clip, render_frame
 from pixelwise.errors import DataError
 
 CAMERA = Camera(focal=(260.0, 255.0), cx=158.3, cy=121.7)
@@ -61,12 +61,12 @@ def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize(("pitch", "roll"), [(0, 0), (8, 0), (-12, 6), (20, -15), (30, 20)])
 def test_gravity_is_found_from_depth_alone(pitch, roll):
     seen = room(pitch, roll)
-    assert degrees_between(gravity_of(seen.depth, CAMERA), seen.down) < 1
+    assert degrees_between(estimate_gravity(seen.depth, CAMERA), seen.down) < 1
 
 
 def test_floor_wall_and_ceiling_have_their_angles():
     seen = room(pitch=0, roll=5)
-    angle = hha(seen.depth, CAMERA)[..., 2].astype(int)
+    angle = encode_hha(seen.depth, CAMERA)[..., 2].astype(int)
     for low, high, expected in ((-0.01, 0.01, FLOOR), (0.1, 2.3, WALL), (2.39, 2.41, CEILING)):
         surface = seen.surface(low, high)
         assert surface.sum() > 1000
@@ -75,14 +75,14 @@ def test_floor_wall_and_ceiling_have_their_angles():
 
 def test_heights_are_right_to_a_few_centimetres():
     seen = room(pitch=12, roll=-8)
-    height = hha(seen.depth, CAMERA)[..., 1].astype(float)
+    height = encode_hha(seen.depth, CAMERA)[..., 1].astype(float)
     assert np.abs(height - 100 * seen.height)[seen.height < 2.5].max() < 4
 
 
 def test_disparity_is_310_over_metres_and_fits_a_byte():
     depth = np.full(SHAPE, 2.0)
     depth[:, ::2], depth[0] = 31.0, 0.3
-    disparity = hha(depth, CAMERA)[..., 0]
+    disparity = encode_hha(depth, CAMERA)[..., 0]
     assert (disparity[1:, 1::2] == 155).all()
     assert (disparity[1:, ::2] == 10).all()
     assert (disparity[0] == 255).all()
@@ -92,7 +92,7 @@ def test_disparity_is_310_over_metres_and_fits_a_byte():
 def test_a_rolled_camera_sees_the_same_heights_and_angles(roll):
     level, rolled = room(roll=0), room(roll=roll)
     for low, high in ((-0.01, 0.01), (0.5, 0.6), (1.5, 1.6)):
-        means = [hha(seen.depth, CAMERA)[seen.surface(low, high), 1:].mean(axis=0) for seen in (level, rolled)]
+        means = [encode_hha(seen.depth, CAMERA)[seen.surface(low, high), 1:].mean(axis=0) for seen in (level, rolled)]
         assert np.abs(means[0] - means[1]).max() < 2
 
 
@@ -100,16 +100,16 @@ def test_noise_and_holes_leave_gravity_and_floor_where_they_are():
     rng, seen = np.random.default_rng(0), room(pitch=10, roll=4)
     holes = rng.random(SHAPE) < 0.3
     noisy = np.where(holes, np.nan, seen.depth * rng.normal(1, 0.002, SHAPE))
-    assert degrees_between(gravity_of(np.nan_to_num(noisy), CAMERA), seen.down) < 1
+    assert degrees_between(estimate_gravity(np.nan_to_num(noisy), CAMERA), seen.down) < 1
     floor = seen.surface(-0.01, 0.01) & ~holes
-    _, height, angle = np.median(hha(noisy, CAMERA)[floor], axis=0)
+    _, height, angle = np.median(encode_hha(noisy, CAMERA)[floor], axis=0)
     assert height < 8
     assert abs(angle - FLOOR) < 8
 
 
 def test_one_wall_alone_leaves_gravity_at_the_pictures_down_axis():
     rng = np.random.default_rng(0)
-    assert degrees_between(gravity_of(3 + 0.001 * rng.random(SHAPE), CAMERA), np.array([0, 1, 0])) < 1
+    assert degrees_between(estimate_gravity(3 + 0.001 * rng.random(SHAPE), CAMERA), np.array([0, 1, 0])) < 1
 
 
 @pytest.mark.parametrize("unknown", [np.nan, 0, -1, np.inf])
@@ -117,7 +117,7 @@ def test_unknown_depth_is_zero_in_every_channel_and_changes_nothing_far_from_it(
     seen = room()
     hole = seen.depth.copy()
     hole[100:140, 100:160] = unknown
-    whole, holed = hha(seen.depth, CAMERA).astype(int), hha(hole, CAMERA).astype(int)
+    whole, holed = encode_hha(seen.depth, CAMERA).astype(int), encode_hha(hole, CAMERA).astype(int)
     assert (holed[100:140, 100:160] == 0).all()
     assert np.abs(whole - holed)[:80].max() <= 1
 
@@ -125,14 +125,14 @@ def test_unknown_depth_is_zero_in_every_channel_and_changes_nothing_far_from_it(
 def test_a_lone_pixel_has_a_disparity_and_no_angle():
     depth = np.zeros(SHAPE)
     depth[50, 60] = 2
-    assert hha(depth, CAMERA)[50, 60].tolist() == [155, 0, 0]
+    assert encode_hha(depth, CAMERA)[50, 60].tolist() == [155, 0, 0]
 
 
 def test_whole_numbers_and_half_precision_are_depths_too():
     depth = np.round(room().depth * 2)
-    expected = hha(depth, CAMERA)
+    expected = encode_hha(depth, CAMERA)
     for kind in (np.uint8, np.float16, np.float32):
-        assert np.array_equal(hha(depth.astype(kind), CAMERA), expected)
+        assert np.array_equal(encode_hha(depth.astype(kind), CAMERA), expected)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_whole_numbers_and_half_precision_are_depths_too():
 )
 def test_what_makes_no_sense_is_refused_in_one_line(depth, focal, message):
     with pytest.raises(DataError, match=message) as error:
-        hha(depth, Camera(focal, 2, 2))
+        encode_hha(depth, Camera(focal, 2, 2))
     assert "\n" not in str(error.value)
 
 
@@ -166,7 +166,7 @@ class Frame(NamedTuple):
 @pytest.fixture(scope="module", params=range(4))
 def frame(request) -> Frame:
     clip = draw_clip(TownParams(), "train", request.param)
-    item = render(clip, "a", "train", 0)
+    item = render_frame(clip, "a", "train", 0)
     label, depth, encoded = (
         np.asarray(Image.open(io.BytesIO(data))) for data in (item.label, item.layers["depth"], item.layers["hha"])
     )
@@ -175,7 +175,7 @@ def frame(request) -> Frame:
 
 def test_the_towns_gravity_is_its_cameras(frame):
     cx, cy = frame.camera.centre
-    found = gravity_of(frame.depth, Camera((frame.camera.focal, frame.camera.focal), cx - 0.25, cy - 0.25))
+    found = estimate_gravity(frame.depth, Camera((frame.camera.focal, frame.camera.focal), cx - 0.25, cy - 0.25))
     assert degrees_between(found, frame.camera.rotation @ np.array([0, -1, 0])) < 0.3
 
 
@@ -199,7 +199,7 @@ def test_a_photographed_garage_has_its_floor_below_and_its_wall_upright():
     except (ImportError, OSError) as error:
         pytest.skip(f"the photograph is not in this scikit-image: {error}")
     depth = 994.978 * 0.193001 / (disparity + 31.086)
-    encoded = hha(depth, Camera((994.978, 994.978), 311.193, 254.877))
+    encoded = encode_hha(depth, Camera((994.978, 994.978), 311.193, 254.877))
     assert (encoded[~np.isfinite(disparity)] == 0).all()
     _, height, angle = np.median(encoded[460:], axis=(0, 1))
     assert height <= 2

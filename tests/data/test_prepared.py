@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from support.image_sets import mask, noise, png
 
-from pixelwise.data import shards
-from pixelwise.data.examine import accept
+from pixelwise.data import prepared_writer
+from pixelwise.data.item_inspection import encode_item
 from pixelwise.data.items import Classes, Item, RawData
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError
@@ -35,9 +35,9 @@ RAW = RawData("toy", Classes(("a", "b"), ((1, 2, 3), (4, 5, 6))), ITEMS, {0: 0, 
 
 def write(root, raw=RAW):
     root.mkdir(parents=True)
-    with shards.PreparedWriter(root, raw) as writer:
+    with prepared_writer.PreparedWriter(root, raw) as writer:
         for item in raw.items:
-            writer.add(accept(item, raw, MANY))
+            writer.add(encode_item(item, raw, MANY))
         writer.finish()
     return root
 
@@ -100,7 +100,7 @@ def test_a_label_of_void_alone_has_range_minus_one(tmp_path):
 
 
 def test_large_data_goes_over_several_shards_and_reads_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "BYTES_A_SHARD", 3000)
+    monkeypatch.setattr(prepared_writer, "BYTES_A_SHARD", 3000)
     split = PreparedData(write(tmp_path / "p")).split("train")
     assert len({row["shard"] for row in split.rows}) > 1
     assert all((split.image(number) == np.array(noise(number))).all() for number in range(10))

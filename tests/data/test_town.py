@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pixelwise.data.items import Item, RawData
 from pixelwise.data.town import TownParams, generate
-from pixelwise.data.town.clips import draw_clip, render
+from pixelwise.data.town.clips import draw_clip, render_frame
 from pixelwise.data.town.motion import KINDS
 
 SMALL = TownParams(train_clips=4, val_clips=2, test_clips=2, frames=4, width=128, height=96)
@@ -154,7 +154,7 @@ def test_an_instance_keeps_its_number_and_its_class_over_a_clip(items, layers):
 def test_every_split_holds_a_still_stretch_that_differs_by_noise_alone():
     for split in ("train", "val", "test"):
         clip = draw_clip(SMALL, split, KINDS.index("still"))
-        still = [render(clip, "still", split, frame) for frame in range(3)]
+        still = [render_frame(clip, "still", split, frame) for frame in range(3)]
         pictures = np.stack([decode(item.image) for item in still]).astype(int)
         labels = np.stack([decode(item.label) for item in still])
         same = labels[1:] == labels[:-1]
@@ -181,7 +181,7 @@ def test_a_colour_does_not_give_the_class_away(items, layers):
 
 def test_the_longest_drive_ends_before_the_street():
     clip = draw_clip(SMALL.model_copy(update={"frames": 80}), "train", 0)
-    label = decode(render(clip, "drive", "train", 79).label)
+    label = decode(render_frame(clip, "drive", "train", 79).label)
     assert {SKY, ROAD, PAVEMENT} <= set(np.unique(label).tolist())
 
 

@@ -9,7 +9,7 @@ from support.video_sets import write_cityscapes, write_video
 from components import evaluate, ingest, validate
 from components.ingest import IngestParams
 from components.validate import ValidateParams
-from pixelwise.data.examine import Accepted, Rejected, examine, read_pair
+from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item, read_pair
 from pixelwise.data.items import UNLABELLED, Classes, Item, RawData
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import cityscapes
@@ -38,8 +38,8 @@ def test_an_unlabelled_frame_is_read_as_all_void():
 
 def test_a_label_that_is_missing_is_still_an_error_and_not_an_unlabelled_frame():
     raw, unlabelled = items(None), items(UNLABELLED)
-    assert isinstance(examine(raw.items[0], raw, MANY), Rejected)
-    assert isinstance(examine(unlabelled.items[0], unlabelled, MANY), Accepted)
+    assert isinstance(inspect_item(raw.items[0], raw, MANY), Rejected)
+    assert isinstance(inspect_item(unlabelled.items[0], unlabelled, MANY), Accepted)
 
 
 def test_unlabelled_frames_are_ingested_with_their_clips_and_stay_out_of_the_labelled_splits(tmp_path):

@@ -10,7 +10,7 @@ from support.image_sets import noise
 from support.video_sets import write_video
 
 from pixelwise.data import video
-from pixelwise.data.examine import read_pair
+from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.splits import RawSplit
 from pixelwise.errors import DataError
 

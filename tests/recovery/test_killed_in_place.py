@@ -24,7 +24,7 @@ WRITES = ("replace", "fsync")
 def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int = 0) -> None:
     """Train in this process, which dies at the `count`th `write`, before it or, where count is negative, after it."""
     from components import train
-    from pixelwise.data.transforms import AugmentParams
+    from pixelwise.data.augmentation import AugmentParams
     from pixelwise.families.fcn import family as fcn
 
     if write:

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from support.image_sets import mask, noise, png
 
-from pixelwise.data.archives import Limits, unpack
-from pixelwise.data.decoding import LEAST_SIDE, decode, usable_image, values_of_picture
+from pixelwise.data.archives import ArchiveLimits, unpack
+from pixelwise.data.decoding import MIN_SIDE, decode, decode_map_values, decode_usable_image
 from pixelwise.errors import PixelwiseError
 from pixelwise.params import parse, read_section
 
@@ -26,7 +26,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FEW, MANY = 15, 400
 SECONDS = 10
 MOST_PIXELS = 4096
-LIMITS = Limits(total_bytes=2**20, members=50)
+LIMITS = ArchiveLimits(total_bytes=2**20, members=50)
 WILD = (None, True, -1, 0, 1e308, float("nan"), float("inf"), 2**70, "", "\0", "../..", [], {}, [[1]], {"a": 1}, "no")
 
 
@@ -75,13 +75,13 @@ def mutated(content, rng):
 
 
 def try_image(rng, folder):
-    decoded = usable_image(mutated(picture(rng, "image"), rng), MOST_PIXELS)
-    assert min(decoded.size) >= LEAST_SIDE
+    decoded = decode_usable_image(mutated(picture(rng, "image"), rng), MOST_PIXELS)
+    assert min(decoded.size) >= MIN_SIDE
     assert np.asarray(decoded).shape[0] * np.asarray(decoded).shape[1] <= MOST_PIXELS
 
 
 def try_mask(rng, folder):
-    values = values_of_picture("label", mutated(picture(rng, "mask"), rng), MOST_PIXELS)
+    values = decode_map_values("label", mutated(picture(rng, "mask"), rng), MOST_PIXELS)
     assert values.ndim == 2
     assert values.size <= MOST_PIXELS
     assert np.issubdtype(values.dtype, np.integer) or values.dtype == bool

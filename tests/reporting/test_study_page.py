@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.params import parse
-from pixelwise.reporting.sheet import COLUMNS, SheetRow, picture_sheet
+from pixelwise.reporting.comparison_sheet import COLUMNS, SheetRow, draw_sheet
 from pixelwise.studies import plots
 from pixelwise.studies.outcome import Figures, Measured, Outcome, Point, Run, judge_study
 from pixelwise.studies.pages import render_study
@@ -113,7 +113,7 @@ def test_a_sheet_has_as_many_lines_as_its_tiles_need():
 
     def height(tiles: int) -> int:
         row = SheetRow("a picture", [(str(number), tile) for number in range(tiles)])
-        return picture_sheet([row], [("road", (1, 2, 3))]).height
+        return draw_sheet([row], [("road", (1, 2, 3))]).height
 
     assert height(COLUMNS) == height(2)
     assert height(COLUMNS + 1) > height(COLUMNS)

@@ -16,7 +16,7 @@ from support.channel_model import NAMES, channel_picture, write_channel_model
 from support.http_server import encoded, service_of, serving, wait_until
 
 from pixelwise.errors import ModelError, ParamsError
-from pixelwise.reporting.pictures import overlay
+from pixelwise.reporting.label_images import overlay
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file

@@ -9,7 +9,7 @@ import yaml
 from onnx import TensorProto, helper
 from PIL import Image
 
-from pixelwise.reporting.pictures import Palette
+from pixelwise.reporting.label_images import Palette
 from support.image_sets import save
 
 NAMES = ("red", "green", "blue")

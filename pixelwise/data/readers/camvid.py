@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
+from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
-from pixelwise.data.pictures import SUFFIXES
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -34,19 +34,21 @@ def read(root: Path) -> RawData:
     classes.txt (`value name` a line; a name with "void" or "unlabelled" is void) is read where there is one, else the
     values are the 11 classes in their usual order, and 11 is void.
     """
-    folder = locate(root, lambda path: bool(lists(path)), "CamVid's <split>.txt, listing `image label` a line")
+    folder = find_folder(
+        root, lambda path: bool(find_lists(path)), "CamVid's <split>.txt, listing `image label` a line"
+    )
     names = read_names(folder / CLASSES_FILE)
     classes = tuple(name for name in names.values() if not is_void(name))
     indices = {name: index for index, name in enumerate(classes)}
     return RawData(
         name="camvid",
-        classes=Classes(classes, palette_of(classes)),
-        items=[item for file in lists(folder) for item in read_list(file)],
+        classes=Classes(classes, make_palette(classes)),
+        items=[item for file in find_lists(folder) for item in read_list(file)],
         label_values={value: indices.get(name, VOID) for value, name in names.items()},
     )
 
 
-def lists(folder: Path) -> list[Path]:
+def find_lists(folder: Path) -> list[Path]:
     """The split lists in `folder`: text files whose first line is two picture files."""
     return [file for file in sorted(folder.glob("*.txt")) if file.name != CLASSES_FILE and is_list(file)]
 
@@ -67,13 +69,13 @@ def read_list(file: Path) -> list[Item]:
             raise DataError(f"{file.name} line {number}: found {line!r}, expected `image label`")
         # In pairs, because some published lists stand on one line.
         for pair in zip(names[::2], names[1::2], strict=True):
-            image, label = (find(file.parent, name) for name in pair)
-            clip, frame = clip_and_frame(image.stem)
+            image, label = (find_file(file.parent, name) for name in pair)
+            clip, frame = parse_clip_and_frame(image.stem)
             items.append(Item(id=image.stem, split=file.stem, image=image, label=label, clip=clip, frame=frame))
     return items
 
 
-def find(folder: Path, name: str) -> Path:
+def find_file(folder: Path, name: str) -> Path:
     """The file that a list calls `name`: its last two parts under `folder`, with any picture suffix.
 
     The lists that are in use carry the prefix of somebody's machine (/SegNet/CamVid/train/x.png).
@@ -83,7 +85,7 @@ def find(folder: Path, name: str) -> Path:
     return next((candidate for candidate in (path, *others) if candidate.is_file()), path)
 
 
-def clip_and_frame(stem: str) -> tuple[str, int]:
+def parse_clip_and_frame(stem: str) -> tuple[str, int]:
     """("0016E5", 7959) from "0016E5_07959": the video and the frame's number in it; ("", 0) of other names."""
     match = FRAME.fullmatch(stem)
     return (match["clip"], frame_number(match["frame"])) if match else ("", 0)
@@ -108,6 +110,6 @@ def is_void(name: str) -> bool:
     return any(word in name.lower() for word in VOID_NAMES)
 
 
-def palette_of(names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+def make_palette(names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
     """CamVid's colours for its names, and VOC's for others."""
     return tuple(COLOURS.get(name, other) for name, other in zip(names, bit_palette(len(names)), strict=True))

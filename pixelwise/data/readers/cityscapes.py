@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate, subfolders
+from pixelwise.data.archives import find_folder, list_subfolders
 from pixelwise.data.items import UNLABELLED, VOID, Classes, Item, MapFile, RawData, frame_number
 from pixelwise.errors import DataError
 
@@ -51,12 +51,14 @@ def read(root: Path) -> RawData:
     val_frames, unlabelled. Raises DataError where there are no labels.
     """
     what = f"Cityscapes' {LABELS} beside {STILLS} or {SEQUENCES}"
-    folder = locate(root, is_cityscapes, what)
-    splits = [split for split in subfolders(folder / LABELS) if split != UNPUBLISHED]
+    folder = find_folder(root, is_cityscapes, what)
+    splits = [split for split in list_subfolders(folder / LABELS) if split != UNPUBLISHED]
     return RawData(
         name="cityscapes",
         classes=Classes(tuple(CLASSES), tuple(colour for _, colour in CLASSES.values())),
-        items=[item for split in splits for label in labels(folder, split) for item in read_clip(folder, split, label)],
+        items=[
+            item for split in splits for label in find_labels(folder, split) for item in read_clip(folder, split, label)
+        ],
         label_values={**{value: value for value in range(len(CLASSES))}, VOID: VOID},
     )
 
@@ -66,7 +68,7 @@ def is_cityscapes(folder: Path) -> bool:
     return (folder / LABELS).is_dir() and any((folder / images).is_dir() for images in (STILLS, SEQUENCES))
 
 
-def labels(folder: Path, split: str) -> list[Path]:
+def find_labels(folder: Path, split: str) -> list[Path]:
     """The label files of a split, one a frame: as published where both kinds are there."""
     found: dict[str, Path] = {}
     for kind in KINDS:
@@ -89,11 +91,11 @@ def read_clip(folder: Path, split: str, label: Path) -> Iterator[Item]:
         if image.is_file():
             yield Item(f"{name}/{frame:06d}", f"{split}_frames", image, UNLABELLED, clip=name, frame=frame)
     still, moving = (folder / images / place / f"{name}_{STILLS}.png" for images in (STILLS, SEQUENCES))
-    source = MapFile(label, convert=train_ids) if label.stem.endswith(KINDS[0]) else label
+    source = MapFile(label, convert=convert_to_train_ids) if label.stem.endswith(KINDS[0]) else label
     yield Item(name, split, still if still.is_file() else moving, source, clip=name, frame=last)
 
 
-def train_ids(ids: np.ndarray) -> np.ndarray:
+def convert_to_train_ids(ids: np.ndarray) -> np.ndarray:
     """The values of labelIds (H, W) as the 19 train ids and void. Raises DataError at a value that is no id."""
     if (wrong := ids[(ids < -1) | (ids > LAST_ID) & (ids != VOID)]).size:
         raise DataError(f"value {wrong[0]}, but cityscapes has ids 0–{LAST_ID}")

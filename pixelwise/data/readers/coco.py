@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette
-from pixelwise.data.pictures import encode_picture
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 
@@ -23,14 +23,16 @@ def read(root: Path) -> RawData:
     Smaller objects lie over larger ones, crowds are void, and the layer `instance` numbers the objects of a picture.
     Raises DataError where there is no such file, or one is damaged.
     """
-    folder = locate(root, lambda path: any((path / FOLDER).glob(f"{PREFIX}*.json")), f"COCO's {FOLDER}/{PREFIX}*.json")
+    folder = find_folder(
+        root, lambda path: any((path / FOLDER).glob(f"{PREFIX}*.json")), f"COCO's {FOLDER}/{PREFIX}*.json"
+    )
     files = sorted((folder / FOLDER).glob(f"{PREFIX}*.json"))
     parts = {file.stem.removeprefix(PREFIX): read_instances(file) for file in files}
     categories = next(iter(parts.values()))["categories"]
     names = ("background", *(each["name"] for each in sorted(categories, key=lambda each: int(each["id"]))))
     values = {each["id"]: names.index(each["name"]) for each in categories}
     label_values = {**{value: value for value in range(len(names))}, VOID: VOID}
-    return RawData("coco", Classes(names, bit_palette(len(names))), Pictures(folder, parts, values), label_values)
+    return RawData("coco", Classes(names, bit_palette(len(names))), CocoItems(folder, parts, values), label_values)
 
 
 def read_instances(file: Path) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def read_instances(file: Path) -> dict[str, Any]:
     return found
 
 
-class Pictures:
+class CocoItems:
     """The items of all splits, each painted as it is read: a hundred thousand maps need not be held at once."""
 
     def __init__(self, folder: Path, parts: Mapping[str, Mapping[str, Any]], values: Mapping[int, int]) -> None:
@@ -57,20 +59,20 @@ class Pictures:
             for annotation in part["annotations"]:
                 of_image[annotation["image_id"]].append(annotation)
             for image in part["images"]:
-                yield self.item(split, image, of_image[image["id"]])
+                yield self.make_item(split, image, of_image[image["id"]])
 
-    def item(self, split: str, image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> Item:
+    def make_item(self, split: str, image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> Item:
         """One picture with its label and its objects' numbers; without them where an annotation is damaged."""
         id_, file = f"{split}/{Path(image['file_name']).stem}", self.folder / split / image["file_name"]
         try:
-            label, instance = paint(annotations, image["height"], image["width"], self.values)
+            label, instance = paint_maps(annotations, image["height"], image["width"], self.values)
         except (KeyError, TypeError, ValueError):
             # What lacks its label goes to quarantine, and the others come in.
             return Item(id_, split, file, None)
         return Item(id_, split, file, encode_picture(label), layers={"instance": encode_picture(instance)})
 
 
-def paint(
+def paint_maps(
     annotations: Sequence[Mapping[str, Any]], height: int, width: int, values: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The label (H, W) uint8 and the objects' numbers (H, W) uint16, 0 where there is none.
@@ -81,14 +83,14 @@ def paint(
     crowds = [each for each in annotations if each.get("iscrowd")]
     objects = sorted((each for each in annotations if not each.get("iscrowd")), key=lambda each: -each["area"])
     for crowd in crowds:
-        label[mask_of(crowd["segmentation"], height, width)] = VOID
+        label[decode_mask(crowd["segmentation"], height, width)] = VOID
     for number, each in enumerate(objects, start=1):
-        inside = mask_of(each["segmentation"], height, width)
+        inside = decode_mask(each["segmentation"], height, width)
         label[inside], instance[inside] = values[each["category_id"]], number
     return label, instance
 
 
-def mask_of(segmentation: Any, height: int, width: int) -> np.ndarray:
+def decode_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
     """The pixels (H, W) bool of a segmentation: polygons, or run lengths as a list or packed."""
     from pycocotools import mask
 

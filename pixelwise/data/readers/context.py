@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.data.readers import voc
 from pixelwise.documents import read_text
@@ -28,8 +28,8 @@ def read(root: Path) -> RawData:
 
     What is none of the 59 classes is class 0, background: it is learnt and counts.
     """
-    folder = locate(root, is_context, f"PASCAL-Context's {NAMES_FILE} and {LABELS}/<id>.mat")
-    year = locate(root, lambda path: path.name == YEAR and (path / LISTS).is_dir(), f"{YEAR}/{LISTS}")
+    folder = find_folder(root, is_context, f"PASCAL-Context's {NAMES_FILE} and {LABELS}/<id>.mat")
+    year = find_folder(root, lambda path: path.name == YEAR and (path / LISTS).is_dir(), f"{YEAR}/{LISTS}")
     return RawData(
         name="context",
         classes=Classes(NAMES, bit_palette(len(NAMES))),
@@ -38,7 +38,7 @@ def read(root: Path) -> RawData:
             for split in SPLITS
             for id_ in voc.read_ids(year / LISTS / f"{split}.txt")
         ],
-        label_values=label_values(folder / NAMES_FILE),
+        label_values=read_label_values(folder / NAMES_FILE),
     )
 
 
@@ -47,7 +47,7 @@ def is_context(folder: Path) -> bool:
     return (folder / NAMES_FILE).is_file() and (folder / LABELS).is_dir()
 
 
-def label_values(file: Path) -> dict[int, int]:
+def read_label_values(file: Path) -> dict[int, int]:
     """Raw value -> class, from the names of the raw values. Raises DataError where one of the 59 is not among them."""
     values = read_names(file)
     for name in NAMES[1:]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import Classes, Item, MapFile, RawData
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -20,24 +20,24 @@ def read(root: Path) -> RawData:
 
     Raises DataError where there is no list, or a sequence of one has no frames.
     """
-    folder = locate(root, lambda path: any((path / LISTS).glob("*/*.txt")), f"DAVIS's {LISTS}/YEAR/*.txt")
+    folder = find_folder(root, lambda path: any((path / LISTS).glob("*/*.txt")), f"DAVIS's {LISTS}/YEAR/*.txt")
     year = min(path for path in (folder / LISTS).iterdir() if any(path.glob("*.txt")))
     items = [
         item
         for file in sorted(year.glob("*.txt"))
-        for sequence in dict.fromkeys(names_in(file))
-        for item in frames_of(folder, file.stem, sequence)
+        for sequence in dict.fromkeys(read_sequence_names(file))
+        for item in list_frames(folder, file.stem, sequence)
     ]
     return RawData("davis", CLASSES, items, LABEL_VALUES)
 
 
-def names_in(file: Path) -> list[str]:
+def read_sequence_names(file: Path) -> list[str]:
     """The sequences of a list: names alone, or the frames of 2016's full lists."""
     lines = [line.split()[0] for line in read_text(file).splitlines() if line.strip()]
     return [Path(line).parent.name if "." in Path(line).name else Path(line).name for line in lines]
 
 
-def frames_of(folder: Path, split: str, sequence: str) -> list[Item]:
+def list_frames(folder: Path, split: str, sequence: str) -> list[Item]:
     """The frames of one sequence, at the lowest resolution at hand."""
     images = sorted(folder.glob(f"{IMAGES}/*/{sequence}/*.jpg"))
     if not images:
@@ -47,13 +47,19 @@ def frames_of(folder: Path, split: str, sequence: str) -> list[Item]:
     masks = folder / MASKS / resolution / sequence
     return [
         Item(
-            f"{sequence}/{image.stem}", split, image, mask, sequence, frame, {"instance": MapFile(mask, convert=as_ids)}
+            f"{sequence}/{image.stem}",
+            split,
+            image,
+            mask,
+            sequence,
+            frame,
+            {"instance": MapFile(mask, convert=convert_to_ids)},
         )
         for frame, image in enumerate(kept)
         if (mask := masks / f"{image.stem}.png").is_file()
     ]
 
 
-def as_ids(mask: np.ndarray) -> np.ndarray:
+def convert_to_ids(mask: np.ndarray) -> np.ndarray:
     """The ids of a mask as a layer `instance` has them."""
     return mask.astype(np.uint16)

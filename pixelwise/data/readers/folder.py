@@ -15,9 +15,9 @@ from typing import Annotated, NamedTuple
 from annotated_types import Len
 from pydantic import Field
 
-from pixelwise.data.archives import locate, subfolders
+from pixelwise.data.archives import find_folder, list_subfolders
+from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
-from pixelwise.data.pictures import SUFFIXES
 from pixelwise.documents import read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
@@ -44,14 +44,14 @@ class FolderClasses(Params):
 
 def read(root: Path) -> RawData:
     """The data set under `root`. Raises DataError where classes.yaml or the pictures are missing or contradict."""
-    folder = locate(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
+    folder = find_folder(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
     described = read_classes(folder / CLASSES_FILE)
     names = tuple(described.names)
     return RawData(
         name="folder",
         classes=Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names))),
         items=Pairs(list(find_pairs(folder))),
-        label_values=label_values(described, folder / CLASSES_FILE),
+        label_values=map_label_values(described, folder / CLASSES_FILE),
     )
 
 
@@ -65,7 +65,7 @@ def read_classes(file: Path) -> FolderClasses:
     return classes
 
 
-def label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
+def map_label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
     """Mask value -> class index or 255. Raises DataError at an unknown name, or a class called void."""
     if "void" in classes.names:
         raise DataError(f"{file}: names: found void, expected classes alone; values says which value is void")
@@ -88,9 +88,9 @@ class Pair(NamedTuple):
     image: str | None
     mask: str | None
 
-    def item(self) -> Item:
+    def make_item(self) -> Item:
         """The pair as an item; half a pair is left for ingest to name."""
-        clip, digits = clip_of(self.stem), re.search(r"\d+$", self.stem)
+        clip, digits = parse_clip(self.stem), re.search(r"\d+$", self.stem)
         return Item(
             id=f"{self.prefix}{self.stem}",
             split=self.split,
@@ -111,32 +111,32 @@ class Pairs:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Item:
-        return self.pairs[index].item()
+        return self.pairs[index].make_item()
 
     def __iter__(self) -> Iterator[Item]:
-        return (pair.item() for pair in self.pairs)
+        return (pair.make_item() for pair in self.pairs)
 
 
 def find_pairs(folder: Path) -> Iterator[Pair]:
     """The pairs of every split, sorted by path. Raises DataError where there are no pictures."""
-    splits = [name for name in subfolders(folder) if (folder / name / IMAGES).is_dir()]
+    splits = [name for name in list_subfolders(folder) if (folder / name / IMAGES).is_dir()]
     if splits:
         for split in splits:
-            yield from split_pairs(folder / split, split, prefix=f"{split}/")
+            yield from find_split_pairs(folder / split, split, prefix=f"{split}/")
     elif (folder / IMAGES).is_dir():
-        yield from split_pairs(folder, split=None, prefix="")
+        yield from find_split_pairs(folder, split=None, prefix="")
     else:
         raise DataError(f"root {folder}: no {IMAGES} and no <split>/{IMAGES}, expected either")
 
 
-def split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
+def find_split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
     """Pairs under `folder`, in the given split or held out by hash."""
-    images, masks = pictures(folder / IMAGES), pictures(folder / MASKS)
+    images, masks = list_images(folder / IMAGES), list_images(folder / MASKS)
     stems = sorted(images.keys() | masks.keys())
     require_text(folder, [f"{prefix}{stem}" for stem in stems])
-    val = set() if split else held_out({clip_of(stem) or stem for stem in stems})
+    val = set() if split else choose_held_out({parse_clip(stem) or stem for stem in stems})
     for stem in stems:
-        of_split = split or ("val" if (clip_of(stem) or stem) in val else "train")
+        of_split = split or ("val" if (parse_clip(stem) or stem) in val else "train")
         yield Pair(folder, of_split, prefix, stem, images.get(stem), masks.get(stem))
 
 
@@ -149,12 +149,12 @@ def require_text(folder: Path, names: list[str]) -> None:
             raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None
 
 
-def clip_of(stem: str) -> str:
+def parse_clip(stem: str) -> str:
     """The folders in front of a name, "" where it has none."""
     return stem.rpartition("/")[0]
 
 
-def pictures(folder: Path) -> dict[str, str]:
+def list_images(folder: Path) -> dict[str, str]:
     """Path below `folder` without suffix -> the picture file's suffix.
 
     Raises DataError where two differ in suffix only.
@@ -176,7 +176,7 @@ def pictures(folder: Path) -> dict[str, str]:
     return found
 
 
-def held_out(keys: set[str]) -> set[str]:
+def choose_held_out(keys: set[str]) -> set[str]:
     """The tenth of `keys` that becomes val, at least one of two: those of least hash, so that few move as keys come."""
     ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
     return set(ordered[: max(1, round(VAL_SHARE * len(ordered)))]) if len(ordered) > 1 else set()

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import Field
 
-from pixelwise.data.archives import DAMAGE, locate
+from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
 from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
-from pixelwise.data.readers.folder import FolderClasses, held_out, label_values
+from pixelwise.data.readers.folder import FolderClasses, choose_held_out, map_label_values
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 SOURCE_FILE = "huggingface.yaml"
 LAYOUTS = ("metadata.csv", "metadata.jsonl", "*.parquet")
-OURS = {"validation": "val"}
+SPLIT_NAMES = {"validation": "val"}
 
 
-class Source(Params):
+class SourceParams(Params):
     """huggingface.yaml, less its keys of classes.yaml: names, colours and values."""
 
     path: str | None = Field(None, description="organisation/name on the Hub, or a folder; none: that of the file")
@@ -58,14 +58,14 @@ class HuggingFaceItems:
     def __iter__(self) -> Iterator[Item]:
         for split, rows in self.splits.items():
             ids = [f"{split}/{number:06d}" for number in range(len(rows))]
-            val = held_out(set(ids)) if set(self.splits) == {"train"} else set()
+            val = choose_held_out(set(ids)) if set(self.splits) == {"train"} else set()
             for id_, row in zip(ids, rows, strict=True):
                 image, label = row["image"], row["label"]
                 yield Item(
                     id=id_,
                     split="val" if id_ in val else split,
-                    image=encoded(image, self.folders) or b"",
-                    label=MapRows(label) if isinstance(label, list) else encoded(label, self.folders),
+                    image=read_cell(image, self.folders) or b"",
+                    label=MapRows(label) if isinstance(label, list) else read_cell(label, self.folders),
                 )
 
 
@@ -75,14 +75,16 @@ def read(root: Path) -> RawData:
     Raises DataError where it cannot be read, or does not say which column is the label or what its values mean, and
     ParamsError at a bad key of huggingface.yaml.
     """
-    folder = locate(root, is_dataset, f"{SOURCE_FILE} or {', '.join(LAYOUTS)}")
+    folder = find_folder(root, is_dataset, f"{SOURCE_FILE} or {', '.join(LAYOUTS)}")
     file = folder / SOURCE_FILE
     found = read_yaml(file, "`names: [...]`", default={})
-    source = parse(Source, {key: found.pop(key) for key in [*found] if key in Source.model_fields}, str(file))
-    tables = chosen_splits(load(folder, source), source, file)
+    source = parse(
+        SourceParams, {key: found.pop(key) for key in [*found] if key in SourceParams.model_fields}, str(file)
+    )
+    tables = choose_splits(load_splits(folder, source), source, file)
     features = next(iter(tables.values())).features
-    label = label_column(features, source, file)
-    classes = parse(FolderClasses, names_in(features[label], file, found) | found, str(file))
+    label = find_label_column(features, source, file)
+    classes = parse(FolderClasses, read_class_names(features[label], file, found) | found, str(file))
     palette = classes.colours or bit_palette(len(classes.names))
     if len(palette) != len(set(classes.names)):
         raise DataError(f"{file}: names: {len(set(classes.names))} different ones and {len(palette)} colours")
@@ -90,10 +92,10 @@ def read(root: Path) -> RawData:
         name=Path(source.path).name if source.path else "huggingface",
         classes=Classes(tuple(classes.names), tuple(palette)),
         items=HuggingFaceItems(
-            splits={split: columns(table, source.image, label) for split, table in tables.items()},
-            folders=(local_folder(folder, source), *caches()),
+            splits={split: select_columns(table, source.image, label) for split, table in tables.items()},
+            folders=(resolve_local_folder(folder, source), *list_cache_folders()),
         ),
-        label_values=label_values(classes, file),
+        label_values=map_label_values(classes, file),
     )
 
 
@@ -104,14 +106,14 @@ def is_dataset(folder: Path) -> bool:
     )
 
 
-def load(folder: Path, source: Source) -> dict[str, "Dataset"]:
+def load_splits(folder: Path, source: SourceParams) -> dict[str, "Dataset"]:
     """Its name of every split -> its rows. Raises DataError with what the library says."""
     # Read as the library is imported, which is here for the first time.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
     from datasets import load_dataset_builder
 
-    local = local_folder(folder, source)
+    local = resolve_local_folder(folder, source)
     try:
         if local.is_dir():
             require_no_addresses(local)
@@ -131,9 +133,9 @@ def load(folder: Path, source: Source) -> dict[str, "Dataset"]:
         raise DataError(f"data set {source.path or folder}: {shorten(str(cause), 300)}") from None
 
 
-def chosen_splits(tables: Mapping[str, "Dataset"], source: Source, file: Path) -> dict[str, "Dataset"]:
+def choose_splits(tables: Mapping[str, "Dataset"], source: SourceParams, file: Path) -> dict[str, "Dataset"]:
     """Our name of every split that is read -> its rows. Raises DataError at an unknown one, or two of one name."""
-    names = source.splits or {name: OURS.get(name, name) for name in tables}
+    names = source.splits or {name: SPLIT_NAMES.get(name, name) for name in tables}
     for name in names.keys() - tables.keys():
         raise DataError(f"{file}: splits: found {name}, expected any of: {', '.join(tables)}")
     if len(set(names.values())) < len(names):
@@ -158,12 +160,12 @@ def require_inside(folders: Sequence[Path], file: Path, what: str) -> None:
         raise DataError(f"data set {folders[0]}: {what} names {file}, expected files of its own folder")
 
 
-def local_folder(folder: Path, source: Source) -> Path:
+def resolve_local_folder(folder: Path, source: SourceParams) -> Path:
     """Where the data set lies that `folder` describes; no such folder, where it is one of the Hub."""
     return (folder / (source.path or "")).resolve()
 
 
-def caches() -> list[Path]:
+def list_cache_folders() -> list[Path]:
     """Where the library keeps what it downloads and unpacks."""
     from datasets.config import DOWNLOADED_DATASETS_PATH
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -171,26 +173,26 @@ def caches() -> list[Path]:
     return [Path(folder).resolve() for folder in (DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE)]
 
 
-def label_column(features: "Features", source: Source, file: Path) -> str:
+def find_label_column(features: "Features", source: SourceParams, file: Path) -> str:
     """The column of the labels. Raises DataError where columns are missing, or it is not the only one it could be."""
     from datasets import Image
 
     pictures = [name for name, feature in features.items() if isinstance(feature, Image)]
     if source.image not in pictures:
-        raise DataError(f"{file}: image: found {source.image}, expected a column of images: {listed(pictures)}")
-    maps = [name for name in features if name != source.image and (name in pictures or mask_names(features[name]))]
+        raise DataError(f"{file}: image: found {source.image}, expected a column of images: {join_names(pictures)}")
+    maps = [name for name in features if name != source.image and (name in pictures or read_mask_names(features[name]))]
     label = source.label or (maps[0] if len(maps) == 1 else "none")
     if label not in maps:
-        raise DataError(f"{file}: label: found {label}, expected a column of label maps: {listed(maps)}")
+        raise DataError(f"{file}: label: found {label}, expected a column of label maps: {join_names(maps)}")
     return label
 
 
-def listed(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """`names` for a message; how to have one, where there are none."""
     return ", ".join(names) or "there is none, which metadata.csv would call <column>_file_name"
 
 
-def mask_names(feature: Any) -> list[str] | None:
+def read_mask_names(feature: Any) -> list[str] | None:
     """The names of a column of maps of ClassLabel, rows of numbers; None for any other column."""
     from datasets import ClassLabel
 
@@ -198,15 +200,15 @@ def mask_names(feature: Any) -> list[str] | None:
     return list(inner.names) if isinstance(inner, ClassLabel) else None
 
 
-def names_in(feature: Any, file: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+def read_class_names(feature: Any, file: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """The names of the classes as the label's own column says. Raises DataError where nothing does."""
-    names = mask_names(feature)
+    names = read_mask_names(feature)
     if names is None and "names" not in found:
         raise DataError(f"{file}: names: missing, expected what the values 0, 1, … of the column of labels mean")
     return {"names": names}
 
 
-def columns(table: "Dataset", image: str, label: str) -> "Dataset":
+def select_columns(table: "Dataset", image: str, label: str) -> "Dataset":
     """`table` with the columns image and label alone, pictures left encoded."""
     from datasets import Image
 
@@ -217,7 +219,7 @@ def columns(table: "Dataset", image: str, label: str) -> "Dataset":
     return chosen
 
 
-def encoded(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
+def read_cell(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
     """A cell of a row as ingest takes it: a path, or the bytes of a picture; None where it is empty.
 
     Raises DataError where its path leads out of the `folders`.
@@ -235,5 +237,5 @@ def encoded(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
     try:
         with zipfile.ZipFile(path) as opened:
             return opened.read(inside.removeprefix("zip://"))
-    except (KeyError, *DAMAGE):
+    except (KeyError, *DAMAGE_ERRORS):
         return b""

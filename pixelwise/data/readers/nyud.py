@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, Map, MapFile, RawData, bit_palette
-from pixelwise.data.readers.voc import disjoint, read_ids
+from pixelwise.data.readers.voc import make_disjoint, read_ids
 
 NAMES = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture"),
@@ -28,9 +28,9 @@ def read(root: Path) -> RawData:
     train (381) and val (414) are together the thesis's 795 training pictures, test its 654. Raises DataError where the
     lists or the labels are missing.
     """
-    folder = locate(root, is_nyud, f"NYUDv2's {LABELS}/img_<id>.mat, beside train.txt and test.txt of ids")
+    folder = find_folder(root, is_nyud, f"NYUDv2's {LABELS}/img_<id>.mat, beside train.txt and test.txt of ids")
     files = {split: folder / f"{split}.txt" for split in LISTS}
-    splits = disjoint({split: read_ids(file) for split, file in files.items() if file.is_file()})
+    splits = make_disjoint({split: read_ids(file) for split, file in files.items() if file.is_file()})
     return RawData(
         name="nyud",
         classes=Classes(NAMES, bit_palette(len(NAMES))),
@@ -46,22 +46,22 @@ def is_nyud(folder: Path) -> bool:
 
 def list_items(folder: Path, split: str, ids: list[str]) -> Iterator[Item]:
     """The pictures of one list."""
-    images, depth, hha = (place(folder, name) for name in (IMAGES, DEPTH, HHA))
+    images, depth, hha = (find_layer_folder(folder, name) for name in (IMAGES, DEPTH, HHA))
     for id_ in ids:
         layers: dict[str, Map] = {}
         if depth.is_dir():
-            layers["depth"] = MapFile(depth / f"img_{id_}.png", convert=centimetres)
+            layers["depth"] = MapFile(depth / f"img_{id_}.png", convert=convert_to_centimetres)
         if hha.is_dir():
             layers["hha"] = hha / f"img_{id_}.png"
         label = MapFile(folder / LABELS / f"img_{id_}.mat", FIELD)
         yield Item(id_, split, images / f"img_{id_}.png", label, layers=layers)
 
 
-def place(folder: Path, name: Path) -> Path:
+def find_layer_folder(folder: Path, name: Path) -> Path:
     """The folder `name`, which the published copies have below data/ or beside the lists."""
     return folder / "data" / name if (folder / "data" / name).is_dir() else folder / name
 
 
-def centimetres(millimetres: np.ndarray) -> np.ndarray:
+def convert_to_centimetres(millimetres: np.ndarray) -> np.ndarray:
     """Depth (H, W) uint16 as the Kinect's files have it, in centimetres; 0, unknown, stays 0."""
     return np.rint(millimetres / 10).astype(np.uint16)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pixelwise.data.archives import locate, subfolders
-from pixelwise.data.decoding import MAX_PIXELS, decode, shape
+from pixelwise.data.archives import find_folder, list_subfolders
+from pixelwise.data.decoding import MAX_PIXELS, decode, format_size
+from pixelwise.data.image_codec import FORMATS, SUFFIXES, convert_to_rgb, encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
-from pixelwise.data.pictures import FORMATS, SUFFIXES, encode_picture, rgb
-from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, is_nyud, place
-from pixelwise.data.readers.voc import disjoint, read_ids
+from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, find_layer_folder, is_nyud
+from pixelwise.data.readers.voc import make_disjoint, read_ids
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -30,9 +30,11 @@ def read(root: Path) -> RawData:
     Likewise of every split that has a list of raw frames. Raises DataError where the lists, the labels or the raw
     frames are missing, or a list does not go with the other.
     """
-    folder = locate(root, is_clips, f"NYUDv2's {LABELS}, {RAW}/<scene>/r-….ppm and test_rawImages.txt beside test.txt")
+    folder = find_folder(
+        root, is_clips, f"NYUDv2's {LABELS}, {RAW}/<scene>/r-….ppm and test_rawImages.txt beside test.txt"
+    )
     listed = {split: read_places(folder, split) for split in LISTS if (folder / RAW_LIST.format(split)).is_file()}
-    splits = disjoint({split: list(places) for split, places in listed.items()})
+    splits = make_disjoint({split: list(places) for split, places in listed.items()})
     places = {split: {id_: listed[split][id_] for id_ in ids} for split, ids in splits.items()}
     return RawData(
         name="nyud_clips",
@@ -65,42 +67,42 @@ def read_places(folder: Path, split: str) -> dict[str, tuple[str, str]]:
 def read_split(folder: Path, split: str, places: dict[str, tuple[str, str]]) -> Iterator[Item]:
     """The clips of a split. Raises DataError where a scene lacks the frame that was labelled."""
     ids = {scene_and_frame: id_ for id_, scene_and_frame in places.items()}
-    present = set(subfolders(folder / RAW))
+    present = set(list_subfolders(folder / RAW))
     for scene in sorted({scene for scene, _ in ids}):
-        frames = raw_frames(folder / RAW / scene) if scene in present else []
+        frames = list_raw_frames(folder / RAW / scene) if scene in present else []
         for name in sorted(name for other, name in ids if other == scene):
             if name not in {file.stem for file in frames}:
                 raise DataError(f"{RAW}/{scene}: no frame {name}, expected it from {RAW_LIST.format(split)}")
         for number, file in enumerate(frames):
             id_ = ids.get((scene, file.stem))
             if id_ is None:
-                yield unlabelled(split, scene, number, file)
+                yield make_unlabelled_item(split, scene, number, file)
             else:
-                yield labelled(folder, split, scene, number, id_)
+                yield make_labelled_item(folder, split, scene, number, id_)
 
 
-def raw_frames(scene: Path) -> list[Path]:
+def list_raw_frames(scene: Path) -> list[Path]:
     """The colour frames of a scene in the order of their time."""
     found = [(match, file) for file in scene.iterdir() if (match := FRAME.fullmatch(file.stem))]
     frames = [(float(match[1]), file) for match, file in found if file.suffix.lower() in (".ppm", *SUFFIXES)]
     return [file for _, file in sorted(frames)]
 
 
-def labelled(folder: Path, split: str, scene: str, number: int, id_: str) -> Item:
+def make_labelled_item(folder: Path, split: str, scene: str, number: int, id_: str) -> Item:
     """A labelled picture, as NYUDv2 publishes it already cropped, at its place in the clip."""
     label = MapFile(folder / LABELS / f"img_{id_}.mat", FIELD)
-    return Item(id_, split, place(folder, IMAGES) / f"img_{id_}.png", label, clip=scene, frame=number)
+    return Item(id_, split, find_layer_folder(folder, IMAGES) / f"img_{id_}.png", label, clip=scene, frame=number)
 
 
-def unlabelled(split: str, scene: str, number: int, file: Path) -> Item:
+def make_unlabelled_item(split: str, scene: str, number: int, file: Path) -> Item:
     """A raw frame that nobody labelled."""
-    image = ImagePart(file, partial(cropped, file))
+    image = ImagePart(file, partial(read_cropped_frame, file))
     return Item(f"{scene}/{file.stem}", f"{split}_frames", image, UNLABELLED, clip=scene, frame=number)
 
 
-def cropped(file: Path) -> bytes:
+def read_cropped_frame(file: Path) -> bytes:
     """The labelled part of a raw frame, as PNG. Raises DataError where the file is no whole frame of the Kinect."""
     frame = decode(file.read_bytes(), MAX_PIXELS, ("PPM", *FORMATS))
     if frame.size != SIZE:
-        raise DataError(f"size {shape(frame.size)}, expected {shape(SIZE)}")
-    return encode_picture(rgb(frame.crop(BOX)))
+        raise DataError(f"size {format_size(frame.size)}, expected {format_size(SIZE)}")
+    return encode_picture(convert_to_rgb(frame.crop(BOX)))

@@ -31,20 +31,20 @@ def read_mval(root: Path) -> RawData:
 
     Other objects of a picture, of the same category too, have no mask and count as background.
     """
-    rows = rows_of(root, ("id", "category"))
+    rows = read_index(root, ("id", "category"))
     names = ("background", *sorted({row["category"] for row in rows}))
     classes = Classes(names, bit_palette(len(names)))
-    items = [object_item(root, row["id"], "val", names.index(row["category"])) for row in rows]
-    return RawData("coco_mval", classes, items, same(names))
+    items = [make_object_item(root, row["id"], "val", names.index(row["category"])) for row in rows]
+    return RawData("coco_mval", classes, items, make_identity_values(names))
 
 
 def read_frames(root: Path) -> RawData:
     """davis_frames under `root`: the objects of a frame are one class; the last sequences are the split val."""
-    rows = rows_of(root, ("id", "sequence"))
+    rows = read_index(root, ("id", "sequence"))
     kept = sorted({row["sequence"] for row in rows})[-VAL_SEQUENCES:]
     classes = Classes(("background", "object"), bit_palette(2))
-    items = [frame_item(root, row, "val" if row["sequence"] in kept else "train", 1) for row in rows]
-    return RawData("davis_frames", classes, items, same(classes.names))
+    items = [make_frame_item(root, row, "val" if row["sequence"] in kept else "train", 1) for row in rows]
+    return RawData("davis_frames", classes, items, make_identity_values(classes.names))
 
 
 def read_together(root: Path) -> RawData:
@@ -55,21 +55,23 @@ def read_together(root: Path) -> RawData:
     """
     first, second, third = (root / part for part in PARTS)
     stills, frames = voc.read(first), read_frames(third)
-    rows = rows_of(second, ("id", "category"))
+    rows = read_index(second, ("id", "category"))
     named = {row["category"]: IN_VOC.get(row["category"], row["category"]) for row in rows}
     names = (*voc.NAMES, *sorted(set(named.values()) - set(voc.NAMES)), "object")
     items = [
-        *(renamed(item, "voc", "val" if item.split == "val" else "train") for item in stills.items),
-        *(object_item(second, row["id"], "train", names.index(named[row["category"]]), "coco/") for row in rows),
+        *(rename_item(item, "voc", "val" if item.split == "val" else "train") for item in stills.items),
+        *(make_object_item(second, row["id"], "train", names.index(named[row["category"]]), "coco/") for row in rows),
         *(
-            frame_item(third, row, item.split, len(names) - 1, "davis/")
-            for row, item in zip(rows_of(third, ("id", "sequence")), frames.items, strict=True)
+            make_frame_item(third, row, item.split, len(names) - 1, "davis/")
+            for row, item in zip(read_index(third, ("id", "sequence")), frames.items, strict=True)
         ),
     ]
-    return RawData("guided", Classes(names, bit_palette(len(names))), items, {**same(names), VOID: VOID})
+    return RawData(
+        "guided", Classes(names, bit_palette(len(names))), items, {**make_identity_values(names), VOID: VOID}
+    )
 
 
-def rows_of(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_index(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of the index. Raises DataError where it is missing or lacks a column."""
     file = root / INDEX
     try:
@@ -82,28 +84,28 @@ def rows_of(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def object_item(root: Path, id_: str, split: str, value: int, prefix: str = "") -> Item:
+def make_object_item(root: Path, id_: str, split: str, value: int, prefix: str = "") -> Item:
     """The item whose mask's pixels are the class `value`."""
     image, mask = root / "images" / f"{id_}.jpg", root / "masks" / f"{id_}.png"
-    return Item(prefix + id_, split, image, MapFile(mask, convert=to_value(value)))
+    return Item(prefix + id_, split, image, MapFile(mask, convert=make_converter(value)))
 
 
-def frame_item(root: Path, row: Mapping[str, str], split: str, value: int, prefix: str = "") -> Item:
+def make_frame_item(root: Path, row: Mapping[str, str], split: str, value: int, prefix: str = "") -> Item:
     """A frame of a clip, all its objects as the class `value`; ids number the frames."""
-    item = object_item(root, row["id"], split, value, prefix)
+    item = make_object_item(root, row["id"], split, value, prefix)
     return Item(item.id, split, item.image, item.label, row["sequence"], int(row["id"]))
 
 
-def renamed(item: Item, prefix: str, split: str) -> Item:
+def rename_item(item: Item, prefix: str, split: str) -> Item:
     """`item` under a name that no other part has."""
     return Item(f"{prefix}/{item.id}", split, item.image, item.label)
 
 
-def to_value(value: int) -> Callable[[np.ndarray], np.ndarray]:
+def make_converter(value: int) -> Callable[[np.ndarray], np.ndarray]:
     """What turns a mask, non-zero on the object, into a label of the class `value`."""
     return lambda mask: np.where(mask > 0, value, 0).astype(np.uint8)
 
 
-def same(names: Sequence[str]) -> dict[int, int]:
+def make_identity_values(names: Sequence[str]) -> dict[int, int]:
     """Labels that hold the classes already."""
     return {value: value for value in range(len(names))}

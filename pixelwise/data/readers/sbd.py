@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import Item, MapFile, RawData
 from pixelwise.data.readers import voc
 from pixelwise.errors import DataError
@@ -19,7 +19,7 @@ def read(root: Path) -> RawData:
     seg11valid, the 736 pictures of the thesis. Without VOC, or without a label of it, val is SBD's own. Where the
     objects of all pictures are there, the layer `instance` numbers them. Raises DataError where the lists are missing.
     """
-    folder = locate(root, is_sbd, "SBD's dataset folder, with img, cls, train.txt and val.txt")
+    folder = find_folder(root, is_sbd, "SBD's dataset folder, with img, cls, train.txt and val.txt")
     ids = voc.read_ids(folder / "train.txt")
     year = find_voc(root)
     val = read_voc_val(year, ids) if year else []
@@ -27,10 +27,10 @@ def read(root: Path) -> RawData:
         val = list_items(folder, "val", voc.read_ids(folder / "val.txt"))
 
     def find(item: Item) -> MapFile:
-        own = MapFile(folder / OBJECTS / f"{item.id}.mat", OBJECT_FIELD, voc.as_ids)
-        return voc.object_file(year, item) if year and isinstance(item.label, Path) else own
+        own = MapFile(folder / OBJECTS / f"{item.id}.mat", OBJECT_FIELD, voc.convert_to_ids)
+        return voc.find_object_file(year, item) if year and isinstance(item.label, Path) else own
 
-    items = voc.with_objects([*list_items(folder, "train", ids), *val], find)
+    items = voc.add_objects([*list_items(folder, "train", ids), *val], find)
     return RawData("sbd", voc.CLASSES, items, voc.LABEL_VALUES)
 
 
@@ -57,4 +57,6 @@ def find_voc(root: Path) -> Path | None:
 def read_voc_val(year: Path, train: Sequence[str]) -> list[Item]:
     """VOC's val without the pictures `train`, which SBD took from val as well."""
     taken = set(train)
-    return voc.labelled(year, "val", [id_ for id_ in voc.read_ids(year / voc.LISTS / "val.txt") if id_ not in taken])
+    return voc.list_labelled_items(
+        year, "val", [id_ for id_ in voc.read_ids(year / voc.LISTS / "val.txt") if id_ not in taken]
+    )

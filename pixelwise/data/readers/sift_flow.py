@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -28,13 +28,13 @@ def read(root: Path) -> RawData:
 
     Raises DataError where the folders or the test list are missing.
     """
-    folder = locate(root, lambda path: (path / LABELS).is_dir(), f"SIFT Flow's {LABELS}")
+    folder = find_folder(root, lambda path: (path / LABELS).is_dir(), f"SIFT Flow's {LABELS}")
     test = read_test_list(folder)
     train = sorted({file.stem for file in (folder / IMAGES).glob("*.jpg")} - {*test, *UNLABELLED})
     return RawData(
         name="sift_flow",
         classes=Classes(NAMES, bit_palette(len(NAMES))),
-        items=[item_of(folder, split, id_) for split, ids in (("train", train), ("test", test)) for id_ in ids],
+        items=[make_item(folder, split, id_) for split, ids in (("train", train), ("test", test)) for id_ in ids],
         label_values={0: VOID, **{index + 1: index for index in range(len(NAMES))}},
     )
 
@@ -51,14 +51,14 @@ def read_test_list(folder: Path) -> list[str]:
     raise DataError(f"{folder}: no list of test pictures, expected {' or '.join(TEST_LISTS)}")
 
 
-def item_of(folder: Path, split: str, id_: str) -> Item:
+def make_item(folder: Path, split: str, id_: str) -> Item:
     """One picture and both its labels."""
-    geometry = MapFile(folder / GEOMETRIES / f"{id_}.mat", FIELD, geometry_of)
+    geometry = MapFile(folder / GEOMETRIES / f"{id_}.mat", FIELD, convert_geometry)
     label = MapFile(folder / LABELS / f"{id_}.mat", FIELD)
     return Item(id_, split, folder / IMAGES / f"{id_}.jpg", label, layers={"geometry": geometry})
 
 
-def geometry_of(values: np.ndarray) -> np.ndarray:
+def convert_geometry(values: np.ndarray) -> np.ndarray:
     """-1 and 0 -> void, 1 sky, 2 horizontal, 3 vertical -> 0, 1, 2 (H, W) uint8. Raises DataError at other values."""
     if (wrong := values[(values < -1) | (values > len(GEOMETRY))]).size:
         raise DataError(f"value {wrong[0]}, but sift_flow has geometry 1–{len(GEOMETRY)} and -1, 0 (void)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.archives import locate
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -34,17 +34,17 @@ def read(root: Path) -> RawData:
     """
     folder = find_year(root)
     splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
-    items = [item for split, ids in disjoint(splits).items() for item in labelled(folder, split, ids)]
-    items = with_objects(items, lambda item: object_file(folder, item))
+    items = [item for split, ids in make_disjoint(splits).items() for item in list_labelled_items(folder, split, ids)]
+    items = add_objects(items, lambda item: find_object_file(folder, item))
     return RawData(name="voc", classes=CLASSES, items=items, label_values=LABEL_VALUES)
 
 
-def object_file(folder: Path, item: Item) -> MapFile:
+def find_object_file(folder: Path, item: Item) -> MapFile:
     """Where a picture's objects are numbered."""
-    return MapFile(folder / OBJECTS / f"{item.id}.png", convert=as_ids)
+    return MapFile(folder / OBJECTS / f"{item.id}.png", convert=convert_to_ids)
 
 
-def with_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list[Item]:
+def add_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list[Item]:
     """`items` with what `find` gives as the layer `instance`; as they are where one has no such file."""
     files = [find(item) for item in items]
     if not all(file.path.is_file() for file in files):
@@ -52,14 +52,14 @@ def with_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list
     return [replace(item, layers={"instance": file}) for item, file in zip(items, files, strict=True)]
 
 
-def as_ids(objects: np.ndarray) -> np.ndarray:
+def convert_to_ids(objects: np.ndarray) -> np.ndarray:
     """The numbers of a map of objects, as the layer `instance` has them; its void belongs to none."""
     return np.where(objects == VOID, 0, objects).astype(np.uint16)
 
 
 def find_year(root: Path) -> Path:
     """The folder of a year nearest to `root`, of several the first. Raises DataError where there is none."""
-    return locate(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
+    return find_folder(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
 
 
 def read_ids(file: Path) -> list[str]:
@@ -71,7 +71,7 @@ def read_ids(file: Path) -> list[str]:
     return ids
 
 
-def disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
+def make_disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
     """`splits` with every id only in the shortest list that names it, in the order of `splits`; no empty lists."""
     owner: dict[str, str] = {}
     for split, ids in sorted(splits.items(), key=lambda pair: len(pair[1])):
@@ -81,7 +81,7 @@ def disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
     return {split: ids for split, ids in left.items() if ids}
 
 
-def labelled(folder: Path, split: str, ids: list[str]) -> list[Item]:
+def list_labelled_items(folder: Path, split: str, ids: list[str]) -> list[Item]:
     """The items of a split; none where no label of it was published."""
     labels = [find_label(folder, id_) for id_ in ids]
     if not any(label.is_file() for label in labels):

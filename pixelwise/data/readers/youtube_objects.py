@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixelwise.data.archives import locate
-from pixelwise.data.decoding import MAX_PIXELS, usable_image
+from pixelwise.data.archives import find_folder
+from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
+from pixelwise.data.image_codec import convert_to_rgb, encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, frame_number
-from pixelwise.data.pictures import encode_picture, rgb
 from pixelwise.data.readers import voc
 
 OBJECTS = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
@@ -31,17 +31,17 @@ def read(root: Path) -> RawData:
     a longer side of 500. Raises DataError where there are no masks.
     """
     what = f"YouTube-Objects' {VIDEOS} of frames and {MASKS} of masks"
-    folder = locate(root, lambda path: (path / VIDEOS).is_dir() and (path / MASKS).is_dir(), what)
+    folder = find_folder(root, lambda path: (path / VIDEOS).is_dir() and (path / MASKS).is_dir(), what)
     colours = tuple(voc.CLASSES.palette[voc.NAMES.index(name)] for name in NAMES)
     return RawData(
         name="youtube_objects",
         classes=Classes(NAMES, colours),
-        items=[item for name in OBJECTS for shot in shots(folder, name) for item in read_shot(folder, name, shot)],
+        items=[item for name in OBJECTS for shot in find_shots(folder, name) for item in read_shot(folder, name, shot)],
         label_values={value: value for value in range(len(NAMES))},
     )
 
 
-def shots(folder: Path, name: str) -> list[Path]:
+def find_shots(folder: Path, name: str) -> list[Path]:
     """Where the annotated shots of a class lie, below both the videos and the masks."""
     found = (folder / MASKS).glob(f"{name}/data/*/shots/*/labels")
     return sorted(labels.parent.relative_to(folder / MASKS) for labels in found)
@@ -58,35 +58,35 @@ def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
     for frame in sorted(images.keys() | masks.keys()):
         # Of a mask without its frame, the file that ingest shall miss.
         file = images.get(frame, folder / VIDEOS / shot / f"frame{frame:04d}.jpg")
-        mask = mask_file(masks[frame], name) if frame in masks else None
+        mask = make_mask_file(masks[frame], name) if frame in masks else None
         yield Item(
             id=f"{clip}/{frame:04d}",
             split=SPLIT if mask else FRAMES_SPLIT,
-            image=ImagePart(file, partial(resized, file)),
+            image=ImagePart(file, partial(read_resized_frame, file)),
             label=mask or UNLABELLED,
             clip=clip,
             frame=frame,
         )
 
 
-def mask_file(file: Path, name: str) -> MapFile:
+def make_mask_file(file: Path, name: str) -> MapFile:
     """A mask of the class `name`."""
-    return MapFile(file, convert=partial(object_mask, NAMES.index(name)), is_lossy=True)
+    return MapFile(file, convert=partial(convert_mask, NAMES.index(name)), is_lossy=True)
 
 
-def resized(file: Path) -> bytes:
+def read_resized_frame(file: Path) -> bytes:
     """The picture of `file` with a longer side of 500, as PNG. Raises DataError where it cannot be used."""
-    picture = Image.fromarray(rgb(usable_image(file.read_bytes(), MAX_PIXELS)))
-    return encode_picture(np.array(picture.resize(fitted(picture.size), Image.Resampling.BILINEAR)))
+    picture = Image.fromarray(convert_to_rgb(decode_usable_image(file.read_bytes(), MAX_PIXELS)))
+    return encode_picture(np.array(picture.resize(fit_size(picture.size), Image.Resampling.BILINEAR)))
 
 
-def object_mask(value: int, stored: np.ndarray) -> np.ndarray:
+def convert_mask(value: int, stored: np.ndarray) -> np.ndarray:
     """The stored JPEG mask (H, W) uint8 as `value` and 0, with a longer side of 500."""
     mask = Image.fromarray(np.where(stored > THRESHOLD, value, 0).astype(np.uint8))
-    return np.array(mask.resize(fitted(mask.size), Image.Resampling.NEAREST))
+    return np.array(mask.resize(fit_size(mask.size), Image.Resampling.NEAREST))
 
 
-def fitted(size: tuple[int, int]) -> tuple[int, int]:
+def fit_size(size: tuple[int, int]) -> tuple[int, int]:
     """`size` (width, height) scaled to a longer side of 500, the other rounded down."""
     width, height = (max(1, side * LONGER_SIDE // max(size)) for side in size)
     return width, height

@@ -9,7 +9,7 @@ from pixelwise.data.town import facades
 from pixelwise.data.town.classes import BUILDING
 from pixelwise.data.town.facades import Style
 from pixelwise.data.town.raster import Quad
-from pixelwise.data.town.texture import Texture, plain, with_alpha
+from pixelwise.data.town.texture import Texture, add_alpha, make_plain
 
 UP = np.array([0.0, 1.0, 0.0])
 
@@ -43,30 +43,32 @@ class House:
         return self.corner + np.array([0 * right, right, right + back, back])
 
 
-def upright(left: np.ndarray, right: np.ndarray, bottom: float, top: float, texture: Texture, label: int) -> Quad:
+def make_wall_quad(
+    left: np.ndarray, right: np.ndarray, bottom: float, top: float, texture: Texture, label: int
+) -> Quad:
     """A wall over the ground from `left` to `right` as seen from its front."""
     return Quad(left + top * UP, right - left, (bottom - top) * UP, texture, label)
 
 
-def house_quads(rng: np.random.Generator, house: House) -> list[Quad]:
+def make_house_quads(rng: np.random.Generator, house: House) -> list[Quad]:
     """Everything of a house that can be seen from the street."""
-    front = facades.facade(rng, house.style, house.width, house.height, house.scale)
-    side = facades.wall(rng, house.style, house.depth, house.height, house.scale / 2)
+    front = facades.draw_facade(rng, house.style, house.width, house.height, house.scale)
+    side = facades.draw_wall(rng, house.style, house.depth, house.height, house.scale / 2)
     a, b, c, d = house.footprint()
-    sides = Texture.of(with_gable(side, house) if house.roof == "eaves" else side)
-    fronts = Texture.of(with_gable(front, house) if house.roof == "gable" else front)
+    sides = Texture.from_picture(add_gable(side, house) if house.roof == "eaves" else side)
+    fronts = Texture.from_picture(add_gable(front, house) if house.roof == "gable" else front)
     front_top = house.height + (house.rise if house.roof == "gable" else 0)
     side_top = house.height + (house.rise if house.roof == "eaves" else 0)
     quads = [
-        upright(a, b, 0, front_top, fronts, BUILDING),
-        upright(b, c, 0, side_top, sides, BUILDING),
-        upright(d, a, 0, side_top, sides, BUILDING),
+        make_wall_quad(a, b, 0, front_top, fronts, BUILDING),
+        make_wall_quad(b, c, 0, side_top, sides, BUILDING),
+        make_wall_quad(d, a, 0, side_top, sides, BUILDING),
     ]
-    quads += cornice(house) if house.roof == "flat" else slopes(rng, house) + chimney(rng, house)
-    return quads + (awnings(rng, house) if house.style.is_shop else [])
+    quads += make_cornice(house) if house.roof == "flat" else make_roof_slopes(rng, house) + make_chimney(rng, house)
+    return quads + (make_awnings(rng, house) if house.style.is_shop else [])
 
 
-def with_gable(picture: Image.Image, house: House) -> np.ndarray:
+def add_gable(picture: Image.Image, house: House) -> np.ndarray:
     """`picture` of a wall with the triangle under the roof on top, (H, W, 4); clear beside the triangle."""
     width, height = picture.size
     extra = max(round(height * house.rise / house.height), 1)
@@ -80,10 +82,10 @@ def with_gable(picture: Image.Image, house: House) -> np.ndarray:
     tall.paste(picture, (0, extra))
     ImageDraw.Draw(tall).ellipse((width * 0.46, extra * 0.5, width * 0.54, extra * 0.5 + width * 0.08), (60, 66, 74))
     tall.putalpha(cover)
-    return with_alpha(np.asarray(tall))
+    return add_alpha(np.asarray(tall))
 
 
-def slopes(rng: np.random.Generator, house: House) -> list[Quad]:
+def make_roof_slopes(rng: np.random.Generator, house: House) -> list[Quad]:
     """The two slopes of a gabled roof, standing out over the walls a little."""
     over = 0.3
     if house.roof == "eaves":
@@ -94,7 +96,9 @@ def slopes(rng: np.random.Generator, house: House) -> list[Quad]:
         start = house.corner + house.along * house.width - house.inwards * over
     fall = 1 + over / span
     length = float(np.hypot(span, house.rise) * fall)
-    texture = Texture.of(facades.roof(rng, house.style, float(np.linalg.norm(eaves)), length, house.scale / 2))
+    texture = Texture.from_picture(
+        facades.draw_roof(rng, house.style, float(np.linalg.norm(eaves)), length, house.scale / 2)
+    )
     ridge = start + run + UP * (house.height + house.rise)
     down = UP * -house.rise
     return [
@@ -103,7 +107,7 @@ def slopes(rng: np.random.Generator, house: House) -> list[Quad]:
     ]
 
 
-def block(
+def make_box_sides(
     corner: np.ndarray, along: np.ndarray, deep: np.ndarray, height: float, texture: Texture, label: int
 ) -> list[Quad]:
     """The four upright sides of a box over `corner`, which keeps its own height above the ground."""
@@ -114,27 +118,32 @@ def block(
     ]
 
 
-def chimney(rng: np.random.Generator, house: House) -> list[Quad]:
+def make_chimney(rng: np.random.Generator, house: House) -> list[Quad]:
     """One chimney near the ridge."""
     at = house.corner + house.along * house.width * rng.uniform(0.15, 0.75) + house.inwards * house.depth * 0.42
     base = at + UP * (house.height + house.rise * 0.5)
-    return block(
-        base, house.along * 0.9, house.inwards * 0.6, house.rise * 0.5 + 0.9, plain(house.style.wall * 0.8), BUILDING
+    return make_box_sides(
+        base,
+        house.along * 0.9,
+        house.inwards * 0.6,
+        house.rise * 0.5 + 0.9,
+        make_plain(house.style.wall * 0.8),
+        BUILDING,
     )
 
 
-def cornice(house: House) -> list[Quad]:
+def make_cornice(house: House) -> list[Quad]:
     """A flat roof's edge, standing out over the front."""
     base = house.corner - house.inwards * 0.25 + UP * (house.height - 0.15)
     deep = house.inwards * (house.depth + 0.3)
-    return block(base, house.along * house.width, deep, 0.55, plain(house.style.wall * 0.9), BUILDING)
+    return make_box_sides(base, house.along * house.width, deep, 0.55, make_plain(house.style.wall * 0.9), BUILDING)
 
 
-def awnings(rng: np.random.Generator, house: House) -> list[Quad]:
+def make_awnings(rng: np.random.Generator, house: House) -> list[Quad]:
     """Cloth over the shop window, reaching over the pavement; some shops have none."""
     if rng.random() < 0.35:
         return []
     out = -house.inwards * rng.uniform(0.8, 1.3)
     top = house.corner + house.along * 0.3 + UP * (facades.STOREY - 0.7)
-    texture = Texture.of(facades.awning(house.style, house.width - 0.6))
+    texture = Texture.from_picture(facades.draw_awning(house.style, house.width - 0.6))
     return [Quad(top, house.along * (house.width - 0.6), out - UP * 0.55, texture, BUILDING)]

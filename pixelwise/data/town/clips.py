@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from pixelwise.data import hha
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import Item, RawData
-from pixelwise.data.pictures import encode_picture
 from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import CLASSES, VOID
 from pixelwise.data.town.ground import Ground, draw_ground
@@ -17,9 +17,9 @@ from pixelwise.data.town.layout import Town, draw_town
 from pixelwise.data.town.light import Light, draw_light
 from pixelwise.data.town.motion import FRAME_SECONDS, KINDS, Motion, draw_motion
 from pixelwise.data.town.people import Person
-from pixelwise.data.town.picture import FINE, Lens, develop, draw_lens, maps
+from pixelwise.data.town.picture import FINE, Lens, develop, draw_lens, make_maps
 from pixelwise.data.town.raster import Canvas
-from pixelwise.data.town.shadows import car_shadows, person_shadows
+from pixelwise.data.town.shadows import make_car_shadows, make_person_shadows
 from pixelwise.data.town.street import draw_street
 from pixelwise.data.town.traffic import draw_cars, draw_people, keeps_clear
 from pixelwise.data.town.vehicles import Car
@@ -61,14 +61,14 @@ class TownItems:
     params: TownParams
 
     def __len__(self) -> int:
-        return self.params.frames * sum(clips for _, clips in clip_counts(self.params))
+        return self.params.frames * sum(clips for _, clips in count_clips(self.params))
 
     def __iter__(self) -> Iterator[Item]:
-        for split, clips in clip_counts(self.params):
+        for split, clips in count_clips(self.params):
             for number in range(clips):
                 clip = draw_clip(self.params, split, number)
                 for frame in range(self.params.frames):
-                    yield render(clip, f"{split}_{number:03d}", split, frame)
+                    yield render_frame(clip, f"{split}_{number:03d}", split, frame)
 
 
 def generate(params: TownParams) -> RawData:
@@ -82,7 +82,7 @@ def generate(params: TownParams) -> RawData:
     return RawData(name="town", classes=CLASSES, items=TownItems(params), label_values=values)
 
 
-def clip_counts(params: TownParams) -> tuple[tuple[str, int], ...]:
+def count_clips(params: TownParams) -> tuple[tuple[str, int], ...]:
     """(split, number of its clips) for every split."""
     return tuple(zip(SPLITS, (params.train_clips, params.val_clips, params.test_clips), strict=True))
 
@@ -112,15 +112,15 @@ def draw_clip(params: TownParams, split: str, number: int) -> Clip:
     )
 
 
-def render(clip: Clip, name: str, split: str, frame: int) -> Item:
+def render_frame(clip: Clip, name: str, split: str, frame: int) -> Item:
     """Frame `frame` of `clip`, encoded."""
     camera = clip.motion.camera(frame)
     canvas = Canvas(camera.scaled(FINE), clip.light)
     traffic, walked = clip.motion.traffic_seconds(frame), frame * FRAME_SECONDS
     clip.ground.draw(canvas)
     canvas.darken(
-        [decal for car in clip.cars for decal in car_shadows(car, traffic, clip.light)]
-        + [decal for person in clip.people for decal in person_shadows(person, walked, clip.light)]
+        [decal for car in clip.cars for decal in make_car_shadows(car, traffic, clip.light)]
+        + [decal for person in clip.people for decal in make_person_shadows(person, walked, clip.light)]
     )
     growing = [quad for tree in clip.town.trees for quad in tree.quads(camera)]
     standing = [quad for post in clip.town.posts for quad in post.quads(camera)]
@@ -128,7 +128,7 @@ def render(clip: Clip, name: str, split: str, frame: int) -> Item:
     walking = [quad for person in clip.people for quad in person.quads(camera, walked)]
     canvas.draw([*clip.town.walls, *growing, *standing, *driving, *walking])
     image = develop(np.random.default_rng((*clip.seeds, frame)), canvas, camera, clip.lens)
-    seen = maps(canvas, clip.lens)
+    seen = make_maps(canvas, clip.lens)
     seen["hha"] = encode_depth(seen["depth"], camera)
     layers = {layer: encode_picture(values, compress_level=1) for layer, values in seen.items()}
     # Without loss of colour resolution.
@@ -141,4 +141,4 @@ def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
     cx, cy = camera.centre
     # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
     pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
-    return hha.hha(depth / 100, pinhole)
+    return hha.encode_hha(depth / 100, pinhole)

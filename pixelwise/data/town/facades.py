@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pixelwise.data.town.texture import grain, smooth_noise, to_picture
+from pixelwise.data.town.texture import convert_to_uint8, cut_grain, make_smooth_noise
 
 STOREY = 3.0
 """Metres from floor to floor."""
@@ -56,18 +56,18 @@ def draw_style(rng: np.random.Generator, shops: float, lit: float) -> Style:
     )
 
 
-def wall(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
+def draw_wall(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
     """A bare wall of width × height metres at `scale` texels a metre: material, stains, darker foot and eaves."""
     rows, columns = max(round(height * scale), 4), max(round(width * scale), 4)
-    tone = 1 + 0.035 * grain(rng, rows, columns) + 0.05 * smooth_noise(rng, rows, columns, 4)
+    tone = 1 + 0.035 * cut_grain(rng, rows, columns) + 0.05 * make_smooth_noise(rng, rows, columns, 4)
     if style.is_brick:
-        tone = tone * brick_courses(rows, columns, scale)
+        tone = tone * draw_bricks(rows, columns, scale)
     down = np.arange(rows)[:, None] / scale
     tone = tone * (1 - 0.32 * np.exp(-down / 0.35)) * (1 - 0.28 * np.exp((down - height) / 0.5))
-    return Image.fromarray(to_picture(style.wall * tone[..., None]))
+    return Image.fromarray(convert_to_uint8(style.wall * tone[..., None]))
 
 
-def brick_courses(rows: int, columns: int, scale: float) -> np.ndarray:
+def draw_bricks(rows: int, columns: int, scale: float) -> np.ndarray:
     """(rows, columns) brightness of bricks of 0.3 × 0.125 m with lighter joints."""
     y, x = np.arange(rows)[:, None] / scale / 0.125, np.arange(columns)[None] / scale / 0.3
     course = np.floor(y).astype(int)
@@ -76,19 +76,19 @@ def brick_courses(rows: int, columns: int, scale: float) -> np.ndarray:
     return np.where((y - course) < 0.2, 1.1, tone).astype(np.float32)
 
 
-def facade(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
+def draw_facade(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
     """A street front: storeys of windows over a ground floor with a door or a shop."""
-    picture = wall(rng, style, width, height, scale)
+    picture = draw_wall(rng, style, width, height, scale)
     pen = Pen(picture, scale)
     storeys = max(int(height / STOREY), 1)
     for storey in range(1, storeys):
         top = height - (storey + 1) * STOREY + 0.75
         draw_windows(rng, pen, style, width, top, 1.55)
         if style.is_shop and storey == 1:
-            pen.box(0, top + 1.95, width, 0.12, darker(style.wall, 0.8))
-    (shop_front if style.is_shop else house_front)(rng, pen, style, width, height)
-    pen.box(0, 0, width, 0.14, darker(style.wall, 0.62))
-    pen.box(width - 0.12, 0, 0.1, height, darker(style.wall, 0.55))
+            pen.box(0, top + 1.95, width, 0.12, darken(style.wall, 0.8))
+    (draw_shop_front if style.is_shop else draw_house_front)(rng, pen, style, width, height)
+    pen.box(0, 0, width, 0.14, darken(style.wall, 0.62))
+    pen.box(width - 0.12, 0, 0.1, height, darken(style.wall, 0.55))
     return picture
 
 
@@ -107,7 +107,7 @@ class Pen:
         )
 
 
-def darker(colour: np.ndarray | tuple[int, ...], factor: float) -> tuple[int, ...]:
+def darken(colour: np.ndarray | tuple[int, ...], factor: float) -> tuple[int, ...]:
     """`colour` times `factor` as drawable integers."""
     return tuple(min(max(int(value * factor), 0), 255) for value in colour)
 
@@ -122,25 +122,25 @@ def draw_windows(rng: np.random.Generator, pen: Pen, style: Style, width: float,
 def draw_window(rng: np.random.Generator, pen: Pen, style: Style, left: float, top: float, height: float) -> None:
     """One window: reveal, frame, panes that mirror the sky or show a curtain or a lamp, sill and perhaps shutters."""
     width = style.window_width
-    pen.box(left - 0.1, top - 0.1, width + 0.2, height + 0.2, darker(style.wall, 0.72))
+    pen.box(left - 0.1, top - 0.1, width + 0.2, height + 0.2, darken(style.wall, 0.72))
     pen.box(left, top, width, height, style.frame)
     is_lit = rng.random() < style.lit
     glass = np.array((255, 214, 140) if is_lit else (96, 112, 128)) * rng.uniform(0.55, 1.15)
     pane = width / 2 - 0.11
     for side in (left + 0.07, left + width / 2 + 0.04):
-        pen.box(side, top + 0.08, pane, height - 0.16, darker(glass, 0.62))
-        pen.box(side, top + 0.08, pane, (height - 0.16) * rng.uniform(0.3, 0.6), darker(glass, 1.0))
+        pen.box(side, top + 0.08, pane, height - 0.16, darken(glass, 0.62))
+        pen.box(side, top + 0.08, pane, (height - 0.16) * rng.uniform(0.3, 0.6), darken(glass, 1.0))
     if rng.random() < 0.3:
         pen.box(left + 0.07, top + 0.08, width * 0.3, height - 0.16, (214, 208, 196))
-    pen.box(left - 0.14, top + height, width + 0.28, 0.1, darker(style.wall, 1.25))
+    pen.box(left - 0.14, top + height, width + 0.28, 0.1, darken(style.wall, 1.25))
     if style.has_shutters:
         for side in (left - 0.52, left + width + 0.08):
             pen.box(side, top, 0.44, height, style.accent)
 
 
-def house_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
+def draw_house_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
     """A ground floor with one door and windows beside it."""
-    pen.box(0, height - 0.45, width, 0.45, darker(style.wall, 0.66))
+    pen.box(0, height - 0.45, width, 0.45, darken(style.wall, 0.66))
     at = rng.choice([0.2, 0.5, 0.8]) * width - 0.5
     count = max(int((width - 0.8) / style.window_pitch), 1)
     for left in (np.arange(count) + 0.5) * width / count - style.window_width / 2:
@@ -152,14 +152,14 @@ def house_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, 
     pen.box(at - 0.2, height - 0.15, 1.4, 0.15, (150, 148, 144))
 
 
-def shop_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
+def draw_shop_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
     """A ground floor of glass with goods behind it, a door, and a name board of letters."""
     top = height - STOREY
-    pen.box(0, top, width, STOREY, darker(style.accent, 0.7))
+    pen.box(0, top, width, STOREY, darken(style.accent, 0.7))
     pen.box(0.15, top + 0.1, width - 0.3, 0.55, style.accent)
     for left in np.arange(0.8, width - 1.2, 0.34):
         if rng.random() < 0.8:
-            pen.box(left, top + 0.2, rng.uniform(0.1, 0.24), 0.34, darker((250, 244, 226), rng.uniform(0.8, 1)))
+            pen.box(left, top + 0.2, rng.uniform(0.1, 0.24), 0.34, darken((250, 244, 226), rng.uniform(0.8, 1)))
     panes = max(int(width / 2.2), 2)
     pane = (width - 0.4) / panes
     door = rng.integers(panes)
@@ -173,21 +173,21 @@ def shop_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, h
             pen.box(left + x, height - bottom - tall, 0.3, tall, tuple(rng.integers(60, 220, 3).tolist()))
 
 
-def awning(style: Style, width: float) -> Image.Image:
+def draw_awning(style: Style, width: float) -> Image.Image:
     """Striped cloth of `width` metres with a hanging edge."""
     stripes = (np.arange(max(round(width * 12), 8)) // 5) % 2
     colour = np.where(stripes[:, None] == 0, np.array(style.accent), np.array((232, 228, 218)))
     rows = np.linspace(1.05, 0.8, 16)
     rows[12:] *= 0.8
-    return Image.fromarray(to_picture(colour[None] * rows[:, None, None]))
+    return Image.fromarray(convert_to_uint8(colour[None] * rows[:, None, None]))
 
 
-def roof(rng: np.random.Generator, style: Style, width: float, length: float, scale: float) -> Image.Image:
+def draw_roof(rng: np.random.Generator, style: Style, width: float, length: float, scale: float) -> Image.Image:
     """A slope of tiles, `width` along the eaves and `length` from ridge to eaves, metres."""
     rows, columns = max(round(length * scale), 4), max(round(width * scale), 4)
     y, x = np.arange(rows)[:, None] / scale / 0.32, np.arange(columns)[None] / scale / 0.25
     course = np.floor(y).astype(int)
     tile = np.floor(x + 0.5 * (course % 2)).astype(int)
     tone = 0.86 + 0.2 * ((tile * 7919 + course * 104729) % 89 / 89) - 0.22 * ((y - course) > 0.75)
-    tone = tone + 0.06 * smooth_noise(rng, rows, columns, 3) + 0.03 * grain(rng, rows, columns)
-    return Image.fromarray(to_picture(style.roof * tone[..., None]))
+    tone = tone + 0.06 * make_smooth_noise(rng, rows, columns, 3) + 0.03 * cut_grain(rng, rows, columns)
+    return Image.fromarray(convert_to_uint8(style.roof * tone[..., None]))

@@ -10,7 +10,7 @@ from pixelwise.data.town.classes import PAVEMENT, ROAD
 from pixelwise.data.town.light import Light
 from pixelwise.data.town.raster import Canvas, Quad, project
 from pixelwise.data.town.street import BEHIND, Street
-from pixelwise.data.town.texture import TILE, Texture, grain, noise_tile, smooth_noise, to_picture
+from pixelwise.data.town.texture import TILE, Texture, convert_to_uint8, cut_grain, make_noise_tile, make_smooth_noise
 
 TEXEL = 0.1
 """Metres."""
@@ -54,7 +54,7 @@ class Ground:
         rows, columns = self.classes.shape
         row, column = ((part * size * TEXEL * 60).astype(np.int32) % TILE for part, size in ((t, rows), (s, columns)))
         strength = np.clip(inverse_depth * 0.35 - 0.01, 0, 0.06)
-        return 1 + strength * noise_tile()[row, column]
+        return 1 + strength * make_noise_tile()[row, column]
 
 
 class Plan:
@@ -81,18 +81,18 @@ class Plan:
 def draw_ground(rng: np.random.Generator, street: Street, light: Light, shadows: Iterable[np.ndarray]) -> Ground:
     """The ground of `street`; `shadows` are polygons (n, 2) of x, z where the sun does not reach."""
     plan = Plan(street)
-    classes = road_and_pavement(plan, street)
-    colour = materials(rng, classes)
+    classes = draw_class_map(plan, street)
+    colour = draw_materials(rng, classes)
     draw_kerbs(colour, classes)
     draw_markings(rng, plan, street, colour)
-    shade = soft_shadow(plan, shadows)[..., None]
+    shade = draw_soft_shadow(plan, shadows)[..., None]
     colour *= 1 - shade * (1 - light.shadow.astype(np.float32))
     origin = np.array([-HALF_WIDTH, 0, plan.far])
     right, down = np.array([2 * HALF_WIDTH, 0, 0]), np.array([0, 0, BEHIND - plan.far])
-    return Ground(Quad(origin, right, down, Texture.of(to_picture(colour)), ROAD), classes)
+    return Ground(Quad(origin, right, down, Texture.from_picture(convert_to_uint8(colour)), ROAD), classes)
 
 
-def road_and_pavement(plan: Plan, street: Street) -> np.ndarray:
+def draw_class_map(plan: Plan, street: Street) -> np.ndarray:
     """The class map."""
     classes = np.full((plan.rows, plan.columns), PAVEMENT, np.uint8)
     classes[plan.area(-street.kerb, street.kerb, BEHIND, street.end)] = ROAD
@@ -103,14 +103,16 @@ def road_and_pavement(plan: Plan, street: Street) -> np.ndarray:
     return classes
 
 
-def materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
+def draw_materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
     """Asphalt and paving slabs, (rows, columns, 3) float32, 0..255."""
     rows, columns = classes.shape
     asphalt = (rng.uniform(70, 118) + rng.normal(0, 3, 3)).astype(np.float32)
     slabs = np.array([[168, 160, 150], [150, 148, 146], [184, 168, 146], [168, 138, 122]])[
         rng.integers(4)
     ] * rng.uniform(0.8, 1.05)
-    tone = (1 + 0.05 * grain(rng, rows, columns) + 0.06 * smooth_noise(rng, rows, columns, 24)).astype(np.float32)
+    tone = (1 + 0.05 * cut_grain(rng, rows, columns) + 0.06 * make_smooth_noise(rng, rows, columns, 24)).astype(
+        np.float32
+    )
     size = rng.choice([6, 8, 12])
     joints = np.ones((rows, columns), np.float32)
     joints[::size], joints[:, ::size] = 0.86, 0.86
@@ -122,11 +124,11 @@ def materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
 def draw_kerbs(colour: np.ndarray, classes: np.ndarray) -> None:
     """Light stones on the pavement's side of every edge, and a dark gutter on the road's."""
     is_road = classes == ROAD
-    colour[spread(is_road, 2) & ~is_road] = (188, 185, 178)
-    colour[spread(~is_road, 1) & is_road] *= 0.55
+    colour[dilate(is_road, 2) & ~is_road] = (188, 185, 178)
+    colour[dilate(~is_road, 1) & is_road] *= 0.55
 
 
-def spread(mask: np.ndarray, texels: int) -> np.ndarray:
+def dilate(mask: np.ndarray, texels: int) -> np.ndarray:
     """`mask` (rows, columns) bool grown by that many texels along rows and columns."""
     grown = mask.copy()
     for shift in range(1, texels + 1):
@@ -157,7 +159,7 @@ def draw_markings(rng: np.random.Generator, plan: Plan, street: Street, colour: 
     for z in rng.uniform(3, street.end - 3, 5):
         x = rng.uniform(-street.kerb + 0.5, street.kerb - 0.5)
         colour[plan.area(x - 0.3, x + 0.3, z - 0.3, z + 0.3)] *= 0.7
-    paint *= np.clip(1.0 - 0.3 * grain(rng, rows, columns), 0.25, 1)
+    paint *= np.clip(1.0 - 0.3 * cut_grain(rng, rows, columns), 0.25, 1)
     painted = paint > 0
     colour[painted] += (WHITE - colour[painted]) * paint[painted][:, None]
 
@@ -175,7 +177,7 @@ def draw_bays(plan: Plan, street: Street, paint: np.ndarray) -> None:
             paint[plan.area(edge - 0.05, edge + 0.05, z, z + 5.5)] = 0.7
 
 
-def soft_shadow(plan: Plan, shadows: Iterable[np.ndarray]) -> np.ndarray:
+def draw_soft_shadow(plan: Plan, shadows: Iterable[np.ndarray]) -> np.ndarray:
     """How much of the sun is taken, 0..1, (rows, columns) float32, from polygons drawn on a coarser map."""
     coarse = 3
     size = plan.columns // coarse, plan.rows // coarse

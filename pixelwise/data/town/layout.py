@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixelwise.data.town import posts, trees
-from pixelwise.data.town.buildings import House, house_quads
+from pixelwise.data.town.buildings import House, make_house_quads
 from pixelwise.data.town.light import Light
 from pixelwise.data.town.posts import Post
 from pixelwise.data.town.raster import Quad
@@ -36,7 +36,7 @@ def draw_town(rng: np.random.Generator, street: Street, light: Light, ids: Itera
         houses += list(draw_side(rng, street, side, plots, habit))
         hedges += list(draw_hedges(rng, street, side, plots, ids))
     houses += list(draw_backdrops(rng, street, habit))
-    walls = [quad for house in houses for quad in house_quads(rng, house)]
+    walls = [quad for house in houses for quad in make_house_quads(rng, house)]
     growing = list(draw_trees(rng, street, ids))
     standing = [post for side in SIDES for post in draw_posts(rng, street, side, ids)]
     return Town(walls + hedges, growing, standing, cast_shadows(light, houses, growing, standing))
@@ -44,7 +44,7 @@ def draw_town(rng: np.random.Generator, street: Street, light: Light, ids: Itera
 
 def draw_trees(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> Iterator[Tree]:
     """Trees along the kerb of planted sides, and a few at the end and up the side streets."""
-    pictures = [trees.tree_picture(rng) for _ in range(3)]
+    pictures = [trees.draw_tree_picture(rng) for _ in range(3)]
     places = [(s.side * (BACK - 2.5), s.far + 2.0, rng.uniform(5, 9)) for s in street.side_streets]
     places += [(x, street.closing_front - 1.5, rng.uniform(5, 9)) for x in rng.uniform(-20, 20, 3)]
     for side, planted in zip(SIDES, street.has_trees, strict=True):
@@ -65,25 +65,25 @@ def draw_posts(rng: np.random.Generator, street: Street, side: int, ids: Iterato
         return (np.array([beside, 0, z]) for z in places if not street.is_beside(side, z, 0.9))
 
     for place in free(np.arange(rng.uniform(4, 14), street.end, rng.uniform(14, 22))):
-        yield posts.lamp_post(rng, place, -side, next(ids))
+        yield posts.make_lamp_post(rng, place, -side, next(ids))
     for place in free(rng.uniform(5, street.end - 2, rng.integers(3, 7))):
         facing = -1.0 if side > 0 or rng.random() < 0.5 else 1.0
-        yield posts.road_sign(rng, place, facing, next(ids), next(ids))
+        yield posts.make_road_sign(rng, place, facing, next(ids), next(ids))
     for place in free(rng.uniform(4, 40) + 1.5 * np.arange(rng.integers(0, 7))):
-        yield posts.bollard(rng, place, next(ids))
+        yield posts.make_bollard(rng, place, next(ids))
     for z in [z for s in street.side_streets if s.side == side for z in (s.near - 0.8, s.far + 0.8)]:
-        yield posts.traffic_light(rng, np.array([beside, 0, z]), next(ids), next(ids))
+        yield posts.make_traffic_light(rng, np.array([beside, 0, z]), next(ids), next(ids))
 
 
 def cast_shadows(light: Light, houses: list[House], growing: list[Tree], standing: list[Post]) -> list[np.ndarray]:
     """The polygons of everything's shadow on the ground."""
     cast = -light.sun[[0, 2]] / max(light.sun[1], 0.12)
-    shadows = [shadow for house in houses for shadow in house_shadow(house, cast)]
-    shadows += [disc(tree.position[[0, 2]] + cast * tree.height * 0.62, tree.width * 0.36) for tree in growing]
-    return shadows + [bar(post.position[[0, 2]], cast * post.height, 0.28) for post in standing]
+    shadows = [shadow for house in houses for shadow in cast_house_shadow(house, cast)]
+    shadows += [make_disc(tree.position[[0, 2]] + cast * tree.height * 0.62, tree.width * 0.36) for tree in growing]
+    return shadows + [make_bar(post.position[[0, 2]], cast * post.height, 0.28) for post in standing]
 
 
-def house_shadow(house: House, cast: np.ndarray) -> list[np.ndarray]:
+def cast_house_shadow(house: House, cast: np.ndarray) -> list[np.ndarray]:
     """Shadow polygons (n, 2) of x, z: the roof's and one for each wall. cast: metres a metre of height."""
     ground = house.footprint()[:, [0, 2]]
     top = ground + cast * (house.height + 0.5 * house.rise)
@@ -91,13 +91,13 @@ def house_shadow(house: House, cast: np.ndarray) -> list[np.ndarray]:
     return [ground, top, *sides]
 
 
-def disc(centre: np.ndarray, radius: float) -> np.ndarray:
+def make_disc(centre: np.ndarray, radius: float) -> np.ndarray:
     """A round polygon (12, 2)."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     return centre + radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
 
 
-def bar(start: np.ndarray, along: np.ndarray, width: float) -> np.ndarray:
+def make_bar(start: np.ndarray, along: np.ndarray, width: float) -> np.ndarray:
     """A strip (4, 2) from `start`."""
     across = np.array([along[1], -along[0]]) / max(float(np.hypot(*along)), 1e-6) * width / 2
     return np.array([start - across, start + across, start + along + across, start + along - across])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixelwise.data.town.texture import TILE, noise_tile
+from pixelwise.data.town.texture import TILE, make_noise_tile
 
 Colour = tuple[float, float, float]
 
@@ -93,7 +93,7 @@ class Light:
         scale = 60 / np.maximum(up + 0.08, 0.08)
         column = (unit[..., 0] * scale + self.cloud_offset[0]).astype(int) % TILE
         row = (unit[..., 2] * scale + self.cloud_offset[1]).astype(int) % TILE
-        density = noise_tile(CLOUD)[row, column] * 0.55 + 2.4 * self.clouds - 1.5
+        density = make_noise_tile(CLOUD)[row, column] * 0.55 + 2.4 * self.clouds - 1.5
         return np.clip(density, 0, 1) * np.clip(up * 8, 0, 0.92)
 
 

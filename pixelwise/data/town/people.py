@@ -10,7 +10,7 @@ from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import PEDESTRIAN
 from pixelwise.data.town.raster import Quad
 from pixelwise.data.town.texture import Texture
-from pixelwise.data.town.trees import billboard
+from pixelwise.data.town.trees import make_billboard
 
 ROWS, COLUMNS = 150, 84
 WIDTH_TO_HEIGHT = COLUMNS / ROWS
@@ -50,9 +50,9 @@ class Person:
     def quads(self, camera: Camera, seconds: float) -> list[Quad]:
         """Their picture, turned to the camera."""
         place = self.at(seconds)
-        texture = figure(self, round(8 * self.swing(seconds)) / 8, round(4 * self.sideways(camera, place)) / 4)
+        texture = draw_figure(self, round(8 * self.swing(seconds)) / 8, round(4 * self.sideways(camera, place)) / 4)
         width = self.height * WIDTH_TO_HEIGHT
-        return [billboard(camera, place, width, self.height, texture, PEDESTRIAN, self.instance, FIGURE_NORMAL)]
+        return [make_billboard(camera, place, width, self.height, texture, PEDESTRIAN, self.instance, FIGURE_NORMAL)]
 
     def swing(self, seconds: float) -> float:
         """How far the legs are apart, −1..1."""
@@ -70,7 +70,7 @@ class Person:
 
 
 @lru_cache(maxsize=256)
-def figure(person: Person, swing: float, sideways: float) -> Texture:
+def draw_figure(person: Person, swing: float, sideways: float) -> Texture:
     """A person at one moment of a step."""
     picture = Image.new("RGBA", (COLUMNS, ROWS), (*person.top, 0))
     pen = ImageDraw.Draw(picture)
@@ -78,15 +78,15 @@ def figure(person: Person, swing: float, sideways: float) -> Texture:
     lift = (1 - abs(sideways)) * swing * 5
     half = 15 - 4 * abs(sideways)
     draw_arm(pen, person, middle, half, -reach, back=True)
-    draw_leg(pen, person, middle - 5 * (1 - abs(sideways)), -reach, max(-lift, 0), shade(person.legs, 0.78))
+    draw_leg(pen, person, middle - 5 * (1 - abs(sideways)), -reach, max(-lift, 0), shade_colour(person.legs, 0.78))
     draw_leg(pen, person, middle + 5 * (1 - abs(sideways)), reach, max(lift, 0), person.legs)
     draw_body(pen, person, middle, half)
     draw_arm(pen, person, middle, half, reach, back=False)
     draw_head(pen, person, middle, sideways)
-    return Texture.of(picture)
+    return Texture.from_picture(picture)
 
 
-def shade(tone: Tone, factor: float) -> Tone:
+def shade_colour(tone: Tone, factor: float) -> Tone:
     """A tone made darker or lighter."""
     return tuple(min(int(value * factor), 255) for value in tone)
 
@@ -114,7 +114,7 @@ def draw_body(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: flo
     pen.polygon([*outline, (middle + waist, 82), (middle - waist, 82)], (*person.top, 255))
     pen.polygon(
         [(middle - shoulders, 34), (middle - half * 0.3, 28), (middle - waist * 0.3, 82), (middle - waist, 82)],
-        (*shade(person.top, 0.8), 255),
+        (*shade_colour(person.top, 0.8), 255),
     )
     if person.has_skirt:
         pen.polygon(
@@ -122,8 +122,8 @@ def draw_body(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: flo
             (*person.legs, 255),
         )
     if person.has_bag:
-        pen.line((middle - half * 0.7, 30, middle + half, 74), (*shade(person.legs, 0.6), 255), 2)
-        pen.rectangle((middle + half - 3, 70, middle + half + 8, 86), (*shade(person.legs, 0.6), 255))
+        pen.line((middle - half * 0.7, 30, middle + half, 74), (*shade_colour(person.legs, 0.6), 255), 2)
+        pen.rectangle((middle + half - 3, 70, middle + half + 8, 86), (*shade_colour(person.legs, 0.6), 255))
 
 
 def draw_arm(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: float, reach: float, *, back: bool) -> None:
@@ -132,7 +132,9 @@ def draw_arm(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: floa
     shoulder = middle + side * half * 0.86
     hand = shoulder - 20 * reach, 82 - 3 * abs(reach)
     pen.line(
-        [(shoulder, 35), ((shoulder + hand[0]) / 2 + 1, 58), hand], (*shade(person.top, 0.72 if back else 0.92), 255), 8
+        [(shoulder, 35), ((shoulder + hand[0]) / 2 + 1, 58), hand],
+        (*shade_colour(person.top, 0.72 if back else 0.92), 255),
+        8,
     )
     pen.ellipse((hand[0] - 4, hand[1] - 3, hand[0] + 4, hand[1] + 6), (*person.skin, 255))
 
@@ -140,7 +142,7 @@ def draw_arm(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: floa
 def draw_head(pen: ImageDraw.ImageDraw, person: Person, middle: float, sideways: float) -> None:
     """Neck, face and hair, turned where the person walks."""
     at = middle + 2 * sideways
-    pen.rectangle((middle - 4, 22, middle + 4, 30), (*shade(person.skin, 0.8), 255))
+    pen.rectangle((middle - 4, 22, middle + 4, 30), (*shade_colour(person.skin, 0.8), 255))
     pen.ellipse((at - 9, 4, at + 9, 26), (*person.skin, 255))
     pen.chord((at - 10, 2, at + 10, 24), 180, 360, (*person.hair, 255))
     back = (at - 10, 8, at - 3, 22) if sideways > 0 else (at + 3, 8, at + 10, 22)

@@ -7,7 +7,7 @@ import numpy as np
 from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import PAVEMENT, ROAD, SKY, VOID
 from pixelwise.data.town.raster import Canvas
-from pixelwise.data.town.texture import smooth_noise
+from pixelwise.data.town.texture import make_smooth_noise
 
 FINE = 2
 """The canvas has this many pixels a side for one of the picture."""
@@ -31,7 +31,7 @@ def draw_lens(rng: np.random.Generator, width: int, height: int) -> Lens:
     """A lens whose rectified picture has an irregular edge of 1 to 4 pixels."""
 
     def edge(length: int) -> np.ndarray:
-        return np.clip(rng.uniform(1, 2.2) + 1.2 * smooth_noise(rng, length, 2, 6)[:, 0], 1, 4)
+        return np.clip(rng.uniform(1, 2.2) + 1.2 * make_smooth_noise(rng, length, 2, 6)[:, 0], 1, 4)
 
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     sides = (
@@ -48,20 +48,20 @@ def draw_lens(rng: np.random.Generator, width: int, height: int) -> Lens:
 
 def develop(rng: np.random.Generator, canvas: Canvas, camera: Camera, lens: Lens) -> np.ndarray:
     """The picture of `canvas`, (H, W, 3) uint8; `rng` makes its noise."""
-    seen = lit_surfaces(canvas)
-    bare = halved((canvas.surface == 0).astype(np.float32))
+    seen = light_surfaces(canvas)
+    bare = halve((canvas.surface == 0).astype(np.float32))
     rows = bare.any(axis=1)
     sky = np.zeros((*bare.shape, 3), np.float32)
     sky[rows] = canvas.light.sky(camera.rays()[rows])
     exposed = canvas.light.exposure * lens.vignette * np.clip(1 + lens.border / 2, 0, 1)
-    colour = np.stack([(halved(seen[k]) + bare * sky[..., k]) * exposed for k in range(3)], axis=2)
+    colour = np.stack([(halve(seen[k]) + bare * sky[..., k]) * exposed for k in range(3)], axis=2)
     # Highlights bend rather than clip.
     colour = np.where(colour > 0.8, 0.8 + 0.2 * np.tanh((colour - 0.8) / 0.2), colour)
     colour += lens.noise * rng.standard_normal(colour.shape, np.float32)
     return np.clip(colour * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def lit_surfaces(canvas: Canvas) -> list[np.ndarray]:
+def light_surfaces(canvas: Canvas) -> list[np.ndarray]:
     """Red, green and blue of the canvas's surfaces behind the haze, (H, W) float32 each; 0 where there is only sky."""
     light = canvas.light
     air = 0.75 * light.horizon + 0.25 * light.ambient
@@ -74,13 +74,13 @@ def lit_surfaces(canvas: Canvas) -> list[np.ndarray]:
     return [channels[..., k] * shades[:, k][canvas.surface] * lit + np.float32(air[k]) * hazy for k in range(3)]
 
 
-def halved(fine: np.ndarray) -> np.ndarray:
+def halve(fine: np.ndarray) -> np.ndarray:
     """Means of 2 × 2 pixels."""
     rows = fine[0::2] + fine[1::2]
     return (rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25)
 
 
-def maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
+def make_maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
     """label, instance, depth and geometry of `canvas`, (H, W) each, one canvas pixel for each of the picture's."""
     surface = canvas.surface[::FINE, ::FINE]
     inverse_depth = canvas.inverse_depth[::FINE, ::FINE]
@@ -90,10 +90,10 @@ def maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
         depth = np.where(label == SKY, 0, np.clip(100 / inverse_depth, 1, 65535)).astype(np.uint16)
     label[lens.is_void] = VOID
     instance[lens.is_void] = 0
-    return {"label": label, "instance": instance, "depth": depth, "geometry": geometry(label)}
+    return {"label": label, "instance": instance, "depth": depth, "geometry": classify_geometry(label)}
 
 
-def geometry(label: np.ndarray) -> np.ndarray:
+def classify_geometry(label: np.ndarray) -> np.ndarray:
     """0 for sky, 1 for what lies, 2 for what stands, 255 for void."""
     kinds = np.full(256, 2, np.uint8)
     kinds[[SKY, ROAD, PAVEMENT, VOID]] = 0, 1, 1, VOID

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import POLE, SIGN
 from pixelwise.data.town.raster import Quad
-from pixelwise.data.town.texture import Texture, plain
-from pixelwise.data.town.trees import billboard
+from pixelwise.data.town.texture import Texture, make_plain
+from pixelwise.data.town.trees import make_billboard
 
 POST_NORMAL = np.array([0.0, 0.7, 0.0])
 SIGN_TEXELS = 64
@@ -28,36 +28,40 @@ class Post:
 
     def quads(self, camera: Camera) -> list[Quad]:
         """The pole, turned to the camera, and what it carries."""
-        pole = billboard(camera, self.position, self.width, self.height, self.texture, POLE, self.instance, POST_NORMAL)
+        pole = make_billboard(
+            camera, self.position, self.width, self.height, self.texture, POLE, self.instance, POST_NORMAL
+        )
         return [pole, *self.attached]
 
 
-def steel(tone: np.ndarray) -> Texture:
+def draw_steel(tone: np.ndarray) -> Texture:
     """A round rod of one tone: lighter along its middle, darker at its foot."""
     across = np.array([0.7, 1.0, 1.15, 1.0, 0.7])
     along = np.concatenate([np.full(14, 1.0), [0.85, 0.7]])
-    return Texture.of(np.clip(tone * (along[:, None] * across)[..., None], 0, 255).astype(np.uint8))
+    return Texture.from_picture(np.clip(tone * (along[:, None] * across)[..., None], 0, 255).astype(np.uint8))
 
 
-def pole_tone(rng: np.random.Generator) -> np.ndarray:
+def choose_pole_tone(rng: np.random.Generator) -> np.ndarray:
     """Galvanised, green, black or brown paint."""
     tones = np.array([[150, 152, 154], [60, 76, 66], [48, 50, 54], [110, 96, 80]])
     return tones[rng.choice(4, p=[0.5, 0.15, 0.25, 0.1])] * rng.uniform(0.85, 1.1)
 
 
-def lamp_post(rng: np.random.Generator, position: np.ndarray, towards_road: float, instance: int) -> Post:
+def make_lamp_post(rng: np.random.Generator, position: np.ndarray, towards_road: float, instance: int) -> Post:
     """A tall pole with an arm over the road (towards_road: −1 or 1 along x) and a lamp at its end."""
-    height, reach, tone = rng.uniform(5.5, 8), rng.uniform(1.2, 2.2), pole_tone(rng)
-    texture = steel(tone)
-    arm = both_sides(
+    height, reach, tone = rng.uniform(5.5, 8), rng.uniform(1.2, 2.2), choose_pole_tone(rng)
+    texture = draw_steel(tone)
+    arm = make_two_sided_bar(
         position + np.array([0, height, 0]), np.array([towards_road * reach, 0.25, 0]), 0.11, texture, POLE, instance
     )
     end = position + np.array([towards_road * (reach - 0.1), height + 0.24, 0])
-    head = both_sides(end, np.array([towards_road * 0.75, 0.02, 0]), 0.2, plain(tone * 0.7), POLE, instance)
+    head = make_two_sided_bar(
+        end, np.array([towards_road * 0.75, 0.02, 0]), 0.2, make_plain(tone * 0.7), POLE, instance
+    )
     return Post(position, 0.17, height, texture, instance, (*arm, *head))
 
 
-def both_sides(
+def make_two_sided_bar(
     at: np.ndarray, along: np.ndarray, thick: float, texture: Texture, label: int, instance: int
 ) -> list[Quad]:
     """A flat bar from `at`, seen from the front (−z) and from behind."""
@@ -67,27 +71,34 @@ def both_sides(
     return [front, Quad(right, left - right, down, texture, label, instance)]
 
 
-def bollard(rng: np.random.Generator, position: np.ndarray, instance: int) -> Post:
+def make_bollard(rng: np.random.Generator, position: np.ndarray, instance: int) -> Post:
     """A short pole at the kerb."""
-    return Post(position, 0.2, rng.uniform(0.85, 1.05), steel(pole_tone(rng)), instance, ())
+    return Post(position, 0.2, rng.uniform(0.85, 1.05), draw_steel(choose_pole_tone(rng)), instance, ())
 
 
-def road_sign(rng: np.random.Generator, position: np.ndarray, facing: float, pole: int, sign: int) -> Post:
+def make_road_sign(rng: np.random.Generator, position: np.ndarray, facing: float, pole: int, sign: int) -> Post:
     """A sign on a pole, seen by who comes along z (facing −1) or against it (1); grey from behind."""
     size, height = rng.uniform(0.62, 0.9), rng.uniform(2.3, 2.9)
-    front = sign_picture(rng)
+    front = draw_sign(rng)
     back = np.asarray(front).copy()
     back[..., :3] = 132
     right = np.array([-facing * size, 0, 0])
     top = position + np.array([0, height + 0.02, 0.06 * facing])
     plates = (
-        Quad(top - right / 2, right, np.array([0, -size, 0]), Texture.of(front), SIGN, sign),
-        Quad(top + right / 2 - [0, 0, 0.02 * facing], -right, np.array([0, -size, 0]), Texture.of(back), SIGN, sign),
+        Quad(top - right / 2, right, np.array([0, -size, 0]), Texture.from_picture(front), SIGN, sign),
+        Quad(
+            top + right / 2 - [0, 0, 0.02 * facing],
+            -right,
+            np.array([0, -size, 0]),
+            Texture.from_picture(back),
+            SIGN,
+            sign,
+        ),
     )
-    return Post(position, 0.09, height, steel(np.array([146.0, 148, 150])), pole, plates)
+    return Post(position, 0.09, height, draw_steel(np.array([146.0, 148, 150])), pole, plates)
 
 
-def traffic_light(rng: np.random.Generator, position: np.ndarray, pole: int, sign: int) -> Post:
+def make_traffic_light(rng: np.random.Generator, position: np.ndarray, pole: int, sign: int) -> Post:
     """A signal head that shows red or green to who comes along z; CamVid counts it as a sign too."""
     picture = Image.new("RGB", (24, 64), (26, 28, 30))
     pen = ImageDraw.Draw(picture)
@@ -96,16 +107,16 @@ def traffic_light(rng: np.random.Generator, position: np.ndarray, pole: int, sig
         on = tone if index == lit else tuple(value // 4 for value in tone)
         pen.ellipse((4, 4 + 20 * index, 20, 20 + 20 * index), on)
     size, top = (0.36, 0.95), position + np.array([-0.18, 3.1, -0.12])
-    front, back = Texture.of(picture), plain((34, 36, 40))
+    front, back = Texture.from_picture(picture), make_plain((34, 36, 40))
     right, down = np.array([size[0], 0, 0]), np.array([0, -size[1], 0])
     plates = (
         Quad(top, right, down, front, SIGN, sign),
         Quad(top + right + [0, 0, 0.24], -right, down, back, SIGN, sign),
     )
-    return Post(position, 0.13, 3.0, steel(pole_tone(rng)), pole, plates)
+    return Post(position, 0.13, 3.0, draw_steel(choose_pole_tone(rng)), pole, plates)
 
 
-def sign_picture(rng: np.random.Generator) -> Image.Image:
+def draw_sign(rng: np.random.Generator) -> Image.Image:
     """A prohibition ring, a warning triangle, a blue disc or square, or a stop sign."""
     edge = SIGN_TEXELS - 1
     picture = Image.new("RGBA", (SIGN_TEXELS, SIGN_TEXELS), (200, 200, 200, 0))

@@ -149,16 +149,16 @@ def project(camera: Camera, quads: Sequence[Quad]) -> Views:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     faces = ((camera.position - origin) * normal).sum(1) > 1e-3
     corners = camera.see(np.stack([origin, origin + right, origin + right + down, origin + down], axis=1))
-    box = bounding_boxes(camera, corners)
+    box = find_bounding_boxes(camera, corners)
     seen = np.flatnonzero(faces & (box[:, 0] < box[:, 2]) & (box[:, 1] < box[:, 3]))
     corners, nearest = corners[seen], corners[seen, :, 2].min(1)
     edges = np.stack([corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0], corners[:, 0]], axis=2)
     return Views(
         index=seen,
         box=box[seen],
-        planes=np.linalg.inv(edges) @ pixel_to_ray(camera),
+        planes=np.linalg.inv(edges) @ make_pixel_to_ray(camera),
         depth=nearest,
-        area=np.where(nearest > NEAR, projected_area(camera, corners), 0),
+        area=np.where(nearest > NEAR, measure_projected_area(camera, corners), 0),
         normal=normal[seen],
     )
 
@@ -166,18 +166,18 @@ def project(camera: Camera, quads: Sequence[Quad]) -> Views:
 CORNER = ("origin", "right", "down")
 
 
-def pixel_to_ray(camera: Camera) -> np.ndarray:
+def make_pixel_to_ray(camera: Camera) -> np.ndarray:
     """(3, 3): pixel (x, y, 1) to the ray in camera coordinates with z = 1."""
     cx, cy = camera.centre
     return np.array([[1, 0, -cx], [0, 1, -cy], [0, 0, camera.focal]]) / camera.focal
 
 
-def to_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
+def project_points(camera: Camera, points: np.ndarray) -> np.ndarray:
     """Pixels (..., 2) of `points` (..., 3) in camera coordinates, all before the camera."""
     return points[..., :2] / points[..., 2:] * camera.focal + np.array(camera.centre)
 
 
-def bounding_boxes(camera: Camera, corners: np.ndarray) -> np.ndarray:
+def find_bounding_boxes(camera: Camera, corners: np.ndarray) -> np.ndarray:
     """Pixel boxes (n, 4) x0 y0 x1 y1 of quads (n, 4, 3), cut at the near plane and the image; empty where unseen."""
     following = np.roll(corners, -1, axis=1)
     depth, depth_next = corners[..., 2:], following[..., 2:]
@@ -186,14 +186,14 @@ def bounding_boxes(camera: Camera, corners: np.ndarray) -> np.ndarray:
     crossing = (depth < NEAR) != (depth_next < NEAR)
     points = np.concatenate([corners, cuts], axis=1)
     valid = np.concatenate([depth >= NEAR, crossing], axis=1)
-    pixels = to_pixels(camera, np.where(valid, points, 1.0))
+    pixels = project_points(camera, np.where(valid, points, 1.0))
     low = np.floor(np.where(valid, pixels, np.inf).min(1))
     high = np.ceil(np.where(valid, pixels, -np.inf).max(1))
     limit = np.array([camera.width, camera.height])
     return np.concatenate([np.clip(low, 0, limit), np.clip(high, 0, limit)], axis=1).astype(int)
 
 
-def projected_area(camera: Camera, corners: np.ndarray) -> np.ndarray:
+def measure_projected_area(camera: Camera, corners: np.ndarray) -> np.ndarray:
     """Pixels that quads (n, 4, 3) before the camera would cover, also outside the image."""
-    x, y = np.moveaxis(to_pixels(camera, np.where(corners[..., 2:] > NEAR, corners, 1.0)), 2, 0)
+    x, y = np.moveaxis(project_points(camera, np.where(corners[..., 2:] > NEAR, corners, 1.0)), 2, 0)
     return np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(1)) / 2

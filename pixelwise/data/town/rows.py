@@ -104,4 +104,4 @@ def draw_hedges(
         left, right = (end, start) if side > 0 else (start, end)
         x, height = side * (street.front + 0.8), rng.uniform(1.3, 2.4)
         top, along = np.array([x, height, left]), np.array([0, 0, right - left])
-        yield Quad(top, along, np.array([0, -height, 0]), trees.hedge_picture(rng), TREE, next(ids))
+        yield Quad(top, along, np.array([0, -height, 0]), trees.draw_hedge_picture(rng), TREE, next(ids))

@@ -17,46 +17,46 @@ LONGEST = 3.5
 
 
 @cache
-def patch(strength: int, softness: float) -> Texture:
+def make_patch(strength: int, softness: float) -> Texture:
     """A dark rectangle of alpha `strength` (0..255) that fades over `softness` of its half width."""
     ramp = np.clip((1 - np.abs(np.linspace(-1, 1, 48))) / softness, 0, 1)
     picture = np.zeros((48, 48, 4), np.uint8)
     picture[..., 3] = strength * np.outer(ramp, ramp)
-    return Texture.of(picture)
+    return Texture.from_picture(picture)
 
 
-def sun_strength(light: Light) -> int:
+def compute_sun_strength(light: Light) -> int:
     """Alpha of a shadow cast by the sun."""
     return round(255 * (1 - float(light.shadow.mean())))
 
 
-def cast(light: Light, height: float) -> np.ndarray:
+def cast_point(light: Light, height: float) -> np.ndarray:
     """Where the shadow of a point at `height` falls, from the point below it, (3,)."""
     away = -light.sun * np.array([1, 0, 1]) / max(light.sun[1], 0.12) * height
     return away * min(1.0, LONGEST / max(float(np.linalg.norm(away)), 1e-6))
 
 
-def flat(corner: np.ndarray, right: np.ndarray, down: np.ndarray, texture: Texture) -> Quad:
+def lay_flat(corner: np.ndarray, right: np.ndarray, down: np.ndarray, texture: Texture) -> Quad:
     """A patch that faces up, whichever way round its edges are given."""
     if right[2] * down[0] < right[0] * down[2]:
         corner, right = corner + right, -right
     return Quad(corner + LIFT, right, down, texture, VOID)
 
 
-def car_shadows(car: Car, seconds: float, light: Light) -> list[Quad]:
+def make_car_shadows(car: Car, seconds: float, light: Light) -> list[Quad]:
     """Under the car, and beside it where the sun casts one."""
     corner, right, down = car.footprint(seconds, 0.25)
-    under = flat(corner, right, down, patch(200, 0.35))
-    return [under, flat(corner + cast(light, 0.6), right, down, patch(sun_strength(light), 0.3))]
+    under = lay_flat(corner, right, down, make_patch(200, 0.35))
+    return [under, lay_flat(corner + cast_point(light, 0.6), right, down, make_patch(compute_sun_strength(light), 0.3))]
 
 
-def person_shadows(person: Person, seconds: float, light: Light) -> list[Quad]:
+def make_person_shadows(person: Person, seconds: float, light: Light) -> list[Quad]:
     """Around the feet, and along the ground away from the sun."""
     at = person.at(seconds)
     half = np.array([0.35, 0, 0]), np.array([0, 0, -0.35])
-    away = cast(light, person.height)
+    away = cast_point(light, person.height)
     across = np.array([away[2], 0, -away[0]]) / max(float(np.linalg.norm(away)), 1e-6) * 0.45
     return [
-        flat(at - half[0] - half[1], 2 * half[0], 2 * half[1], patch(110, 0.9)),
-        flat(at - across / 2, across, away, patch(sun_strength(light), 0.5)),
+        lay_flat(at - half[0] - half[1], 2 * half[0], 2 * half[1], make_patch(110, 0.9)),
+        lay_flat(at - across / 2, across, away, make_patch(compute_sun_strength(light), 0.5)),
     ]

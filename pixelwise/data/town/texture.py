@@ -25,9 +25,9 @@ class Texture:
     widths: np.ndarray
 
     @classmethod
-    def of(cls, picture: np.ndarray | Image.Image) -> "Texture":
+    def from_picture(cls, picture: np.ndarray | Image.Image) -> "Texture":
         """From (H, W, 4) uint8, or (H, W, 3) for an opaque one, or a PIL picture of either kind."""
-        levels = [with_alpha(np.asarray(picture))]
+        levels = [add_alpha(np.asarray(picture))]
         while min(levels[-1].shape[:2]) >= 2 * SMALLEST:
             levels.append(halve(levels[-1]))
         sizes = np.array([level.shape[:2] for level in levels])
@@ -50,7 +50,7 @@ class Texture:
         return self.texels[self.offsets[level] + row * width + column]
 
 
-def with_alpha(picture: np.ndarray) -> np.ndarray:
+def add_alpha(picture: np.ndarray) -> np.ndarray:
     """(H, W, 4) uint8, opaque where there was no alpha."""
     if picture.shape[2] == 4:
         return picture
@@ -65,12 +65,12 @@ def halve(picture: np.ndarray) -> np.ndarray:
     return ((rows[:, 0::2] + rows[:, 1::2]) >> 2).astype(np.uint8)
 
 
-def plain(colour: tuple[float, float, float] | np.ndarray) -> Texture:
+def make_plain(colour: tuple[float, float, float] | np.ndarray) -> Texture:
     """One colour, 0..255."""
-    return Texture.of(np.array(colour, np.float32).clip(0, 255).astype(np.uint8).reshape(1, 1, 3))
+    return Texture.from_picture(np.array(colour, np.float32).clip(0, 255).astype(np.uint8).reshape(1, 1, 3))
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
+def make_smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
     """(height, width) float32 noise, mean 0 and deviation about 0.5, with `cells` bumps across the height."""
     coarse = max(int(np.ceil(cells)), 2), max(int(np.ceil(cells * width / height)), 2)
     bumps = Image.fromarray(rng.normal(0, 0.7, coarse).astype(np.float32))
@@ -78,7 +78,7 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float
 
 
 @cache
-def noise_tile(smoothness: float = 0.9) -> np.ndarray:
+def make_noise_tile(smoothness: float = 0.9) -> np.ndarray:
     """(TILE, TILE) float32 noise that repeats without a seam, mean 0 and deviation 1: amplitude falls with frequency to
     the power −`smoothness`, so that 0.9 is grain and 1.5 is cloud.
     """
@@ -89,13 +89,13 @@ def noise_tile(smoothness: float = 0.9) -> np.ndarray:
     return ((tile - tile.mean()) / tile.std()).astype(np.float32)
 
 
-def grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def cut_grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A (height, width) piece of the noise tile from a random place."""
     rows = (rng.integers(TILE) + np.arange(height)) % TILE
     columns = (rng.integers(TILE) + np.arange(width)) % TILE
-    return noise_tile()[rows[:, None], columns]
+    return make_noise_tile()[rows[:, None], columns]
 
 
-def to_picture(colour: np.ndarray) -> np.ndarray:
+def convert_to_uint8(colour: np.ndarray) -> np.ndarray:
     """Colour (H, W, 3) float 0..255 as uint8."""
     return np.clip(colour, 0, 255).astype(np.uint8)

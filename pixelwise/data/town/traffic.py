@@ -18,19 +18,19 @@ def draw_cars(rng: np.random.Generator, street: Street, motion: Motion, ids: Ite
     cars = []
     z = motion.start.position[2] + rng.uniform(9, 22)
     while z < street.end - 8 and rng.random() < 0.6:
-        speed = motion.speed * rng.uniform(0.95, 1.1) if flows else moving(rng, motion)
+        speed = motion.speed * rng.uniform(0.95, 1.1) if flows else choose_speed(rng, motion)
         cars.append(draw_car(rng, np.array([street.lane, 0, z]), FORWARD, speed, next(ids)))
         z += rng.uniform(8, 25)
     z = motion.start.position[2] + rng.uniform(7, 20)
     while z < street.end - 4 and rng.random() < 0.75:
-        speed = rng.uniform(5, 9) if flows else moving(rng, motion)
+        speed = rng.uniform(5, 9) if flows else choose_speed(rng, motion)
         cars.append(draw_car(rng, np.array([-street.lane, 0, z]), -FORWARD, speed, next(ids)))
         z += rng.uniform(9, 25)
-    cars += parked(rng, street, ids)
+    cars += draw_parked_cars(rng, street, ids)
     if rng.random() < 0.6:
         x, way = rng.uniform(-12, 12), rng.choice([-1.0, 1.0])
         place = np.array([x, 0, street.end + street.cross_width * (0.5 - 0.22 * way)])
-        cars.append(draw_car(rng, place, np.array([way, 0, 0]), moving(rng, motion), next(ids)))
+        cars.append(draw_car(rng, place, np.array([way, 0, 0]), choose_speed(rng, motion), next(ids)))
     return [
         car
         for car in cars
@@ -38,14 +38,14 @@ def draw_cars(rng: np.random.Generator, street: Street, motion: Motion, ids: Ite
     ]
 
 
-def moving(rng: np.random.Generator, motion: Motion) -> float:
+def choose_speed(rng: np.random.Generator, motion: Motion) -> float:
     """A car's speed before a camera that does not drive: traffic stands in still clips, flows before a pan."""
     if motion.kind == "still":
         return 0.0
     return float(rng.uniform(3, 8))
 
 
-def parked(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> list[Car]:
+def draw_parked_cars(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> list[Car]:
     """Cars in the parking bays."""
     if not street.parking:
         return []

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from pixelwise.data.town.camera import Camera
 from pixelwise.data.town.classes import TREE
 from pixelwise.data.town.raster import Quad
-from pixelwise.data.town.texture import Texture, grain, smooth_noise, to_picture
+from pixelwise.data.town.texture import Texture, convert_to_uint8, cut_grain, make_smooth_noise
 
 ROWS, COLUMNS = 224, 176
 LEAVES = np.array(
@@ -32,11 +32,13 @@ class Tree:
     def quads(self, camera: Camera) -> list[Quad]:
         """Its picture, turned to the camera."""
         return [
-            billboard(camera, self.position, self.width, self.height, self.texture, TREE, self.instance, CROWN_NORMAL)
+            make_billboard(
+                camera, self.position, self.width, self.height, self.texture, TREE, self.instance, CROWN_NORMAL
+            )
         ]
 
 
-def billboard(
+def make_billboard(
     camera: Camera,
     position: np.ndarray,
     width: float,
@@ -53,7 +55,7 @@ def billboard(
     return Quad(top, right, np.array([0, -height, 0]), texture, label, instance, normal)
 
 
-def crown_outline(rng: np.random.Generator, kind: str) -> np.ndarray:
+def draw_crown(rng: np.random.Generator, kind: str) -> np.ndarray:
     """Clumps (n, 3) of x, y, radius in 0..1 of the picture."""
     if kind == "cone":
         y = np.linspace(0.05, 0.78, 10)
@@ -65,20 +67,20 @@ def crown_outline(rng: np.random.Generator, kind: str) -> np.ndarray:
     return np.stack([0.5 + far * np.cos(turn), 0.36 + 0.8 * far * np.sin(turn), rng.uniform(0.13, 0.21, 9)], axis=1)
 
 
-def tree_picture(rng: np.random.Generator) -> Texture:
+def draw_tree_picture(rng: np.random.Generator) -> Texture:
     """A tree of random kind: trunk, branches, and leaves lighter where a clump faces the sky."""
     kind = rng.choice(["round", "round", "round", "cone", "column"])
     leaf = LEAVES[rng.integers(len(LEAVES))] * rng.uniform(0.85, 1.1)
     picture = Image.new("RGBA", (COLUMNS, ROWS), (*(int(value) for value in leaf * 0.7), 0))
     pen = ImageDraw.Draw(picture)
-    clumps = crown_outline(rng, str(kind))
+    clumps = draw_crown(rng, str(kind))
     bark = tuple(int(value) for value in np.array([82, 66, 52]) * rng.uniform(0.7, 1.2))
     foot = COLUMNS / 2
     pen.polygon([(foot - 7, ROWS), (foot - 4, ROWS * 0.5), (foot + 4, ROWS * 0.5), (foot + 7, ROWS)], (*bark, 255))
     for x, y, _ in clumps[:5]:
         pen.line((foot, ROWS * 0.62, x * COLUMNS, y * ROWS), (*bark, 255), 3)
     draw_leaves(rng, pen, clumps, leaf)
-    return Texture.of(with_grain(rng, picture))
+    return Texture.from_picture(add_grain(rng, picture))
 
 
 def draw_leaves(rng: np.random.Generator, pen: ImageDraw.ImageDraw, clumps: np.ndarray, leaf: np.ndarray) -> None:
@@ -100,22 +102,24 @@ def draw_leaves(rng: np.random.Generator, pen: ImageDraw.ImageDraw, clumps: np.n
         pen.ellipse(box, (*(int(value) for value in np.clip(leaf * tone[i], 0, 255)), 255))
 
 
-def with_grain(rng: np.random.Generator, picture: Image.Image) -> np.ndarray:
+def add_grain(rng: np.random.Generator, picture: Image.Image) -> np.ndarray:
     """`picture` with single leaves in its tufts, some of them missing, so that light comes through."""
     pixels = np.array(picture)
     noise = rng.normal(0, 1, (ROWS, COLUMNS)).astype(np.float32)
-    pixels[..., :3] = to_picture(pixels[..., :3] * (1 + 0.13 * noise + 0.08 * grain(rng, ROWS, COLUMNS))[..., None])
-    holes = smooth_noise(rng, ROWS, COLUMNS, cells=26) + 0.25 * noise > 1.05
+    pixels[..., :3] = convert_to_uint8(
+        pixels[..., :3] * (1 + 0.13 * noise + 0.08 * cut_grain(rng, ROWS, COLUMNS))[..., None]
+    )
+    holes = make_smooth_noise(rng, ROWS, COLUMNS, cells=26) + 0.25 * noise > 1.05
     pixels[: int(ROWS * 0.6), :, 3][holes[: int(ROWS * 0.6)]] = 0
     return pixels
 
 
-def hedge_picture(rng: np.random.Generator) -> Texture:
+def draw_hedge_picture(rng: np.random.Generator) -> Texture:
     """Leaves with a ragged upper edge."""
     rows, columns = 48, 160
     leaf = LEAVES[rng.integers(4)] * rng.uniform(0.7, 1.0)
     noise = rng.normal(0, 1, (rows, columns)).astype(np.float32)
-    tone = 1 + 0.14 * noise + 0.16 * smooth_noise(rng, rows, columns, 9) - 0.35 * (np.arange(rows) / rows)[:, None]
-    edge = 3 + 2.5 * smooth_noise(rng, columns, 2, 9)[:, 0] + noise[0] * 0.8
+    tone = 1 + 0.14 * noise + 0.16 * make_smooth_noise(rng, rows, columns, 9) - 0.35 * (np.arange(rows) / rows)[:, None]
+    edge = 3 + 2.5 * make_smooth_noise(rng, columns, 2, 9)[:, 0] + noise[0] * 0.8
     alpha = np.where(np.arange(rows)[:, None] >= edge, 255, 0)
-    return Texture.of(np.dstack([to_picture(leaf * tone[..., None]), alpha.astype(np.uint8)]))
+    return Texture.from_picture(np.dstack([convert_to_uint8(leaf * tone[..., None]), alpha.astype(np.uint8)]))

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from pixelwise.data.town.classes import CAR
 from pixelwise.data.town.raster import Quad
-from pixelwise.data.town.texture import Texture, plain
+from pixelwise.data.town.texture import Texture, make_plain
 
 PAINTS = np.array(
     [
@@ -110,51 +110,51 @@ def draw_car(rng: np.random.Generator, position: np.ndarray, heading: np.ndarray
     shape = SHAPES[rng.choice(len(SHAPES), p=[0.45, 0.4, 0.15])]
     paint = PAINTS[rng.integers(len(PAINTS))] * rng.uniform(0.85, 1.1) + rng.normal(0, 5, 3)
     pictures = {
-        "paint": plain(paint),
-        "glass": glass(shape),
-        "tail": tail_end(shape, paint),
-        "nose": nose_end(shape, paint),
+        "paint": make_plain(paint),
+        "glass": draw_glass(shape),
+        "tail": draw_tail(shape, paint),
+        "nose": draw_nose(shape, paint),
     }
     strips = tuple(pictures[part] for part in shape.parts)
-    side = side_view(shape, paint)
-    sides = Texture.of(side.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), Texture.of(side)
+    side = draw_side_view(shape, paint)
+    sides = Texture.from_picture(side.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), Texture.from_picture(side)
     return Car(shape, position, heading, speed, instance, sides, strips)
 
 
-def colour(paint: np.ndarray, factor: float) -> tuple[int, int, int]:
+def darken_paint(paint: np.ndarray, factor: float) -> tuple[int, int, int]:
     """Paint times a factor, drawable."""
     red, green, blue = (int(value) for value in np.clip(paint * factor, 0, 255))
     return red, green, blue
 
 
-def side_view(shape: Shape, paint: np.ndarray) -> Image.Image:
+def draw_side_view(shape: Shape, paint: np.ndarray) -> Image.Image:
     """The car from its side, nose to the right, clear around it."""
     width, height = round(shape.size[0] * SCALE), round(shape.size[2] * SCALE)
-    picture = Image.new("RGBA", (width, height), (*colour(paint, 0.7), 0))
+    picture = Image.new("RGBA", (width, height), (*darken_paint(paint, 0.7), 0))
     pen = ImageDraw.Draw(picture)
 
     def scaled(points: np.ndarray | tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
         return [(x * (width - 1), (1 - y) * (height - 1)) for x, y in points]
 
-    pen.polygon(scaled(shape.profile), (*colour(paint, 1), 255))
+    pen.polygon(scaled(shape.profile), (*darken_paint(paint, 1), 255))
     # Half a texel more, so that no gap shows between the side and the strips.
-    pen.line(scaled(shape.profile), (*colour(paint, 1), 255), 3)
-    pen.rectangle((0.01 * width, 0.62 * height, 0.99 * width, 0.84 * height), (*colour(paint, 0.86), 255))
-    pen.rectangle((0.02 * width, 0.77 * height, 0.98 * width, 0.85 * height), (*colour(paint, 0.5), 255))
+    pen.line(scaled(shape.profile), (*darken_paint(paint, 1), 255), 3)
+    pen.rectangle((0.01 * width, 0.62 * height, 0.99 * width, 0.84 * height), (*darken_paint(paint, 0.86), 255))
+    pen.rectangle((0.02 * width, 0.77 * height, 0.98 * width, 0.85 * height), (*darken_paint(paint, 0.5), 255))
     for window in shape.windows:
         pen.polygon(scaled(window), (*GLASS, 255))
         pen.line(scaled(window[1:3]), (*(2 * value for value in GLASS), 255), 3)
     for x in (0.36, 0.7 if shape is not VAN else 0.6):
-        pen.line(scaled(((x, 0.62), (x, 0.22))), (*colour(paint, 0.62), 255), 1)
+        pen.line(scaled(((x, 0.62), (x, 0.22))), (*darken_paint(paint, 0.62), 255), 1)
     pen.rectangle((0, 0.42 * height, 0.02 * width, 0.54 * height), (170, 30, 30, 255))
     pen.rectangle((0.965 * width, 0.48 * height, width, 0.56 * height), (240, 236, 210, 255))
     radius = 0.31 * SCALE
     for x in (0.19, 0.81):
-        wheel(pen, x * width, height - radius, radius)
+        draw_wheel(pen, x * width, height - radius, radius)
     return picture
 
 
-def wheel(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+def draw_wheel(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
     """A tyre in its arch, and a rim."""
     for size, tone in (
         (1.2, (24, 24, 26, 255)),
@@ -166,40 +166,40 @@ def wheel(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
         pen.ellipse((x - radius * size, y - radius * size, x + radius * size, bottom), tone)
 
 
-def glass(shape: Shape) -> Texture:
+def draw_glass(shape: Shape) -> Texture:
     """A windscreen in a narrow frame, mirroring the sky at its top."""
     width = round(shape.size[1] * SCALE)
     picture = Image.new("RGB", (width, 32), (30, 32, 36))
     pen = ImageDraw.Draw(picture)
     for row in range(2, 31):
-        pen.line((4, row, width - 5, row), colour(np.array(GLASS, np.float32), 2.1 - row / 26))
-    return Texture.of(picture)
+        pen.line((4, row, width - 5, row), darken_paint(np.array(GLASS, np.float32), 2.1 - row / 26))
+    return Texture.from_picture(picture)
 
 
-def tail_end(shape: Shape, paint: np.ndarray) -> Texture:
+def draw_tail(shape: Shape, paint: np.ndarray) -> Texture:
     """The car from behind below its window: red lights, number plate, bumper."""
     width, height = round(shape.size[1] * SCALE), 40
-    picture = Image.new("RGB", (width, height), colour(paint, 0.95))
+    picture = Image.new("RGB", (width, height), darken_paint(paint, 0.95))
     pen = ImageDraw.Draw(picture)
     if shape is VAN:
         pen.rectangle((6, 3, width - 7, 14), GLASS)
-        pen.line((width // 2, 0, width // 2, height), colour(paint, 0.6))
+        pen.line((width // 2, 0, width // 2, height), darken_paint(paint, 0.6))
     top = 20 if shape is VAN else 5
     for left in (2, width - 15):
         pen.rectangle((left, top, left + 12, top + 9), (186, 26, 28))
     pen.rectangle((width // 2 - 11, top + 8, width // 2 + 11, top + 14), (232, 228, 200))
-    pen.rectangle((0, height - 10, width, height), colour(paint, 0.55))
-    return Texture.of(picture)
+    pen.rectangle((0, height - 10, width, height), darken_paint(paint, 0.55))
+    return Texture.from_picture(picture)
 
 
-def nose_end(shape: Shape, paint: np.ndarray) -> Texture:
+def draw_nose(shape: Shape, paint: np.ndarray) -> Texture:
     """The car from the front below its bonnet: lamps, grille, number plate."""
     width, height = round(shape.size[1] * SCALE), 32
-    picture = Image.new("RGB", (width, height), colour(paint, 0.98))
+    picture = Image.new("RGB", (width, height), darken_paint(paint, 0.98))
     pen = ImageDraw.Draw(picture)
     for left in (2, width - 19):
         pen.ellipse((left, 3, left + 16, 14), (246, 244, 226))
     pen.rectangle((22, 6, width - 23, 13), (34, 36, 40))
     pen.rectangle((width // 2 - 11, 17, width // 2 + 11, 22), (236, 234, 224))
-    pen.rectangle((0, height - 8, width, height), colour(paint, 0.5))
-    return Texture.of(picture)
+    pen.rectangle((0, height - 8, width, height), darken_paint(paint, 0.5))
+    return Texture.from_picture(picture)

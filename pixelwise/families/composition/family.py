@@ -20,7 +20,7 @@ from pixelwise.families.composition.params import Kind, NetworkParams, TrainPara
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.graph import Graph
 from pixelwise.nets.pixel_labeller import assemble_input
-from pixelwise.reporting.fields import ellipses, scale_map
+from pixelwise.reporting.receptive_field_images import draw_ellipses, draw_scale_map
 from pixelwise.training.checkpoints import load_tensors
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
@@ -102,12 +102,12 @@ def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history:
     """PNGs of what was learned, by file name: covariances over training, and inferred scales of validation pictures."""
     found = {}
     if layers := covariances(params.network.compose.covariance, history):
-        found["covariances.png"] = ellipses(layers)
+        found["covariances.png"] = draw_ellipses(layers)
     dynamic = dynamic_layers(net)
     if dynamic and params.network.inputs == "rgb":
         split = data.split(params.val_split)
         images = [split[index].image for index in range(0, len(split), math.ceil(len(split) / SHOWN))]
-        found["scales.png"] = scale_map(images, [scales_of(net, dynamic[-1], image) for image in images])
+        found["scales.png"] = draw_scale_map(images, [scales_of(net, dynamic[-1], image) for image in images])
     return found
 
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from pixelwise.data.augmentation import AugmentParams, draw_view
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.data.transforms import AugmentParams, random_view
 from pixelwise.families.guided.episodes import (
     Balanced,
     Mask,
@@ -142,7 +142,7 @@ def view(
     image, label = masks.read(mask)
     value = mask.value if value is None else value
     augment = augment.model_copy(update={"rare_share": 0.9})
-    found = random_view({"image": image, "label": label}, rng, augment, np.array([value]))
+    found = draw_view({"image": image, "label": label}, rng, augment, np.array([value]))
     return found["image"], target(found["label"], value)
 
 

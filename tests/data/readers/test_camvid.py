@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.image_sets import mask, noise, save, write_camvid
 
-from pixelwise.data.examine import read_pair
+from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.readers import camvid
 from pixelwise.errors import DataError
 
@@ -20,12 +20,12 @@ def test_camvid_has_a_split_a_list_and_an_item_a_line(tmp_path):
 
 
 def test_camvid_names_clip_and_frame_of_every_file_name_in_use():
-    assert camvid.clip_and_frame("0016E5_07959") == ("0016E5", 7959)
-    assert camvid.clip_and_frame("0006R0_f00930") == ("0006R0", 930)
-    assert camvid.clip_and_frame("Seq05VD_f00030") == ("Seq05VD", 30)
-    assert camvid.clip_and_frame("holiday") == ("", 0)
-    assert camvid.clip_and_frame("cam_1623456789123") == ("cam", 1623456789123)
-    assert camvid.clip_and_frame(f"cam_{2**63}") == ("cam", 0)
+    assert camvid.parse_clip_and_frame("0016E5_07959") == ("0016E5", 7959)
+    assert camvid.parse_clip_and_frame("0006R0_f00930") == ("0006R0", 930)
+    assert camvid.parse_clip_and_frame("Seq05VD_f00030") == ("Seq05VD", 30)
+    assert camvid.parse_clip_and_frame("holiday") == ("", 0)
+    assert camvid.parse_clip_and_frame("cam_1623456789123") == ("cam", 1623456789123)
+    assert camvid.parse_clip_and_frame(f"cam_{2**63}") == ("cam", 0)
 
 
 def test_camvid_finds_files_listed_under_another_machines_prefix(tmp_path):

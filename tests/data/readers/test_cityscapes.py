@@ -7,7 +7,7 @@ from support.image_sets import noise
 from support.matlab_sets import values
 from support.video_sets import write_cityscapes
 
-from pixelwise.data.examine import Rejected, examine, read_pair
+from pixelwise.data.item_inspection import Rejected, inspect_item, read_pair
 from pixelwise.data.readers import cityscapes
 from pixelwise.errors import DataError
 
@@ -81,7 +81,7 @@ def test_cityscapes_test_is_left_out_as_its_labels_have_no_class(tmp_path):
 def test_cityscapes_a_value_that_is_no_id_is_named(tmp_path):
     raw = cityscapes.read(write_cityscapes(tmp_path, {"val": ["ulm_000000_000019"]}))
     Image.fromarray(np.full((24, 32), 34, np.uint8)).save(raw.items[0].label.path)
-    found = examine(raw.items[0], raw, MANY)
+    found = inspect_item(raw.items[0], raw, MANY)
     assert isinstance(found, Rejected)
     assert found.reason.endswith("_labelIds.png: value 34, but cityscapes has ids 0–33")
 

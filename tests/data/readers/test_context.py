@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.matlab_sets import save_mat, write_context
 
-from pixelwise.data.examine import Rejected, examine, read_pair
+from pixelwise.data.item_inspection import Rejected, inspect_item, read_pair
 from pixelwise.data.readers import context
 from pixelwise.errors import DataError
 
@@ -80,7 +80,7 @@ def test_all_other_labels_are_background_and_none_is_void(tmp_path):
 def test_a_value_beyond_the_names_is_refused(tmp_path):
     raw = context.read(write_whole_context(tmp_path, LISTS))
     save_mat(raw.items[0].label.path, LabelMap=np.full((24, 32), 500, np.uint16))
-    found = examine(raw.items[0], raw, MANY)
+    found = inspect_item(raw.items[0], raw, MANY)
     assert isinstance(found, Rejected)
     assert found.reason.startswith("label 2008_000002.mat: value 500, but context has classes 0–459")
 

@@ -9,7 +9,7 @@ from support.image_sets import mask, noise, save, write_folder
 
 from components import ingest
 from components.ingest import IngestParams
-from pixelwise.data.examine import read_pair
+from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import folder
 from pixelwise.errors import DataError, PixelwiseError

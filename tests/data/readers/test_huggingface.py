@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support.image_sets import mask, noise, png, save
 
-from pixelwise.data.examine import Accepted, Rejected, examine, read_pair
+from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item, read_pair
 from pixelwise.data.readers import huggingface
 from pixelwise.errors import DataError, PixelwiseError
 
@@ -163,7 +163,7 @@ def test_rows_that_are_no_map_are_left_out_and_named(tmp_path, rows, reason):
     raw = huggingface.read(tmp_path)
     first, second = raw.items
     assert (read_pair(first, raw, MANY)[1] == [255, 1] * 16).all()
-    found = examine(second, raw, MANY)
+    found = inspect_item(second, raw, MANY)
     assert isinstance(found, Rejected)
     assert re.fullmatch(rf"label train/000001: {reason}.*", found.reason)
 
@@ -193,14 +193,14 @@ def test_a_row_of_a_table_whose_file_is_missing_is_left_out(tmp_path, monkeypatc
         archive.writestr("a.png", png(noise(0)))
     raw = huggingface.read(root)
     (item,) = raw.items
-    assert isinstance(examine(item, raw, MANY), Rejected)
+    assert isinstance(inspect_item(item, raw, MANY), Rejected)
 
 
 def test_a_row_of_a_table_may_name_a_file_beside_it(tmp_path):
     root = write_row(tmp_path / "set", "image", "kept.png")
     save(noise(0), root / "kept.png")
     raw = huggingface.read(root)
-    assert isinstance(examine(next(iter(raw.items)), raw, MANY), Accepted)
+    assert isinstance(inspect_item(next(iter(raw.items)), raw, MANY), Accepted)
 
 
 def test_a_set_of_train_alone_holds_out_the_same_tenth_every_time(tmp_path):

@@ -7,7 +7,7 @@ from support.image_sets import noise
 from support.matlab_sets import values
 from support.video_sets import BOX, RAW_SIZE, write_nyud_clips
 
-from pixelwise.data.examine import examine, read_pair
+from pixelwise.data.item_inspection import inspect_item, read_pair
 from pixelwise.data.readers import nyud_clips
 from pixelwise.errors import DataError
 
@@ -54,8 +54,8 @@ def test_nyud_clips_a_frame_that_breaks_off_or_has_another_size_is_named(tmp_pat
     broken, small = raw.items[0].image.path, raw.items[2].image.path
     broken.write_bytes(broken.read_bytes()[:1000])
     Image.new("RGB", (320, 240)).save(small)
-    assert examine(raw.items[0], raw, MANY).reason.startswith(f"image {broken.name}: ")
-    assert examine(raw.items[2], raw, MANY).reason == f"image {small.name}: size 320×240, expected 640×480"
+    assert inspect_item(raw.items[0], raw, MANY).reason.startswith(f"image {broken.name}: ")
+    assert inspect_item(raw.items[2], raw, MANY).reason == f"image {small.name}: size 320×240, expected 640×480"
 
 
 def test_nyud_clips_a_labelled_frame_that_the_scene_lacks_is_named(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.object_sets import write_coco_mval, write_davis, write_davis_frames, write_together
 
-from pixelwise.data.examine import read_layer, read_pair
+from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.items import RawData
 from pixelwise.data.readers import davis, object_masks
 from pixelwise.errors import DataError

@@ -7,7 +7,7 @@ from support.matlab_sets import save_mat, values, write_sbd
 
 from components import ingest
 from components.ingest import IngestParams
-from pixelwise.data.examine import read_layer, read_pair
+from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import sbd, voc
 

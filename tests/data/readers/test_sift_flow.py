@@ -6,7 +6,7 @@ from support.matlab_sets import values, write_sift_flow
 
 from components import ingest
 from components.ingest import IngestParams
-from pixelwise.data.examine import read_layer, read_pair
+from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import sift_flow
 from pixelwise.errors import DataError
@@ -64,4 +64,4 @@ def test_sift_flow_takes_a_list_of_bare_ids_too(tmp_path):
 
 def test_an_unknown_geometry_is_refused():
     with pytest.raises(DataError, match=r"value 4, but sift_flow has geometry 1–3 and -1, 0 \(void\)"):
-        sift_flow.geometry_of(np.array([[1, 4]]))
+        sift_flow.convert_geometry(np.array([[1, 4]]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.image_sets import write_voc
 
-from pixelwise.data.examine import read_pair
+from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.readers import voc
 from pixelwise.errors import DataError
 

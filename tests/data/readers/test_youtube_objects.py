@@ -6,8 +6,8 @@ from PIL import Image
 from support.image_sets import save
 from support.video_sets import write_youtube_objects
 
-from pixelwise.data.correspondence import lookup, renamed
-from pixelwise.data.examine import Rejected, examine, read_pair
+from pixelwise.data.class_mapping import make_class_table, map_classes
+from pixelwise.data.item_inspection import Rejected, inspect_item, read_pair
 from pixelwise.data.readers import voc, youtube_objects
 from pixelwise.errors import DataError
 
@@ -56,12 +56,12 @@ def test_youtube_objects_a_mask_is_what_is_above_15(tmp_path):
 
 def test_youtube_objects_classes_have_pascals_names_and_colours():
     for index, name in enumerate(youtube_objects.NAMES):
-        assert lookup(voc.NAMES, youtube_objects.NAMES)[voc.NAMES.index(name)] == index
+        assert make_class_table(voc.NAMES, youtube_objects.NAMES)[voc.NAMES.index(name)] == index
 
 
 def test_a_pascal_nets_prediction_maps_to_the_ten_classes_and_all_others_to_background():
     prediction = np.arange(21, dtype=np.uint8).reshape(3, 7)
-    mapped = renamed(prediction, lookup(voc.NAMES, youtube_objects.NAMES))
+    mapped = map_classes(prediction, make_class_table(voc.NAMES, youtube_objects.NAMES))
     assert mapped.dtype == np.uint8
     for ours, theirs in zip(mapped.ravel(), prediction.ravel(), strict=True):
         name = voc.NAMES[theirs]
@@ -73,7 +73,7 @@ def test_youtube_objects_a_mask_without_its_frame_is_named(tmp_path):
     write_youtube_objects(tmp_path, {"car/0001/001": 11})
     (tmp_path / "v1/car/data/0001/shots/001/frame0011.jpg").unlink()
     raw = youtube_objects.read(tmp_path)
-    found = examine(raw.items[-1], raw, MANY)
+    found = inspect_item(raw.items[-1], raw, MANY)
     assert isinstance(found, Rejected)
     assert found.reason == "image frame0011.jpg: missing, expected 001/frame0011.jpg"
 
@@ -82,7 +82,7 @@ def test_youtube_objects_a_frame_that_is_no_picture_is_named(tmp_path):
     write_youtube_objects(tmp_path, {"car/0001/001": 2})
     (tmp_path / "v1/car/data/0001/shots/001/frame0002.jpg").write_bytes(b"no picture")
     raw = youtube_objects.read(tmp_path)
-    assert examine(raw.items[1], raw, MANY).reason.startswith("image frame0002.jpg: not a picture")
+    assert inspect_item(raw.items[1], raw, MANY).reason.startswith("image frame0002.jpg: not a picture")
 
 
 def test_youtube_objects_shots_without_masks_are_left_out(tmp_path):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from pixelwise.data.splits import clip_and_frame
+from pixelwise.data.splits import read_clip_and_frame
 
 
 def clips_of(samples: Any) -> list[list[int]]:
@@ -16,7 +16,7 @@ def clips_of(samples: Any) -> list[list[int]]:
     """
     known: dict[Any, list[tuple[int, int]]] = {}
     for place in range(len(samples)):
-        clip, frame = clip_and_frame(samples, place)
+        clip, frame = read_clip_and_frame(samples, place)
         known.setdefault(clip or place, []).append((frame, place))
     return [run for frames in known.values() for run in without_gaps(sorted(frames))]
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from pixelwise.families.clockwork.measure.frontier import Frontier, Point
 from pixelwise.families.clockwork.runtime.schedules import SCHEDULES
 from pixelwise.files import write_bytes, write_json, write_text
-from pixelwise.reporting import page
-from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, STYLE, figure_png
+from pixelwise.reporting import html_page
+from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, STYLE, encode_figure
 
 # The reference and the two that win stand out.
 STRONG = {"oracle": INK, "carry": BLUE, "motion": ORANGE}
@@ -32,12 +32,12 @@ def frontier_page(found: Frontier, drawn: bytes) -> str:
     best = {point.schedule for point in found.best()}
     lead = f"{found.dataset}, split {found.split} · {found.frames} frames · {found.provider}"
     note = "Speed is paired with the frame oracle in one run, decoding left out. Bold: no other is faster and better."
-    return page.page(
+    return html_page.render_page(
         "Score against speed",
         lead,
         [
-            page.section("Frontier", page.picture(drawn, "score against speed")),
-            page.section("Schedules", table(found, best), note=note),
+            html_page.render_section("Frontier", html_page.render_image(drawn, "score against speed")),
+            html_page.render_section("Schedules", table(found, best), note=note),
         ],
     )
 
@@ -45,7 +45,7 @@ def frontier_page(found: Frontier, drawn: bytes) -> str:
 def table(found: Frontier, best: set[str]) -> str:
     """A line a schedule."""
     head = ("schedule", "#mean IU %", "#lost", "#frames a second", "#speed", "#range", "#p95 ms", "#stages run")
-    return page.table(head, [row(point, point.schedule in best) for point in found.points])
+    return html_page.render_table(head, [row(point, point.schedule in best) for point in found.points])
 
 
 def row(point: Point, is_best: bool) -> list[str]:
@@ -76,7 +76,7 @@ def frontier_plot(found: Frontier) -> bytes:
         figure.legend(
             *left.get_legend_handles_labels(), loc="outside lower center", ncols=11, frameon=False, fontsize=9
         )
-        return figure_png(figure)
+        return encode_figure(figure)
 
 
 def draw(axes: Axes, found: Frontier, place: Callable[[Point], float]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixelwise.reporting.pictures import INK, PAPER, Picture
+from pixelwise.reporting.label_images import INK, PAPER, Picture
 
 # Frames that the strip goes back, and its lines' height in pixels.
 FRAMES = 96

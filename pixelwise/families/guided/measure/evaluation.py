@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from pixelwise.data.splits import Split, clip_and_frame
+from pixelwise.data.splits import Split, read_clip_and_frame
 from pixelwise.families.guided.measure.categories import CategoryScores, Support, Tuner, open_floor, score_categories
 from pixelwise.families.guided.measure.interactive import score_interactive
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
@@ -35,7 +35,7 @@ def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | Ca
     """The scores of the exported `model` on a split."""
     guided, points = GuidedModel(model, params.provider), params.points or None
     if split.dataset in VIDEO:
-        clips = [clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
+        clips = [read_clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
     wanted = Support(params.shots, points, params.tasks, params.seed)
     given = (guided, open_floor(model, params.provider), split.samples, split.classes.names, params.classes, wanted)

@@ -40,7 +40,7 @@ img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 """
 
 
-def page(title: str, lead: str, parts: Iterable[str]) -> str:
+def render_page(title: str, lead: str, parts: Iterable[str]) -> str:
     """The whole HTML page; `title` and `lead` are text, `parts` are what the functions below return."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -50,7 +50,7 @@ def page(title: str, lead: str, parts: Iterable[str]) -> str:
     )
 
 
-def cards(values: Mapping[str, str]) -> str:
+def render_cards(values: Mapping[str, str]) -> str:
     """Large values with their names below, side by side; the first stands out."""
     inside = "".join(
         f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in values.items()
@@ -58,18 +58,18 @@ def cards(values: Mapping[str, str]) -> str:
     return f'<div class="cards">{inside}</div>'
 
 
-def section(title: str, inside: str, note: str = "") -> str:
+def render_section(title: str, inside: str, note: str = "") -> str:
     """A titled box around HTML, with a `note` of text below it."""
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<section><h2>{escape(title)}</h2>{inside}{below}</section>"
 
 
-def side_by_side(*parts: str) -> str:
+def render_side_by_side(*parts: str) -> str:
     """Parts next to each other where the window is wide enough."""
     return f'<div class="pair">{"".join(parts)}</div>'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of HTML cells; columns whose title begins with # hold numbers and are aligned right."""
     classes = [' class="number"' if title.startswith("#") else "" for title in head]
     titles = "".join(f"<th{kind}>{escape(title.lstrip('#'))}</th>" for title, kind in zip(head, classes, strict=True))
@@ -80,23 +80,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def bar(share: float) -> str:
+def render_bar(share: float) -> str:
     """A bar filled to `share`, a fraction."""
     return f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
-def patch(name: str, colour: Sequence[int]) -> str:
+def render_patch(name: str, colour: Sequence[int]) -> str:
     """A class's name after a patch of its colour."""
     return f'<span class="patch" style="background:rgb{tuple(int(part) for part in colour)}"></span>{escape(name)}'
 
 
-def facts(values: Mapping[str, Any]) -> str:
+def render_facts(values: Mapping[str, Any]) -> str:
     """Names and values, a line each."""
-    lines = (f"<dt>{escape(name)}</dt><dd>{escape(plain(value))}</dd>" for name, value in values.items())
+    lines = (f"<dt>{escape(name)}</dt><dd>{escape(format_value(value))}</dd>" for name, value in values.items())
     return f"<dl>{''.join(lines)}</dl>"
 
 
-def plain(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a reader wants it: floats short, truth as yes and no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -115,6 +115,6 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def picture(content: bytes, alt: str, kind: str = "png") -> str:
+def render_image(content: bytes, alt: str, kind: str = "png") -> str:
     """An image inside the page; `kind` is its format."""
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'

@@ -64,7 +64,7 @@ class Box(NamedTuple):
     height: float
 
 
-def random_view(
+def draw_view(
     maps: Mapping[str, np.ndarray], rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """One random view of all `maps` of a picture, which move together.
@@ -80,8 +80,8 @@ def random_view(
         left, top = rng.integers(-params.jitter, params.jitter, 2, endpoint=True)
         box, size = Box(float(left), float(top), width, height), (width, height)
     else:
-        box, size = random_box(maps["label"], rng, params, rare), (params.crop_width, params.crop_height)
-    pictures = {name: cut(values, box, size, MAPS[name]) for name, values in maps.items()}
+        box, size = draw_box(maps["label"], rng, params, rare), (params.crop_width, params.crop_height)
+    pictures = {name: crop_and_resize(values, box, size, MAPS[name]) for name, values in maps.items()}
     if params.mirror and rng.random() < 0.5:
         pictures = {name: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for name, picture in pictures.items()}
     if params.colour:
@@ -90,18 +90,18 @@ def random_view(
     return {name: np.asarray(picture) for name, picture in pictures.items()}
 
 
-def random_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None) -> Box:
+def draw_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None) -> Box:
     """Where to crop: log-uniform scale, slight stretch, and a uniform place or one around a rare pixel."""
     scale = math.exp(rng.uniform(math.log(params.scale_min), math.log(params.scale_max)))
     stretch = math.exp(rng.uniform(-params.stretch, params.stretch))
     width, height = params.crop_width / scale * stretch, params.crop_height / scale / stretch
-    target = rare_pixel(label, rng, rare) if rare is not None and rng.random() < params.rare_share else None
-    left = offset(rng, width, label.shape[1], None if target is None else target[0])
-    top = offset(rng, height, label.shape[0], None if target is None else target[1])
+    target = draw_rare_pixel(label, rng, rare) if rare is not None and rng.random() < params.rare_share else None
+    left = draw_offset(rng, width, label.shape[1], None if target is None else target[0])
+    top = draw_offset(rng, height, label.shape[0], None if target is None else target[1])
     return Box(left, top, width, height)
 
 
-def rare_pixel(label: np.ndarray, rng: np.random.Generator, rare: np.ndarray) -> tuple[int, int] | None:
+def draw_rare_pixel(label: np.ndarray, rng: np.random.Generator, rare: np.ndarray) -> tuple[int, int] | None:
     """(x, y) of a random pixel of a random rare class that the picture has, or None."""
     present = [value for value in rare if (label == value).any()]
     if not present:
@@ -111,7 +111,7 @@ def rare_pixel(label: np.ndarray, rng: np.random.Generator, rare: np.ndarray) ->
     return int(columns[chosen]), int(rows[chosen])
 
 
-def offset(rng: np.random.Generator, length: float, size: int, target: int | None) -> float:
+def draw_offset(rng: np.random.Generator, length: float, size: int, target: int | None) -> float:
     """Start of an interval of `length` in 0…`size`; a longer one covers it all; a `target` falls in its middle part."""
     if length >= size:
         return float(rng.uniform(size - length, 0))
@@ -120,7 +120,7 @@ def offset(rng: np.random.Generator, length: float, size: int, target: int | Non
     return float(np.clip(target - rng.uniform(0.1, 0.9) * length, 0, size - length))
 
 
-def cut(values: np.ndarray, box: Box, size: tuple[int, int], kind: Kind) -> Image.Image:
+def crop_and_resize(values: np.ndarray, box: Box, size: tuple[int, int], kind: Kind) -> Image.Image:
     """What of the map `values` lies in `box`, resized to `size` (width, height)."""
     mode, resampling, fill = kind
     picture = Image.fromarray(values.astype(np.int32) if mode == "I" else values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pixelwise.reporting.pictures import (
+from pixelwise.reporting.label_images import (
     INK,
     PAPER,
     VOID_COLOUR,
@@ -14,8 +14,8 @@ from pixelwise.reporting.pictures import (
     Palette,
     Picture,
     colourise,
-    error_map,
-    legend,
+    draw_error_map,
+    draw_legend,
 )
 
 COLUMNS = ("image", "truth", "prediction", "error")
@@ -34,33 +34,35 @@ class GridRow:
     prediction: np.ndarray
 
 
-def picture_grid(rows: Sequence[GridRow], names: Sequence[str], palette: Palette) -> Image.Image:
+def draw_grid(rows: Sequence[GridRow], names: Sequence[str], palette: Palette) -> Image.Image:
     """The grid as one picture, with titles above and the legend of the classes below."""
     width = 2 * MARGIN + len(COLUMNS) * (TILE[0] + GAP) - GAP
     entries = [*zip(names, palette, strict=True), ("void", VOID_COLOUR), ("wrong", WRONG_COLOUR)]
-    key = Image.fromarray(legend(entries, width - 2 * MARGIN, size=17))
-    tiles = [row_tiles(row, palette) for row in rows]
+    key = Image.fromarray(draw_legend(entries, width - 2 * MARGIN, size=17))
+    tiles = [draw_row_tiles(row, palette) for row in rows]
     heights = [CAPTION + max(tile.height for tile in row) for row in tiles]
     sheet = Image.new("RGB", (width, HEAD + sum(heights) + MARGIN + key.height + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(COLUMNS):
-        draw.text((column_centre(column), HEAD - 14), title, font=ImageFont.load_default(20), fill=INK, anchor="mm")
+        draw.text(
+            (find_column_centre(column), HEAD - 14), title, font=ImageFont.load_default(20), fill=INK, anchor="mm"
+        )
     top = HEAD
     for row, line, height in zip(rows, tiles, heights, strict=True):
         draw.text((MARGIN, top + CAPTION - 8), row.caption, font=ImageFont.load_default(18), fill=FAINT, anchor="ls")
         for column, tile in enumerate(line):
-            sheet.paste(tile, (column_centre(column) - tile.width // 2, top + CAPTION))
+            sheet.paste(tile, (find_column_centre(column) - tile.width // 2, top + CAPTION))
         top += height
     sheet.paste(key, (MARGIN, top + MARGIN // 2))
     return sheet
 
 
-def column_centre(column: int) -> int:
+def find_column_centre(column: int) -> int:
     """The horizontal middle of a column in pixels."""
     return MARGIN + column * (TILE[0] + GAP) + TILE[0] // 2
 
 
-def row_tiles(row: GridRow, palette: Palette) -> list[Image.Image]:
+def draw_row_tiles(row: GridRow, palette: Palette) -> list[Image.Image]:
     """The row's four pictures, fitted into the tile; colours of classes are never mixed by the resizing."""
     photo = Image.fromarray(row.image)
     scale = min(TILE[0] / photo.width, TILE[1] / photo.height)
@@ -68,7 +70,7 @@ def row_tiles(row: GridRow, palette: Palette) -> list[Image.Image]:
     maps = (
         colourise(row.label, palette),
         colourise(row.prediction, palette),
-        error_map(row.image, row.label, row.prediction),
+        draw_error_map(row.image, row.label, row.prediction),
     )
     flat = [Image.fromarray(picture).resize(size, Image.Resampling.NEAREST) for picture in maps]
     return [photo.resize(size, Image.Resampling.LANCZOS), *flat]

@@ -12,22 +12,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def open_picture(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
+def open_image(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
     """The picture in `content` with its header read and its pixels not. Raises what Pillow raises."""
     return Image.open(BytesIO(content), formats=formats)
 
 
 def decode_image(content: bytes) -> np.ndarray:
     """(H, W, 3) uint8 RGB, as stored: an EXIF rotation is not applied, because a label map has none."""
-    return rgb(open_picture(content))
+    return convert_to_rgb(open_image(content))
 
 
 def decode_map(content: bytes) -> np.ndarray:
     """A map's values: (H, W) uint8, or uint16 where the file has 16 bits; (H, W, 3) uint8 of three channels."""
-    return np.array(open_picture(content))
+    return np.array(open_image(content))
 
 
-def rgb(picture: Image.Image) -> np.ndarray:
+def convert_to_rgb(picture: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 of an open picture."""
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 

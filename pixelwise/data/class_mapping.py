@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def lookup(model: Sequence[str], data: Sequence[str]) -> np.ndarray | None:
+def make_class_table(model: Sequence[str], data: Sequence[str]) -> np.ndarray | None:
     """The data's class for each class of the model, (K,) uint8, as of a PASCAL net on YouTube-Objects.
 
     None where the data has no background, as many classes as the model, or one that the model does not know.
@@ -15,6 +15,6 @@ def lookup(model: Sequence[str], data: Sequence[str]) -> np.ndarray | None:
     return np.array([data.index(name) if name in data else 0 for name in model], np.uint8)
 
 
-def renamed(prediction: np.ndarray, table: np.ndarray | None) -> np.ndarray:
-    """A `prediction` of the model's classes in those of the data, by the `table` that `lookup` gave."""
+def map_classes(prediction: np.ndarray, table: np.ndarray | None) -> np.ndarray:
+    """A `prediction` of the model's classes in those of the data, by the `table` that `make_class_table` gave."""
     return prediction if table is None else table[prediction]

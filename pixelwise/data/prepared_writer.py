@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pixelwise.data.examine import Accepted
+from pixelwise.data.item_inspection import Accepted
 from pixelwise.data.items import VOID, RawData
 from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE, SHARDS_FOLDER
 from pixelwise.files import write_json

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pixelwise.reporting.grid import FAINT
-from pixelwise.reporting.pictures import INK, PAPER, Picture, legend
+from pixelwise.reporting.label_images import INK, PAPER, Picture, draw_legend
+from pixelwise.reporting.prediction_grid import FAINT
 
 TILE = (300, 225)  # the box a picture is fitted in: width, height
 COLUMNS = 5
@@ -22,18 +22,20 @@ class SheetRow:
     tiles: Sequence[tuple[str, Picture]]
 
 
-def picture_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[int]]]) -> Image.Image:
+def draw_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[int]]]) -> Image.Image:
     """All rows as one picture, the legend of (name, colour) `entries` below."""
     columns = min(COLUMNS, max(len(row.tiles) for row in rows))
     width = 2 * MARGIN + columns * (TILE[0] + GAP) - GAP
-    parts = [row_picture(row, columns, width) for row in rows]
-    parts.append(np.pad(legend(entries, width - 2 * MARGIN), ((8, 8), (MARGIN, MARGIN), (0, 0)), constant_values=255))
+    parts = [draw_row(row, columns, width) for row in rows]
+    parts.append(
+        np.pad(draw_legend(entries, width - 2 * MARGIN), ((8, 8), (MARGIN, MARGIN), (0, 0)), constant_values=255)
+    )
     return Image.fromarray(np.concatenate(parts))
 
 
-def row_picture(row: SheetRow, columns: int, width: int) -> Picture:
+def draw_row(row: SheetRow, columns: int, width: int) -> Picture:
     """The caption and the tiles of one image, `columns` a line."""
-    tiles = [fitted(picture, is_photo=place == 0) for place, (_, picture) in enumerate(row.tiles)]
+    tiles = [fit_to_tile(picture, is_photo=place == 0) for place, (_, picture) in enumerate(row.tiles)]
     line = TITLE + max(tile.height for tile in tiles) + GAP
     strip = Image.new("RGB", (width, CAPTION + line * -(-len(tiles) // columns)), PAPER)
     draw = ImageDraw.Draw(strip)
@@ -45,7 +47,7 @@ def row_picture(row: SheetRow, columns: int, width: int) -> Picture:
     return np.asarray(strip)
 
 
-def fitted(picture: Picture, is_photo: bool) -> Image.Image:
+def fit_to_tile(picture: Picture, is_photo: bool) -> Image.Image:
     """The picture in the size of a tile; colours of classes are never mixed."""
     scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))

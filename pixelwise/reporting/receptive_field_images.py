@@ -5,22 +5,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pixelwise.data.pictures import encode_picture
-from pixelwise.reporting.pictures import INK, PAPER, Picture
+from pixelwise.data.image_codec import encode_picture
+from pixelwise.reporting.label_images import INK, PAPER, Picture
 
 SIDE, MARGIN = 220, 20
 # From small to large, dark blue to yellow, as in figure 5.8.
 RAMP = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], np.float64)
 
 
-def ramp(values: np.ndarray) -> Picture:
+def apply_colour_ramp(values: np.ndarray) -> Picture:
     """Colours (..., 3) of `values` in 0–1."""
     places = np.clip(np.nan_to_num(values), 0, 1) * (len(RAMP) - 1)
     colours = [np.interp(places, np.arange(len(RAMP)), RAMP[:, channel]) for channel in range(3)]
     return np.stack(colours, axis=-1).astype(np.uint8)
 
 
-def ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
+def draw_ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
     """A PNG: of every layer its covariances (2, 2) over training as ellipses, the first dark and the last yellow.
 
     An ellipse is one standard deviation wide; each panel says the last one's, in cells, along y and x.
@@ -30,46 +30,46 @@ def ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
     for panel, (name, covariances) in enumerate(layers.items()):
         reach = max(np.sqrt(np.diagonal(sigma)).max() for sigma in covariances)
         for place, sigma in enumerate(covariances):
-            colour = ramp(np.array(place / max(1, len(covariances) - 1)))
-            points = outline(sigma) * (0.45 * SIDE / reach) + (SIDE * (panel + 0.5), SIDE * 0.5)
+            colour = apply_colour_ramp(np.array(place / max(1, len(covariances) - 1)))
+            points = trace_ellipse(sigma) * (0.45 * SIDE / reach) + (SIDE * (panel + 0.5), SIDE * 0.5)
             draw.line([tuple(point) for point in points], fill=tuple(colour.tolist()), width=2)
         last = np.sqrt(np.diagonal(covariances[-1]))
         draw.text((SIDE * panel + 4, SIDE), f"{name[-24:]} {last[0]:.2f} {last[1]:.2f}", fill=INK)
     return encode_picture(sheet, optimize=True)
 
 
-def outline(sigma: np.ndarray) -> np.ndarray:
+def trace_ellipse(sigma: np.ndarray) -> np.ndarray:
     """Points (65, 2) as x, y around the ellipse of one standard deviation of `sigma` (2, 2) in y, x."""
     angles = np.linspace(0, 2 * np.pi, 65)
     circle = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     return (circle @ np.linalg.cholesky(sigma).T)[:, ::-1]
 
 
-def scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> bytes:
+def draw_scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> bytes:
     """A PNG: pictures, and below each the inferred scale (h, w) of its cells, small dark and large bright (figure 5.8).
 
     The colours span the scales of all pictures, from the 2nd to the 98th percentile.
     """
     columns = []
-    for image, colours in zip(images, coloured(scales), strict=True):
+    for image, colours in zip(images, colour_scales(scales), strict=True):
         height, width = image.shape[:2]
         large = Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
         columns.append(np.concatenate([image, np.asarray(large)]))
     tallest = max(len(column) for column in columns)
     padded = [np.pad(column, ((0, tallest - len(column)), (0, 0), (0, 0))) for column in columns]
     sheet = Image.fromarray(np.concatenate(padded, axis=1))
-    low, high = span(scales)
+    low, high = find_scale_range(scales)
     ImageDraw.Draw(sheet).text((6, tallest - 16), f"{low:.2f} to {high:.2f} cells", fill=PAPER)
     return encode_picture(sheet, optimize=True)
 
 
-def coloured(scales: Sequence[np.ndarray]) -> list[Picture]:
+def colour_scales(scales: Sequence[np.ndarray]) -> list[Picture]:
     """Inferred scales (h, w) in colours, small dark and large bright, that span those of all pictures."""
-    low, high = span(scales)
-    return [ramp((scale - low) / max(high - low, 1e-6)) for scale in scales]
+    low, high = find_scale_range(scales)
+    return [apply_colour_ramp((scale - low) / max(high - low, 1e-6)) for scale in scales]
 
 
-def span(scales: Sequence[np.ndarray]) -> tuple[float, float]:
+def find_scale_range(scales: Sequence[np.ndarray]) -> tuple[float, float]:
     """The 2nd and the 98th percentile of the scales of all pictures."""
     low, high = np.percentile(np.concatenate([scale.ravel() for scale in scales]), [2, 98])
     return float(low), float(high)

@@ -7,7 +7,7 @@ from support.image_sets import write_camvid
 from pixelwise.data.prepared import Sample
 from pixelwise.data.readers import camvid
 from pixelwise.data.splits import RawSplit
-from pixelwise.data.translated import TranslatedScenes
+from pixelwise.data.translated_scenes import TranslatedScenes
 from pixelwise.errors import DataError
 
 # Pixels a frame: the thesis's slow and fast videos.

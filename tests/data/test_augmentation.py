@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pixelwise.data.augmentation import GREY, AugmentParams, draw_view
 from pixelwise.data.items import VOID
-from pixelwise.data.transforms import GREY, AugmentParams, random_view
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.params import parse
 
@@ -21,7 +21,7 @@ def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def view(seed: int, params: AugmentParams = PLAIN, rare=None, world=None):
     image, label = world or scene(seed)
-    moved = random_view({"image": image, "label": label}, np.random.default_rng(seed), params, rare)
+    moved = draw_view({"image": image, "label": label}, np.random.default_rng(seed), params, rare)
     return moved["image"], moved["label"]
 
 
@@ -140,7 +140,7 @@ def test_every_map_moves_with_the_picture():
         "depth": (label + 1).astype(np.uint16) * 300,
     }
     for seed in range(10):
-        moved = random_view(maps, np.random.default_rng(seed), PLAIN)
+        moved = draw_view(maps, np.random.default_rng(seed), PLAIN)
         inside = moved["label"] != VOID
         assert np.array_equal(moved["geometry"], moved["label"])
         assert np.array_equal(moved["hha"][..., 0][inside], moved["label"][inside])
@@ -154,7 +154,7 @@ def test_whole_pictures_keep_their_size_and_shift_by_the_jitter_at_most():
     shifts = set()
     for seed in range(60):
         params = AugmentParams(whole=True, jitter=4, mirror=False, colour=0.0)
-        moved = random_view({"image": image, "label": columns}, np.random.default_rng(seed), params)["label"]
+        moved = draw_view({"image": image, "label": columns}, np.random.default_rng(seed), params)["label"]
         assert moved.shape == label.shape
         shifts.add(int(moved[45, 60]) - 60)
     assert shifts == set(range(-4, 5))
@@ -164,9 +164,9 @@ def test_a_whole_picture_is_not_shifted_out_of_its_frame():
     image, label = scene(0)
     maps = {"image": image, "label": label}
     with pytest.raises(DataError, match=r"augment\.jitter: found 90, but a picture has 120×90 pixels"):
-        random_view(maps, np.random.default_rng(0), AugmentParams(whole=True, jitter=90))
+        draw_view(maps, np.random.default_rng(0), AugmentParams(whole=True, jitter=90))
     for seed in range(20):
-        random_view(maps, np.random.default_rng(seed), AugmentParams(whole=True, jitter=89))
+        draw_view(maps, np.random.default_rng(seed), AugmentParams(whole=True, jitter=89))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,6 @@ def test_a_smallest_scale_above_the_largest_is_one_line(scales, largest):
 def test_a_whole_picture_without_change_is_the_picture():
     image, label = scene(1)
     params = AugmentParams(whole=True, mirror=False, colour=0.0)
-    moved = random_view({"image": image, "label": label}, np.random.default_rng(0), params)
+    moved = draw_view({"image": image, "label": label}, np.random.default_rng(0), params)
     assert np.array_equal(moved["image"], image)
     assert np.array_equal(moved["label"], label)

@@ -5,17 +5,17 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from pixelwise.reporting.grid import GridRow, picture_grid
-from pixelwise.reporting.pictures import (
+from pixelwise.reporting.label_images import (
     VOID_COLOUR,
     WRONG_COLOUR,
-    boundaries,
     colourise,
+    draw_error_map,
+    draw_legend,
     encode_label,
-    error_map,
-    legend,
+    find_boundaries,
     overlay,
 )
+from pixelwise.reporting.prediction_grid import GridRow, draw_grid
 
 PALETTE = ((0, 0, 0), (10, 200, 30))
 LABEL = np.array([[0, 1, 1], [0, 1, 255]], np.uint8)
@@ -38,13 +38,13 @@ def test_an_overlay_of_strength_zero_is_the_image_but_for_the_boundaries():
     prediction = np.zeros((6, 8), np.uint8)
     prediction[:, 4:] = 1
     same = (overlay(image, prediction, PALETTE, alpha=0) == image).all(axis=2)
-    assert (same | boundaries(prediction)).all()
-    assert boundaries(prediction).sum() == 6
+    assert (same | find_boundaries(prediction)).all()
+    assert find_boundaries(prediction).sum() == 6
 
 
 def test_the_error_map_marks_wrong_pixels_and_void_and_nothing_else():
     image = np.full((2, 3, 3), 100, np.uint8)
-    picture = error_map(image, LABEL, np.array([[0, 0, 1], [1, 1, 0]], np.uint8))
+    picture = draw_error_map(image, LABEL, np.array([[0, 0, 1], [1, 1, 0]], np.uint8))
     wrong = (picture == WRONG_COLOUR).all(axis=2)
     assert wrong.tolist() == [[False, True, False], [True, False, False]]
     assert tuple(picture[1, 2]) == VOID_COLOUR
@@ -52,7 +52,7 @@ def test_the_error_map_marks_wrong_pixels_and_void_and_nothing_else():
 
 def test_a_legend_takes_as_many_lines_as_its_width_needs():
     entries = [(f"class {index}", (index, 0, 0)) for index in range(12)]
-    wide, narrow = legend(entries, 2000), legend(entries, 160)
+    wide, narrow = draw_legend(entries, 2000), draw_legend(entries, 160)
     assert wide.shape[1] == 2000
     assert narrow.shape[1] == 160
     assert narrow.shape[0] > 4 * wide.shape[0]
@@ -69,6 +69,6 @@ def test_the_grid_has_the_same_width_whatever_the_images_sizes():
         )
         for size in ((30, 40), (300, 50), (1, 900), (33, 31))
     ]
-    widths = {picture_grid([row], ("ground", "thing"), PALETTE).width for row in rows}
+    widths = {draw_grid([row], ("ground", "thing"), PALETTE).width for row in rows}
     assert len(widths) == 1
-    assert picture_grid(rows, ("ground", "thing"), PALETTE).width in widths
+    assert draw_grid(rows, ("ground", "thing"), PALETTE).width in widths

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.pictures import encode_picture
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.files import atomic_path, write_bytes, write_json, write_text
 from pixelwise.metrics.confusion import Counts
-from pixelwise.reporting import page, plots
-from pixelwise.reporting.evaluation import Evaluation, percent
-from pixelwise.reporting.grid import GridRow, picture_grid
+from pixelwise.reporting import html_page, plots
+from pixelwise.reporting.evaluation import Evaluation, format_percent
+from pixelwise.reporting.prediction_grid import GridRow, draw_grid
 
 History = Sequence[Mapping[str, float]]
 
@@ -36,57 +36,75 @@ def write_results(
     """
     names, palette, total = found.classes.names, found.classes.palette, found.counts.sum(axis=0)
     write_json(out / "metrics.json", found.metrics())
-    write_text(out / "confusion.csv", as_csv(("actual", "predicted"), confusion_rows(total, names)))
-    write_text(out / "per_class.csv", as_csv(("class", "iu", "accuracy", "truth_share"), class_rows(found)))
+    write_text(out / "confusion.csv", format_csv(("actual", "predicted"), list_confusion_rows(total, names)))
+    write_text(out / "per_class.csv", format_csv(("class", "iu", "accuracy", "truth_share"), list_class_rows(found)))
     with atomic_path(out / "images.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, ids=np.array(found.ids), counts=found.counts)
-    grid = picture_grid(rows, names, palette)
+    grid = draw_grid(rows, names, palette)
     pictures = {
-        "confusion.png": plots.confusion_plot(total, names),
-        "per_class.png": plots.per_class_plot(found.scores.per_class, found.scores.mean_iu, names, palette),
+        "confusion.png": plots.plot_confusion(total, names),
+        "per_class.png": plots.plot_per_class(found.scores.per_class, found.scores.mean_iu, names, palette),
         "grid.png": encode_picture(grid, "PNG", optimize=True),
     }
     if history:
         keys = list(dict.fromkeys(key for row in history for key in row))
-        write_text(out / "curves.csv", as_csv(keys, ([row.get(key) for key in keys] for row in history)))
-        pictures["curves.png"] = plots.curves_plot(history)
+        write_text(out / "curves.csv", format_csv(keys, ([row.get(key) for key in keys] for row in history)))
+        pictures["curves.png"] = plots.plot_curves(history)
     for name, content in pictures.items():
         write_bytes(out / name, content)
     # In the page the grid's photographs are WebP: a sixth of the PNG's bytes, and nobody measures on the page.
     shown = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
-    write_text(out / "report.html", report_page(found, shown, origins))
+    write_text(out / "report.html", render_report(found, shown, origins))
     return [out / name for name in ("metrics.json", *pictures, "report.html")]
 
 
-def report_page(found: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]) -> str:
+def render_report(found: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]) -> str:
     """The HTML page; `pictures` by file name, the grid as WebP."""
-    parts = [page.cards({f"{name} (%)": percent(score) for name, score in found.named_scores().items()})]
-    parts.append(page.section("Pictures", page.picture(pictures["grid.png"], "picture grid", "webp")))
-    tables = (
-        page.section("Classes", class_table(found), note="Shares of the labelled pixels; void counts nowhere."),
-        page.section("Confusion", page.picture(pictures["confusion.png"], "confusion matrix")),
+    parts = [
+        html_page.render_cards({f"{name} (%)": format_percent(score) for name, score in found.named_scores().items()})
+    ]
+    parts.append(
+        html_page.render_section("Pictures", html_page.render_image(pictures["grid.png"], "picture grid", "webp"))
     )
-    parts += [page.side_by_side(*tables)] if len(found.classes) <= MOST_BESIDE else tables
+    tables = (
+        html_page.render_section(
+            "Classes", render_class_table(found), note="Shares of the labelled pixels; void counts nowhere."
+        ),
+        html_page.render_section("Confusion", html_page.render_image(pictures["confusion.png"], "confusion matrix")),
+    )
+    parts += [html_page.render_side_by_side(*tables)] if len(found.classes) <= MOST_BESIDE else tables
     if "curves.png" in pictures:
-        parts.append(page.section("Training", page.picture(pictures["curves.png"], "training curves")))
-    boxes = [page.section(title, page.facts(page.flatten(values))) for title, values in origins.items() if values]
-    parts.append(page.side_by_side(*boxes))
+        parts.append(
+            html_page.render_section("Training", html_page.render_image(pictures["curves.png"], "training curves"))
+        )
+    boxes = [
+        html_page.render_section(title, html_page.render_facts(html_page.flatten(values)))
+        for title, values in origins.items()
+        if values
+    ]
+    parts.append(html_page.render_side_by_side(*boxes))
     lead = (
         f"{found.dataset} · split {found.split} · {len(found.ids)} images · {found.seconds:.1f} s on {found.provider}"
     )
-    return page.page("Evaluation", lead, parts)
+    return html_page.render_page("Evaluation", lead, parts)
 
 
-def class_table(found: Evaluation) -> str:
+def render_class_table(found: Evaluation) -> str:
     """The table of the page: a line a class with its colour, share, accuracy and IU."""
     rows = (
-        (page.patch(name, colour), percent(share), percent(accuracy), percent(iu), page.bar(np.nan_to_num(iu)))
-        for (name, iu, accuracy, share), colour in zip(class_rows(found), found.classes.palette, strict=True)
+        (
+            html_page.render_patch(name, colour),
+            format_percent(share),
+            format_percent(accuracy),
+            format_percent(iu),
+            html_page.render_bar(np.nan_to_num(iu)),
+        )
+        for (name, iu, accuracy, share), colour in zip(list_class_rows(found), found.classes.palette, strict=True)
     )
-    return page.table(("class", "#share %", "#accuracy %", "#IU %", ""), rows)
+    return html_page.render_table(("class", "#share %", "#accuracy %", "#IU %", ""), rows)
 
 
-def class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
+def list_class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
     """(name, IU, accuracy, share of the labelled pixels) of each class; nan = absent."""
     total = found.counts.sum(axis=0)
     truth = total.sum(axis=1)
@@ -95,7 +113,7 @@ def class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
     return list(zip(found.classes.names, found.scores.per_class, accuracy.tolist(), share.tolist(), strict=True))
 
 
-def confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[str, str]]:
+def list_confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[str, str]]:
     """(actual, predicted) pairs, a thousand a class in the proportions of the (K, K) counts.
 
     DVC's confusion plots count rows; a row a pixel would be millions, and a thousand a class show tenths of a percent.
@@ -105,7 +123,7 @@ def confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[str, 
             yield from [(actual, predicted)] * round(ROWS_A_CLASS * share)
 
 
-def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def format_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """CSV text with a head line; nan and None are empty cells."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.decoding import LEAST_SIDE, shape
+from pixelwise.data.decoding import MIN_SIDE, format_size
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
@@ -38,7 +38,7 @@ class TranslatedScenes(Sequence[Sample]):
     def __getitem__(self, index: Any) -> Any:
         place, frame = divmod(range(len(self))[index], FRAMES)
         still = self._still(place)
-        window = window_of(still, self.shift, frame)
+        window = find_window(still, self.shift, frame)
         label = still.label[window].copy() if frame in SCORED else np.full_like(still.label[window], VOID)
         return Sample(
             id=f"{still.id}/{frame}",
@@ -55,13 +55,13 @@ class TranslatedScenes(Sequence[Sample]):
         return last[1]
 
 
-def window_of(still: Sample, shift: int, frame: int) -> tuple[slice, slice]:
+def find_window(still: Sample, shift: int, frame: int) -> tuple[slice, slice]:
     """Rows and columns of `still` that `frame` shows. Raises DataError where too little of it would be seen."""
     height, width = still.image.shape[:2]
     start, length = shift * frame, max(height, width) - shift * (FRAMES - 1)
-    if length < LEAST_SIDE:
-        least = f"a longer side of at least {LEAST_SIDE + shift * (FRAMES - 1)}"
+    if length < MIN_SIDE:
+        least = f"a longer side of at least {MIN_SIDE + shift * (FRAMES - 1)}"
         frames = f"{FRAMES} frames {shift} pixels apart"
-        raise DataError(f"{still.id}: size {shape((width, height))}, expected {least} for {frames}")
+        raise DataError(f"{still.id}: size {format_size((width, height))}, expected {least} for {frames}")
     moving = slice(start, start + length)
     return (moving, slice(None)) if height >= width else (slice(None), moving)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import VOID
-from pixelwise.data.pictures import encode_picture
 
 Palette = Sequence[Sequence[int]]
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -19,7 +19,7 @@ INK = (32, 36, 44)
 PAPER = (255, 255, 255)
 
 
-def colour_table(palette: Palette) -> NDArray[np.uint8]:
+def make_colour_table(palette: Palette) -> NDArray[np.uint8]:
     """(256, 3) colours: the classes' own, then black, and void's."""
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
@@ -29,13 +29,13 @@ def colour_table(palette: Palette) -> NDArray[np.uint8]:
 
 def colourise(label: np.ndarray, palette: Palette) -> Picture:
     """The (H, W) class map in colours."""
-    return colour_table(palette)[label]
+    return make_colour_table(palette)[label]
 
 
 def encode_label(label: NDArray[np.uint8], palette: Palette) -> bytes:
     """A PNG whose pixel values are the class indices and which every viewer shows in the classes' colours."""
     picture = Image.fromarray(label)
-    picture.putpalette(colour_table(palette).ravel().tolist())
+    picture.putpalette(make_colour_table(palette).ravel().tolist())
     return encode_picture(picture)
 
 
@@ -50,12 +50,12 @@ def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: flo
     """
     tint = colourise(prediction, palette).astype(np.float32)
     mixed = image + np.float32(alpha) * (tint - image)
-    edge = boundaries(prediction)
+    edge = find_boundaries(prediction)
     mixed[edge] += 0.6 * (255 - mixed[edge])
     return np.rint(mixed).astype(np.uint8)
 
 
-def boundaries(label: np.ndarray) -> NDArray[np.bool_]:
+def find_boundaries(label: np.ndarray) -> NDArray[np.bool_]:
     """The pixels of the (H, W) map whose right or lower neighbour is of another class."""
     edge = np.zeros(label.shape, bool)
     edge[:, :-1] |= label[:, 1:] != label[:, :-1]
@@ -63,7 +63,7 @@ def boundaries(label: np.ndarray) -> NDArray[np.bool_]:
     return edge
 
 
-def error_map(image: Picture, label: np.ndarray, prediction: np.ndarray) -> Picture:
+def draw_error_map(image: Picture, label: np.ndarray, prediction: np.ndarray) -> Picture:
     """`image` in pale grey, wrong pixels in red, void in its own colour."""
     grey = 96 + 0.55 * image.mean(axis=2, keepdims=True)
     picture = np.broadcast_to(grey, image.shape).astype(np.uint8)
@@ -72,7 +72,7 @@ def error_map(image: Picture, label: np.ndarray, prediction: np.ndarray) -> Pict
     return picture
 
 
-def legend(entries: Sequence[tuple[str, Sequence[int]]], width: int, size: int = 14) -> Picture:
+def draw_legend(entries: Sequence[tuple[str, Sequence[int]]], width: int, size: int = 14) -> Picture:
     """A strip `width` pixels wide of colour patches with names, in as many lines as needed; `size` of the letters."""
     font = ImageFont.load_default(size)
     patch, gap, line = size, size // 2, round(size * 1.75)

@@ -18,26 +18,26 @@ EXAMPLES = 3
 NAMING_ROWS = {"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]}
 
 
-def judge(checks: Sequence[Check], tables: Tables) -> list[Finding]:
+def run_checks(checks: Sequence[Check], tables: Tables) -> list[Finding]:
     """The finding of every check, in order. Raises DataError where a check could not be carried out."""
     # Here, because it takes seconds to import.
     import great_expectations as gx
     import great_expectations.expectations as library
 
-    source = quiet_context(gx).data_sources.add_pandas("manifest")
+    source = make_context(gx).data_sources.add_pandas("manifest")
     found: dict[str, Finding] = {}
     for name in dict.fromkeys(check.table for check in checks):
         mine = [check for check in checks if check.table == name]
-        suite = gx.ExpectationSuite(name=name, expectations=[expectation(library, check) for check in mine])
+        suite = gx.ExpectationSuite(name=name, expectations=[make_expectation(library, check) for check in mine])
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         validation = batch.get_batch({"dataframe": tables[name]}).validate(suite, result_format=NAMING_ROWS)
         # Great Expectations does not keep the order of a suite.
         results = {result.expectation_config.meta["name"]: result for result in validation.results}
-        found.update({check.name: finding(check, results[check.name], tables[name]) for check in mine})
+        found.update({check.name: make_finding(check, results[check.name], tables[name]) for check in mine})
     return [found[check.name] for check in checks]
 
 
-def quiet_context(gx: Any) -> Any:
+def make_context(gx: Any) -> Any:
     """A context that lives in memory only."""
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -53,21 +53,21 @@ def quiet_context(gx: Any) -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def expectation(library: Any, check: Check) -> Any:
+def make_expectation(library: Any, check: Check) -> Any:
     """`check` as Great Expectations has it."""
     severity = {"error": "critical", "warning": "warning"}[check.severity]
     return getattr(library, check.expectation)(**check.arguments, severity=severity, meta={"name": check.name})
 
 
-def finding(check: Check, result: Any, table: pd.DataFrame) -> Finding:
+def make_finding(check: Check, result: Any, table: pd.DataFrame) -> Finding:
     """The finding in Great Expectations' `result` of `check` on `table`."""
     if result.exception_info.get("raised_exception"):
         reason = " ".join(str(result.exception_info["exception_message"]).split())
         raise DataError(f"check {check.name!r} could not be carried out on the manifest: {reason}")
     if result.success:
-        return Finding.of(check, passed=True, found=describe_all(check, table))
+        return Finding.from_check(check, passed=True, found=describe_all(check, table))
     rows = result.result["unexpected_index_list"]
-    return Finding.of(
+    return Finding.from_check(
         check, passed=False, found=describe_failed(check, rows, len(table)), items=tuple(str(row["id"]) for row in rows)
     )
 
