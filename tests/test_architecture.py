@@ -70,7 +70,7 @@ HOMES = {
     ),
     "lightning": ("pixelwise/training/",),
     "timm": ("pixelwise/nets/",),
-    "torchvision": ("pixelwise/nets/", "pixelwise/families/"),
+    "torchvision": ("pixelwise/nets/", "pixelwise/families/", "pixelwise/studies/dense.py"),
     "cv2": ("pixelwise/families/fcn/caffe.py", "pixelwise/families/clockwork/runtime/motion.py"),
     "datasets": ("pixelwise/data/readers/huggingface.py",),
     "fastapi": ("pixelwise/serving/", "pixelwise/studio/"),
