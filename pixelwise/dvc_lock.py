@@ -1,4 +1,4 @@
-"""DVC's list of who works on which file, which a DVC that is killed as it writes it leaves cut."""
+"""DVC's rwlock file, which lists the files in use. DVC leaves it truncated when it is killed while writing it."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ RWLOCK_GUARD = Path(".dvc/tmp/rwlock.lock")
 
 
 def remove_truncated_lock(project: Path) -> None:
-    """Remove the list of `project` where it is cut: DVC writes it in place, and then refuses all work until it is gone.
+    """Remove the rwlock file of `project` if it is not valid JSON: DVC refuses all work while it is truncated.
 
-    What is lost with it is who worked when it was cut; DVC strikes out the dead by itself.
+    Only entries of processes that ran at the time are lost; DVC itself ignores entries of dead processes.
     """
     file = project / RWLOCK
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""Writing files so that a half-written one never stands under its final name."""
+"""Atomic file writes: a file has its final name only once it is complete."""
 
 import glob
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it is synced and takes the final name when the block ends well."""
+    """Yield a temporary path beside `path`; on success it is synced to disk and renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_temporaries(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -26,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_stale_temporaries(path: Path) -> None:
-    """Remove what processes that were killed as they wrote `path` left beside it."""
+    """Remove temporary files beside `path` that killed processes left behind."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = left.name.split(".")[-2]
         if process.isdecimal() and not is_running(int(process)):
@@ -34,9 +34,9 @@ def remove_stale_temporaries(path: Path) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of this number."""
+    """Whether a process with this id exists."""
     try:
-        # Signal 0 is none: only whether it could be sent is told.
+        # Signal 0 is not delivered; the call only checks that the process exists.
         os.kill(process, 0)
     except ProcessLookupError:
         return False

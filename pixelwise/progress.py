@@ -9,5 +9,5 @@ T = TypeVar("T")
 
 
 def progress(work: Iterable[T], description: str, total: int | None = None) -> "tqdm[T]":
-    """`work` with a bar named `words`; nothing shows where it ends within a second."""
+    """Iterate over `work` with a progress bar titled `description`; work that ends within a second shows none."""
     return tqdm(work, desc=description, total=total, delay=1, dynamic_ncols=True, leave=False)

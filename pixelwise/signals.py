@@ -1,4 +1,4 @@
-"""How the command ends: asked to stop it stops as on Ctrl-C, and it does not outlive the DVC that started it."""
+"""Signal handling of a command: SIGTERM acts like Ctrl-C, and a stage's process ends with the DVC that started it."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ STAGE = "DVC_STAGE"
 
 
 def install_signal_handlers() -> None:
-    """Make SIGTERM the same as Ctrl-C and, in a stage of DVC's, the end of DVC the end of this process.
+    """Let SIGTERM raise KeyboardInterrupt; inside a DVC stage on Linux, let the kernel kill this process with DVC.
 
-    A DVC that is killed can stop nothing that it started: a training would go on, with the GPU, beside the next one.
+    A killed DVC cannot stop its children: a training would keep the GPU and run beside the next one.
     """
     signal.signal(signal.SIGTERM, raise_interrupt)
     if STAGE in os.environ and sys.platform == "linux":
         import ctypes
 
-        # Not SIGTERM, which a library that is being imported may swallow: whatever is killed here can go on later.
+        # SIGKILL, since a library that is being imported may swallow SIGTERM. Every killed step can be resumed.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def raise_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """What Ctrl-C does."""
+    """Raise KeyboardInterrupt, as Ctrl-C does."""
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Score only the pixels near a boundary, where a mean IU over whole pictures says little (thesis chapter 3)."""
+"""Scores of the pixels near a boundary, which a mean IU over the whole image hardly reflects (thesis chapter 3)."""
 
 from collections.abc import Callable
 
@@ -6,23 +6,22 @@ import numpy as np
 
 from pixelwise.data.items import VOID
 
-# The thesis's disk: a band some ten pixels wide.
+# The radius that the thesis uses: the band is about ten pixels wide.
 RADIUS = 5
 Band = Callable[[np.ndarray, int], np.ndarray]
 
 
 def make_disk(radius: int) -> np.ndarray:
-    """(2·radius + 1,) * 2 bool: the cells no farther than `radius` from the middle one."""
+    """(2·radius + 1,) * 2 bool: true within `radius` of the centre."""
     reach = np.arange(-radius, radius + 1)
     return reach[:, np.newaxis] ** 2 + reach**2 <= radius**2
 
 
 def boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
-    """(H, W) bool: the pixels within `radius` of the outline of all foreground taken together, as in the thesis.
+    """(H, W) bool: the pixels within `radius` of the outline of the foreground, all objects together (as the thesis).
 
-    label: (H, W) uint8 with the background as class 0. A pixel is in the band where the disk around it meets both
-    foreground and the rest; void is part of the rest, an edge between two objects is no outline, and neither is the
-    picture's own edge.
+    label: (H, W) uint8, class 0 is the background. A pixel is in the band if the disk around it covers both foreground
+    and other pixels. Void counts as other. Edges between two objects and the edge of the image are no outline.
     """
     from scipy.ndimage import binary_dilation, binary_erosion
 
@@ -33,10 +32,10 @@ def boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
 
 
 def class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
-    """(H, W) bool: the pixels within `radius` of two classes, for data sets that have no background.
+    """(H, W) bool: the pixels within `radius` of two classes, for data sets without a background class.
 
-    Beyond the thesis. Void is no class: a class that ends at void has no boundary there, unless the next class is in
-    reach.
+    Not in the thesis. Void is no class: an edge between a class and void is no boundary, unless another class is within
+    `radius`.
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 

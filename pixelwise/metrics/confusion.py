@@ -56,7 +56,7 @@ def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Cou
     if label.shape != prediction.shape:
         raise DataError(f"prediction: shape {prediction.shape}, expected the label's shape {label.shape}")
     pairs = convert_to_uint8(label, "label").astype(np.uint16) << 8 | convert_to_uint8(prediction, "prediction")
-    # The whole square of byte pairs, so that values out of range show up in it and cost no pass of their own.
+    # Counting all 256 by 256 byte pairs also finds values out of range, without a second pass.
     square = np.bincount(pairs.ravel(), minlength=1 << 16).reshape(256, 256)
     reject_out_of_range(square, classes)
     return square[:classes, :classes].astype(np.int64)
@@ -86,10 +86,10 @@ def reject_out_of_range(square: np.ndarray, classes: int) -> None:
 def compute_scores(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
     """The scores of (K, K) `counts`. Means are over classes; a class without a truth pixel is absent.
 
-    absent: "exclude" leaves such a class out of the means, as the thesis says; "zero_if_predicted" gives it IU 0 where
-    a labelled pixel was taken for it, as the published code does. classes: (K,) bool, those that the three means are
-    over, such as all but the background (table 2.8); every pixel still counts in their unions and in the pixel
-    accuracy. Raises DataError where no pixel of these classes was counted.
+    absent: "exclude" leaves absent classes out of the means, as the thesis says; "zero_if_predicted" gives an absent
+    class IU 0 if it was predicted anywhere, as the published code does. classes: (K,) bool, the classes that the three
+    means are over, e.g. all but the background (table 2.8); unions and pixel accuracy still count every pixel. Raises
+    DataError if no pixel of these classes was counted.
     """
     correct, truth, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     chosen = np.ones(len(counts), bool) if classes is None else classes

@@ -1,12 +1,12 @@
-"""How much changes from frame to frame: labels, scores and pixels (thesis §3.2, table 3.1)."""
+"""Change from one frame to the next, in labels, scores and pixels (thesis §3.2, table 3.1)."""
 
 import numpy as np
 
 
 def label_change(now: np.ndarray, then: np.ndarray) -> float:
-    """The share of places whose label differs. now, then: (H, W) classes.
+    """The share of pixels whose label differs. now, then: (H, W) classes.
 
-    The thesis calls it the Hamming distance of one-hot encodings, which counts every such place twice.
+    The thesis uses the Hamming distance of one-hot encodings, which counts each differing pixel twice.
     """
     return float(np.mean(now != then))
 

@@ -1,4 +1,4 @@
-"""The best that a coarse prediction can score: ground truth brought to a coarse grid and back (thesis §2.5.3)."""
+"""Upper bound for a coarse prediction: the score of a label that is downsampled and upsampled (thesis §2.5.3)."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def make_oracle_prediction(label: np.ndarray, factor: int) -> np.ndarray:
 def count_oracle_pixels(label: np.ndarray, factor: int, classes: int) -> Counts:
     """The (K, K) counts of the `factor` times coarser label as a prediction of itself; void pixels do not count.
 
-    An approximate bound, as the thesis says: a prediction that takes each cell's commonest class can score higher.
-    Raises DataError like `count_pixels`.
+    The bound is approximate (as in the thesis): predicting the most frequent class of each cell can score higher.
+    Raises DataError as `count_pixels` does.
     """
     return count_pixels(label, make_oracle_prediction(label, factor), classes)

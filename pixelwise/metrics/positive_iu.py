@@ -1,4 +1,4 @@
-"""Positive IU, the one measure of every guided task (thesis §4.4), and J, which is the same of one object."""
+"""Positive IU, the score of every guided task (thesis §4.4). For one object it equals DAVIS's J."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from pixelwise.data.items import VOID
 
 
 def positive_iu(prediction: np.ndarray, truth: np.ndarray, way: int = 1) -> float:
-    """Intersection over union of the pixels of `way`, void left out; 1 where neither map has any (as DAVIS counts J).
+    """Intersection over union of class `way` without void pixels; 1 if neither map has such a pixel, as in DAVIS's J.
 
-    prediction, truth: (H, W) of ways, truth with 255 = void.
+    prediction, truth: (H, W) of ways; 255 in `truth` is void.
     """
     known = truth != VOID
     ours, theirs = (prediction == way) & known, truth == way

@@ -1,4 +1,4 @@
-"""How the C library hands out memory while training on a CPU."""
+"""Settings of the C library's memory allocator for training on a CPU."""
 
 import ctypes
 import ctypes.util
@@ -10,8 +10,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory for the next tensor instead of returning it to the system.
 
-    Each layer's output is larger than the size from which glibc maps fresh pages, so every step faults in gigabytes
-    page by page: 1.36 times as slow a training on two cores, half of it in the kernel. Elsewhere this does nothing.
+    Layer outputs exceed glibc's mmap threshold, so by default every step page-faults gigabytes of fresh memory: on two
+    cores training took 1.36 times as long, half of it in the kernel. This function does nothing without glibc.
     """
     if sys.platform == "linux" and (name := ctypes.util.find_library("c")):
         libc = ctypes.CDLL(name)

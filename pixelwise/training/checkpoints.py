@@ -20,7 +20,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] |
         try:
             save_file(plain, temporary, metadata={"facts": json.dumps(facts or {})})
         except SafetensorError as error:
-            # The system's words, which its own kind of error hides from whoever expects them.
+            # Callers expect OSError for a full disk; safetensors wraps it in an error of its own.
             raise OSError(f"{path}: {error}") from None
 
 
@@ -55,7 +55,7 @@ def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `flatten_optimiser` took."""
+    """Load the state that `flatten_optimiser` returned into `optimiser`."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")

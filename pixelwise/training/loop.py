@@ -1,7 +1,7 @@
 """The training loop of every family: Fabric moves it between devices, a `Task` says what is learned.
 
-A run killed at any instant goes on from its last finished epoch to the same weights, bit for bit on a CPU: every sample
-is drawn from (seed, epoch, index), torch's own stream is seeded afresh each epoch, and no gradient outlives its epoch.
+A killed run resumes after its last finished epoch and reaches the same weights, bit for bit on a CPU: every sample is
+seeded by (seed, epoch, index), torch's generator is seeded anew each epoch, and no gradient is carried over an epoch.
 """
 
 import math
@@ -37,7 +37,7 @@ RecordMetrics = Callable[[Mapping[str, float], int], None]
 History = list[dict[str, float]]
 STATE_FILE = "state.safetensors"
 BEST_FILE = "best.safetensors"
-# Batches prepared ahead: two keep the threads busy while the net works, more would only hold memory.
+# Batches prepared ahead: two keep the threads busy during a training step; more only cost memory.
 PREFETCH_BATCHES = 2
 
 
@@ -65,7 +65,7 @@ class Task(Protocol):
 
 @dataclass
 class LoopState:
-    """Where a run stands: what a resumed one needs beside its tensors."""
+    """The progress of a run, which resuming needs beside the tensors. `stale`: validations without improvement."""
 
     epoch: int = 0
     best: float = float("-inf")
@@ -198,10 +198,11 @@ def validate(
     fabric: Fabric, task: Task, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> dict[str, float]:
     """Score the averaged weights and keep them where they are the best so far."""
-    # Processes have normalisation statistics of their own; unless all go by one score, they part at the early stop.
+    # Each process has its own normalisation statistics and so its own score; without the broadcast, processes could
+    # disagree on early stopping.
     scores: dict[str, float] = fabric.broadcast(task.score(average.net))
     decisive = next(iter(scores.values()))
-    # The first is kept whatever it is: a score that is no number, on labels all void, beats nothing.
+    # The first weights are always saved: the score is nan if all labels are void, and nan is never greater.
     if decisive > loop_state.best or not (state / BEST_FILE).exists():
         loop_state.best, loop_state.stale = -math.inf if math.isnan(decisive) else decisive, 0
         if fabric.is_global_zero:
@@ -214,14 +215,14 @@ def validate(
 def save_state(
     net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> None:
-    """Write the state from which `restore_state` goes on."""
+    """Write the state that `restore_state` reads."""
     parts = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": flatten_optimiser(optimiser)}
     tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
     save_tensors(state / STATE_FILE, tensors, asdict(loop_state))
 
 
 def restore_state(net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, state: Path) -> LoopState:
-    """Put back the last kept state, if there is one, and say where it stood."""
+    """Load the last saved state into the arguments, if there is one; returns its progress."""
     if not (state / STATE_FILE).exists():
         return LoopState()
     tensors, facts = load_tensors(state / STATE_FILE)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def make_adamw(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW over the parameters that learn; one-dimensional ones (biases, norms) are not decayed."""
+    """AdamW over the trainable parameters, without weight decay on one-dimensional ones (biases, norms)."""
     learned = [p for p in net.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in learned if p.ndim > 1], "weight_decay": weight_decay, "multiple": 1.0},
@@ -21,9 +21,9 @@ def make_adamw(net: nn.Module, learning_rate: float, weight_decay: float) -> tor
 def make_sgd(
     net: nn.Module, learning_rate: float, momentum: float, weight_decay: float, bias_rate: float
 ) -> torch.optim.SGD:
-    """SGD with momentum over the parameters that learn (thesis §2.3.1).
+    """SGD with momentum over the trainable parameters (thesis §2.3.1).
 
-    Biases learn at `bias_rate` times the rate, 2 in the thesis; neither they nor the scales of norms are decayed.
+    Biases have `bias_rate` times the learning rate, 2 in the thesis. Biases and norm scales have no weight decay.
     """
     learned = {name: p for name, p in net.named_parameters() if p.requires_grad}
     vectors = {name: p for name, p in learned.items() if p.ndim <= 1}
@@ -74,7 +74,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, net: nn.Module, step: int) -> None:
-        """Move towards `net`; faster in the first steps, so that the start is soon forgotten."""
+        """Move towards `net`; the decay is lower in the first steps, so that the initial weights fade quickly."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for average, value in zip(list_tensors(self.net), list_tensors(net), strict=True):
             if average.dtype.is_floating_point:

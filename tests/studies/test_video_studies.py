@@ -67,7 +67,7 @@ def bench(data, tmp_path, model) -> Bench:
 def carried_out(one, data, model, tmp_path):
     on = bench(data, tmp_path, model)
     require_sound(one, on)
-    return study.carry_out(one, (0, 1), on, tmp_path / "out", "--data data/prepared")
+    return study.run_study(one, (0, 1), on, tmp_path / "out", "--data data/prepared")
 
 
 def test_of_scenes_that_stand_still_every_schedule_scores_as_the_oracle(data, clockwork_model, tmp_path):
