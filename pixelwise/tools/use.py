@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
+
 from pixelwise import command
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError, ParamsError
@@ -18,6 +20,8 @@ from pixelwise.tools.sections import RECIPES, model_of, part_of, sections_of
 GENERATED = "town"
 # In the comment of a line that a recipe added. The next `use` removes these lines.
 ADDED = "recipe: "
+# A key, its comment and an item a line, unless the items have comments or parts.
+LIST = re.compile(r"^(( *)[^\s#:-][^:\n]*): *(#[^\n]*)?\n((?:\2 *- [^\n#]*\n)++)(?!\2 +\S|\2- )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def run(
     given = merge(*(read_sections(layer, source) for source, layer in layers.items()))
     require_data(given.get("ingest", {}), source=", ".join(map(str, recipe)))
     text = read_text(params_file)
-    document = editor().load(without_added(text))
+    document = load(without_added(on_one_line(text)), params_file)
     document[RECIPES] = as_yaml([str(file) for file in recipe])
     changes: list[Change] = []
     for section, shown in sections_of(before, str(params_file)).items():
@@ -124,6 +128,16 @@ def without_added(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if f"# {ADDED}" not in line)
 
 
+def on_one_line(text: str) -> str:
+    """The parameters file with every list of plain values on one line; `dvc exp run -S` writes an item a line."""
+
+    def join(found: re.Match[str]) -> str:
+        key, _, comment, items = found.groups(default="")
+        return f"{key}: {format_value(yaml.safe_load(items))}  {comment}".rstrip() + "\n"
+
+    return LIST.sub(join, text)
+
+
 def read_sections(recipe: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
     """What a `recipe` sets, by section. Raises ParamsError naming the `source` and its first bad key or value."""
     sections = sections_of(recipe, source)
@@ -154,6 +168,17 @@ def as_yaml(value: Any) -> Any:
     return node
 
 
+def load(text: str, file: Path) -> MutableMapping[str, Any]:
+    """The mapping in the YAML `text` of a `file`, with its comments. Raises ParamsError where a key stands twice."""
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found: MutableMapping[str, Any] = editor().load(text)
+    except YAMLError as error:
+        raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    return found
+
+
 def dump(params: Mapping[str, Any]) -> str:
     """`params` as YAML text, comments included, each two spaces behind its value however long that is."""
     text = io.StringIO()
@@ -165,14 +190,14 @@ def editor() -> Any:
     """A YAML reader and writer that leaves alone what it is not told to change."""
     from ruamel.yaml import YAML
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(
+    found = YAML()
+    found.preserve_quotes = True
+    found.width = 4096
+    found.indent(mapping=2, sequence=4, offset=2)
+    found.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    return yaml
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -86,4 +86,4 @@ def test_the_table_is_wrapped_to_the_terminal(file, monkeypatch):
 
 def test_the_file_of_the_checkout_can_be_shown(monkeypatch):
     monkeypatch.chdir(PROJECT)
-    assert {value.origin for values in run([]).sections.values() for value in values} == {"default", "town-cpu"}
+    assert {value.origin for values in run([]).sections.values() for value in values} == {"default"}

@@ -1,8 +1,11 @@
+from textwrap import indent
+
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from pixelwise.errors import DataError, ParamsError
-from pixelwise.tools.use import run
+from pixelwise.tools.use import on_one_line, run
 
 PARAMS = """\
 # What every run depends on.
@@ -92,6 +95,29 @@ def test_another_recipe_starts_from_the_defaults_and_leaves_nothing_of_the_one_b
     run([recipe], data, params)
     run([town], None, params)
     assert params.read_text() == PARAMS.replace("recipes: []", f"recipes: [{town}]")
+
+
+def test_what_a_recipe_added_is_found_after_dvc_has_written_the_file(files, town):
+    params, recipe, data = files
+    run([recipe], data, params)
+    apply_overrides(params, ["guided.train.held_out=[cat,dog,cow]", "+fcn.train.network.stream_scales=[1.0]"])
+    assert "- cow\n" in params.read_text()
+    run([town], None, params)
+    expected = PARAMS.replace("recipes: []", f"recipes: [{town}]")
+    assert params.read_text() == expected.replace("# coarse to fine\n", "# coarse to fine\n      stream_scales: []\n")
+
+
+@pytest.mark.parametrize("items", ["- a: 1\n  b: 2", "- a  # first\n- b", "- a\n- b  # last"])
+def test_a_list_of_more_than_plain_values_is_left_alone(items):
+    text = f"mine:\n  list:\n{indent(items, '  ')}\nnext: 1\n"
+    assert on_one_line(text) == text
+
+
+def test_a_key_that_stands_twice_is_named(files, town):
+    params = files[0]
+    params.write_text(PARAMS.replace("    epochs: 12\n", "    epochs: 12\n    epochs: 13\n"))
+    with pytest.raises(ParamsError, match=r"^[^\n]*params.yaml: not YAML: [^\n]*duplicate key[^\n]*$"):
+        run([town], None, params)
 
 
 def test_a_value_of_ones_own_goes_back_to_the_default_too(files, town):
