@@ -22,7 +22,8 @@ ANNOUNCED: dict[str, StageState] = {
     "Stage '{name}' is cached - skipping run, checking out outputs": "restored",
     "Stage '{name}' didn't change, skipping": "unchanged",
 }
-AFTER_THE_COMMAND = ("Updating lock file ", "Generating lock file ")
+NEW_LOCK = ("Updating lock file ", "Generating lock file ")
+AFTER_THE_COMMAND = (*NEW_LOCK, "Use `dvc push` ")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def find_state(name: str, output: Sequence[str]) -> StageState:
     One that ran and left dvc.lock as it was counts as unchanged: its inputs and results are what they were.
     """
     found = next((state for line in output if (state := read_state(line, name))), None)
-    has_new_lock = any(line.startswith(AFTER_THE_COMMAND) for line in output)
+    has_new_lock = any(line.startswith(NEW_LOCK) for line in output)
     return "unchanged" if found is None or (found == "ran" and not has_new_lock) else found
 
 

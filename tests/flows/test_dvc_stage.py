@@ -27,6 +27,15 @@ def test_a_stage_ran_then_is_unchanged_then_restored_as_dvc_says(tmp_path):
     assert reproduce_a(repository) == ("restored", 0, [])
 
 
+def test_a_stage_that_always_runs_is_unchanged_where_its_results_are(tmp_path):
+    repository = make_repository(tmp_path / "repository")
+    replace(repository / "dvc.yaml", "  a:\n", "  a:\n    always_changed: true\n")
+    assert reproduce_a(repository) == ("ran", 1, ["making a"])
+    assert reproduce_a(repository) == ("unchanged", 1, ["making a"])
+    replace(repository / "data.txt", "data", "more data")
+    assert reproduce_a(repository) == ("ran", 1, ["making a"])
+
+
 def test_a_failed_stage_gives_its_own_error_line(tmp_path, capfd):
     repository = make_repository(tmp_path / "repository")
     fail = f"{sys.executable} -c \\\"import sys; sys.exit('error: data.txt is empty, expected data')\\\""

@@ -12,6 +12,14 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 # Waits for the other branch to begin: 20 s, then fails.
 MEET = "for i in $(seq 200); do test -e {other} && break; sleep 0.1; done; test -e {other}"
 
+FIRST = """\
+stages:
+  first:
+    cmd: cp source.txt data.txt
+    always_changed: true
+    outs: [data.txt]
+"""
+
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
@@ -68,6 +76,16 @@ def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys
     assert second.message == "pipeline: 1 restored, 3 unchanged"
     assert "| a | restored |" in last_artifact()
     assert "| toy | 0.7500 |" in last_artifact()
+
+
+def test_what_a_stage_that_always_runs_writes_decides_what_has_work(repository, capsys):
+    replace(repository / "dvc.yaml", "stages:\n", FIRST)
+    (repository / "data.txt").rename(repository / "source.txt")
+    assert run().message == "pipeline: 5 ran"
+    assert run().message == "pipeline: 5 unchanged"
+    (repository / "source.txt").write_text("other data\n")
+    assert run().message == "pipeline: 5 ran"
+    assert "dvc push" not in capsys.readouterr().out
 
 
 def test_branches_run_side_by_side(repository, monkeypatch):
