@@ -1,7 +1,7 @@
-"""A change of the champion: decided once, then carried out to its end however often it is cut.
+"""Change of the champion in two phases: record the decision, then apply it, which may be interrupted and repeated.
 
-The decision is kept as a tag of the registered model before anything moves; then the aliases move, the ledger gets its
-line, and the tag goes. Whoever finds the tag carries the change out before anything else.
+The decision is stored as a tag of the registered model first. Then the aliases move, the ledger gets its line and the
+tag is deleted. Every command that finds the tag first finishes the pending change.
 """
 
 import json
@@ -23,7 +23,7 @@ Act = Literal["promotion", "rollback"]
 def record_decision(
     client: "MlflowClient", name: str, act: Act, version: str, previous: str | None, **facts: Any
 ) -> dict[str, Any]:
-    """The line for the ledger that makes `version` champion in the place of `previous`, kept: it is decided now."""
+    """Record the decision that `version` replaces `previous` as champion; returns the ledger entry."""
     tags = client.get_model_version(name, version).tags
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,12 +40,12 @@ def record_decision(
 
 
 def finish_pending_change(client: "MlflowClient", name: str, ledger: Path) -> dict[str, Any] | None:
-    """Carry out to its end a change that was decided before and then cut; its line, None where there is none.
+    """Apply a recorded change that was interrupted; returns its ledger entry, None if there is none.
 
-    One whose champion has changed hands since is dropped: what it was decided against is gone.
+    The change is dropped if the champion has changed since, because it was decided against another champion.
     """
     aliases = read_aliases(client, name)
-    # Without an alias nothing was ever decided, and there may be no such model.
+    # Without an alias there was never a decision, and the model may not exist.
     pending = client.get_registered_model(name).tags.get(PENDING_TAG) if aliases else None
     if pending is None:
         return None
@@ -58,10 +58,10 @@ def finish_pending_change(client: "MlflowClient", name: str, ledger: Path) -> di
 
 
 def apply_change(client: "MlflowClient", entry: dict[str, Any], ledger: Path) -> None:
-    """Move the aliases and add the line. Each act may be repeated; the last removes what asks for a repetition."""
+    """Move the aliases and append to the ledger. Every operation is idempotent; the last one deletes the tag."""
     name, version, replaced = entry["name"], entry["version"], entry["previous"]
     if entry["act"] == "rollback":
-        # So that the gate does not promote the same version again the next night.
+        # The tag keeps the gate from promoting the same version again.
         client.set_model_version_tag(name, replaced, ROLLED_BACK_TAG, entry["time"])
     move_alias(client, name, CHAMPION, version)
     append_once(ledger, entry)

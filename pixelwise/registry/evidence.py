@@ -1,4 +1,4 @@
-"""Evidence: the files that a model version is judged by, kept with it so that a champion can be judged again."""
+"""Evidence: the files that the release gate reads, stored with each version so that it can be judged again."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""promotions.jsonl: one line a change of the champion, only ever added to: MLflow keeps no history of aliases."""
+"""promotions.jsonl: an append-only line for every change of the champion, since MLflow keeps no history of aliases."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from pixelwise.files import write_text
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """The time in which a version was champion: until `until`, or still where that is None. `entry`: its line."""
+    """The period in which a version was champion. until: None if it still is. entry: its line in the ledger."""
 
     entry: Mapping[str, Any]
     since: datetime
@@ -25,7 +25,7 @@ class ChampionPeriod:
 
 
 def list_champion_periods(entries: Sequence[Mapping[str, Any]], name: str) -> list[ChampionPeriod]:
-    """The champions of the model `name`, one after the other."""
+    """The champion periods of the model `name`, oldest first."""
     mine = [
         (entry, datetime.fromisoformat(entry["time"]).astimezone(UTC)) for entry in entries if entry["name"] == name
     ]
@@ -50,9 +50,9 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 
 def append_once(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add `entry` at the end of `path`, unless it stands there already.
+    """Append `entry` to `path` unless it is there already.
 
-    The file is replaced as a whole, so that a cut leaves it without the line or with all of it.
+    The file is replaced atomically: an interruption leaves it either without the line or with the whole line.
     """
     entries = read_ledger(path)
     if dict(entry) not in entries:

@@ -1,4 +1,4 @@
-"""From a model version to all that it was made of, and back."""
+"""Lineage: the parameters, data, code and environment that a model version was made from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
 
 
 def list_origin_facts(version: "ModelVersion") -> Iterator[tuple[str, str]]:
-    """(what, value) of all that tells what a version was made of: tags, the run, the hashes of its files."""
+    """(name, value) of the facts about a version's origin: run, tags and file hashes."""
     yield "run", str(version.run_id or "")
     yield from ((name, value) for name, value in sorted(version.tags.items()) if name != FILES_TAG)
     yield from read_file_hashes(version).items()

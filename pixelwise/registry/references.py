@@ -74,7 +74,7 @@ def read_file_hashes(version: "ModelVersion") -> dict[str, str]:
     """The hash of every file of a version by its path in the model's folder."""
     if FILES_TAG in version.tags:
         return dict(json.loads(version.tags[FILES_TAG]))
-    # Of versions registered before all files were, the one graph is known.
+    # Versions registered by older releases have only the hash of the graph.
     return {GRAPH_FILE: version.tags.get(ONNX_TAG, "")}
 
 
@@ -86,7 +86,7 @@ def find_local_folder(location: str) -> Path | None:
 
 
 def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
-    """The files of a model in a store elsewhere, fetched unless they were before."""
+    """The local copy of a model in a remote store, downloaded on first use."""
     import mlflow.artifacts
 
     folder = CACHE / str(logged.model_id)
@@ -98,7 +98,7 @@ def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
             got = mlflow.artifacts.download_artifacts(
                 artifact_uri=logged.artifact_location, dst_path=work, tracking_uri=client.tracking_uri
             )
-            # Whole under its name, or not at all.
+            # The rename makes the download atomic.
             Path(got).rename(folder)
         except OSError as error:
             # Another process may have fetched the same meanwhile.

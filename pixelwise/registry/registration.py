@@ -1,4 +1,4 @@
-"""What MLflow's registry keeps of a model version: the exact exported files, and the evidence about them."""
+"""Registering model versions in MLflow: the exact exported files, and the evidence about them."""
 
 import shutil
 import tempfile
@@ -50,7 +50,7 @@ def log_model(
 ) -> str:
     """Log all files of the folder `model`, as an ONNX model where one graph labels images; the id of what was logged.
 
-    By the client and not by `mlflow.onnx.log_model`: that would reopen the training's run and change its duration.
+    Uses the client instead of `mlflow.onnx.log_model`, which would reopen the training's run and change its duration.
     """
     from mlflow.entities import LoggedModelOutput
 
@@ -62,7 +62,7 @@ def log_model(
             save_onnx_model(model / GRAPH_FILE, folder, run_id, logged)
         for file in list_model_files(model):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            # MLflow writes the graph anew; what is registered is the very file that was checked and measured.
+            # MLflow rewrites the graph; overwrite it with the file that was checked and measured.
             shutil.copyfile(model / file, folder / file)
         client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")

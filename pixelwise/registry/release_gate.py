@@ -1,4 +1,4 @@
-"""The release gate: may a challenger take the champion's place? A pure function of what was measured about the two."""
+"""The release gate decides whether a challenger replaces the champion: a pure function of both versions' evidence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

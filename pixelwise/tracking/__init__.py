@@ -1,4 +1,4 @@
-"""MLflow runs of trainings, and the spool that keeps what MLflow could not be told yet."""
+"""MLflow runs of trainings, and the local store of what could not be sent to MLflow yet."""
 
 from pixelwise.tracking.runs import Recorder, record, record_for_model, start_run
 

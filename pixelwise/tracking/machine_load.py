@@ -1,6 +1,6 @@
 """The load on the machine during a run: metrics system/… of processor, memory, disk, network and GPU, every 10 s.
 
-MLflow's own monitor asks the store in each round and ends for good at the first that does not answer.
+MLflow's own monitor contacts the store in each round and stops for good when the store does not answer once.
 """
 
 import threading
@@ -13,10 +13,10 @@ SECONDS = 10.0
 
 
 class MachineLoadMonitor:
-    """A thread that tells the load until `finish`."""
+    """A thread that records the machine's load until `finish` is called."""
 
     def __init__(self, record: RecordMetrics, step: int) -> None:
-        """Start telling, at `step` and those after it."""
+        """Start recording; the first measurement has step `step`."""
         from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
 
         self.record, self.step = record, step
@@ -26,7 +26,7 @@ class MachineLoadMonitor:
         self.thread.start()
 
     def collect_load(self) -> None:
-        """Measure, wait, tell, and again."""
+        """Measure, wait and record in a loop."""
         while True:
             for monitor in self.monitors:
                 monitor.collect_metrics()
@@ -52,7 +52,7 @@ def make_monitors() -> list[Any]:
     from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
     found = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
-    # It raises one of several errors where there is no GPU of NVIDIA's, or nothing to ask it with.
+    # GPUMonitor raises various errors without an NVIDIA GPU or its driver library.
     with suppress(Exception):
         found.append(GPUMonitor())
     return found

@@ -41,7 +41,7 @@ CONTEXT = {"dvc_stage": "DVC_STAGE", "prefect_flow_run": "PREFECT__FLOW_RUN_ID"}
 
 
 class Recorder:
-    """Takes what a training has to tell. This one keeps nothing, for a training that is not tracked."""
+    """Records metrics and artifacts of a training. This base class discards them: the training is not tracked."""
 
     run_id: str | None = None
 
@@ -53,13 +53,13 @@ class Recorder:
 
 
 class OfflineRecorder(Recorder):
-    """Keeps what it takes in the spool, for a run whose store does not answer."""
+    """Stores metrics and artifacts locally (`unsent_runs`), for a run whose store does not answer."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id: str = run_id
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Keep metrics at once: nothing is lost with a process that is killed."""
+        """Write metrics at once, so that a killed process loses none."""
         unsent_runs.save_metrics(self.run_id, make_metric_rows(values, step))
 
     def log_artifacts(self, path: Path) -> None:
@@ -72,9 +72,9 @@ class OfflineRecorder(Recorder):
 
 
 class MlflowRecorder(Recorder):
-    """Sends what it takes to one run, metrics in batches: a call a metric would slow a training down.
+    """Sends metrics and artifacts to one run. Metrics go in batches, since a request for each slows training down.
 
-    What a store that fails does not take goes to the spool; it costs no training its hours.
+    When the store fails, unsent data is stored locally and the training continues.
     """
 
     def __init__(self, client: "MlflowClient", run_id: str, uri: str) -> None:
@@ -83,11 +83,11 @@ class MlflowRecorder(Recorder):
         self.uri = uri
         self.waiting: list[dict[str, Any]] = []
         self.sent = time.monotonic()
-        # The load of the machine is told by a thread of its own.
+        # MachineLoadMonitor calls this from a thread of its own.
         self.lock = threading.RLock()
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Keep metrics and send them once there are many or the last ones are some seconds old."""
+        """Buffer metrics; send the buffer when it is full or FLUSH_SECONDS have passed."""
         with self.lock:
             self.waiting.extend(make_metric_rows(values, step))
             if len(self.waiting) >= BATCH or time.monotonic() - self.sent > FLUSH_SECONDS:
@@ -107,7 +107,7 @@ class MlflowRecorder(Recorder):
             self.report_unsent(path.name, reason)
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the buffered metrics."""
         with self.lock:
             self.sent = time.monotonic()
             rows, self.waiting = self.waiting, []
@@ -116,7 +116,7 @@ class MlflowRecorder(Recorder):
                 self.report_unsent(f"{len(rows)} metrics", reason)
 
     def end(self, status: str) -> None:
-        """Send what waits, in the spool too, and mark the run as ended."""
+        """Send buffered metrics and unsent runs, and set the run's final status."""
         self.flush()
         if reason := self.try_to_send(lambda: self.client.set_terminated(self.run_id, status)):
             unsent_runs.save_end(self.run_id, status)
@@ -125,7 +125,7 @@ class MlflowRecorder(Recorder):
             self.try_to_send(lambda: sender.send_unsent_runs(self.client, self.uri))
 
     def try_to_send(self, send: Any) -> str:
-        """Why the store did not take what `send` sends; "" where it did."""
+        """Call `send`; returns the reason if the store does not accept the data, "" on success."""
         try:
             require_answer(self.uri)
             with translate_errors(self.uri):
@@ -135,7 +135,7 @@ class MlflowRecorder(Recorder):
         return ""
 
     def report_unsent(self, what: str, reason: str) -> None:
-        """Say that something waits, and note which store it is for."""
+        """Tell the user what was stored locally and why, and record the store that it is for."""
         unsent_runs.save_facts(self.run_id, {"store": redact_uri(self.uri)})
         print_notice(f"{what} kept in {unsent_runs.UNSENT_FOLDER / self.run_id}: {reason}")
 
@@ -152,9 +152,9 @@ def start_run(
 ) -> Iterator[Recorder]:
     """A run that lasts as long as the block, and ends as finished, failed or killed like the block.
 
-    `params` may be nested. `resume` is the id of a run to go on with; one that the store does not have is made anew.
-    Without MLflow, or with tracking "none", nothing is recorded. What a store that does not answer should be told goes
-    to the spool. Raises RegistryError where the store refuses.
+    `params` may be nested. `resume` is the id of a run to continue; a new run is created if the store does not have it.
+    Without MLflow, or with tracking "none", nothing is recorded. While the store does not answer, the run is stored
+    locally (`unsent_runs`). Raises RegistryError if the store refuses.
     """
     # Processes of one training beside the first train along; one run is enough.
     uri = resolve_store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF
@@ -179,7 +179,7 @@ def start_run(
 def describe_run(
     uri: str, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All that is needed to make a run, now or later."""
+    """Everything needed to create a run, now or later."""
     return {
         "store": redact_uri(uri),
         "experiment": experiment,
@@ -191,7 +191,7 @@ def describe_run(
 
 
 def open_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> tuple[OfflineRecorder | MlflowRecorder, int]:
-    """A recorder for a new run, or for the one to `resume`, and the step at which its load goes on."""
+    """A recorder for a new run, or for the run `resume`, and the next step of its machine load."""
     try:
         client = connect(uri)
         if unsent_runs.list_unsent():
@@ -224,7 +224,7 @@ def reopen_run(client: "MlflowClient", run_id: str | None) -> str | None:
 
 
 def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
-    """The step after the last at which a run was told the machine's load."""
+    """The step after the last one at which the run's machine load was recorded."""
     metric = "system/cpu_utilization_percentage"
     return sender.find_last_step(client, run_id, metric) + 1 if metric in client.get_run(run_id).data.metrics else 0
 
@@ -258,7 +258,7 @@ def record(
         reason = "the training was not tracked" if run_id is None else "mlflow is not installed"
         print_notice(f"{run_json}: {reason}; nothing added")
         return
-    # Kept first and sent then, so that a sending that is cut loses nothing.
+    # Stored locally before it is sent, so that an interrupted send loses nothing.
     unsent_runs.save_facts(run_id, {"store": redact_uri(uri)})
     unsent_runs.save_metrics(run_id, make_metric_rows(metrics, step=None))
     for path in artifacts:

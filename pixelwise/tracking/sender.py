@@ -1,4 +1,4 @@
-"""Send what waits in the spool. Every part may be sent again, so a sending that was cut is simply repeated."""
+"""Send unsent runs to MLflow. Sending is idempotent, so an interrupted one is repeated as a whole."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +24,9 @@ LOCAL_TAG = "local_run_id"
 
 
 def find_run(client: "MlflowClient", run_id: str) -> str | None:
-    """The id under which the store has the run `run_id`, be that an id given without a store; None where it has none.
+    """The store's id of the run `run_id`, which may be a local `offline-…` id; None if the store has no such run.
 
-    A deleted run counts as none.
+    A deleted run counts as missing.
     """
     from mlflow.exceptions import MlflowException
 
@@ -43,7 +43,7 @@ def find_run(client: "MlflowClient", run_id: str) -> str | None:
 
 
 def create_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
-    """A new run in the experiment and with the name, tags and start that `facts` give; returns its id."""
+    """Create a run with the experiment, name, tags and start time in `facts`; returns its id."""
     run = client.create_run(
         find_or_create_experiment(client, facts["experiment"]),
         facts["start_time"],
@@ -54,7 +54,7 @@ def create_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
 
 
 def send_params(client: "MlflowClient", run_id: str, params: Sequence[tuple[str, str]]) -> None:
-    """Give a run its parameters; equal ones may come again."""
+    """Log the parameters of a run; logging equal values again is allowed."""
     from mlflow.entities import Param
 
     flat = [Param(key, value) for key, value in params]
@@ -63,9 +63,10 @@ def send_params(client: "MlflowClient", run_id: str, params: Sequence[tuple[str,
 
 
 def send_unsent_runs(client: "MlflowClient", uri: str, is_asked: bool = False) -> list[str]:
-    """Send the parcels kept for the store at `uri`, or all where a user asked for it; returns the ids of their runs.
+    """Send the unsent runs meant for the store at `uri`, or all of them if `is_asked`; returns their ids.
 
-    One that the store refuses stays, and the user is told. Raises UnreachableError where the store goes away.
+    A run that the store refuses is kept, with a notice to the user. Raises UnreachableError if the store stops
+    answering.
     """
     sent = []
     with unsent_runs.lock_unsent():
@@ -84,7 +85,7 @@ def send_unsent_runs(client: "MlflowClient", uri: str, is_asked: bool = False) -
 
 
 def send_run(client: "MlflowClient", run_folder: Path) -> list[str]:
-    """Send one run_folder and remove it; returns the run's id, or none where the store has no such run to add to."""
+    """Send one unsent run and remove its folder; returns its id, or [] if the store has no such run to add to."""
     facts = read_json(run_folder / unsent_runs.FACTS_FILE, "facts of a run", default={})
     run_id = find_run(client, run_folder.name)
     if run_id is None and "experiment" not in facts:
@@ -105,7 +106,7 @@ def send_run(client: "MlflowClient", run_folder: Path) -> list[str]:
 
 
 def send_metrics(client: "MlflowClient", run_id: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Send metrics with their own times and steps."""
+    """Log metrics with their recorded times and steps; the step None means the last logged step."""
     from mlflow.entities import Metric
 
     found = [

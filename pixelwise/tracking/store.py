@@ -75,7 +75,7 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def import_mlflow() -> ModuleType:
-    """MLflow as we set it: silent, and telling nobody anything. The first time takes seconds."""
+    """Import MLflow with telemetry and logging off. The first import takes seconds."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -124,12 +124,12 @@ def require_database(file: Path, uri: str) -> None:
 
 
 def redact_uri(uri: str) -> str:
-    """`uri` without the user, password and options that it may hold."""
+    """`uri` without user, password and query options."""
     return redact_secrets(uri, uri)
 
 
 def redact_secrets(text: str, uri: str) -> str:
-    """`text`, which may name the store at `uri`, without the user, password and options of that."""
+    """`text` with user, password and query options of `uri` removed."""
     server = urlsplit(uri)
     for secret in (f"{server.netloc.rpartition('@')[0]}@", f"?{server.query}"):
         if len(secret) > 1:
@@ -175,7 +175,7 @@ def use_as_default(uri: str) -> Iterator[None]:
 
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database raise into one line: UnreachableError where the store itself fails."""
+    """Translate errors of MLflow and its database: UnreachableError if the store itself fails, else RegistryError."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -185,7 +185,7 @@ def translate_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, RequestException) as error:
         fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
         kind = UnreachableError if fails else RegistryError
-        # MLflow names the whole address in it.
+        # MLflow's message may contain the whole address.
         reason = redact_secrets(str(error).partition("\n")[0], uri)
         raise kind(f"{redact_uri(uri)}: {reason}") from error
 
@@ -203,5 +203,5 @@ def read_git_commit(folder: Path | None = None) -> str:
 
 
 def print_notice(words: str) -> None:
-    """One line to the user about tracking, kept off standard output."""
+    """Print one line about tracking to standard error."""
     print(f"tracking: {words}", file=sys.stderr)

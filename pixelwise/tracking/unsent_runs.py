@@ -1,4 +1,4 @@
-"""What MLflow could not be told yet, kept as files under .state/tracking until a store takes it.
+"""Runs and metrics that could not be sent to MLflow yet, stored as files under .state/tracking.
 
 A run folder holds what one run has yet to send: `facts.json` (how to make the run, where the store has none),
 `metrics.jsonl`, `artifacts/` and, once the run has ended, `end.json`. A run begun without a store has an id of its own,
@@ -24,7 +24,7 @@ FACTS_FILE, METRICS_FILE, END_FILE, ARTIFACTS = "facts.json", "metrics.jsonl", "
 
 
 def make_local_id() -> str:
-    """An id for a run that no store knows yet."""
+    """A new id for a run that no store has yet."""
     return f"{LOCAL_PREFIX}{uuid.uuid4().hex}"
 
 
@@ -39,13 +39,13 @@ def lock_unsent() -> AbstractContextManager[bool]:
 
 
 def list_unsent() -> list[Path]:
-    """The parcels that wait, oldest first."""
+    """The folders of the unsent runs, oldest first."""
     found = [path for path in UNSENT_FOLDER.glob("[!.]*") if path.is_dir()]
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 def save_facts(run_id: str, facts: Mapping[str, Any]) -> None:
-    """Say what run a run folder belongs to; what was said first stays."""
+    """Write facts.json of a run, unless it exists."""
     with lock_unsent():
         if not (file := UNSENT_FOLDER / run_id / FACTS_FILE).exists():
             write_json(file, facts)
@@ -53,7 +53,7 @@ def save_facts(run_id: str, facts: Mapping[str, Any]) -> None:
 
 def save_metrics(run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add metrics: key, value, timestamp in milliseconds, and step, which is None for `after the last one`."""
-    # The break comes first, so that a line which a kill cut short spoils no other.
+    # The newline comes first, so that a line truncated by a kill cannot corrupt the next one.
     lines = "".join("\n" + json.dumps(row) for row in rows)
     with lock_unsent():
         file = UNSENT_FOLDER / run_id / METRICS_FILE
@@ -75,7 +75,7 @@ def save_artifacts(run_id: str, path: Path) -> None:
 
 
 def save_end(run_id: str, status: str) -> None:
-    """Say how a run ended, and when."""
+    """Write the final status of a run and the time."""
     with lock_unsent():
         write_json(UNSENT_FOLDER / run_id / END_FILE, {"status": status, "end_time": now_milliseconds()})
 
@@ -90,7 +90,7 @@ def read_metrics(run_folder: Path) -> list[dict[str, Any]]:
 
 
 def remove_unsent(run_folder: Path) -> None:
-    """Remove a run folder that has been sent; a kill in between leaves nothing that looks like one."""
+    """Remove the folder of a sent run. It is renamed first, so that a kill leaves no partial unsent run."""
     sent = run_folder.with_name(f".sent-{run_folder.name}")
     shutil.rmtree(sent, ignore_errors=True)
     run_folder.replace(sent)
@@ -98,5 +98,5 @@ def remove_unsent(run_folder: Path) -> None:
 
 
 def now_milliseconds() -> int:
-    """Now, as MLflow counts."""
+    """The current time in milliseconds since the epoch, as MLflow counts."""
     return time.time_ns() // 1_000_000
