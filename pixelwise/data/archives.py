@@ -1,4 +1,4 @@
-"""Where a data set lies: a folder, or an archive that is unpacked without trusting it."""
+"""Locate a data set: a folder, or an archive that is unpacked with checks against unsafe members."""
 
 import lzma
 import os

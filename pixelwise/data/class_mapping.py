@@ -1,4 +1,4 @@
-"""Score a net on data of fewer classes than it knows: what the data has no class for is background (thesis §3.4)."""
+"""Map a model's classes to those of data with fewer classes; the remaining ones become background (thesis §3.4)."""
 
 from collections.abc import Sequence
 
@@ -16,5 +16,5 @@ def make_class_table(model: Sequence[str], data: Sequence[str]) -> np.ndarray | 
 
 
 def map_classes(prediction: np.ndarray, table: np.ndarray | None) -> np.ndarray:
-    """A `prediction` of the model's classes in those of the data, by the `table` that `make_class_table` gave."""
+    """`prediction` (H, W) with the model's classes replaced by the data's, using `table` of `make_class_table`."""
     return prediction if table is None else table[prediction]

@@ -1,4 +1,4 @@
-"""Decode the files of an item: whatever is wrong ends in an error that names the file and what was expected."""
+"""Decode the files of an item. Every fault raises an error that names the file and what was expected."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pixelwise.data.matlab import read_field
 from pixelwise.errors import DataError
 
 Source = Map | ImagePart | MapRows | Unlabelled | None
-# Smaller ones are what a failed download leaves; nothing can be learnt from them.
+# Smaller images are usually failed downloads and of no use for training.
 MIN_SIDE = 8
 # Far above any camera's picture, far below what would fill the memory; ingest has its own.
 MAX_PIXELS = 100_000_000

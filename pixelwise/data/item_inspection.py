@@ -1,4 +1,4 @@
-"""Examine one item: decode its image and label, and say what is wrong with it or what the manifest shall know."""
+"""Inspect one item: decode its image, label and layers; the result is its manifest row or the reason to reject it."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

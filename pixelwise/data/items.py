@@ -1,4 +1,4 @@
-"""What a data set is before ingest: classes, and items whose files are still encoded."""
+"""A data set before ingest: its classes, and items whose files are still encoded."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -55,9 +55,9 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """In the place of a label: a frame that nobody labelled, there to be seen in its clip. Its label is all void.
+    """The label of a frame without annotation, which is in the data only as a part of its clip; read as all void.
 
-    None is not that, but a label that should be there and is missing.
+    A label that should exist but is missing is None instead.
     """
 
 

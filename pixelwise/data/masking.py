@@ -1,4 +1,4 @@
-"""Hide the foreground or the background of a picture, or all but its shape (thesis §2.5.1, table 2.8)."""
+"""Mask the foreground or the background of an image, or all but the shape (thesis §2.5.1, table 2.8)."""
 
 from typing import Literal
 

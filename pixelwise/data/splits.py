@@ -62,7 +62,7 @@ class RawSplit(Sequence[Sample]):
 
 
 def read_clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
-    """What the split says of one item."""
+    """Clip and frame number of the item at `place`."""
     if hasattr(samples, "rows"):
         return samples.rows[place]["clip"], samples.rows[place]["frame"]
     return samples.items[place].clip, samples.items[place].frame

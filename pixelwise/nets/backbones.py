@@ -23,7 +23,7 @@ from pixelwise.errors import ModelError
 
 
 class Normalisation(NamedTuple):
-    """What a backbone's weights expect of RGB values in 0–255: (x − mean) / std, a value a channel."""
+    """Input normalisation of RGB values in 0–255: (x − mean) / std for each channel."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -77,7 +77,7 @@ class Backbone(nn.Module):
         return features
 
     def normalise(self, image: Tensor) -> Tensor:
-        """The picture as the weights expect it."""
+        """`image` normalised as the pretrained weights expect."""
         return (image - self.mean) / self.std
 
     def split_by_stride(self) -> list[nn.Sequential]:
@@ -126,7 +126,7 @@ def list_layers(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
 
 
 def freeze_statistics(net: nn.Module) -> None:
-    """Let the norms of `net` use the statistics that they have."""
+    """Set the batch norms of `net` to evaluation mode, which keeps their running statistics."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -175,7 +175,7 @@ def register_normalisation(net: nn.Module, scaling: Normalisation, extra_channel
 
 
 def add_input_channels(net: nn.Module, extra_channels: int) -> None:
-    """Let the first convolution of `net` take `extra_channels` more: each starts as the mean of its colour filters."""
+    """Add `extra_channels` inputs to the first convolution of `net`; their filters are the mean of the colour filters."""
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     grey = first.weight.detach().mean(dim=1, keepdim=True)
     first.weight = nn.Parameter(torch.cat([first.weight.detach(), grey.expand(-1, extra_channels, -1, -1)], dim=1))
@@ -235,7 +235,7 @@ def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> N
         with torch.inference_mode():
             maps = copy.deepcopy(net).to("meta").eval()(torch.zeros(1, 3, height, width, device="meta"))
     except Exception as error:
-        # Nets made for one size say so in as many ways as there are nets.
+        # Nets for one fixed size raise many different errors.
         raise ModelError(f"backbone {name}: does not take pictures of any size ({type(error).__name__})") from error
     rounds = (math.ceil, math.floor) if reduces_by_tiles(name, net) else (math.ceil,)
     for stride, found in zip(strides, maps, strict=True):

@@ -1,4 +1,4 @@
-"""The net as it ships: what goes in as files hold it, what comes out as label maps."""
+"""The exported form of a net: images and depth maps as stored in files go in, label maps come out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +15,11 @@ def encode_depth(depth: Tensor) -> Tensor:
 
 
 class PixelLabeller(nn.Module):
-    """The net as it ships: pictures in, a label a pixel out, with everything between inside the graph.
+    """A net with its pre- and post-processing, for export: images in, labels out.
 
-    `inputs` names what is taken, in order: image (N, H, W, 3) uint8 RGB, depth (N, H, W) centimetres, hha (N, H, W, 3)
-    uint8. `heads`: name -> number of its classes; the logits hold them one after the other. Returns a map (N, H, W)
-    uint8 a head.
+    inputs: names of the inputs, in order: image (N, H, W, 3) uint8 RGB, depth (N, H, W) centimetres, hha (N, H, W, 3)
+    uint8. heads: name -> number of classes, in the order of the logits' channels. Returns a label map (N, H, W) uint8
+    for each head.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class PixelLabeller(nn.Module):
 
 
 def assemble_input(given: Mapping[str, Tensor]) -> Tensor:
-    """What a net takes, (N, C, H, W) float in channels-last memory, from pictures and depth maps by name.
+    """A net's input, (N, C, H, W) float in channels-last memory, from images and depth maps by name.
 
-    A permuted picture already lies so, so that a single one costs no copy but the conversion.
+    A permuted image is channels-last already, so that a single input needs no copy beyond the conversion to float.
     """
     parts = [encode_depth(x) if name == "depth" else x.permute(0, 3, 1, 2).float() for name, x in given.items()]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

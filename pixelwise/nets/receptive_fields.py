@@ -1,4 +1,4 @@
-"""Where the cells of a map look: one algebra of (kernel, stride, offset), derived from the layers (thesis §2.2)."""
+"""Receptive fields as (kernel, stride, offset), derived from a net's layers and composed (thesis §2.2)."""
 
 import math
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ BRANCHES = (Inception,)
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What one cell sees: `kernel` input cells, the centre of cell i at input coordinate stride·i + offset.
+    """The input cells that one output cell sees: `kernel` of them, centred at input coordinate stride·i + offset.
 
-    The thesis's rule for kernels and strides, f_ks ∘ g_k's' = (f ∘ g) of k' + (k − 1)s' and ss', with the offsets that
-    paddings make; one function of both layers, so that no crop is a magic number. An upsampling has a stride below 1.
+    Composition follows the thesis, f_ks ∘ g_k's' = (f ∘ g) of kernel k' + (k − 1)s' and stride ss', extended by the
+    offsets that paddings cause, so that crops are computed instead of hard-coded. Upsampling has a stride below 1.
     """
 
     kernel: int = 1
@@ -30,7 +30,7 @@ class ReceptiveField:
     offset: Fraction = Fraction(0)
 
     def then(self, top: "ReceptiveField") -> "ReceptiveField":
-        """The field on this field's input of a layer `top` that works on its output."""
+        """The field of this layer followed by the layer `top`."""
         return ReceptiveField(
             kernel=math.ceil(self.kernel + (top.kernel - 1) * self.stride),
             stride=self.stride * top.stride,
@@ -81,7 +81,7 @@ def compose_fields(fields: Iterable[ReceptiveField]) -> ReceptiveField:
 
 
 def merge_branches(fields: Iterable[ReceptiveField]) -> ReceptiveField:
-    """The field of branches side by side: the widest. Raises ModelError where their grids differ."""
+    """The field of parallel branches: the widest one. Raises ModelError if their strides or offsets differ."""
     branches = list(fields)
     grids = {(field.stride, field.offset) for field in branches}
     if len(grids) != 1:
@@ -91,14 +91,14 @@ def merge_branches(fields: Iterable[ReceptiveField]) -> ReceptiveField:
 
 
 def measure_receptive_field(*modules: nn.Module) -> int:
-    """Pixels across that one output cell of `modules`, run one after the other, sees."""
+    """The side of the receptive field, in pixels, of one output cell of the sequence `modules`."""
     return compose_fields(derive_field(module) for module in modules).kernel
 
 
 def find_crop_offset(top: ReceptiveField, reference: ReceptiveField) -> int:
-    """How many cells of `top` come before the one that looks where cell 0 of `reference` does (thesis §2.3.3).
+    """The number of cells to crop from the start of `top` to align it with `reference` (thesis §2.3.3).
 
-    Raises ModelError where no crop aligns the two: their strides differ, or the offset is negative or in between.
+    Raises ModelError if no crop aligns them: the strides differ, or the offset is negative or fractional.
     """
     if top.stride != reference.stride:
         raise ModelError(f"crop: found strides {top.stride} and {reference.stride}, expected the same")
@@ -109,13 +109,13 @@ def find_crop_offset(top: ReceptiveField, reference: ReceptiveField) -> int:
 
 
 def measure_kernel(layer: nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d | nn.AvgPool2d) -> int:
-    """Cells across that the kernel spans, its dilation included."""
+    """The side of the kernel in cells, dilation included."""
     dilation = 1 if isinstance(layer, nn.AvgPool2d) else require_square(layer.dilation)
     return dilation * (require_square(layer.kernel_size) - 1) + 1
 
 
 def require_square(value: object) -> int:
-    """The one number of a square pair, or the number itself."""
+    """The side of a square kernel, stride or padding. Raises ModelError if height and width differ."""
     sides = set(value) if isinstance(value, tuple) else {value}
     if len(sides) != 1 or not isinstance(number := sides.pop(), int):
         raise ModelError(f"layer: found a kernel, stride or padding of {value}, expected the same number both ways")

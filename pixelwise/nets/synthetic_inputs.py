@@ -1,4 +1,4 @@
-"""Seeded pictures to try a net on where no data is at hand: exports are compared and engines timed with them."""
+"""Seeded synthetic inputs, used to compare exported graphs with torch and to time engines without data."""
 
 import torch
 import torch.nn.functional as F

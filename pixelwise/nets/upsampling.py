@@ -32,9 +32,9 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
 
 
 def make_interpolation(coarse: int, factor: int, fine: int) -> Tensor:
-    """What each of `fine` cells takes of `coarse` ones, (fine, coarse), as `upsample` has it: rows sum to one.
+    """The interpolation matrix (fine, coarse) of `upsample` along one axis; its rows sum to one.
 
-    Its transpose spreads values from the fine line to the coarse one.
+    Its transpose distributes values of the fine axis over the coarse one.
     """
     place = (torch.arange(fine) / factor).clamp(max=coarse - 1)
     return (1 - (place[:, None] - torch.arange(coarse)).abs()).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Pictures with titles side by side, in as many lines as they need: what several nets say of the same image."""
+"""Comparison sheet: the predictions of several nets for the same image, titled, side by side and wrapped into lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an evaluation found, as numbers for files and as a table for people."""
+"""The results of an evaluation, as metrics for files and as a table for the terminal."""
 
 import math
 from collections.abc import Mapping

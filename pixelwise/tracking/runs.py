@@ -230,7 +230,7 @@ def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
 
 
 def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:
-    """Metrics as the spool keeps them, measured now."""
+    """Metrics as rows with key, value, step and the current time."""
     now = unsent_runs.now_milliseconds()
     return [{"key": name, "value": float(value), "timestamp": now, "step": step} for name, value in values.items()]
 

@@ -1,4 +1,4 @@
-"""A prepared data set as its manifest, description and quarantine tell of it. No picture is decoded."""
+"""A prepared data set as described by its manifest, dataset.json and quarantine.json. No image is decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ JUDGED_COLUMNS = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What is judged: `manifest`, a row an item; `quarantine`, a row a refused file (id, split, file, reason)."""
+    """The data to check. manifest: a row for each item; quarantine: a row for each refused file (id, split, file,
+    reason).
+    """
 
     name: str
     classes: Classes

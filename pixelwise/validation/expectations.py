@@ -1,7 +1,7 @@
-"""Great Expectations on tables in memory: nothing is sent, nothing is written, no bar is shown.
+"""Run checks with Great Expectations on in-memory tables, without telemetry, files or progress bars.
 
-Its own data docs load scripts from a CDN and its checkpoints fail on warnings, so findings are read off its results and
-the page and the verdict are ours.
+Its data docs load scripts from a CDN and its checkpoints fail on warnings, so Pixelwise takes only its results and
+writes the page and the verdict itself.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ NAMING_ROWS = {"result_format": "COMPLETE", "unexpected_index_column_names": ["i
 
 
 def run_checks(checks: Sequence[Check], tables: Tables) -> list[Finding]:
-    """The finding of every check, in order. Raises DataError where a check could not be carried out."""
-    # Here, because it takes seconds to import.
+    """The finding of every check, in order. Raises DataError if a check could not be run."""
+    # Imported here because the import takes seconds.
     import great_expectations as gx
     import great_expectations.expectations as library
 
@@ -38,7 +38,7 @@ def run_checks(checks: Sequence[Check], tables: Tables) -> list[Finding]:
 
 
 def make_context(gx: Any) -> Any:
-    """A context that lives in memory only."""
+    """An in-memory Great Expectations context without telemetry and progress bars."""
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
@@ -54,7 +54,7 @@ def make_context(gx: Any) -> Any:
 
 
 def make_expectation(library: Any, check: Check) -> Any:
-    """`check` as Great Expectations has it."""
+    """The Great Expectations expectation of `check`."""
     severity = {"error": "critical", "warning": "warning"}[check.severity]
     return getattr(library, check.expectation)(**check.arguments, severity=severity, meta={"name": check.name})
 
@@ -73,7 +73,7 @@ def make_finding(check: Check, result: Any, table: pd.DataFrame) -> Finding:
 
 
 def describe_all(check: Check, table: pd.DataFrame) -> str:
-    """What a check that passed found: the range of a number column, else how many rows."""
+    """The finding of a passed check: the range of a numeric column, else the number of rows."""
     values = table[check.columns[0]].dropna()
     if check.expectation != "ExpectColumnValuesToBeBetween" or values.empty:
         return f"all {len(table)} {ROWS[check.table]}" if len(table) else f"no {ROWS[check.table]}"
@@ -89,7 +89,7 @@ def describe_failed(check: Check, rows: Sequence[dict[str, Any]], total: int) ->
 
 
 def describe_row(check: Check, row: dict[str, Any]) -> str:
-    """A failed row in words."""
+    """Describe one failed row."""
     if check.columns == ["id"]:
         return str(row["id"])
     values = {column: row[column] for column in check.columns}

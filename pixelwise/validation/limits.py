@@ -1,4 +1,4 @@
-"""The numbers that good data must keep to."""
+"""The limits that the data checks enforce."""
 
 from typing import Annotated
 

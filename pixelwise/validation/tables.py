@@ -1,7 +1,7 @@
 """The tables that are judged, derived from a data set's description; each has a column `id` that names its rows.
 
-Great Expectations checks a column of one table, so what spans rows or splits is first made a column here. A column of
-words is empty (None) where all is well and says what is wrong where it is not.
+Great Expectations checks a column of one table, so properties that span rows or splits become columns here. A text
+column is None for a good row and describes the fault of a bad one.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the gate found: one finding a check, and whether the data may pass."""
+"""The verdict on the data: one finding for each check, and whether the data passes."""
 
 from dataclasses import dataclass
 from pathlib import Path
