@@ -86,7 +86,7 @@ def explain_missing(verb: str, package: str) -> str:
     if package in ("components", "flows"):
         return f"{verb}: needs a checkout of Pixelwise, found none in {Path.cwd()}: run it where dvc.yaml is"
     extra = "serve" if verb in SERVING else "pipeline"
-    return f"{verb}: {package} is not installed: pip install 'pixelwise[{extra}]'"
+    return f"{verb}: {package} is not installed, expected the extra pixelwise[{extra}]"
 
 
 def main() -> None:

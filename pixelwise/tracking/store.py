@@ -62,7 +62,7 @@ def connect(uri: str) -> "MlflowClient":
     where it does not answer.
     """
     if uri == OFF or not is_installed():
-        lacks = "switched off" if uri == OFF else "mlflow is not installed: pip install 'pixelwise[pipeline]'"
+        lacks = "switched off" if uri == OFF else "mlflow is not installed, expected the extra pixelwise[pipeline]"
         raise RegistryError(f"tracking {uri}: {lacks}")
     if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         if not database.parent.is_dir():
