@@ -175,7 +175,7 @@ def register_normalisation(net: nn.Module, scaling: Normalisation, extra_channel
 
 
 def add_input_channels(net: nn.Module, extra_channels: int) -> None:
-    """Add `extra_channels` inputs to the first convolution of `net`; their filters are the mean of the colour filters."""
+    """Add `extra_channels` inputs to the first convolution of `net`; their filters start as the colour mean."""
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     grey = first.weight.detach().mean(dim=1, keepdim=True)
     first.weight = nn.Parameter(torch.cat([first.weight.detach(), grey.expand(-1, extra_channels, -1, -1)], dim=1))
