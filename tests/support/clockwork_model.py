@@ -11,6 +11,7 @@ import torch
 from components.export import ExportParams
 from pixelwise.export.graph_file import write_graph
 from pixelwise.families.clockwork import family as clockwork
+from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.net import FCN
 
@@ -18,7 +19,7 @@ CLASSES = ("road", "car", "sky")
 PALETTE = ((128, 64, 128), (64, 0, 128), (128, 128, 128))
 
 
-def random_clockwork(seed: int = 0) -> clockwork.Clockwork:
+def random_clockwork(seed: int = 0) -> Clockwork:
     """A clockwork whose labels depend on every stage."""
     torch.manual_seed(seed)
     net = fcn.build(fcn.NetworkParams(weights="none"), len(CLASSES)).eval()
@@ -32,10 +33,10 @@ def random_clockwork(seed: int = 0) -> clockwork.Clockwork:
             scores = net.fusion.score[place](features)
             net.fusion.score[place].weight.div_(scores.std(dim=(0, 2, 3)).view(-1, 1, 1, 1))
             net.fusion.score[place].bias.copy_(-net.fusion.score[place](features).mean(dim=(0, 2, 3)))
-    return clockwork.Clockwork(net, (8, 16)).eval()
+    return Clockwork(net, (8, 16)).eval()
 
 
-def write_clockwork(folder: Path, net: clockwork.Clockwork) -> Path:
+def write_clockwork(folder: Path, net: Clockwork) -> Path:
     """The graphs of `net` as export writes them, without the comparison with torch."""
     facts = {"family": "clockwork", "fingerprint": "c" * 64, "data": "d" * 64}
     facts |= {"classes": json.dumps(CLASSES), "palette": json.dumps(PALETTE)}

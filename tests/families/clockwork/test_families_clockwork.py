@@ -12,6 +12,7 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork import family as clockwork
+from pixelwise.families.clockwork.clock_teaching import observe_pairs, teach
 from pixelwise.families.clockwork.frame_pairs import clips_of, frame_pairs, window_pair
 from pixelwise.families.clockwork.measure.clips import without_gaps
 from pixelwise.families.clockwork.options import EvaluateParams
@@ -76,9 +77,9 @@ def test_another_net_is_another_training(start, data):
 
 def test_the_learned_clock_expects_more_change_of_a_larger_move(clockwork_net, tmp_path, data):
     split = PreparedData(data).split("train")
-    now, then, share = clockwork.seen(clockwork_net, split, 24, seed=0)
+    now, then, share = observe_pairs(clockwork_net, split, 24, seed=0)
     clockwork_net.change.measure(now, then)
-    clockwork.teach(clockwork_net.change, now, then, share, clockwork.TrainParams(steps=200))
+    teach(clockwork_net.change, now, then, share, clockwork.TrainParams(steps=200))
     staged = open_staged(write_clockwork(tmp_path / "model", clockwork_net), "cpu")
     from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, run_stage
 

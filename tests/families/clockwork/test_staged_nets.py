@@ -9,8 +9,8 @@ from support.clockwork_model import CLASSES, moving, write_clockwork
 from torch import nn
 
 from pixelwise.errors import ModelError
-from pixelwise.families.clockwork.family import Clockwork
 from pixelwise.families.clockwork.measure.expected_loss import expected_counts, odds_of
+from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, fused, open_staged, run_stage
 from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.motion import Motion

@@ -1,0 +1,47 @@
+"""Teach the learned clock: what share of the output changes between two frames (thesis §3.3.3)."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pixelwise.data.prepared import PreparedSplit
+from pixelwise.families.clockwork.change import Change
+from pixelwise.families.clockwork.frame_pairs import frame_pairs
+from pixelwise.families.clockwork.net import Clockwork
+from pixelwise.families.clockwork.params import TrainParams
+from pixelwise.nets.pixel_labeller import assemble_input
+from pixelwise.progress import progress
+
+
+@torch.inference_mode()
+def observe_pairs(
+    net: Clockwork, split: PreparedSplit, pairs: int, seed: int
+) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """What the clock sees of pairs of frames, now and then, (1, C, h, w) each, and the share that changed, (pairs,)."""
+    first, device = net.stages()[0], next(net.parameters()).device
+    features: list[list[Tensor]] = [[], []]
+    shares = []
+    for pair in progress(frame_pairs(split, pairs, seed), "pairs", total=pairs):
+        labels = []
+        for image, kept in zip(pair, features, strict=True):
+            given = torch.from_numpy(np.ascontiguousarray(image))[None].to(device)
+            kept.append(first(given)[0].clone())
+            labels.append(net(assemble_input({"image": given})).argmax(dim=1))
+        shares.append((labels[0] != labels[1]).float().mean())
+    return features[1], features[0], torch.stack(shares)
+
+
+def teach(clock: Change, now: list[Tensor], then: list[Tensor], share: Tensor, params: TrainParams) -> float:
+    """Fit `clock` to the shares; return the last loss."""
+    optimiser = torch.optim.AdamW(clock.parameters(), params.learning_rate)
+    rng, loss = np.random.default_rng(params.seed), torch.zeros(())
+    for _ in progress(range(params.steps), "clock"):
+        place = int(rng.integers(len(now)))
+        # Clones, since what was made in inference mode takes no part in learning.
+        guess = clock(now[place].clone(), then[place].clone()).clamp(1e-6, 1 - 1e-6)
+        loss = F.binary_cross_entropy(guess, share[place : place + 1].clone())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return float(loss.detach())
