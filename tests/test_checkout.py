@@ -32,7 +32,7 @@ def run(command, folder, **environment):
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("file", ["components/ingest.py", "pixelwise/data/shards.py", "pixelwise/command.py"])
+@pytest.mark.parametrize("file", ["components/ingest.py", "pixelwise/data/prepared_writer.py", "pixelwise/command.py"])
 @pytest.mark.parametrize("environment", [{}, {"PYTHONSAFEPATH": "1"}])
 def test_a_command_runs_the_code_of_the_worktree_it_is_started_in(worktree, file, environment):
     (worktree / file).write_text(MARK)
