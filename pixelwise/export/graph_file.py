@@ -13,13 +13,17 @@ import torch
 from pixelwise.errors import ModelError
 from pixelwise.families.graph import Graph
 
+SIDES = {"height", "width"}
+# Where a smaller side is allowed, torch finds that strided layers hold from 33 pixels on, and traces the net again.
+LEAST_SIDE = 33
+
 
 def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:
     """Export `graph` to one ONNX `file` with `facts` and its input contract as metadata, and check it."""
     inputs = graph.example(*graph.traced)
     symbols: dict[str | None, Any] = {None: torch.export.Dim.DYNAMIC}
     named = {name for axes in graph.dynamic.values() for name in axes.values() if name}
-    symbols |= {name: torch.export.Dim(name, min=1) for name in named}
+    symbols |= {name: torch.export.Dim(name, min=LEAST_SIDE if name in SIDES else 1) for name in named}
     axes = [graph.dynamic.get(name, {}) for name in inputs]
     shapes: tuple[Any, ...] = tuple({axis: symbols[symbol] for axis, symbol in each.items()} for each in axes)
     if inspect.getfullargspec(graph.module.forward).varargs:
