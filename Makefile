@@ -1,7 +1,9 @@
 # make setup      .venv with what runs, from requirements.lock
 # make dev        what tests and checks too, from requirements-dev.lock
 # make pipeline   the whole pipeline as a flow: data to registered model
-# make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA
+# make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA;
+#                 `make test ARGS="--durations=20"` passes options to pytest
+# make coverage   the tests, and the lines that none of them runs
 # make bench    what the README quotes, measured here; needs models/fcn and models/guided
 # make check      lint, format and types
 # make docs       the documentation as a site, in site/index.html
@@ -22,7 +24,7 @@ export DVC_NO_ANALYTICS := 1
 # Set in many containers: each command of a second would compile a thousand modules, and take two.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench docs setup dev pipeline test test-slow test-gpu check lock
+.PHONY: bench docs setup dev pipeline test coverage test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -44,7 +46,10 @@ pipeline: setup
 	@pixelwise run
 
 test: dev
-	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal -m "not slow and not gpu" $(ARGS)
+
+coverage: ARGS += --cov --cov-report term:skip-covered
+coverage: test
 
 test-slow: dev
 	@python -m pytest -m "slow and not gpu"
