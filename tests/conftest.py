@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.shared import Shared
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -36,24 +37,47 @@ def mlflow_store(mlflow_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def clockwork_net():
-    """A small clockwork of random weights, in torch."""
-    from support.clockwork_model import random_clockwork
-
-    return random_clockwork()
-
-
-@pytest.fixture(scope="session")
-def clockwork_model(clockwork_net, tmp_path_factory):
-    """The folder of that clockwork's graphs."""
-    from support.clockwork_model import write_clockwork
-
-    return write_clockwork(tmp_path_factory.mktemp("clockwork") / "model", clockwork_net)
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Shared:
+    """What the workers of a test run share."""
+    root = tmp_path_factory.getbasetemp()
+    return Shared(root if worker_id == "master" else root.parent)
 
 
 @pytest.fixture(scope="session")
-def guided_folder(tmp_path_factory):
-    """The folder of a small guided model's graphs."""
-    from support.guided_model import write_guided
+def tiny_town(shared: Shared) -> Path:
+    """Prepared data of a town of 8 pictures, not to be written to."""
+    from support.tiny_town import prepare_tiny_town
 
-    return write_guided(tmp_path_factory.mktemp("guided") / "model")
+    return shared.folder("tiny_town", prepare_tiny_town)
+
+
+@pytest.fixture(scope="session")
+def clockwork_start(shared: Shared, tiny_town: Path) -> Path:
+    """The checkpoint of an FCN of the tiny town, of which a clockwork can be cut."""
+    from support.clockwork_model import train_start
+
+    return shared.folder("fcn", lambda folder: train_start(folder, tiny_town)) / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def clockwork_model(shared: Shared, tiny_town: Path, clockwork_start: Path) -> Path:
+    """The exported clockwork of that FCN."""
+    from support.clockwork_model import ship_clockwork
+
+    return shared.folder("clockwork", lambda folder: ship_clockwork(folder, tiny_town, clockwork_start))
+
+
+@pytest.fixture(scope="session")
+def clockwork_net(clockwork_model: Path):
+    """The same in torch, not to be changed."""
+    from pixelwise.families.trained import load_trained
+
+    return load_trained(clockwork_model / "checkpoint")[1]
+
+
+@pytest.fixture(scope="session")
+def guided_folder(shared: Shared) -> Path:
+    """A guided model, trained and exported, beside its prepared data."""
+    from support.guided_model import ship_guided
+
+    return shared.folder("guided", ship_guided)

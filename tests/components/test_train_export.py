@@ -9,13 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from components import benchmark, export, ingest, quantize, train
+from components import benchmark, export, quantize, train
 from components.benchmark import BenchmarkParams
 from components.export import ExportParams
 from components.quantize import QuantizeParams
 from pixelwise.data.augmentation import AugmentParams
 from pixelwise.data.prepared import PreparedData
-from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.trained import graphs_of, load_trained
@@ -43,11 +42,8 @@ def read(path):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    town = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=2, width=64, height=64)
-    ingest.run(ingest.IngestParams(dataset="town", town=town), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 @pytest.fixture(scope="module")

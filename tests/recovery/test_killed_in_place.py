@@ -10,8 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components import ingest
-from pixelwise.data.town import TownParams
 from pixelwise.identity import sha256_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks")
@@ -62,11 +60,8 @@ def run(*args) -> int:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    town = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=2, width=64, height=64)
-    ingest.run(ingest.IngestParams(dataset="town", town=town), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 def result(place: Path) -> tuple[str, list]:

@@ -45,7 +45,7 @@ def small(schedules, **changes) -> Study:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A clip of 8 moving frames and one of 4 that stand still, split val; labels are blocks of the three classes."""
+    """A clip of 8 moving frames and one of 4 that stand still, split val; labels are blocks of three classes."""
     root = tmp_path_factory.mktemp("clips")
     still = moving(1, seed=3)[0]
     for clip, frames in {"fast": moving(8), "still": [still] * 4}.items():
@@ -96,11 +96,11 @@ def test_a_study_of_schedules_writes_its_page_with_pictures_and_both_sides_figur
     out = tmp_path / "out"
     assert {file.name for file in out.iterdir()} == {
         "README.md",
-        *(f"small{end}" for end in (".html", ".json", ".png", "-pictures.png")),
+        *(f"small{end}" for end in (".html", ".json", ".png", "-pictures.webp")),
     }
     page = (out / "small.html").read_text()
     assert "adaptive-deep:0.2: stages on 100%, 100%, " in page
-    assert "All schedules take turns" in page
+    assert "One net measures every schedule in turns" in page
     assert read_measured(out / "small.json") == found.measured
 
 
@@ -141,9 +141,10 @@ def test_layers_of_what_stands_still_do_not_change_and_pixels_of_what_moves_do(d
 
 def test_schedules_are_scored_in_the_classes_of_the_data(data, clockwork_model):
     model, split = open_staged(clockwork_model), PreparedData(data).split("val")
+    swap = [0, 2, 1, *range(3, len(CLASSES))]
     (own,) = run_schedules(model, split, ["skip:2"], rounds=1)
-    (swapped,) = run_schedules(model, split, ["skip:2"], rounds=1, table=np.array([0, 2, 1], np.uint8))
-    assert (np.stack(swapped.counts) == np.stack(own.counts)[:, :, [0, 2, 1]]).all()
+    (swapped,) = run_schedules(model, split, ["skip:2"], rounds=1, table=np.array(swap, np.uint8))
+    assert (np.stack(swapped.counts) == np.stack(own.counts)[:, :, swap]).all()
 
 
 @pytest.mark.parametrize(
@@ -174,13 +175,13 @@ def test_a_model_of_other_classes_or_not_in_stages_is_refused(clockwork_model, d
         require_sound(one, bench(data, tmp_path, tmp_path / "model"))
     other = tmp_path / "other"
     described = json.loads((data / "dataset.json").read_text())
-    described["classes"] = ["road", "lorry", "sky"]
+    described["classes"][1] = "lorry"
     other.mkdir()
     for file in data.iterdir():
         (other / file.name).symlink_to(file)
     (other / "dataset.json").unlink()
     (other / "dataset.json").write_text(json.dumps(described))
-    with pytest.raises(DataError, match="found a net of the classes road, car, sky, expected the data's: road, lorry"):
+    with pytest.raises(DataError, match=r"classes sky, building, .*, expected the data's: sky, lorry, "):
         require_sound(one, bench(other, tmp_path, clockwork_model))
 
 

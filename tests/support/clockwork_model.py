@@ -1,6 +1,6 @@
-"""A small clockwork of random weights, exported: its labels mean nothing, and every identity holds for them."""
+"""A small clockwork whose labels depend on every stage: they mean nothing, and every identity holds for them."""
 
-import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,43 +8,38 @@ import av
 import numpy as np
 import torch
 
-from components.export import ExportParams
-from pixelwise.export.graph_file import write_graph
+from components import export, train
+from pixelwise.data.town.classes import CLASSES as TOWN_CLASSES
 from pixelwise.families.clockwork import family as clockwork
-from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.fcn import family as fcn
-from pixelwise.families.fcn.net import FCN
+from pixelwise.families.trained import load_trained
+from pixelwise.training.checkpoints import save_tensors
+from support.tiny_nets import TINY_BACKBONE, spread_scores
 
-CLASSES = ("road", "car", "sky")
-PALETTE = ((128, 64, 128), (64, 0, 128), (128, 128, 128))
-
-
-def random_clockwork(seed: int = 0) -> Clockwork:
-    """A clockwork whose labels depend on every stage."""
-    torch.manual_seed(seed)
-    net = fcn.build(fcn.NetworkParams(weights="none"), len(CLASSES)).eval()
-    assert isinstance(net, FCN)
-    for score in net.fusion.score:
-        # Drawn so that no stream drowns the others: untrained layers shrink what they pass on.
-        torch.nn.init.normal_(score.weight)
-    images = torch.from_numpy(np.stack([picture(n) for n in range(2)])).permute(0, 3, 1, 2).float()
-    with torch.inference_mode():
-        for place, features in enumerate(net.backbone(images)[::-1]):
-            scores = net.fusion.score[place](features)
-            net.fusion.score[place].weight.div_(scores.std(dim=(0, 2, 3)).view(-1, 1, 1, 1))
-            net.fusion.score[place].bias.copy_(-net.fusion.score[place](features).mean(dim=(0, 2, 3)))
-    return Clockwork(net, (8, 16)).eval()
+CLASSES, PALETTE = TOWN_CLASSES.names, TOWN_CLASSES.palette
 
 
-def write_clockwork(folder: Path, net: Clockwork) -> Path:
-    """The graphs of `net` as export writes them, without the comparison with torch."""
-    facts = {"family": "clockwork", "fingerprint": "c" * 64, "data": "d" * 64}
-    facts |= {"classes": json.dumps(CLASSES), "palette": json.dumps(PALETTE)}
-    (folder / "onnx").mkdir(parents=True, exist_ok=True)
-    params = clockwork.NetworkParams(fcn=fcn.NetworkParams(weights="none"), trained="f" * 64)
-    for graph in clockwork.graphs(net, params, len(CLASSES)):
-        write_graph(graph, facts, ExportParams().opset, folder / f"onnx/{graph.name}.onnx")
-    return folder
+def train_start(folder: Path, data: Path) -> None:
+    """A tiny FCN in `folder`, trained for an epoch and then given scores that depend on every stream."""
+    settings = {"epochs": 1, "batch_size": 2, "warmup_steps": 0, "loader_threads": 1, "device": "cpu"}
+    settings |= {"network": {"backbone": TINY_BACKBONE, "weights": "none"}, "augment": {"whole": True}}
+    params = fcn.TrainParams.model_validate(settings)
+    train.run(params, "fcn", data, folder / "checkpoint", folder / "state", "none")
+    net = load_trained(folder / "checkpoint")[1]
+    spread_scores(net, as_batch([picture(n) for n in range(2)]))
+    save_tensors(folder / "checkpoint/weights.safetensors", net.state_dict())
+
+
+def ship_clockwork(folder: Path, data: Path, start: Path) -> None:
+    """The clockwork cut from the FCN in `start`, as train and export leave it in `folder`."""
+    params = clockwork.TrainParams(pairs=16, steps=60)
+    train.run(params, "clockwork", data, folder / "checkpoint", folder / "state", "none", start=start)
+    export.run(export.ExportParams(), folder / "checkpoint", folder)
+
+
+def as_batch(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """Pictures (H, W, 3) as a net takes them: (N, 3, H, W)."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:

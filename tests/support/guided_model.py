@@ -1,23 +1,25 @@
-"""A small guided model, exported: the backbone's own features, and a scorer of random weights."""
+"""A small guided model, trained and exported, with the pictures that it was trained on."""
 
-import json
 from pathlib import Path
 
-import torch
-
-from components import export
+from components import export, ingest, train
 from pixelwise.families.guided import family
-from pixelwise.training.checkpoints import save_tensors
+from support.object_sets import write_together
+from support.tiny_nets import TINY_BACKBONE
 
 
-def write_guided(folder: Path) -> Path:
-    """Train nothing, export all: the folder of its graphs."""
-    torch.manual_seed(0)
-    network = family.NetworkParams(weights="imagenet", hidden=8)
-    (folder / "checkpoint").mkdir(parents=True)
-    save_tensors(folder / "checkpoint/weights.safetensors", family.build(network, 2).state_dict())
-    facts = {"family": "guided", "network": network.model_dump(mode="json"), "classes": ["background", "object"]}
-    facts |= {"palette": [[0, 0, 0], [128, 0, 0]], "fingerprint": "a" * 64, "data": "d"}
-    (folder / "checkpoint/model.json").write_text(json.dumps(facts))
+def guided_params(**values: object) -> family.TrainParams:
+    """A training of one epoch on crops of 64 by 48 pixels."""
+    small = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "val_episodes": 3}
+    small |= {"loader_threads": 1, "device": "cpu"}
+    small["network"] = {"backbone": TINY_BACKBONE, "weights": "none", "hidden": 8}
+    small["augment"] = {"crop_width": 64, "crop_height": 48}
+    return family.TrainParams.model_validate(small | values)
+
+
+def ship_guided(folder: Path) -> None:
+    """Prepared data, checkpoint and graphs in `folder`, as ingest, train and export leave them."""
+    root = write_together(folder / "raw", {"train": ["a"], "val": ["b"]}, ["couch", "kite"] * 2, "aabcdef")
+    ingest.run(ingest.IngestParams(dataset="guided", root=root), folder / "prepared")
+    train.run(guided_params(), "guided", folder / "prepared", folder / "checkpoint", folder / "state", "none")
     export.run(export.ExportParams(), folder / "checkpoint", folder)
-    return folder

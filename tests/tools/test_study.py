@@ -1,4 +1,4 @@
-"""Studies from data to page, on a town of 64 by 64 pixels."""
+"""Studies from data to page, on a tiny town."""
 
 import json
 import threading
@@ -9,7 +9,6 @@ from support.image_sets import mask, noise, save
 
 from components import ingest
 from pixelwise.data.prepared import PreparedData
-from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families import trainer
 from pixelwise.families.origin import origin
@@ -51,11 +50,8 @@ def two(**changes) -> Study:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    town = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=2, width=64, height=64)
-    ingest.run(ingest.IngestParams(dataset="town", town=town), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +232,7 @@ def test_a_quick_study_runs_through_and_is_kept_apart(data, tmp_path, capsys):
     assert "(63.6)" in capsys.readouterr().out
     assert str(report) == f"next: pixelwise study table-2.2 --data {data} --params-file {PARAMS}"
     page = (tmp_path / "studies" / "quick" / "table-2.2.html").read_text()
-    assert "pixelwise study table-2.2 --quick --data prepared --seeds 0" in page
+    assert f"pixelwise study table-2.2 --quick --data {data.name} --seeds 0" in page
 
 
 def test_a_quick_study_without_data_makes_its_own(tmp_path, monkeypatch):

@@ -4,51 +4,36 @@ import json
 
 import numpy as np
 import pytest
-from support.clockwork_model import moving, write_clockwork
+from support.clockwork_model import moving
+from support.tiny_town import TINY_TOWN
 
-from components import evaluate, export, ingest, train
-from components.export import ExportParams
+from components import evaluate, train
 from pixelwise.data.prepared import PreparedData
-from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork import family as clockwork
-from pixelwise.families.clockwork.clock_teaching import observe_pairs, teach
 from pixelwise.families.clockwork.frame_pairs import clips_of, frame_pairs, window_pair
 from pixelwise.families.clockwork.measure.clips import without_gaps
 from pixelwise.families.clockwork.options import EvaluateParams
-from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
+from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, open_staged, run_stage
 from pixelwise.families.clockwork.stages import cut
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.origin import origin
 from pixelwise.families.trained import load_trained, read_description
 
-TOWN = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=4, width=96, height=80)
+
+@pytest.fixture(scope="module")
+def model(clockwork_model):
+    return clockwork_model
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    ingest.run(ingest.IngestParams(dataset="town", town=TOWN), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 @pytest.fixture(scope="module")
-def start(data, tmp_path_factory):
-    """A trained FCN."""
-    base = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "loader_threads": 1, "device": "cpu"}
-    params = fcn.TrainParams.model_validate(base | {"network": {"weights": "none"}, "augment": {"whole": True}})
-    out = tmp_path_factory.mktemp("fcn")
-    train.run(params, "fcn", data, out / "checkpoint", out / "state", "none")
-    return out / "checkpoint"
-
-
-@pytest.fixture(scope="module")
-def model(data, start, tmp_path_factory):
-    out = tmp_path_factory.mktemp("clockwork")
-    params = clockwork.TrainParams(pairs=16, steps=60)
-    train.run(params, "clockwork", data, out / "checkpoint", out / "state", "none", start=start)
-    export.run(ExportParams(), out / "checkpoint", out)
-    return out
+def start(clockwork_start):
+    return clockwork_start
 
 
 def test_it_ships_the_trained_net_in_stages(model, start, data):
@@ -75,14 +60,8 @@ def test_another_net_is_another_training(start, data):
     assert one["fingerprint"] != other["fingerprint"]
 
 
-def test_the_learned_clock_expects_more_change_of_a_larger_move(clockwork_net, tmp_path, data):
-    split = PreparedData(data).split("train")
-    now, then, share = observe_pairs(clockwork_net, split, 24, seed=0)
-    clockwork_net.change.measure(now, then)
-    teach(clockwork_net.change, now, then, share, clockwork.TrainParams(steps=200))
-    staged = open_staged(write_clockwork(tmp_path / "model", clockwork_net), "cpu")
-    from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, run_stage
-
+def test_the_learned_clock_expects_more_change_of_a_larger_move(model):
+    staged = open_staged(model, "cpu")
     first, *later = (run_stage(staged.stages[0], frame[None])[FEATURES] for frame in moving(8, size=(80, 96)))
     seen = [{"now": one, "then": first} for one in (first, later[0], later[-1])]
     shares = [float(staged.change.run(["share"], given)[0][0]) for given in seen]
@@ -94,7 +73,7 @@ def test_a_schedule_adds_its_speed_to_the_scores(model, data, tmp_path):
     params = EvaluateParams(split="val", provider="cpu", schedule="carry:2")
     found = evaluate.run(params, model, data=data, json=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["images"] == TOWN.frames
+    assert scores["images"] == TINY_TOWN.frames
     assert scores["frames_per_second"] > 0
     assert scores["stage_share"] == {"stage1": 0.5, "stage2": 0.5, "stage3": 0.5}
     assert "frames a second; stage1 on 50%" in str(found)
@@ -156,7 +135,7 @@ def test_stages_end_at_the_borders():
 
 def test_pairs_are_neighbours_of_a_clip_or_windows_of_one_picture(data):
     split = PreparedData(data).split("train")
-    assert [len(clip) for clip in clips_of(split)] == [TOWN.frames] * TOWN.train_clips
+    assert [len(clip) for clip in clips_of(split)] == [TINY_TOWN.frames] * TINY_TOWN.train_clips
     once, again = (np.concatenate([image.ravel() for pair in frame_pairs(split, 6, 1) for image in pair]) for _ in "12")
     assert np.array_equal(once, again)
     image = np.arange(90 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(90, 100, 3)

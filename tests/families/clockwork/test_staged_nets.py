@@ -1,14 +1,19 @@
 """Other nets in stages than the default: the thesis's own with pad 100 and crops, and one that enlarges its picture."""
 
+import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from support.clockwork_model import CLASSES, moving, write_clockwork
-from torch import nn
+from support.clockwork_model import as_batch, moving
+from support.tiny_nets import TINY_BACKBONE, spread_scores
 
+from components.export import ExportParams
 from pixelwise.errors import ModelError
+from pixelwise.export.graph_file import write_graph
+from pixelwise.families.clockwork import family
 from pixelwise.families.clockwork.measure.expected_loss import expected_counts, odds_of
 from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, fused, open_staged, run_stage
@@ -16,11 +21,13 @@ from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.motion import Motion
 from pixelwise.families.clockwork.runtime.staged_execution import run_part
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
+from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
 from pixelwise.families.fcn.trunks import TRUNKS, vgg16
 from pixelwise.nets.backbones import Backbone
 
+CLASSES = ("road", "car", "sky")
 # Of a size that no stride divides.
 FRAMES = moving(4, step=8, size=(97, 131))
 
@@ -29,42 +36,36 @@ def reference(monkeypatch) -> ReferenceFCN:
     """FCN-8s over a VGG16 of few channels."""
     monkeypatch.setitem(TRUNKS, "thin", partial(vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
     net = ReferenceFCN("thin", len(CLASSES), (32, 16, 8))
-    with torch.no_grad():
-        for layer in net.score.values():
-            nn.init.normal_(layer.weight)
-        centre_scores(net)
+    spread_scores(net, as_batch(FRAMES))
     return net
 
 
 def enlarged(monkeypatch) -> FCN:
-    """FCN-8s over a small backbone, which sees the picture 1.5 times as large."""
-    net = FCN(Backbone("test_efficientnet", (8, 16, 32), "none"), len(CLASSES), scale=1.5)
-    with torch.no_grad():
-        for layer in net.fusion.score:
-            nn.init.normal_(layer.weight)
-        centre_scores(net)
+    """FCN-8s without its coarsest stream, which sees the picture 1.5 times as large."""
+    net = FCN(Backbone(TINY_BACKBONE, (8, 16), "none"), len(CLASSES), scale=1.5)
+    spread_scores(net, as_batch(FRAMES))
     return net
 
 
-def centre_scores(net) -> None:
-    """Let no stream and no class of an untrained net drown the others."""
-    net.eval()
-    x = net.prepared(torch.from_numpy(np.stack(FRAMES)).permute(0, 3, 1, 2).float())
-    layers = list(net.score.values() if isinstance(net, ReferenceFCN) else net.fusion.score)
-    for place, piece in enumerate(net.split_by_stride()):
-        x = piece(x)
-        layer = layers[len(layers) - 1 - place]
-        scores = layer(x)
-        layer.weight.div_(scores.std(dim=(0, 2, 3)).view(-1, 1, 1, 1))
-        layer.bias.copy_(-layer(x).mean(dim=(0, 2, 3)))
+def write_graphs(folder: Path, net: Clockwork) -> Path:
+    """The graphs of `net` as export writes them, without the comparison with torch."""
+    facts = {"family": "clockwork", "fingerprint": "c" * 64, "data": "d" * 64, "classes": json.dumps(CLASSES)}
+    facts |= {"palette": json.dumps([(128, 64, 128), (64, 0, 128), (128, 128, 128)])}
+    (folder / "onnx").mkdir(parents=True)
+    params = family.NetworkParams(fcn=fcn.NetworkParams(weights="none"), trained="f" * 64)
+    for graph in family.graphs(net, params, len(CLASSES)):
+        write_graph(graph, facts, ExportParams().opset, folder / f"onnx/{graph.name}.onnx")
+    return folder
 
 
 @pytest.fixture(scope="module", params=[reference, enlarged], ids=lambda make: make.__name__)
-def model(request, tmp_path_factory):
+def model(request, shared):
     with pytest.MonkeyPatch.context() as patch:
         torch.manual_seed(0)
-        net = Clockwork(request.param(patch), (8, 16)).eval()
-    return open_staged(write_clockwork(tmp_path_factory.mktemp(request.param.__name__) / "model", net), "cpu")
+        net = request.param(patch)
+        net = Clockwork(net, net.strides[:-1]).eval()
+    folder = shared.folder(f"staged_{request.param.__name__}", lambda folder: write_graphs(folder, net))
+    return open_staged(folder, "cpu")
 
 
 def predicted(model, schedule):
@@ -75,7 +76,7 @@ def predicted(model, schedule):
 def test_always_on_equals_the_plain_net_to_the_bit(model):
     plain = [model.plain.predict(frame[None])[0] for frame in FRAMES]
     assert len(np.unique(plain)) == len(CLASSES)
-    assert np.array_equal(predicted(model, "always,always,always"), plain)
+    assert np.array_equal(predicted(model, ",".join(["always"] * len(model.stages))), plain)
 
 
 def test_a_net_that_ends_early_is_the_net_with_zeros_for_its_later_streams(model):

@@ -4,31 +4,28 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.tiny_nets import TINY_BACKBONE
 
-from components import export, ingest, train
+from components import export, train
 from components.export import ExportParams
-from pixelwise.data.town import TownParams
 from pixelwise.errors import ModelError
 from pixelwise.families.composition import family as composition
 from pixelwise.families.trained import load_trained
 from pixelwise.training.checkpoints import load_tensors, save_tensors
 
-TOWN = TownParams(train_clips=2, val_clips=1, test_clips=1, frames=3, width=96, height=64)
 SMALL = {"epochs": 2, "batch_size": 2, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    ingest.run(ingest.IngestParams(dataset="town", town=TOWN), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 def params(compose, **network):
     return composition.TrainParams.model_validate(
         {
             **SMALL,
-            "network": {"weights": "none", "strides": [8], "compose": compose, **network},
+            "network": {"backbone": TINY_BACKBONE, "weights": "none", "strides": [8], "compose": compose, **network},
             "augment": {"crop_width": 64, "crop_height": 64},
         }
     )

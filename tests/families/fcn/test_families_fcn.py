@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from support.image_sets import noise
+from support.tiny_nets import TINY_BACKBONE
+from support.tiny_town import TINY_TOWN
 
-from components import benchmark, evaluate, export, ingest, quantize, train
+from components import benchmark, evaluate, export, quantize, train
 from components.benchmark import BenchmarkParams
 from components.export import ExportParams
 from components.quantize import QuantizeParams
 from pixelwise.data.masking import MEAN_COLOUR
 from pixelwise.data.prepared import PreparedData
-from pixelwise.data.town import TownParams
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.evaluation.results import tracked_metrics
 from pixelwise.export.int8 import first_convolutions
@@ -24,22 +25,22 @@ from pixelwise.inference.session import GEOMETRY, open_model
 from pixelwise.tools import predict
 from pixelwise.training.objectives import pixel_loss
 
-TOWN = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=3, width=96, height=64)
 WHOLE = {"whole": True, "mirror": False, "colour": 0.0}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    out = tmp_path_factory.mktemp("town") / "prepared"
-    ingest.run(ingest.IngestParams(dataset="town", town=TOWN), out)
-    return out
+def data(tiny_town):
+    return tiny_town
 
 
 def params(network=None, augment=None, objective=None, **changes) -> fcn.TrainParams:
     base = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
     return fcn.TrainParams.model_validate(
         base
-        | {"network": {"weights": "none", **(network or {})}, "augment": {**WHOLE, **(augment or {})}}
+        | {
+            "network": {"backbone": TINY_BACKBONE, "weights": "none", **(network or {})},
+            "augment": {**WHOLE, **(augment or {})},
+        }
         | {"objective": objective or {}}
         | changes
     )
@@ -199,8 +200,8 @@ def test_the_thesis_s_own_net_learns_by_its_own_recipe(data, tmp_path):
     assert task.is_summed
     found = trained(data, tmp_path, settings)
     assert np.isfinite(found.history[-1]["train/loss"])
-    # A sum over some six thousand labelled pixels, ln 9 each as every score is zero at the start.
-    assert found.history[-1]["train/loss"] == pytest.approx(96 * 64 * np.log(9), rel=0.1)
+    # A sum over some seven thousand labelled pixels, ln 9 each as every score is zero at the start.
+    assert found.history[-1]["train/loss"] == pytest.approx(TINY_TOWN.width * TINY_TOWN.height * np.log(9), rel=0.1)
 
 
 @pytest.mark.parametrize(

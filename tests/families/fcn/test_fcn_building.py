@@ -5,9 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from components import ingest
 from pixelwise.data.prepared import PreparedData
-from pixelwise.data.town import TownParams
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.trunks import TRUNKS, vgg16
@@ -130,9 +128,7 @@ def test_depth_may_be_a_fourth_channel_of_any_backbone(backbone):
         assert net(torch.rand(1, 4, 40, 48)).shape == (1, 4, 40, 48)
 
 
-def test_what_is_hidden_may_not_be_shown_by_depth(tmp_path):
-    town = TownParams(train_clips=4, val_clips=1, test_clips=1, frames=1, width=96, height=64)
-    ingest.run(ingest.IngestParams(dataset="town", town=town), tmp_path / "prepared")
+def test_what_is_hidden_may_not_be_shown_by_depth(tiny_town):
     hidden = fcn.TrainParams.model_validate({"network": {"inputs": "hha"}, "augment": {"masking": "background"}})
     with pytest.raises(ParamsError, match=r"augment\.masking background: found inputs hha, expected image alone"):
-        fcn.task_of(PreparedData(tmp_path / "prepared"), hidden)
+        fcn.task_of(PreparedData(tiny_town), hidden)

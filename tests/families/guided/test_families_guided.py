@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.object_sets import scene, square, write_coco_mval, write_davis, write_together
+from support.guided_model import guided_params
+from support.object_sets import scene, square, write_coco_mval, write_davis
 
-from components import evaluate, export, ingest, train
+from components import evaluate
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.guided import family as guided
@@ -20,41 +21,30 @@ from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.params import parse
 
-SMALL = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
-CROP = {"crop_width": 64, "crop_height": 48}
 
-
-def params(**values) -> guided.TrainParams:
-    network = {"weights": "none", "hidden": 8}
-    return guided.TrainParams.model_validate(
-        {**SMALL, "network": network, "augment": CROP, "val_episodes": 3, **values}
-    )
+@pytest.fixture(scope="module")
+def data(guided_folder):
+    return guided_folder / "prepared"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("together")
-    root = write_together(folder / "raw", {"train": ["a"], "val": ["b"]}, ["couch", "kite", "couch", "kite"], "aabcdef")
-    ingest.run(ingest.IngestParams(dataset="guided", root=root), folder / "prepared")
-    return folder / "prepared"
-
-
-@pytest.fixture(scope="module")
-def model(data, tmp_path_factory):
-    out = tmp_path_factory.mktemp("guided")
-    made = train.run(params(), "guided", data, out / "checkpoint", out / "state", "none")
-    assert np.isfinite([made.history[-1][name] for name in ("train/loss", "val/foreground_background")]).all()
-    assert export.run(export.ExportParams(), out / "checkpoint", out).parity >= 0.999
-    return out
+def model(guided_folder):
+    return guided_folder
 
 
 def test_four_graphs_ship(model):
     assert {file.stem for file in model.glob("onnx/*.onnx")} == {"encode", "guide", "segment", "foreground"}
 
 
+def test_a_training_ends_with_a_loss_and_a_score(model):
+    last = json.loads((model / "checkpoint/history.json").read_text())[-1]
+    assert np.isfinite([last["train/loss"], last["val/foreground_background"]]).all()
+
+
 def test_episodes_never_show_a_class_held_out_but_as_void(data):
     task = guided.task_of(
-        PreparedData(data), params(held_out=["kite"], same_image_share=0.0, other_image_share=1.0, two_task_share=1.0)
+        PreparedData(data),
+        guided_params(held_out=["kite"], same_image_share=0.0, other_image_share=1.0, two_task_share=1.0),
     )
     kite = task.train.split.classes.names.index("kite")
     assert kite in {value for row in task.train.split.rows for value in range(1, kite + 1) if row["pixels"][value]}
@@ -65,7 +55,7 @@ def test_episodes_never_show_a_class_held_out_but_as_void(data):
 
 def test_a_training_without_a_class_that_exists_is_refused(data):
     with pytest.raises(DataError, match="held_out: found class unicorn"):
-        guided.task_of(PreparedData(data), params(held_out=["unicorn"]))
+        guided.task_of(PreparedData(data), guided_params(held_out=["unicorn"]))
 
 
 def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():
@@ -128,7 +118,7 @@ def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, 
 
 
 def test_fine_tuning_of_a_model_without_its_training_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"model\.json: not readable, expected what `pixelwise train` wrote"):
+    with pytest.raises(ModelError, match=r"model\.json: no such file, expected a folder that `pixelwise train` wrote"):
         finetuning.FineTuning(tmp_path, 1)
 
 

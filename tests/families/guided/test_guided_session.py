@@ -1,35 +1,16 @@
-"""Sessions of clicks on the exported graphs of a net with random weights."""
-
-import json
+"""Sessions of clicks on the exported graphs of a small net."""
 
 import numpy as np
 import pytest
-import torch
 
-from components import export
 from pixelwise.errors import DataError, ModelError
-from pixelwise.families.guided import family
 from pixelwise.families.guided.runtime.guidance import Guidance, merge
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
-from pixelwise.training.checkpoints import save_tensors
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    torch.manual_seed(0)
-    folder, network = tmp_path_factory.mktemp("guided"), family.NetworkParams(weights="none", hidden=8)
-    (folder / "checkpoint").mkdir()
-    save_tensors(folder / "checkpoint/weights.safetensors", family.build(network, 2).state_dict())
-    facts = {"family": "guided", "network": network.model_dump(mode="json"), "classes": ["background", "object"]}
-    facts |= {"palette": [[0, 0, 0], [128, 0, 0]], "fingerprint": "a" * 64, "data": "d"}
-    (folder / "checkpoint/model.json").write_text(json.dumps(facts))
-    assert export.run(export.ExportParams(), folder / "checkpoint", folder).parity >= 0.999
-    return folder
 
 
 @pytest.fixture
-def session(exported):
-    found = GuidedSession(GuidedModel(exported, "cpu", 1))
+def session(guided_folder):
+    found = GuidedSession(GuidedModel(guided_folder, "cpu", 1))
     rng = np.random.default_rng(0)
     for _ in range(2):
         found.add_picture(rng.integers(0, 256, (67, 91, 3), dtype=np.uint8))
