@@ -47,8 +47,8 @@ class Origin:
 def read_origin(reference: str, tracking: str | None = None) -> Origin:
     """What the version that `reference` names was made of, its files and its fingerprint checked.
 
-    Raises RegistryError where there is no such version or its files do not say, ModelError where they are not the
-    registered ones or do not add up.
+    Raises RegistryError where there is no such version, its files do not say, or an earlier version of Pixelwise wrote
+    them; ModelError where they are not the registered ones or do not add up.
     """
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
@@ -65,6 +65,8 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
     found = fingerprint({"family": described["family"], **trained["parts"]})
     if found != trained["fingerprint"]:
         raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")
+    if not isinstance(trained["parts"]["environment"], Mapping):
+        raise RegistryError(f"{reference}: environment is one hash, expected library versions; train it again")
     return Origin(
         reference=reference,
         name=version.name,

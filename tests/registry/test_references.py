@@ -121,7 +121,7 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     files = write_model(tmp_path)
     (files["model"] / "onnx/model.onnx").unlink()
     for threshold, name in enumerate(("encode", "guide", "segment")):
-        write_onnx(files["model"] / f"onnx/{name}.onnx", threshold)
+        write_onnx(files["model"] / f"onnx/{name}.onnx", threshold, family="guided")
     (files["evaluation"] / "images.npz").unlink()
     write(files["evaluation"] / "metrics.json", {"positive_iu": 0.5})
     first = register.run("guided", **files, tracking=mlflow_store)
@@ -130,5 +130,5 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     assert hashes(folder, list_model_files(files["model"])) == hashes(files["model"], list_model_files(files["model"]))
     with pytest.raises(DataError, match=r"images\.npz"):
         load_evidence(connect(mlflow_store), "guided", "1")
-    write_onnx(files["model"] / "onnx/guide.onnx", threshold=50)
+    write_onnx(files["model"] / "onnx/guide.onnx", threshold=50, family="guided")
     assert register.run("guided", **files, tracking=mlflow_store).version == "2"

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 CLASSES = ("sky", "road", "car")
 
 
-def write_onnx(path: Path, threshold: int) -> None:
+def write_onnx(path: Path, threshold: int, family: str = "fcn") -> None:
     """A graph from image (N, H, W, 3) to prediction (N, H, W) uint8: 1 where the brightest channel is > `threshold`."""
     nodes = [
         helper.make_node("ReduceMax", ["image", "axes"], ["brightest"], keepdims=0),
@@ -30,7 +30,7 @@ def write_onnx(path: Path, threshold: int) -> None:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(model, {"family": "fcn"})
+    helper.set_model_props(model, {"family": family})
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
