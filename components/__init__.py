@@ -1,1 +1,1 @@
-"""Pixelwise: dense prediction as a pipeline. One file a step, one folder a library."""
+"""The steps of the pipeline, one file each; each step calls the library `pixelwise`."""

@@ -1,4 +1,4 @@
-"""Measure ONNX Runtime against torch: the same inputs through every engine in one process, in turns."""
+"""Compare the speed of ONNX Runtime and torch: one process runs every engine in turn on the same inputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,18 @@ class BenchmarkParams(Params):
 
     width: PositiveInt = Field(480, description="width of the pictures")
     height: PositiveInt = Field(360, description="height of the pictures")
-    batch_size: PositiveInt = Field(4, description="pictures at once where throughput is measured")
-    warmup: PositiveInt = Field(3, description="runs of each engine that do not count")
-    repeats: PositiveInt = Field(20, description="runs of each engine that count")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where every engine runs")
+    batch_size: PositiveInt = Field(4, description="batch size of the throughput measurement")
+    warmup: PositiveInt = Field(3, description="runs of each engine before the measured ones")
+    repeats: PositiveInt = Field(20, description="measured runs of each engine")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="device of every engine")
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Milliseconds of every run, by engine, at batch 1 and at the larger batch."""
+    """Milliseconds of every run, by engine: `single` at batch 1, `batched` at `batch_size`.
+
+    left_out: engine -> why it was not measured.
+    """
 
     params: BenchmarkParams
     single: Mapping[str, Sequence[float]]
@@ -42,7 +45,7 @@ class Benchmark:
     left_out: Mapping[str, str]
 
     def report(self) -> dict[str, Any]:
-        """What benchmark.json holds: per engine median and p90, throughput, and ratios paired run by run."""
+        """Content of benchmark.json: median, p90, throughput and run-by-run paired ratios of each engine."""
         engines = {
             name: {
                 "median_milliseconds": measure_spread(times).median,
@@ -74,7 +77,7 @@ def run(
 ) -> Benchmark:
     """Time ONNX Runtime (and int8 where offered), torch eager on channels-last memory, and torch.compile.
 
-    Raises ModelError where the model cannot be opened and ProviderError where the device cannot be had.
+    Raises ModelError where the model cannot be opened and ProviderError where the device is not available.
     """
     model = resolve_model_folder(model)
     (graph,) = graphs_of(*load_trained(ModelFolder(model).checkpoint))
@@ -97,7 +100,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the step from the command line."""
     command.main(run, None, argv)
 
 

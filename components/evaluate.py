@@ -1,4 +1,4 @@
-"""Evaluate an exported model: one confusion matrix over a split, every score from it (thesis §2.4)."""
+"""Evaluate an exported model: all scores come from one confusion matrix over a split (thesis §2.4)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,10 +25,10 @@ def run(
     root: Annotated[Path | None, "folder of a data set as it comes"] = None,
     json: Annotated[Path | None, "file to write the scores to as JSON"] = None,
 ) -> Report:
-    """Score a model on one split of the prepared data, or of a data set as it comes, through ONNX Runtime.
+    """Score a model in ONNX Runtime on one split of prepared data, or of a data set in its original layout.
 
     `pixelwise evaluate --model MODEL --help` shows the options of the model's family. Raises DataError where the split
-    is empty, its classes are not the model's or it lacks a layer, ModelError where the model cannot run.
+    is empty, lacks a layer or has other classes than the model, ModelError where the model cannot run.
     """
     model = resolve_model_folder(model)
     opened = partial(open_split, params.split, data, dataset, root)
@@ -39,7 +39,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line: the family of the model names the parameters, so it is read first."""
+    """Run the step from the command line. The model's family is read first, since it determines the parameters."""
     with command.plain_errors():
         command.main(run, argv=argv, params=find_options(family_on(argv)).EvaluateParams)
 

@@ -1,4 +1,4 @@
-"""Export a trained family: ONNX graphs with all processing inside, compared with torch before they may leave."""
+"""Export a trained family to ONNX graphs that contain all processing; each graph is compared with torch first."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,14 @@ class ExportParams(Params):
 
 @dataclass(frozen=True)
 class Exported:
-    """The graphs and how well they agree with torch."""
+    """The exported graphs and their agreement with torch. graphs: name -> bytes, sha256 and agreement by size."""
 
     out: Path
     graphs: Mapping[str, Mapping[str, Any]]
 
     @property
     def parity(self) -> float:
-        """The lowest share of equal pixels over all graphs and sizes."""
+        """The lowest share of pixels on which ONNX Runtime and torch agree, over all graphs and sizes."""
         return min(size["agreement"] for graph in self.graphs.values() for size in graph["sizes"])
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ def run(
 ) -> Exported:
     """Export a trained model to ONNX and compare it with torch at several sizes and batches.
 
-    Raises ModelError where the weights do not fit, the exporter refuses, or too few pixels agree.
+    Raises ModelError where the weights do not fit the net, the exporter fails, or too few pixels agree.
     """
     described, net = load_trained(model)
     facts = {
@@ -92,7 +92,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the step from the command line."""
     command.main(run, None, argv)
 
 

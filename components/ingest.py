@@ -1,4 +1,4 @@
-"""Ingest a data set: decode every file once, write shards and a manifest, put what is unusable in quarantine."""
+"""Ingest a data set: decode every file once, write shards and a manifest, put unusable items in quarantine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ DATASETS = ("town", *READERS)
 
 
 def known_dataset(name: str) -> str:
-    """`name`, where it is a data set. Raises what pydantic reports as a bad key of params.yaml."""
+    """Return `name` if it is a data set. Raises PydanticCustomError, which is reported as a bad key of params.yaml."""
     if name not in DATASETS:
         raise PydanticCustomError("dataset", f"one of {', '.join(DATASETS)}")
     return name
@@ -39,24 +39,24 @@ class IngestParams(Params):
         default="town", description=f"one of {', '.join(DATASETS)}"
     )
     root: Path | None = Field(
-        default=None, description="folder or archive that the data set lies in, or a video; unused for town"
+        default=None, description="folder or archive of the data set, or a video; unused for town"
     )
-    town: TownParams = Field(default_factory=TownParams, description="the generated town")
+    town: TownParams = Field(default_factory=TownParams, description="options of the generated town")
     max_quarantined_share: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="share of items in quarantine above which ingest fails",
+        description="largest share of items in quarantine; above it ingest fails",
     )
-    # The upper bound is where Pillow itself refuses.
+    # Pillow refuses pictures above the upper bound.
     max_pixels: int = Field(
-        default=50_000_000, gt=0, le=178_956_970, description="pixels of the largest picture allowed"
+        default=50_000_000, gt=0, le=178_956_970, description="pixels of the largest picture accepted"
     )
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What ingest wrote where."""
+    """Where ingest wrote the data, its items by split, and the number of items in quarantine."""
 
     out: Path
     name: str
@@ -72,13 +72,13 @@ class IngestReport:
 def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared data to"]) -> IngestReport:
     """Read the data set once into shards and a manifest under `out`.
 
-    Raises DataError where the root or its layout is not the data set's, nothing is usable, or more than
-    max_quarantined_share is not; the reasons then lie beside `out`, in <out>.quarantine.json.
+    Raises DataError where the root does not have the data set's layout, no item is usable, or the share of unusable
+    items is above max_quarantined_share. In the last two cases <out>.quarantine.json, beside `out`, has the reasons.
     """
     given, out = out, out.resolve() if out.is_symlink() or not out.name else out
     require_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the result, not in /tmp: archives may be larger than it, and a rename must not cross disks.
+    # Beside `out`, not in /tmp: an archive may be larger than /tmp, and a rename must not cross file systems.
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         work = Path(temporary)
         raw = read_raw(params, work)
@@ -94,7 +94,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
 
 
 def read_raw(params: IngestParams, work: Path) -> RawData:
-    """The data set that `params` names, its files still encoded; an archive is unpacked under `work`."""
+    """Open the data set that `params` names, its files still encoded; unpack an archive under `work`."""
     if params.dataset == "town":
         return generate(params.town)
     if params.dataset == "video" and params.root is not None and is_video(params.root):
@@ -103,7 +103,7 @@ def read_raw(params: IngestParams, work: Path) -> RawData:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """`pixelwise ingest`."""
+    """Run the step from the command line."""
     command.main(run, "ingest", argv)
 
 

@@ -1,6 +1,6 @@
 """Promote a model: the challenger becomes champion where the release gate allows it.
 
-Any cut is mended by running again (pixelwise/registry/champion_change.py).
+The next run completes an interrupted one (pixelwise/registry/champion_change.py).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Outcome = Literal["promoted", "refused", "unchanged"]
 
 @dataclass(frozen=True)
 class Promotion:
-    """What became of the challenger. `version` is the one judged, or the champion where there was no challenger."""
+    """The outcome for the challenger. version: the one judged, or the champion where there was no challenger."""
 
     name: str
     version: str
@@ -33,7 +33,7 @@ class Promotion:
 
     @property
     def failure(self) -> str | None:
-        """Why the command ends with status 1, where it does."""
+        """Why the command ends with status 1; None where it succeeds."""
         if self.outcome != "refused":
             return None
         return f"{self.name} version {self.version}: refused: {self.decision.failures}"
@@ -53,8 +53,9 @@ def run(
 ) -> Promotion:
     """Judge the challenger by the evidence registered with the versions; promote it where every check passes.
 
-    Then the champion becomes previous, the challenger champion, and the ledger gets a line. Without a challenger
-    nothing changes. Raises RegistryError where nothing is registered under `name` or the store fails.
+    A promotion moves the alias `previous` to the champion, the alias `champion` to the challenger, and adds a line to
+    the ledger. Without a challenger nothing changes. Raises RegistryError where `name` has neither challenger nor
+    champion, or the store fails.
     """
     uri = resolve_store_uri(tracking)
     client = connect(uri)
@@ -76,7 +77,7 @@ def run(
 
 
 def judge(client: "MlflowClient", name: str, challenger: str, champion: str | None, params: ReleaseParams) -> Decision:
-    """The gate's decision on the evidence kept with the versions, and on whether one was rolled back before."""
+    """Return the gate's decision on the evidence of both versions; a challenger that was rolled back before fails."""
     rival = None if champion is None else load_evidence(client, name, champion)
     decision = decide(load_evidence(client, name, challenger), rival, params)
     if since := client.get_model_version(name, challenger).tags.get(ROLLED_BACK_TAG):

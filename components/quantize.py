@@ -1,4 +1,4 @@
-"""Quantise an exported graph to int8, and offer it only where it costs little: static QDQ, a scale a channel."""
+"""Quantise an exported graph to int8 (static QDQ, one scale per channel); offer it where the loss is small."""
 
 import shutil
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ from pixelwise.tracking import record_for_model
 class QuantizeParams(Params):
     """Section `<family>.quantize`."""
 
-    calibration_split: str = Field("train", description="split whose pictures set the value ranges")
-    calibration_images: PositiveInt = Field(32, description="pictures that set the value ranges")
-    split: str = Field("val", description="split on which the loss is measured")
-    max_loss: float = Field(0.005, ge=0, description="loss of mean IU above which no int8 graph is offered")
+    calibration_split: str = Field("train", description="split of the calibration pictures")
+    calibration_images: PositiveInt = Field(32, description="number of pictures that set the value ranges")
+    split: str = Field("val", description="split on which the loss of mean IU is measured")
+    max_loss: float = Field(0.005, ge=0, description="largest loss of mean IU; above it no int8 graph is offered")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Quantized:
 
     @property
     def is_offered(self) -> bool:
-        """Whether int8 costs no more than it may."""
+        """Whether the loss of mean IU is at most `max_loss`."""
         return self.mean_iu_float32 - self.mean_iu_int8 <= self.max_loss
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ def run(
     data: Annotated[Path, "prepared data"],
     out: Annotated[Path, "folder for the int8 model: onnx/ and quantization.json"],
 ) -> Quantized:
-    """Write an int8 graph where its loss of mean IU is within the bound, and quantization.json in any case.
+    """Write an int8 graph where its loss of mean IU is at most max_loss, and quantization.json in any case.
 
     Raises ModelError where the model cannot be opened, DataError where a split is missing,
     ParamsError where `out` is the model's own folder.
@@ -70,7 +70,7 @@ def run(
     calibration = prepared.split(params.calibration_split).with_layers(*whole.layers)
     scored = prepared.split(params.split).with_layers(*whole.layers)
     out.mkdir(parents=True, exist_ok=True)
-    # What an earlier run offered must not stand beside what this one finds.
+    # An int8 graph of an earlier run must not remain beside this run's results.
     shutil.rmtree(folder.onnx, ignore_errors=True)
     folder.quantization.unlink(missing_ok=True)
     with TemporaryDirectory(dir=out) as work:
@@ -93,7 +93,7 @@ def run(
 
 
 def mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
-    """Mean IU of the first map of `model` over `split`, which is read with the model's layers."""
+    """Mean IU of the model's first output over `split`, which is read with the model's layers."""
     counts, output = ConfusionMatrix(len(model.names)), model.outputs[0]
     for sample in progress(split, words):
         counts.add(truth(output, sample), model.label(stacked([sample]))[output][0])
@@ -101,7 +101,7 @@ def mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the step from the command line."""
     command.main(run, None, argv)
 
 

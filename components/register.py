@@ -1,4 +1,4 @@
-"""Register a model: the exported graphs and the evidence about them become a version, and the challenger."""
+"""Register a model: its exported graphs and evidence become a version with the alias `challenger`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registration:
-    """Where a model stands in the registry."""
+    """A model's version in the registry, whether it is new and whether it is the champion."""
 
     name: str
     version: str
@@ -53,10 +53,10 @@ def run(
     benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate knows no latency"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Registration:
-    """Put the exported model in the registry and let the alias `challenger` name it.
+    """Put the exported model in the registry and set the alias `challenger` to its version.
 
-    The same graph registered again makes no second version: its evidence is renewed and it is the challenger again,
-    unless it is the champion already.
+    Registering the same graphs again makes no second version: it renews the evidence of the version and makes it the
+    challenger again, unless it is the champion.
 
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
@@ -87,17 +87,17 @@ def run(
 
 
 def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
-    """Raise DataError where the evaluation is of another graph."""
+    """Raise DataError where the evaluation scored another graph."""
     graph = ModelFolder(model).graph()
     scored = read_json(evaluation / METRICS, "scores of evaluate").get("model_sha256")
     expected = hashes.get(GRAPH_FILE)
-    # Scores of a family of several graphs, none of which labels images by itself, do not name them.
+    # A family whose graphs label no image by themselves has no such file, and its scores name no graph.
     if expected and scored != expected:
         raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {expected}; evaluate it again")
 
 
 def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
-    """The id under which the store has the run `run_id`; else None, and the user is told."""
+    """Return the id under which the store has the run `run_id`; print a notice and return None where it has none."""
     if run_id is not None and (known := find_run(client, run_id)):
         return known
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"

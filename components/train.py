@@ -1,4 +1,4 @@
-"""Train a family on the prepared data: the best weights, what net they fit, the curves, and which run made them."""
+"""Train a family on the prepared data; write the best weights, the net's description, the curves and the run's id."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def run(
     name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
     start: Annotated[Path | None, "folder of the trained model that a family needs to start from"] = None,
 ) -> Trained:
-    """Train one family on the prepared data; a killed training goes on where it was.
+    """Train one family on the prepared data; a killed training resumes from its last saved state.
 
     Raises DataError where a split is missing, ModelError where the net cannot be built or its start is no model,
     ParamsError on a bad parameter.
@@ -30,7 +30,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line: the family names the parameters, so it is read first."""
+    """Run the step from the command line. The family is read first, since it determines the parameters."""
     with command.plain_errors():
         family = command.value_of("family", argv, default=DEFAULT)
         command.main(run, "{family}.train", argv, params=find(family).TrainParams)

@@ -1,4 +1,4 @@
-"""Validate prepared data: Great Expectations judges the manifest; a failed gate stops the pipeline."""
+"""Validate prepared data: Great Expectations checks the manifest; a failed check of severity error stops the run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,8 @@ def run(
 ) -> Verdict:
     """Judge the manifest of the prepared data; write verdict.json, page.html and statistics.json under `out`.
 
-    Raises DataError, all three written, where a check of severity error fails; and where `data` is not prepared data.
+    Raises DataError where `data` is not prepared data or has no classes, and, after it has written the three files,
+    where a check of severity error fails.
     """
     described = read_summary(data)
     if not described.classes:
@@ -57,17 +58,17 @@ def run(
 
 
 def refusal(verdict: Verdict, data: Path, out: Path, accepted: Path | None) -> str:
-    """Why the data may not pass, in one line: the first failed check, how many more, and where to go from here."""
+    """Describe in one line why the data fails: the first failed check, the number of others, and the next step."""
     first, *others = verdict.errors
     more = f"; {len(others)} more failed" if others else ""
-    # Data that is also broken must not be offered for acceptance.
+    # Accepting the statistics repairs drift alone, not data that fails other checks.
     only_drifted = all(finding.table in DRIFT_TABLES for finding in verdict.errors)
     accept = f"; if the change is meant: cp {out / STATISTICS_FILE} {accepted}" if only_drifted else ""
     return f"{data}: {first.name}: {first.found}, expected {first.expected}{more}; see {verdict.page}{accept}"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """`pixelwise validate`."""
+    """Run the step from the command line."""
     command.main(run, "validate", argv)
 
 
