@@ -1,1 +1,1 @@
-"""What people look at: overlays, plots, picture grids, report pages. No torch."""
+"""Visual output: overlays, plots, picture grids and report pages. It does not import torch."""

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pixelwise.reporting.label_images import INK, PAPER, Picture, draw_legend
 from pixelwise.reporting.prediction_grid import FAINT
 
-TILE = (300, 225)  # the box a picture is fitted in: width, height
+TILE = (300, 225)  # pixels: width and height of the box that a picture is fitted into
 COLUMNS = 5
 GAP, MARGIN, TITLE, CAPTION = 8, 20, 26, 34
 
@@ -23,7 +23,7 @@ class SheetRow:
 
 
 def draw_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[int]]]) -> Image.Image:
-    """All rows as one picture, the legend of (name, colour) `entries` below."""
+    """Draw all rows as one picture, with the legend of (name, colour) `entries` below."""
     columns = min(COLUMNS, max(len(row.tiles) for row in rows))
     width = 2 * MARGIN + columns * (TILE[0] + GAP) - GAP
     parts = [draw_row(row, columns, width) for row in rows]
@@ -34,7 +34,7 @@ def draw_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[i
 
 
 def draw_row(row: SheetRow, columns: int, width: int) -> Picture:
-    """The caption and the tiles of one image, `columns` a line."""
+    """Draw the caption and the tiles of one image, with `columns` tiles per line."""
     tiles = [fit_to_tile(picture, is_photo=place == 0) for place, (_, picture) in enumerate(row.tiles)]
     line = TITLE + max(tile.height for tile in tiles) + GAP
     strip = Image.new("RGB", (width, CAPTION + line * -(-len(tiles) // columns)), PAPER)
@@ -48,7 +48,7 @@ def draw_row(row: SheetRow, columns: int, width: int) -> Picture:
 
 
 def fit_to_tile(picture: Picture, is_photo: bool) -> Image.Image:
-    """The picture in the size of a tile; colours of classes are never mixed."""
+    """Resize the picture to a tile; a label map is resized without mixing class colours."""
     scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     return Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS if is_photo else Image.Resampling.NEAREST)

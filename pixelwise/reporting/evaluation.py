@@ -17,9 +17,9 @@ from pixelwise.metrics.confusion import Counts, Scores, compute_scores
 class Evaluation:
     """One model on one split. `counts` is (M, K, K): the confusion matrix of each image, in the order of `ids`.
 
-    `data_sha256` is the hash of the prepared data's manifest; None for a data set that was read as it comes. `further`
-    holds what else the model scores, as fractions by name: geometry_accuracy of one that labels the geometry. `speed`
-    says how fast a schedule ran on video: frames_per_second, stage_share and the like.
+    `data_sha256` is the hash of the prepared data's manifest; None for a data set read in its published layout.
+    `further` holds additional scores as fractions by name, such as geometry_accuracy. `speed` holds the speed of a
+    schedule on video: frames_per_second, stage_share and others.
     """
 
     model: Path
@@ -59,7 +59,7 @@ class Evaluation:
         }
 
     def named_scores(self) -> dict[str, float]:
-        """The four scores of thesis §2.4 and the further ones under the names that people read."""
+        """The four scores of thesis §2.4 and the further scores, by display name."""
         return {
             "mean IU": self.scores.mean_iu,
             "pixel accuracy": self.scores.pixel_accuracy,
@@ -69,7 +69,7 @@ class Evaluation:
         }
 
     def image_mean_ius(self) -> np.ndarray:
-        """(M,) mean IU of each image over the classes in it; nan where all of it is void."""
+        """(M,) mean IU of each image over its classes; nan for an image that is all void."""
         return np.array([compute_mean_iu_or_nan(counts) for counts in self.counts])
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class Evaluation:
 
 
 def compute_mean_iu_or_nan(counts: Counts) -> float:
-    """Mean IU of (K, K) counts, nan where there are none."""
+    """Compute the mean IU of (K, K) counts; nan if all counts are zero."""
     try:
         return compute_scores(counts).mean_iu
     except DataError:
@@ -97,5 +97,5 @@ def compute_mean_iu_or_nan(counts: Counts) -> float:
 
 
 def format_percent(fraction: float) -> str:
-    """A fraction in % with one decimal place; a dash for an absent class."""
+    """Format a fraction as a percentage with one decimal place; nan (an absent class) is a dash."""
     return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"

@@ -29,10 +29,10 @@ def write_results(
     history: History,
     origins: Mapping[str, Mapping[str, Any]],
 ) -> list[Path]:
-    """Write everything under `out` and return what people look at: the metrics, the pictures and the page.
+    """Write all files of the evaluation under `out`; return the paths of the metrics, the pictures and the page.
 
-    rows: the images of the grid. history: the epochs of the training, or nothing. origins: title -> what the page says,
-    nested mappings.
+    rows: the images of the grid. history: one mapping for each training epoch, may be empty. origins: section title ->
+    facts for the page, as nested mappings.
     """
     names, palette, total = found.classes.names, found.classes.palette, found.counts.sum(axis=0)
     write_json(out / "metrics.json", found.metrics())
@@ -52,14 +52,14 @@ def write_results(
         pictures["curves.png"] = plots.plot_curves(history)
     for name, content in pictures.items():
         write_bytes(out / name, content)
-    # In the page the grid's photographs are WebP: a sixth of the PNG's bytes, and nobody measures on the page.
+    # The page embeds the grid as WebP, a sixth of the PNG's bytes. Exact pixel values are not needed on the page.
     shown = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
     write_text(out / "report.html", render_report(found, shown, origins))
     return [out / name for name in ("metrics.json", *pictures, "report.html")]
 
 
 def render_report(found: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]) -> str:
-    """The HTML page; `pictures` by file name, the grid as WebP."""
+    """Render the HTML page. pictures: by file name, the grid as WebP."""
     parts = [
         html_page.render_cards({f"{name} (%)": format_percent(score) for name, score in found.named_scores().items()})
     ]
@@ -90,7 +90,7 @@ def render_report(found: Evaluation, pictures: Mapping[str, bytes], origins: Map
 
 
 def render_class_table(found: Evaluation) -> str:
-    """The table of the page: a line a class with its colour, share, accuracy and IU."""
+    """Render the class table: colour, share, accuracy and IU of each class."""
     rows = (
         (
             html_page.render_patch(name, colour),
@@ -105,7 +105,7 @@ def render_class_table(found: Evaluation) -> str:
 
 
 def list_class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
-    """(name, IU, accuracy, share of the labelled pixels) of each class; nan = absent."""
+    """(name, IU, accuracy, share of the labelled pixels) of each class; IU and accuracy are nan for an absent class."""
     total = found.counts.sum(axis=0)
     truth = total.sum(axis=1)
     accuracy = np.divide(np.diag(total), truth, out=np.full(len(total), np.nan), where=truth > 0)
@@ -114,9 +114,9 @@ def list_class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
 
 
 def list_confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """(actual, predicted) pairs, a thousand a class in the proportions of the (K, K) counts.
+    """(actual, predicted) pairs, about 1000 for each actual class, in the proportions of the (K, K) counts.
 
-    DVC's confusion plots count rows; a row a pixel would be millions, and a thousand a class show tenths of a percent.
+    DVC's confusion plots count rows. One row per pixel would be millions of rows; 1000 rows show tenths of a percent.
     """
     for actual, row in zip(names, counts, strict=True):
         for predicted, share in zip(names, row / max(row.sum(), 1), strict=True):
@@ -124,7 +124,7 @@ def list_confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[
 
 
 def format_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV text with a head line; nan and None are empty cells."""
+    """CSV text with a header line; nan and None become empty cells."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head)

@@ -1,4 +1,4 @@
-"""A report page: one HTML file with its pictures inside, which opens without a network."""
+"""A report page: one HTML file with embedded pictures; it needs no network."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 
 
 def render_page(title: str, lead: str, parts: Iterable[str]) -> str:
-    """The whole HTML page; `title` and `lead` are text, `parts` are what the functions below return."""
+    """Render the whole HTML page. title, lead: plain text; parts: HTML from the functions below."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -51,7 +51,7 @@ def render_page(title: str, lead: str, parts: Iterable[str]) -> str:
 
 
 def render_cards(values: Mapping[str, str]) -> str:
-    """Large values with their names below, side by side; the first stands out."""
+    """Render large values side by side with their names below; the first is highlighted."""
     inside = "".join(
         f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in values.items()
     )
@@ -59,18 +59,18 @@ def render_cards(values: Mapping[str, str]) -> str:
 
 
 def render_section(title: str, inside: str, note: str = "") -> str:
-    """A titled box around HTML, with a `note` of text below it."""
+    """Render a titled box around the HTML `inside`, with the plain text `note` below it."""
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<section><h2>{escape(title)}</h2>{inside}{below}</section>"
 
 
 def render_side_by_side(*parts: str) -> str:
-    """Parts next to each other where the window is wide enough."""
+    """Render parts next to each other if the window is wide enough."""
     return f'<div class="pair">{"".join(parts)}</div>'
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of HTML cells; columns whose title begins with # hold numbers and are aligned right."""
+    """Render a table of HTML cells; columns whose title begins with # hold numbers and are right-aligned."""
     classes = [' class="number"' if title.startswith("#") else "" for title in head]
     titles = "".join(f"<th{kind}>{escape(title.lstrip('#'))}</th>" for title, kind in zip(head, classes, strict=True))
     lines = (
@@ -81,30 +81,30 @@ def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def render_bar(share: float) -> str:
-    """A bar filled to `share`, a fraction."""
+    """Render a bar filled to `share`, a fraction."""
     return f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
 def render_patch(name: str, colour: Sequence[int]) -> str:
-    """A class's name after a patch of its colour."""
+    """Render a patch of a class's colour, followed by its name."""
     return f'<span class="patch" style="background:rgb{tuple(int(part) for part in colour)}"></span>{escape(name)}'
 
 
 def render_facts(values: Mapping[str, Any]) -> str:
-    """Names and values, a line each."""
+    """Render names and values, one pair per line."""
     lines = (f"<dt>{escape(name)}</dt><dd>{escape(format_value(value))}</dd>" for name, value in values.items())
     return f"<dl>{''.join(lines)}</dl>"
 
 
 def format_value(value: Any) -> str:
-    """A value as a reader wants it: floats short, truth as yes and no."""
+    """Format a value for display: floats with six digits, booleans as yes or no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with names joined by a space; lists and nothings are left out."""
+    """Flatten nested mappings into one, with names joined by a space; lists and None are left out."""
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         name = f"{prefix} {key}".strip().replace("_", " ")
@@ -116,5 +116,5 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def render_image(content: bytes, alt: str, kind: str = "png") -> str:
-    """An image inside the page; `kind` is its format."""
+    """Embed an image in the page as a data URL; `kind` is its format."""
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'

@@ -1,4 +1,7 @@
-"""Label maps as pictures: colours, overlays, error maps and legends. NumPy and Pillow only: predict uses it."""
+"""Label maps as pictures: colours, overlays, error maps and legends.
+
+It imports NumPy and Pillow only, because predict uses it.
+"""
 
 from collections.abc import Sequence
 
@@ -12,7 +15,7 @@ from pixelwise.data.items import VOID
 Palette = Sequence[Sequence[int]]
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
-# VOC's colour of void: no data set gives it to a class, while many give black to one.
+# VOC's void colour. No data set uses it for a class; many use black for one.
 VOID_COLOUR = (224, 224, 192)
 WRONG_COLOUR = (214, 30, 50)
 INK = (32, 36, 44)
@@ -20,7 +23,7 @@ PAPER = (255, 255, 255)
 
 
 def make_colour_table(palette: Palette) -> NDArray[np.uint8]:
-    """(256, 3) colours: the classes' own, then black, and void's."""
+    """(256, 3) colours by label value: the classes' colours, black for unused values, the void colour for 255."""
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
     table[VOID] = VOID_COLOUR
@@ -28,19 +31,19 @@ def make_colour_table(palette: Palette) -> NDArray[np.uint8]:
 
 
 def colourise(label: np.ndarray, palette: Palette) -> Picture:
-    """The (H, W) class map in colours."""
+    """Convert the (H, W) class map to colours, (H, W, 3) uint8."""
     return make_colour_table(palette)[label]
 
 
 def encode_label(label: NDArray[np.uint8], palette: Palette) -> bytes:
-    """A PNG whose pixel values are the class indices and which every viewer shows in the classes' colours."""
+    """A palette PNG: its pixel values are the class indices, and viewers show them in the classes' colours."""
     picture = Image.fromarray(label)
     picture.putpalette(make_colour_table(palette).ravel().tolist())
     return encode_picture(picture)
 
 
 def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: float = 0.5) -> Picture:
-    """`image` tinted by the colour of each pixel's class, with a light line where the class changes.
+    """Tint `image` with the colour of each pixel's class, and draw a light line where the class changes.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -56,7 +59,7 @@ def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: flo
 
 
 def find_boundaries(label: np.ndarray) -> NDArray[np.bool_]:
-    """The pixels of the (H, W) map whose right or lower neighbour is of another class."""
+    """(H, W) bool: the pixels of the map whose right or lower neighbour has another class."""
     edge = np.zeros(label.shape, bool)
     edge[:, :-1] |= label[:, 1:] != label[:, :-1]
     edge[:-1] |= label[1:] != label[:-1]
@@ -64,7 +67,7 @@ def find_boundaries(label: np.ndarray) -> NDArray[np.bool_]:
 
 
 def draw_error_map(image: Picture, label: np.ndarray, prediction: np.ndarray) -> Picture:
-    """`image` in pale grey, wrong pixels in red, void in its own colour."""
+    """Draw `image` in pale grey, with wrong pixels in red and void pixels in the void colour."""
     grey = 96 + 0.55 * image.mean(axis=2, keepdims=True)
     picture = np.broadcast_to(grey, image.shape).astype(np.uint8)
     picture[(label != prediction) & (label != VOID)] = WRONG_COLOUR
@@ -73,7 +76,7 @@ def draw_error_map(image: Picture, label: np.ndarray, prediction: np.ndarray) ->
 
 
 def draw_legend(entries: Sequence[tuple[str, Sequence[int]]], width: int, size: int = 14) -> Picture:
-    """A strip `width` pixels wide of colour patches with names, in as many lines as needed; `size` of the letters."""
+    """Draw colour patches with names in a strip `width` pixels wide, wrapped into lines; `size`: font size."""
     font = ImageFont.load_default(size)
     patch, gap, line = size, size // 2, round(size * 1.75)
     places, x, y = [], gap, gap // 2

@@ -1,4 +1,4 @@
-"""Plots of an evaluation and of its training, as PNG bytes. Import it only where plots are made: it loads slowly."""
+"""Plots of an evaluation and its training, as PNG bytes. Import it only where plots are made: it loads Matplotlib."""
 
 import io
 import math
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pixelwise.reporting.label_images import Palette
 
 INK, FAINT, BLUE, ORANGE = "#20242c", "#6e7480", "#2f6fde", "#d9822b"
-# Behind text that a line may cross.
+# White box behind text that a line may cross.
 PATCH = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 STYLE = {
     "font.size": 11,
@@ -32,20 +32,20 @@ STYLE = {
     "ytick.color": FAINT,
     "lines.linewidth": 1.8,
 }
-# Beyond this many classes the numbers in the cells cannot be read.
+# With more classes, the numbers in the cells are too small to read.
 MOST_NUMBERED = 25
 LARGEST_SIDE = 13  # inches
 
 
 def encode_figure(figure: Figure) -> bytes:
-    """The figure as PNG bytes, without the date and version that would make equal plots differ."""
+    """Encode the figure as PNG, without Matplotlib's version in its metadata, so that equal plots give equal bytes."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
     return file.getvalue()
 
 
 def plot_confusion(counts: np.ndarray, names: Sequence[str]) -> bytes:
-    """A PNG of the (K, K) counts as shares of each true class in %; rows = truth."""
+    """Plot the (K, K) counts as percentages of each true class, as PNG; rows = truth."""
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.5, 0.44 * len(names) + 1.6), LARGEST_SIDE)
     letters = min(11, 230 / len(names))
@@ -64,7 +64,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str]) -> bytes:
 
 
 def write_cells(axes: Axes, share: np.ndarray) -> None:
-    """Write each share above half a percent into its cell."""
+    """Write each share of at least half a percent into its cell."""
     for (row, column), value in np.ndenumerate(share):
         if value >= 0.5:
             colour = "white" if value > 55 else INK
@@ -72,7 +72,7 @@ def write_cells(axes: Axes, share: np.ndarray) -> None:
 
 
 def plot_per_class(per_class: Sequence[float], mean_iu: float, names: Sequence[str], palette: Palette) -> bytes:
-    """A PNG of one bar a class, its IU in %, in the class's colour; nan = absent."""
+    """Plot one bar per class, its IU in %, in the class's colour, as PNG; nan = absent."""
     values = [0 if math.isnan(value) else 100 * value for value in per_class]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, max(2.2, 0.34 * len(names) + 1)), layout="constrained")
@@ -92,9 +92,9 @@ def plot_per_class(per_class: Sequence[float], mean_iu: float, names: Sequence[s
 
 
 def plot_curves(history: Sequence[Mapping[str, float]]) -> bytes:
-    """A PNG of the training: losses, validation scores and learning rate over epochs, a panel each.
+    """Plot losses, validation scores and learning rate over epochs, one panel each, as PNG.
 
-    history: one mapping an epoch, {"epoch", "train/loss", "val/mean_iu", "learning_rate", …}.
+    history: one mapping per epoch, {"epoch", "train/loss", "val/mean_iu", "learning_rate", …}.
     """
     panels = choose_panels(history)
     with mpl.rc_context(STYLE):
@@ -113,7 +113,7 @@ def plot_curves(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def choose_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """Panel title -> the history's keys drawn in it; panels without a key are left out."""
+    """Panel title -> the keys of `history` drawn in it; panels without keys are left out."""
     keys = list(dict.fromkeys(key for row in history for key in row if row[key] is not None))
     panels = {
         "Loss": [key for key in keys if key.endswith("loss")],

@@ -1,4 +1,4 @@
-"""The picture grid: image, truth, prediction and error side by side, a row an image."""
+"""The picture grid: image, truth, prediction and error side by side, one row per image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from pixelwise.reporting.label_images import (
 )
 
 COLUMNS = ("image", "truth", "prediction", "error")
-TILE = (400, 300)  # the box a picture is fitted in: width, height
+TILE = (400, 300)  # pixels: width and height of the box that a picture is fitted into
 GAP, MARGIN, HEAD, CAPTION = 8, 24, 40, 36
 FAINT = (110, 116, 128)
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """One image of the grid; `label` and `prediction` are (H, W), `image` (H, W, 3); `caption` stands above them."""
+    """One image of the grid. label, prediction: (H, W); image: (H, W, 3); caption: text drawn above them."""
 
     caption: str
     image: Picture
@@ -35,7 +35,7 @@ class GridRow:
 
 
 def draw_grid(rows: Sequence[GridRow], names: Sequence[str], palette: Palette) -> Image.Image:
-    """The grid as one picture, with titles above and the legend of the classes below."""
+    """Draw the grid as one picture, with titles above and the class legend below."""
     width = 2 * MARGIN + len(COLUMNS) * (TILE[0] + GAP) - GAP
     entries = [*zip(names, palette, strict=True), ("void", VOID_COLOUR), ("wrong", WRONG_COLOUR)]
     key = Image.fromarray(draw_legend(entries, width - 2 * MARGIN, size=17))
@@ -58,12 +58,12 @@ def draw_grid(rows: Sequence[GridRow], names: Sequence[str], palette: Palette) -
 
 
 def find_column_centre(column: int) -> int:
-    """The horizontal middle of a column in pixels."""
+    """Compute the horizontal centre of a column in pixels."""
     return MARGIN + column * (TILE[0] + GAP) + TILE[0] // 2
 
 
 def draw_row_tiles(row: GridRow, palette: Palette) -> list[Image.Image]:
-    """The row's four pictures, fitted into the tile; colours of classes are never mixed by the resizing."""
+    """Draw the row's four pictures, resized to fit the tile; resizing never mixes class colours."""
     photo = Image.fromarray(row.image)
     scale = min(TILE[0] / photo.width, TILE[1] / photo.height)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))

@@ -14,16 +14,16 @@ RAMP = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253
 
 
 def apply_colour_ramp(values: np.ndarray) -> Picture:
-    """Colours (..., 3) of `values` in 0–1."""
+    """Map `values` in 0–1 to colours (..., 3) uint8."""
     places = np.clip(np.nan_to_num(values), 0, 1) * (len(RAMP) - 1)
     colours = [np.interp(places, np.arange(len(RAMP)), RAMP[:, channel]) for channel in range(3)]
     return np.stack(colours, axis=-1).astype(np.uint8)
 
 
 def draw_ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
-    """A PNG: of every layer its covariances (2, 2) over training as ellipses, the first dark and the last yellow.
+    """Draw each layer's covariances (2, 2) over training as ellipses, from dark (first) to yellow (last), as PNG.
 
-    An ellipse is one standard deviation wide; each panel says the last one's, in cells, along y and x.
+    An ellipse shows one standard deviation. Each panel states the last standard deviations along y and x, in cells.
     """
     sheet = Image.new("RGB", (SIDE * max(1, len(layers)), SIDE + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -39,14 +39,14 @@ def draw_ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
 
 
 def trace_ellipse(sigma: np.ndarray) -> np.ndarray:
-    """Points (65, 2) as x, y around the ellipse of one standard deviation of `sigma` (2, 2) in y, x."""
+    """Points (65, 2) in x, y on the one-standard-deviation ellipse of the covariance `sigma` (2, 2) in y, x."""
     angles = np.linspace(0, 2 * np.pi, 65)
     circle = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     return (circle @ np.linalg.cholesky(sigma).T)[:, ::-1]
 
 
 def draw_scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> bytes:
-    """A PNG: pictures, and below each the inferred scale (h, w) of its cells, small dark and large bright (figure 5.8).
+    """Draw pictures with the inferred scale (h, w) of their cells below, small dark, large bright, as PNG (figure 5.8).
 
     The colours span the scales of all pictures, from the 2nd to the 98th percentile.
     """
@@ -64,7 +64,7 @@ def draw_scale_map(images: Sequence[Picture], scales: Sequence[np.ndarray]) -> b
 
 
 def colour_scales(scales: Sequence[np.ndarray]) -> list[Picture]:
-    """Inferred scales (h, w) in colours, small dark and large bright, that span those of all pictures."""
+    """Map inferred scales (h, w) to colours, small dark, large bright; all pictures share one colour range."""
     low, high = find_scale_range(scales)
     return [apply_colour_ramp((scale - low) / max(high - low, 1e-6)) for scale in scales]
 

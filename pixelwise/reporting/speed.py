@@ -1,4 +1,4 @@
-"""The table of a benchmark: a line an engine."""
+"""The table of a benchmark, one line per engine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from pixelwise.timing import Spread
 
 
 def speed_table(report: Mapping[str, Any]) -> str:
-    """The report as a table for people."""
+    """Format the report as a text table."""
     height, width = report["picture"]
     lines = [
         f"{width}×{height} on {report['device']}, {report['threads']} threads; {report['repeats']} runs in turns",

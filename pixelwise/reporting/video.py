@@ -1,4 +1,4 @@
-"""Videos frame by frame through PyAV. Import it only where there is a video: PyAV loads all of FFmpeg."""
+"""Read and write videos frame by frame with PyAV. Import it only where a video is used: PyAV loads all of FFmpeg."""
 
 import itertools
 import sys
@@ -19,13 +19,13 @@ from pixelwise.reporting.label_images import Picture
 
 ENCODERS = ("libx264", "libopenh264", "mpeg4")
 USUAL_RATE = Fraction(25)
-# Frame intervals from one frame to the next from which on frames between them were lost.
+# A longer gap between two frames, in frame intervals, means that frames between them were lost.
 LATE = 1.9
 
 
 @dataclass(frozen=True)
 class Video:
-    """An opened video. rate: frames a second; total: how many frames, where the source says so; frames: one by one."""
+    """An opened video. rate: frames per second; total: number of frames, None if unknown; frames: decoded lazily."""
 
     rate: Fraction
     total: int | None
@@ -34,18 +34,18 @@ class Video:
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One frame, upright. follows: whether it comes right after the one before, no frame between them being lost."""
+    """One frame, upright. follows: whether no frame was lost between the previous frame and this one."""
 
     image: Picture
     follows: bool
 
 
 def transform_video(source: Path, target: Path, change: Callable[[int, VideoFrame], Picture]) -> int:
-    """Write `change(number, frame)` of every frame of `source` to the MP4 file `target`; return how many frames.
+    """Write `change(number, frame)` of every frame of `source` to the MP4 file `target`; return the number of frames.
 
-    One frame is held at a time. Frames keep the source's average rate and the first one's size; sound is left out.
-    Raises DataError naming `source` where it is no video or breaks off; what was decoded before is written, also where
-    the work is stopped, which is how a camera ends.
+    One frame is held in memory at a time. The output has the source's average rate and the first frame's size; sound is
+    left out. Raises DataError naming `source` if it is no video or breaks off. The frames decoded before the error, or
+    before a KeyboardInterrupt (the way to stop a camera), are still written.
     """
     video = open_video(source)
     fault: BaseException | None = None
@@ -71,7 +71,7 @@ def transform_video(source: Path, target: Path, change: Callable[[int, VideoFram
 def open_video(source: Path) -> Video:
     """Open a video file, a camera's device (/dev/video0), a named pipe, or - for standard input.
 
-    Raises DataError where there is none, or it has no frame that can be read.
+    Raises DataError if `source` cannot be opened as a video or has no readable frame.
     """
     try:
         reader = av.open(sys.stdin.buffer if is_standard_input(source) else str(source), format=choose_format(source))
@@ -87,17 +87,17 @@ def open_video(source: Path) -> Video:
 
 
 def is_standard_input(source: Path) -> bool:
-    """Whether `source` stands for standard input."""
+    """Whether `source` is "-", standard input."""
     return str(source) == "-"
 
 
 def choose_format(source: Path) -> str | None:
-    """What FFmpeg has to be told of a camera's device; None of all else."""
+    """The FFmpeg input format of a camera device; None for all other sources, whose format FFmpeg detects."""
     return "v4l2" if source.is_char_device() else None
 
 
 def decode_frames(source: Path, reader: av.container.InputContainer, rate: Fraction) -> Iterator[VideoFrame]:
-    """The frames of an opened `source`, each (H, W, 3) uint8. Raises DataError where the video breaks off."""
+    """Decode the frames of an opened `source`, each (H, W, 3) uint8. Raises DataError if the video breaks off."""
     count, before = 0, None
     try:
         with reader:
@@ -110,14 +110,14 @@ def decode_frames(source: Path, reader: av.container.InputContainer, rate: Fract
 
 
 def resize_frame(picture: Picture, width: int, height: int) -> Picture:
-    """`picture` at the size of the video that is written: a source may change its own midway."""
+    """Resize `picture` to the size of the output video, because a source may change its size midway."""
     if picture.shape[:2] == (height, width):
         return picture
     return np.asarray(Image.fromarray(picture).resize((width, height)))
 
 
 def add_stream(writer: av.container.OutputContainer, rate: Fraction, picture: Picture) -> av.VideoStream:
-    """A video stream for pictures like `picture`, of the best encoder that this FFmpeg has."""
+    """Add a video stream of `picture`'s size, with the best encoder that this FFmpeg has."""
     encoder = next(name for name in ENCODERS if name in av.codecs_available)
     stream = writer.add_stream(encoder, rate=rate)
     stream.height, stream.width = picture.shape[:2]
@@ -130,6 +130,6 @@ def add_stream(writer: av.container.OutputContainer, rate: Fraction, picture: Pi
 
 
 def pad_to_even(picture: Picture) -> Picture:
-    """`picture` with its last row and column repeated where a side is odd: the codecs halve the colours' resolution."""
+    """Repeat the last row or column of `picture` where a side is odd: the codecs halve the colour resolution."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
