@@ -1,1 +1,1 @@
-"""What good data is: expectations on the manifest, the verdict over them and its page."""
+"""Data validation: checks on the manifest, the verdict over them and the page that shows it."""

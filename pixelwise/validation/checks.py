@@ -1,4 +1,4 @@
-"""The checks: each a Great Expectations expectation on a column of a table, under a name a person understands."""
+"""The checks: each is a Great Expectations expectation on a column of a table, with a readable name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pixelwise.validation.limits import Limits
 
 Severity = Literal["error", "warning"]
 PERCENT = "{:.2%}"
-# What a row of each table is called.
+# Table -> noun for its rows in findings.
 ROWS = {
     "items": "images",
     "clips": "clips",
@@ -24,9 +24,9 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One promise about the data: `expectation` of great_expectations.expectations, made with `arguments`, on `table`.
+    """One check: `expectation`, a class of great_expectations.expectations, built with `arguments`, applied to `table`.
 
-    expected: the promise in words. number: how a number of the judged column is written.
+    expected: the expectation in words. number: format string for numbers of the judged column.
     """
 
     name: str
@@ -52,7 +52,7 @@ def make_range_check(
     number: str = "{:g}",
     severity: Severity = "error",
 ) -> Check:
-    """A check that each number of `table.column` is at least `low` and at most `high`."""
+    """Make a check that each number of `column`, written `table.column`, is at least `low` and at most `high`."""
     table, _, judged = column.partition(".")
     bounds = {"at least": low, "at most": high}
     expected = " and ".join(f"{words} {number.format(bound)}" for words, bound in bounds.items() if bound is not None)
@@ -61,13 +61,13 @@ def make_range_check(
 
 
 def make_empty_check(name: str, column: str, expected: str, severity: Severity = "error") -> Check:
-    """A check that `table.column`, which says what is wrong with a row, is empty."""
+    """Make a check that `column`, written `table.column`, is empty; the column describes the fault of a bad row."""
     table, _, judged = column.partition(".")
     return Check(name, table, "ExpectColumnValuesToBeNull", {"column": judged}, expected, severity)
 
 
 def list_data_checks(limits: Limits, classes: int) -> list[Check]:
-    """The checks on the data itself; `classes` is how many there are."""
+    """The checks on the data itself. classes: number of classes."""
     return [
         *list_image_checks(limits, classes),
         *list_split_checks(limits),
@@ -77,7 +77,7 @@ def list_data_checks(limits: Limits, classes: int) -> list[Check]:
 
 
 def list_image_checks(limits: Limits, classes: int) -> list[Check]:
-    """Each image with its label, and pictures that are there twice."""
+    """The checks on items: manifest fields, image and label, and duplicate pictures."""
     equal_sizes = {"column_A": "image_size", "column_B": "label_size"}
     alike, twice = "image sizes are alike", "no picture is twice in a split"
     return [
@@ -99,7 +99,7 @@ def list_image_checks(limits: Limits, classes: int) -> list[Check]:
 
 
 def list_split_checks(limits: Limits) -> list[Check]:
-    """The splits: there, large enough, labelled, and alike."""
+    """The checks on splits: present, large enough, labelled, and with similar class balance."""
     required = ", ".join(f"{name} {images}" for name, images in limits.min_images.items())
     enough = {"column_A": "images", "column_B": "required", "or_equal": True}
     alike = "class balance is alike in every split"
@@ -117,7 +117,7 @@ def list_split_checks(limits: Limits) -> list[Check]:
 
 
 def list_class_checks(limits: Limits) -> list[Check]:
-    """The classes: enough of each to learn from."""
+    """The checks on classes: enough images and pixels of each class, in every split."""
     enough_pixels = "every class has enough training pixels"
     return [
         make_range_check("every class is in the training split", "classes.train_images", low=limits.min_class_images),
@@ -127,7 +127,7 @@ def list_class_checks(limits: Limits) -> list[Check]:
 
 
 def list_file_checks(limits: Limits) -> list[Check]:
-    """The files that ingest refused."""
+    """The checks on the files that ingest rejected."""
     few = "few files are in quarantine"
     return [
         make_range_check(few, "files.quarantined_share", high=limits.max_quarantined_share, number=PERCENT),
@@ -136,7 +136,7 @@ def list_file_checks(limits: Limits) -> list[Check]:
 
 
 def list_drift_checks(limits: Limits) -> list[Check]:
-    """The data against the last accepted data of the same name."""
+    """The checks that compare the data with the last accepted data of the same name."""
     shares = "class shares are like the accepted ones"
     return [
         make_empty_check("classes are the accepted ones", "class_names.change", "the same names in the same order"),

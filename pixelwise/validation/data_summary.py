@@ -1,4 +1,4 @@
-"""A prepared data set as described by its manifest, dataset.json and quarantine.json. No image is decoded."""
+"""Summary of a prepared data set from its manifest, dataset.json and quarantine.json. No image is decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,7 @@ JUDGED_COLUMNS = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share
 
 @dataclass(frozen=True)
 class DataSummary:
-    """The data to check. manifest: a row for each item; quarantine: a row for each refused file (id, split, file,
-    reason).
-    """
+    """The data to check. manifest: a row per item; quarantine: a row per rejected file (id, split, file, reason)."""
 
     name: str
     classes: Classes
@@ -33,13 +31,13 @@ class DataSummary:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Items of each split, train and val first."""
+        """Split -> number of items, with train and val first."""
         counts = self.manifest["split"].value_counts()
         ordered = sorted(counts.index, key=lambda name: (name != "train", name != "val", name))
         return {name: int(counts[name]) for name in ordered}
 
     def pixels(self, split: str) -> np.ndarray:
-        """Pixels of each class in each item of a split, (n, K)."""
+        """(n, K) pixels of each class in each of the n items of a split."""
         return stack_pixels(self.manifest[self.manifest["split"] == split], len(self.classes))
 
 
@@ -49,7 +47,7 @@ def stack_pixels(manifest: pd.DataFrame, classes: int) -> np.ndarray:
 
 
 def read_summary(data: Path) -> DataSummary:
-    """Read the prepared `data`. Raises DataError where it is not what ingest writes, whole and unchanged."""
+    """Read the prepared `data`. Raises DataError unless it is complete and unchanged output of ingest."""
     prepared = PreparedData(data)
     require_manifest(data, prepared)
     items, share = read_quarantine(data / QUARANTINE_FILE)
@@ -64,7 +62,7 @@ def read_summary(data: Path) -> DataSummary:
 
 
 def require_manifest(data: Path, prepared: PreparedData) -> None:
-    """Raise DataError where the manifest lacks a column or the count of a class."""
+    """Raise DataError if the manifest lacks a column, or an item lacks a class's pixel count."""
     file = data / MANIFEST_FILE
     missing = [name for name in (*JUDGED_COLUMNS, "pixels") if name not in prepared.manifest.column_names]
     if missing:
@@ -76,7 +74,7 @@ def require_manifest(data: Path, prepared: PreparedData) -> None:
 
 
 def read_quarantine(file: Path) -> tuple[list[dict[str, str]], float]:
-    """The refused files and their share of all. Raises DataError where `file` is not what ingest writes."""
+    """Read the rejected files and their share of all files. Raises DataError if `file` is not output of ingest."""
     content = read_json(file, "what ingest writes")
     try:
         return list(content["items"]), float(content["share"])

@@ -1,4 +1,4 @@
-"""Statistics of a data set, and how far they moved since the data that was last accepted."""
+"""Statistics of a data set, and their drift since the last accepted data."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from pixelwise.errors import DataError
 from pixelwise.validation.data_summary import DataSummary, stack_pixels
 
-# Column of the manifest -> what a reader calls it, and the least spread that a shift is measured in: without a floor,
-# data of one brightness would drift by any change at all.
+# Manifest column -> display name, and the floor of the standard deviation that a shift is divided by. Without a floor,
+# any change to data of constant brightness would be a large shift.
 MEASURED = {
     "mean_r": ("mean of red", 1.0),
     "mean_g": ("mean of green", 1.0),
@@ -27,7 +27,7 @@ SMALLEST_SHARE = 1e-4
 
 @dataclass(frozen=True)
 class Statistics:
-    """What drift compares: `images` maps a manifest column to its (mean, standard deviation) over images."""
+    """The statistics that drift compares. images: manifest column -> (mean, standard deviation) over images."""
 
     data: str
     classes: tuple[str, ...]
@@ -35,18 +35,18 @@ class Statistics:
     images: Mapping[str, tuple[float, float]]
 
     def find_shares(self, names: Sequence[str]) -> np.ndarray:
-        """The shares of the named classes (n,), 0 where there is no such class."""
+        """(n,) shares of the named classes; 0 for a class that the data does not have."""
         known = dict(zip(self.classes, self.class_shares, strict=True))
         return np.array([known.get(name, 0.0) for name in names])
 
     def as_json(self) -> dict[str, Any]:
-        """For `statistics.json`."""
+        """The content of `statistics.json`."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Distance from the accepted data: `shifts` of image statistics in standard deviations, `psi` of class shares."""
+    """Distance from the accepted data. shifts: of image statistics, in standard deviations; psi: of class shares."""
 
     shifts: Mapping[str, float]
     psi: float
@@ -54,7 +54,7 @@ class Drift:
 
 
 def compute_statistics(data: DataSummary) -> Statistics:
-    """The statistics of all splits together."""
+    """Compute the statistics over all splits together."""
     values = data.manifest[list(MEASURED)]
     mean, std = values.mean().round(4), values.std(ddof=0).round(4)
     pixels = stack_pixels(data.manifest, len(data.classes)).sum(axis=0)
@@ -67,21 +67,22 @@ def compute_statistics(data: DataSummary) -> Statistics:
 
 
 def compute_shares(pixels: np.ndarray) -> np.ndarray:
-    """Pixel counts (K,) as fractions that sum to 1; zeros where there is no pixel."""
+    """Convert pixel counts (K,) to fractions that sum to 1; all zeros if there are no pixels."""
     return pixels / max(1, pixels.sum())
 
 
 def compute_psi_parts(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Each class's part (K,) of the population stability index, the sum of (q - p) ln(q / p) over shares p and q (K,).
+    """Compute each class's term (K,) of the population stability index: (q - p) ln(q / p) of its shares p and q.
 
-    Under 0.1 is usually read as stable, over 0.25 as moved. Shares are floored so that an absent class stays finite.
+    The index is the sum of the terms. Below 0.1 usually counts as stable, above 0.25 as shifted. Shares are floored at
+    SMALLEST_SHARE so that an absent class gives a finite term.
     """
     p, q = np.maximum(expected, SMALLEST_SHARE), np.maximum(found, SMALLEST_SHARE)
     return (q - p) * np.log(q / p)
 
 
 def measure_drift(accepted: Statistics, found: Statistics) -> Drift:
-    """How far `found` moved from `accepted`; classes are matched by name.
+    """Measure the drift of `found` from `accepted`; classes are matched by name.
 
     A shift is the difference of means over images, in standard deviations pooled from both (Cohen's d: 0.8 is large).
     """
@@ -95,16 +96,18 @@ def measure_drift(accepted: Statistics, found: Statistics) -> Drift:
 
 
 def compute_standardised_difference(accepted: tuple[float, float], found: tuple[float, float], floor: float) -> float:
-    """Absolute difference of two means over their pooled standard deviation, from (mean, std) pairs."""
+    """Divide the absolute difference of two means by their pooled standard deviation, at least `floor`.
+
+    accepted, found: (mean, standard deviation).
+    """
     (mean_a, std_a), (mean_b, std_b) = accepted, found
     return float(abs(mean_b - mean_a) / max(floor, np.sqrt((std_a**2 + std_b**2) / 2)))
 
 
 def read_accepted(file: Path | None, data: str) -> Statistics | None:
-    """The statistics in `file`; None where none of the data set named `data` were accepted yet.
+    """Read the accepted statistics in `file`; None if `file` is missing, empty ({}) or of a data set other than `data`.
 
-    An empty JSON object says so too, so that a pipeline can depend on the file from its first run. Raises DataError on
-    any other content.
+    {} is allowed so that a pipeline can depend on the file from its first run. Raises DataError on other content.
     """
     if file is None or not file.exists():
         return None

@@ -60,7 +60,7 @@ def make_expectation(library: Any, check: Check) -> Any:
 
 
 def make_finding(check: Check, result: Any, table: pd.DataFrame) -> Finding:
-    """The finding in Great Expectations' `result` of `check` on `table`."""
+    """Convert Great Expectations' `result` of `check` on `table` to a finding. Raises DataError if it did not run."""
     if result.exception_info.get("raised_exception"):
         reason = " ".join(str(result.exception_info["exception_message"]).split())
         raise DataError(f"check {check.name!r} could not be carried out on the manifest: {reason}")
@@ -96,6 +96,6 @@ def describe_row(check: Check, row: dict[str, Any]) -> str:
     if len(values) == 1:
         (value,) = values.values()
         shown = value if isinstance(value, str) else check.number.format(value)
-        # A complaint about pictures that are the same names them itself.
+        # The text about duplicate pictures already contains their ids.
         return shown if " = " in shown else f"{row['id']}: {shown}"
     return f"{row['id']}: " + ", ".join(f"{column.replace('_', ' ')} {value}" for column, value in values.items())

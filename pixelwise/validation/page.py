@@ -1,4 +1,4 @@
-"""The page of a validation: the verdict, every check, and what the data is like."""
+"""The validation page: the verdict, every check, and statistics of the data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -29,7 +29,7 @@ DRIFT_NOTE = "Against the last accepted data. To accept this data, copy statisti
 
 
 def render_validation_page(verdict: Verdict, data: DataSummary, tables: Tables, pictures: Mapping[str, bytes]) -> str:
-    """The HTML page; it needs no network. `pictures`: JPEGs of failed items by id."""
+    """Render the HTML page; it needs no network. pictures: JPEGs of failed items by id."""
     parts = [
         render_banner(verdict),
         render_overview(verdict, data),
@@ -52,7 +52,7 @@ def render_validation_page(verdict: Verdict, data: DataSummary, tables: Tables, 
 
 
 def render_banner(verdict: Verdict) -> str:
-    """The outcome in a sentence, in its colour."""
+    """Render the outcome as one sentence on a green or red background."""
     warnings = f" {pluralise(len(verdict.warnings), 'warning')} to look at." if verdict.warnings else ""
     if verdict.passed:
         colour, words = GREEN, f"Passed: the data may be trained on.{warnings}"
@@ -64,12 +64,12 @@ def render_banner(verdict: Verdict) -> str:
 
 
 def pluralise(number: int, noun: str) -> str:
-    """`1 check`, `2 checks`."""
+    """Format a number and its noun: `1 check`, `2 checks`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def render_overview(verdict: Verdict, data: DataSummary) -> str:
-    """The counts at a glance."""
+    """Render cards of the main counts."""
     passed = sum(finding.passed for finding in verdict.findings)
     return render_cards(
         {
@@ -82,12 +82,12 @@ def render_overview(verdict: Verdict, data: DataSummary) -> str:
 
 
 def order_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """What failed first, errors before warnings."""
+    """Sort findings: failed errors, then failed warnings, then passed checks."""
     return sorted(findings, key=lambda finding: 2 if finding.passed else finding.severity == "warning")
 
 
 def render_check_table(findings: Sequence[Finding]) -> str:
-    """One line a check."""
+    """Render a table with one line per check."""
     rows = [
         [
             render_outcome(finding),
@@ -101,7 +101,7 @@ def render_check_table(findings: Sequence[Finding]) -> str:
 
 
 def render_outcome(finding: Finding) -> str:
-    """The outcome of a check as a coloured word; a check that only warns says so."""
+    """Render the outcome of a check as a coloured word: passed, failed or warning."""
     words = {"error": ("failed", RED), "warning": ("warning", AMBER)}
     word, colour = ("passed", GREEN) if finding.passed else words[finding.severity]
     style = f"color:{colour};border:1px solid {colour};border-radius:999px;padding:0 9px;font-size:13px"
@@ -109,7 +109,7 @@ def render_outcome(finding: Finding) -> str:
 
 
 def render_names(items: Sequence[str]) -> str:
-    """The ids of failed rows, folded away, where there are more than were already named."""
+    """Render the ids of failed rows in a closed <details>; "" if the finding already names all of them."""
     if len(items) <= EXAMPLES:
         return ""
     more = f" and {len(items) - NAMED_ITEMS} more" if len(items) > NAMED_ITEMS else ""
@@ -117,7 +117,7 @@ def render_names(items: Sequence[str]) -> str:
 
 
 def render_failing_section(verdict: Verdict, pictures: Mapping[str, bytes]) -> list[str]:
-    """Pictures of failed items with the checks they failed, where there are any."""
+    """Render pictures of failed items with the names of the failed checks; an empty list if there are none."""
     failed = choose_failing_items(order_findings(verdict.findings))
     tiles = [
         f'<figure style="margin:0">{render_image(content, item, "jpeg")}<figcaption class="note">'
@@ -129,7 +129,7 @@ def render_failing_section(verdict: Verdict, pictures: Mapping[str, bytes]) -> l
 
 
 def render_split_table(data: DataSummary, splits: pd.DataFrame) -> str:
-    """One line a split: images, clips, sizes, void, distance of its class balance from train's."""
+    """Render one line per split: images, clips, sizes, void share, PSI of its class balance against train's."""
     rows = []
     for row in splits.to_dict("records"):
         items = data.manifest[data.manifest["split"] == row["id"]]
@@ -140,7 +140,7 @@ def render_split_table(data: DataSummary, splits: pd.DataFrame) -> str:
 
 
 def format_size_range(items: pd.DataFrame) -> str:
-    """The smallest and the largest image, as width × height."""
+    """Format the sizes of the smallest and the largest image, as `480×360 to 960×720`."""
     if items.empty:
         return ""
     by_area = items.iloc[(items["width"] * items["height"]).argsort()]
@@ -149,7 +149,7 @@ def format_size_range(items: pd.DataFrame) -> str:
 
 
 def render_class_table(data: DataSummary, classes: pd.DataFrame) -> str:
-    """One line a class: training images that show it, and a bar a split."""
+    """Render one line per class: training images that show it, and its pixel share in each split as a bar."""
     by_split = {name: compute_shares(data.pixels(name).sum(axis=0)) for name in data.splits}
     largest = max((float(split.max()) for split in by_split.values()), default=0) or 1
     head = ["class", "#training images"] + [column for name in by_split for column in (name, "#")]
@@ -163,7 +163,7 @@ def render_class_table(data: DataSummary, classes: pd.DataFrame) -> str:
 
 
 def render_void_histogram(void_share: pd.Series) -> str:
-    """An SVG of how many images have which void share, from 0 to the largest."""
+    """Render an SVG histogram of the images' void shares, from 0 to the largest."""
     largest = max(0.01, float(void_share.max()))
     counts, _ = np.histogram(void_share.dropna(), bins=BINS, range=(0, largest))
     width, height, step = 720, 110, 720 / BINS
@@ -183,7 +183,7 @@ def render_void_histogram(void_share: pd.Series) -> str:
 
 
 def render_drift_table(tables: Tables) -> str:
-    """How far each statistic moved, where there was something to compare with."""
+    """Render the shift of each statistic; a sentence if no data was accepted yet."""
     if "image_drift" not in tables:
         return "<p>No data of this name was accepted yet, so there is nothing to compare with.</p>"
     shifts, psi = tables["image_drift"], tables["class_drift"]
@@ -193,7 +193,7 @@ def render_drift_table(tables: Tables) -> str:
 
 
 def render_quarantine_section(data: DataSummary) -> list[str]:
-    """The files that ingest refused, where there are any."""
+    """Render the files that ingest rejected; an empty list if there are none."""
     columns = ["file", "split", "reason"]
     rows = [[escape(str(row[name])) for name in columns] for row in data.quarantine.to_dict("records")]
     return [render_section("Quarantine", render_table(columns, rows))] if rows else []

@@ -1,4 +1,4 @@
-"""The tables that are judged, derived from a data set's description; each has a column `id` that names its rows.
+"""The tables that the checks judge, derived from a DataSummary; each has a column `id` that names its rows.
 
 Great Expectations checks a column of one table, so properties that span rows or splits become columns here. A text
 column is None for a good row and describes the fault of a bad one.
@@ -18,7 +18,10 @@ DRIFT_TABLES = ("class_names", "image_drift", "class_drift")
 
 
 def build_tables(data: DataSummary, required: Mapping[str, int]) -> Tables:
-    """Tables `items`, `clips`, `splits`, `classes`, `files` and `quarantine`; `required` is images by split."""
+    """Build the tables `items`, `clips`, `splits`, `classes`, `files` and `quarantine`.
+
+    required: split -> minimum number of images.
+    """
     return {
         "items": make_item_table(data.manifest),
         "clips": make_clip_table(data.manifest),
@@ -30,14 +33,14 @@ def build_tables(data: DataSummary, required: Mapping[str, int]) -> Tables:
 
 
 def make_item_table(manifest: pd.DataFrame) -> pd.DataFrame:
-    """One row an item: the manifest with what is derived from an item alone or from items with the same picture."""
+    """Make one row per item: the manifest, plus columns derived from the item and from items with the same picture."""
     area = manifest["height"] * manifest["width"]
     ratio = area / area.median()
     return manifest.drop(columns="pixels").assign(
         missing_fields=name_missing_fields(manifest),
         image_size=format_sizes(manifest["width"], manifest["height"]),
         label_size=format_sizes(manifest["label_width"], manifest["label_height"]),
-        # Of a label that is all void there is no value to judge, and empty values are not judged.
+        # An all-void label has no class value. The cell becomes empty, and Great Expectations skips empty cells.
         lowest_label=manifest["label_min"].where(manifest["void_share"] < 1),
         highest_label=manifest["label_max"].where(manifest["void_share"] < 1),
         short_side=manifest[["height", "width"]].min(axis=1),
@@ -49,7 +52,10 @@ def make_item_table(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def name_missing_fields(manifest: pd.DataFrame) -> pd.Series:
-    """The names of an item's empty fields. Great Expectations skips empty values, so they must be caught as such."""
+    """List the names of an item's empty fields, None if there are none.
+
+    Great Expectations skips empty values in all other checks, so this column is what detects them.
+    """
     empty = manifest[list(JUDGED_COLUMNS)].isna()
     words = pd.Series(None, index=manifest.index, dtype=object)
     for row in manifest.index[empty.any(axis=1)]:
@@ -58,14 +64,14 @@ def name_missing_fields(manifest: pd.DataFrame) -> pd.Series:
 
 
 def format_sizes(width: pd.Series, height: pd.Series) -> pd.Series:
-    """Sizes in words, as `480×360`."""
+    """Format sizes as `480×360`, width first."""
     return width.astype(str) + "×" + height.astype(str)
 
 
 def find_same_images(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Series:
-    """The items with the same pixels as an item, itself among them, as `a (train) = b (val)`.
+    """List the items with the same pixels as an item, itself included, as `a (train) = b (val)`; None if no other has.
 
-    Within a split, frames of one clip do not count: where the camera stands still, they are rightly the same.
+    Within a split, equal frames of one clip do not count, because a still camera records equal frames.
     """
     words = pd.Series(None, index=manifest.index, dtype=object)
     twins = manifest[manifest.duplicated("image_sha256", keep=False) & manifest["image_sha256"].notna()]
@@ -79,20 +85,20 @@ def find_same_images(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Serie
 
 
 def repeats_outside_a_clip(twins: pd.DataFrame) -> bool:
-    """Whether two of these items with one picture are in the same split, but not frames of the same clip."""
+    """Whether two of these items, which have the same picture, are in one split but not frames of one clip."""
     sources = twins[(twins["clip"] == "") | ~twins.duplicated(["split", "clip"])]
     return bool(sources.duplicated("split").any())
 
 
 def make_clip_table(manifest: pd.DataFrame) -> pd.DataFrame:
-    """One row a clip: `shared` names its splits where there is more than one."""
+    """Make one row per clip. `shared` names the clip's splits if there are several, else None."""
     splits = manifest[manifest["clip"].fillna("") != ""].groupby("clip")["split"].unique()
     shared = [" and ".join(sorted(names)) if len(names) > 1 else None for names in splits]
     return pd.DataFrame({"id": list(splits.index), "shared": pd.Series(shared, dtype=object)})
 
 
 def make_split_table(data: DataSummary, required: Mapping[str, int]) -> pd.DataFrame:
-    """One row a split that is there or required: images, mean void share and class balance against train."""
+    """Make one row per present or required split: images, required images, mean void share, PSI against train."""
     names = [*data.splits, *(name for name in required if name not in data.splits)]
     train = compute_shares(data.pixels("train").sum(axis=0))
     rows = []
@@ -112,7 +118,7 @@ def make_split_table(data: DataSummary, required: Mapping[str, int]) -> pd.DataF
 
 
 def make_class_table(data: DataSummary) -> pd.DataFrame:
-    """One row a class: in how many training images it is, its share of their labelled pixels, which splits lack it."""
+    """Make one row per class: its training images, its share of labelled training pixels, the splits that lack it."""
     train = data.pixels("train")
     pixels = {name: data.pixels(name).sum(axis=0) for name in data.splits}
     absent = [
@@ -129,7 +135,7 @@ def make_class_table(data: DataSummary) -> pd.DataFrame:
 
 
 def make_drift_tables(accepted: Statistics, found: Statistics) -> Tables:
-    """The DRIFT_TABLES: a row a label value, a row a statistic, and one row for all class shares."""
+    """Make the DRIFT_TABLES: one row per label value, one row per statistic, and one row for all class shares."""
     moved = measure_drift(accepted, found)
     pairs = list(zip_longest(accepted.classes, found.classes, fillvalue="absent"))
     changes = [f"was {before}, is {now}" if before != now else None for before, now in pairs]

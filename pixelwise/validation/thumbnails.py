@@ -1,4 +1,4 @@
-"""Small pictures of the items that failed: the image beside its label in the classes' colours."""
+"""Small pictures of items that failed a check: the image beside its coloured label."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,10 @@ ITEMS_A_CHECK = 4
 
 
 def choose_failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
-    """By id the names of the checks that an item failed, for the first few items of each failed check on images."""
+    """Item id -> names of its failed checks: the first ITEMS_A_CHECK items of each failed check, at most MOST_ITEMS.
+
+    Only checks on the table `items` count.
+    """
     failed: dict[str, list[str]] = {}
     for finding in findings:
         if finding.table == "items" and not finding.passed:
@@ -26,7 +29,7 @@ def choose_failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
 
 
 def make_thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
-    """A JPEG of each of the items; ids that the data has not are left out. Raises DataError at a damaged shard."""
+    """Item id -> JPEG thumbnail; unknown ids are left out. Raises DataError if a shard is damaged."""
     wanted, found = set(ids), {}
     for name in data.splits:
         split = data.split(name)
@@ -37,7 +40,7 @@ def make_thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
 
 
 def make_thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:
-    """`image` and `label` side by side, HEIGHT pixels high, as a JPEG."""
+    """Draw `image` and `label` side by side, HEIGHT pixels high, as JPEG."""
     size = (max(1, round(HEIGHT * image.shape[1] / image.shape[0])), HEIGHT)
     photo = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     colours = Image.fromarray(colourise(label, palette)).resize(size, Image.Resampling.NEAREST)

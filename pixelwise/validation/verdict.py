@@ -11,7 +11,7 @@ NAMED_ITEMS = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check: what was found in words, and `items`, the ids of every row that failed."""
+    """The outcome of one check. found: the result in words; items: the ids of all failed rows."""
 
     name: str
     table: str
@@ -23,18 +23,18 @@ class Finding:
 
     @classmethod
     def from_check(cls, check: Check, *, passed: bool, found: str, items: tuple[str, ...] = ()) -> "Finding":
-        """The finding of `check`."""
+        """Create the finding of `check`."""
         return cls(check.name, check.table, check.severity, passed, found, check.expected, items)
 
     def as_json(self) -> dict[str, Any]:
-        """For verdict.json: at most NAMED_ITEMS ids, and how many there are."""
+        """The finding's part of verdict.json: at most NAMED_ITEMS ids, and their total number."""
         fields = {key: getattr(self, key) for key in ("name", "table", "severity", "passed", "found", "expected")}
         return {**fields, "items": list(self.items[:NAMED_ITEMS]), "items_total": len(self.items)}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings of every check on the data whose manifest has the digest `data`; a person reads them in `page`."""
+    """The findings of all checks. data: SHA-256 of the checked manifest; page: the HTML page that shows them."""
 
     findings: tuple[Finding, ...]
     splits: dict[str, int]
@@ -44,12 +44,12 @@ class Verdict:
 
     @property
     def errors(self) -> list[Finding]:
-        """What stops the pipeline."""
+        """Failed checks of severity error; they stop the pipeline."""
         return [finding for finding in self.findings if not finding.passed and finding.severity == "error"]
 
     @property
     def warnings(self) -> list[Finding]:
-        """What a person should look at."""
+        """Failed checks of severity warning; a person should look at them."""
         return [finding for finding in self.findings if not finding.passed and finding.severity == "warning"]
 
     @property
@@ -59,7 +59,7 @@ class Verdict:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """Images by split, files in quarantine, checks and how many failed."""
+        """Numbers of images, images per split, quarantined files, checks, errors and warnings."""
         return {
             "images": sum(self.splits.values()),
             "splits": self.splits,
@@ -70,12 +70,12 @@ class Verdict:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """For verdict.json."""
+        """The content of verdict.json."""
         checks = [finding.as_json() for finding in self.findings]
         return {"passed": self.passed, "counts": self.counts, "checks": checks, "data": self.data}
 
     def __str__(self) -> str:
-        """The outcome, the warnings, where to read more and what to type next."""
+        """Format the outcome, the warnings, the path of the page and the next command."""
         splits = ", ".join(f"{name} {images}" for name, images in self.splits.items())
         lines = [f"valid: {len(self.findings)} checks on {self.counts['images']} images ({splits})"]
         lines += [f"warning: {finding.name}: {finding.found}" for finding in self.warnings]
