@@ -1,1 +1,1 @@
-"""Measure and use guided models: clips, few pictures of a category, files of guidance."""
+"""Score guided models: on clips, on categories with few pictures, and interactively."""

@@ -1,4 +1,4 @@
-"""Few pictures of a category: guided masks against baselines without guidance, or tuned to it (thesis §4.4.1)."""
+"""Score guided masks of categories with few pictures against two baselines: unguided, fine-tuned (thesis §4.4.1)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +20,15 @@ from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
 
-# From features to a label without guidance.
+# Maps features to a label without guidance: the baseline that guidance must beat.
 Floor = Callable[[Features], np.ndarray]
-# A picture of the support, and (2, H, W) what is said of it.
+# A picture of the support and its annotation (K, H, W).
 Told = tuple[Features, np.ndarray]
 Tuner = Callable[[Sequence[Told]], Floor]
 
 
 class Support(NamedTuple):
-    """Supports of `shots` pictures with `points` a class, None for dense masks, for at most `tasks` tasks."""
+    """Supports of `shots` pictures with `points` per class, None for dense masks, for at most `tasks` tasks."""
 
     shots: int
     points: int | None
@@ -38,7 +38,7 @@ class Support(NamedTuple):
 
 @dataclass(frozen=True)
 class CategoryScores:
-    """Positive IU averaged over masks, guided and not, and of each category; fine_tuned where that was asked."""
+    """Positive IU averaged over masks: guided, without guidance, per category, and fine-tuned if that was requested."""
 
     positive_iu: float
     foreground_background: float
@@ -50,7 +50,7 @@ class CategoryScores:
     fine_tuned: float | None = None
 
     def metrics(self) -> dict[str, Any]:
-        """The scores as JSON."""
+        """Return the scores as JSON."""
         return {
             "positive_iu": self.positive_iu,
             "foreground_background": {"positive_iu": self.foreground_background},
@@ -80,11 +80,11 @@ def score_categories(
     support: Support,
     tune: Tuner | None = None,
 ) -> CategoryScores:
-    """Segment the objects of the categories `chosen` (none: all that are large enough), as pictures of `support` say.
+    """Score masks of the categories `chosen` (none: all that are large enough), guided by pictures as in `support`.
 
-    Support and query both hold two possible tasks: each picture stands beside one of another category, in random order,
-    so that only the guidance tells which of the two is meant. `floor` segments the same queries and sees no guidance;
-    what `tune` gives was optimised on the support. Raises DataError where a chosen category is too small.
+    Support and query show two categories each: a picture of the category beside one of another, in random order. Only
+    the guidance tells which of the two is meant. `floor` segments the same queries without guidance. `tune` returns a
+    segmenter fine-tuned on the support. Raises DataError if a chosen category is too small or fewer than two are left.
     """
     members = pictures_of(samples, names, chosen)
     enough = {value: pictures for value, pictures in members.items() if len(pictures) > support.shots}
@@ -127,7 +127,7 @@ def mean_scores(
     support: Support,
     tuned: Sequence[float] = (),
 ) -> CategoryScores:
-    """The means over all tasks of their IUs: guided ones by category, unguided and tuned ones, and of the negatives."""
+    """Return the mean IUs over all tasks: guided (by category), unguided, of the negatives, and tuned."""
     every = [score for scores in guided.values() for score in scores]
     return CategoryScores(
         positive_iu=float(np.mean(every)),
@@ -142,13 +142,13 @@ def mean_scores(
 
 
 def tasks_of(members: Mapping[int, Sequence[int]], most: int) -> list[tuple[int, int]]:
-    """At most `most` tasks (class, picture), spread over the categories."""
+    """Return at most `most` tasks (class, picture), spread over the categories."""
     tasks = [(value, index) for value, indices in members.items() for index in indices]
     return [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(most, len(tasks))).astype(int)]
 
 
 def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequence[str]) -> dict[int, list[int]]:
-    """The pictures with each class. Raises DataError at a class that is unknown."""
+    """Return the pictures with each class. Raises DataError if a chosen class is unknown."""
     for name in chosen:
         if name not in names:
             raise DataError(f"classes: found {name}, expected some of: {', '.join(names)}")
@@ -163,7 +163,7 @@ def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequenc
 
 
 def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two pictures side by side in random order, and the binary truth of class `value`."""
+    """Return two pictures side by side in random order, and the binary truth of class `value`."""
     size = (first.image.shape[1], first.image.shape[0])
     other = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
     theirs = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
@@ -176,22 +176,22 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
 def annotated(
     model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
 ) -> Told:
-    """A picture encoded, and annotated as `said` (H, W), densely or by `points` of each class."""
+    """Return a picture's features and its annotation from `said` (H, W): dense, or `points` of each class."""
     annotation = annotate(said) if points is None else annotate_points(draw_points(said, points, rng), *said.shape)
     return model.encode(image), annotation
 
 
 def shots_of(model: GuidedModel, told: Told, points: int | None) -> list[Shot]:
-    """What an annotated picture says, and where that are a few points, what those find of it too."""
+    """Return the shot of an annotated picture; if it has points, also the shot of its surest pixels."""
     shot = model.guide(*told)
     found = None if points is None else surest(model, told[0], merge([shot]))
     return [shot, found] if found else [shot]
 
 
 def open_floor(model: Path, provider: Provider) -> Floor:
-    """Foreground–background of the exported guided `model`: it segments any object, learnt from the same episodes.
+    """Open the foreground–background graph of an exported guided `model`.
 
-    Raises ModelError where it is missing.
+    It segments any object and learnt from the same episodes. Raises ModelError if it is missing.
     """
     graph = open_session(ModelFolder(model).graph("foreground"), provider)
 

@@ -1,4 +1,4 @@
-"""Evaluate a guided model: clips followed from their first frame, or objects as few pictures say (thesis §4.4)."""
+"""Evaluate a guided model: track clips from their first frame, or segment objects from few pictures (thesis §4.4)."""
 
 import importlib
 from pathlib import Path
@@ -13,17 +13,17 @@ from pixelwise.families.hooks import OpenSplit
 from pixelwise.files import write_json
 from pixelwise.model_folder import ModelFolder
 
-# Of these, whole clips are followed.
+# Data sets whose clips are tracked.
 VIDEO = ("davis",)
 
 
 def evaluate(
     params: EvaluateParams, model: Path, open_split: OpenSplit, out: Path | None
 ) -> VideoScores | CategoryScores:
-    """The scores of an exported guided model: J on clips of davis, which are followed, else positive IU of categories.
+    """Return the scores of an exported guided model: J on the clips of davis, otherwise positive IU of categories.
 
-    With `out`, metrics.json is written there. Raises DataError where the split is empty or too small, ModelError where
-    the model cannot run.
+    With `out`, write metrics.json there. Raises DataError if the split is empty or too small, ModelError if the model
+    cannot run.
     """
     found = score(params, model, open_split(params.layers))
     if out:
@@ -32,7 +32,7 @@ def evaluate(
 
 
 def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores:
-    """The scores of the exported `model` on a split."""
+    """Return the scores of the exported `model` on a split."""
     guided, points = GuidedModel(model, params.provider), params.points or None
     if split.dataset in VIDEO:
         clips = [read_clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
@@ -47,15 +47,18 @@ def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | Ca
 
 
 def evidence(evaluation: Path) -> list[Path]:
-    """The files in `evaluation` for the release gate: no counts an image, so that the gate cannot judge a guide."""
+    """Return the files in `evaluation` for the release gate. They lack counts per image, so it cannot judge a guide."""
     return [evaluation / "metrics.json"]
 
 
 def tuner(model: Path, steps: int) -> Tuner | None:
-    """Fine-tuning of the training beside the exported `model`, or with it; none of no steps."""
+    """Return the fine-tuning baseline, or None if `steps` is 0.
+
+    It starts from the checkpoint of the exported `model`'s folder, or from `model` itself if there is none.
+    """
     if not steps:
         return None
-    # By name, as families are found: this one baseline learns, and scoring without it needs no torch.
+    # Imported by name, as families are: only this baseline needs torch.
     learning = importlib.import_module("pixelwise.families.guided.finetuning")
     checkpoint = ModelFolder(model).checkpoint
     found: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)

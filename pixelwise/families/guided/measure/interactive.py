@@ -1,4 +1,4 @@
-"""Interactive segmentation: the support is the query, and points say what is meant (thesis §4.4.1, figure 4.5)."""
+"""Score interactive segmentation: the support is the query, annotated by points (thesis §4.4.1, figure 4.5)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ def score_interactive(
     chosen: Sequence[str],
     support: Support,
 ) -> CategoryScores:
-    """Segment the objects of the categories `chosen` (none: all) in their own pictures by `support.points` points.
+    """Score objects of the categories `chosen` (none: all), segmented by `support.points` points per class on them.
 
-    As a session does after so many clicks: the points say what is meant, and their places count too. `floor` segments
-    the same pictures and sees no point.
+    As in a session after as many clicks, the points are guidance, and their places are a hint to the net. `floor`
+    segments the same pictures without points.
     """
     guided: dict[str, list[float]] = defaultdict(list)
     unguided, negatives = [], []

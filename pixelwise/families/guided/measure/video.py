@@ -1,4 +1,4 @@
-"""Video object segmentation: the first frame, or a few, say what to follow, densely or by dots (thesis §4.4.1)."""
+"""Score video object segmentation: masks or points on one frame or a few frames define the objects (thesis §4.4.1)."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from pixelwise.progress import progress
 
 @dataclass(frozen=True)
 class VideoScores:
-    """The region score of each sequence, or of each object as SEQUENCE/NUMBER.
+    """The region score J of each sequence, or of each object as SEQUENCE/NUMBER.
 
-    `frames_per_second` counts decoded frame in, label out.
+    `frames_per_second` measures the time from the decoded frame to its label.
     """
 
     per_sequence: Mapping[str, float]
@@ -32,11 +32,11 @@ class VideoScores:
 
     @property
     def mean_j(self) -> float:
-        """The mean over sequences, or over objects."""
+        """Return the mean J over sequences, or over objects."""
         return float(np.mean(list(self.per_sequence.values())))
 
     def metrics(self) -> dict[str, Any]:
-        """The scores as JSON."""
+        """Return the scores as JSON."""
         return {
             "mean_j": self.mean_j,
             "per_sequence": dict(self.per_sequence),
@@ -58,15 +58,15 @@ def score_sequences(
     shots: int = 1,
     is_apart: bool = False,
 ) -> VideoScores:
-    """Follow the object of every clip from its first frame; `points` of each class, or None for its dense mask.
+    """Track the object of every clip from its first frame, annotated by `points` of each class or (None) a dense mask.
 
-    Of several `shots` the others are spread over the clip: interactive video, where a person adds dots as they watch
-    (figure 4.6). They are scored like all frames. Where objects are kept apart, each is a class, and a score, of its
-    own, as DAVIS 2017 counts; otherwise all are one.
+    With several `shots`, further annotated frames are spread over the clip, as in interactive video where a person adds
+    points while watching (figure 4.6). They are scored like all frames. With `is_apart`, each object is a class with
+    its own score, as in DAVIS 2017; otherwise all objects are one class.
 
-    samples: all frames, those of a clip one after the other; clips: the clip of each. J as the DAVIS tool counts it:
-    the mean over frames without the first and the last, and 1 where neither mask has a pixel. Raises DataError where a
-    clip has fewer than three frames.
+    samples: all frames, clip by clip. clips: the clip of each frame. J is computed as in the DAVIS tool: the mean over
+    frames without the first and the last, and 1 where neither mask has a pixel. Raises DataError if a clip has fewer
+    than three frames or no object in its first frame.
     """
     scores: dict[str, float] = {}
     frames, seconds = 0, 0.0
@@ -92,18 +92,18 @@ def score_sequences(
 
 
 def spread(frames: int, shots: int) -> list[int]:
-    """The places of at most `shots` of so many frames, the first among them, at even steps."""
+    """Return the indices of at most `shots` of `frames` frames at even steps, starting with the first."""
     return sorted({place * frames // shots for place in range(shots)})
 
 
 def truth_of(sample: Sample, is_apart: bool) -> np.ndarray:
-    """The object of a frame as 1, (H, W) uint8 with 255 = void; or its objects by their numbers."""
+    """Return a frame's objects, (H, W) uint8 with 255 = void: all as 1, or each by its number if `is_apart`."""
     found = sample.layers["instance"] if is_apart else sample.label > 0
     return np.where(sample.label == VOID, VOID, found).astype(np.uint8)
 
 
 def count_ways(first: Sample, truth: np.ndarray) -> int:
-    """Background and the objects of the first frame. Raises DataError where that has none."""
+    """Return the number of classes: background and the first frame's objects. Raises DataError without an object."""
     ways = int(truth[truth != VOID].max(initial=0)) + 1
     if ways == 1:
         raise DataError(f"{first.id}: found no object, expected one in a sequence's first frame")
@@ -117,7 +117,7 @@ def start(
     points: int | None,
     rng: np.random.Generator,
 ) -> Tracker:
-    """A tracker guided by frames `told`, each an image (H, W, 3) and its truth (H, W) of so many `ways`."""
+    """Return a tracker guided by the frames `told`, each an image (H, W, 3) and its truth (H, W) of `ways` classes."""
     found = [annotated(model, image, truth, ways, points, rng) for image, truth in told]
     return Tracker(model, merge([shot for each in found for shot in shots_of(model, each, points)]))
 
@@ -125,13 +125,13 @@ def start(
 def annotated(
     model: GuidedModel, image: np.ndarray, truth: np.ndarray, ways: int, points: int | None, rng: np.random.Generator
 ) -> Told:
-    """A frame encoded as the tracker encodes frames, and annotated densely or by `points` of each class."""
+    """Return a frame's features, enlarged as in the tracker, and its annotation: dense, or `points` of each class."""
     said = enlarge(truth) if points is None else enlarge_points(some_of(truth, ways, points, rng))
     return model.encode(enlarge(image)), (said == np.arange(ways)[:, None, None]).astype(np.float32)
 
 
 def some_of(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator) -> np.ndarray:
-    """`truth` (H, W) at `points` pixels of each class, and unknown elsewhere; a class of fewer pixels gives none."""
+    """Return `truth` (H, W) at `points` random pixels of each class, else unknown; smaller classes have no points."""
     said = np.full_like(truth, UNKNOWN)
     for way in range(ways):
         rows, columns = np.nonzero(truth == way)
@@ -141,7 +141,7 @@ def some_of(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator)
 
 
 def enlarge_points(said: np.ndarray) -> np.ndarray:
-    """Points of a mask, each still one pixel where the picture is enlarged."""
+    """Return the points of a mask for the enlarged picture; each point stays one pixel."""
     found = np.full_like(enlarge(said), UNKNOWN)
     for y, x in np.argwhere(said != UNKNOWN):
         found[y * found.shape[0] // said.shape[0], x * found.shape[1] // said.shape[1]] = said[y, x]

@@ -1,1 +1,1 @@
-"""Guided models at work: NumPy and ONNX Runtime, no torch."""
+"""Run guided models with NumPy and ONNX Runtime, without torch."""

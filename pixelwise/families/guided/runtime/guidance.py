@@ -1,4 +1,4 @@
-"""Guidance: a task as arrays, cumulative and free of order, kept as a small file (thesis §4.3.1)."""
+"""Guidance: a task as arrays. It is cumulative, independent of order, and stored in a small file (thesis §4.3.1)."""
 
 import io
 import json
@@ -13,15 +13,16 @@ import numpy as np
 from pixelwise.errors import DataError, ModelError
 from pixelwise.files import write_bytes
 
-# A pixel that nobody said anything about.
+# The value of a pixel without annotation.
 UNKNOWN = 255
 VERSION = 1
-# Share of a picture that is taken for background where nobody said what is; so many of its cells are matched.
+# Without a background annotation, the SUPPOSED share of a picture's cells is taken for background. About SOME of these
+# cells become keys.
 SUPPOSED, SOME = 0.25, 32
 
 
 class Shot(NamedTuple):
-    """What one picture says: mean (K, D), present (K,) bool, and its annotated cells' keys (M, D), values (K, M)."""
+    """Guidance from one picture: mean (K, D), present (K,) bool; annotated cells' keys (M, D) and values (K, M)."""
 
     mean: np.ndarray
     present: np.ndarray
@@ -31,7 +32,7 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Guidance:
-    """What all shots say: the mean over the `counts` (K,) shots of each class, and the cells of all of them."""
+    """Guidance from all shots: each class's mean (K, D) over its `counts` (K,) shots, and the cells of all shots."""
 
     mean: np.ndarray
     counts: np.ndarray
@@ -40,17 +41,17 @@ class Guidance:
 
     @property
     def present(self) -> np.ndarray:
-        """(K,) bool: the classes that any shot has."""
+        """(K,) bool: the classes that at least one shot has."""
         return np.asarray(self.counts > 0)
 
     def widened(self, ways: int) -> "Guidance":
-        """This with classes added up to `ways`, of which it says nothing."""
+        """Return this guidance extended to `ways` classes; the new ones have no annotation."""
         return Guidance(widen(self.mean, ways), widen(self.counts, ways), self.keys, widen(self.values, ways))
 
     def add(self, shot: Shot) -> "Guidance":
-        """This and one shot more: a running mean of each class that the shot has, the others left as they are.
+        """Return this guidance with one more shot: update the running mean of the shot's classes and keep the others.
 
-        The shot may be from before a class was added.
+        The shot may have fewer classes, if it was made before a class was added.
         """
         mean, present, values = (widen(x, len(self.counts)) for x in (shot.mean, shot.present, shot.values))
         counts = self.counts + present
@@ -63,10 +64,10 @@ class Guidance:
         )
 
     def thinned(self, most: int) -> "Guidance":
-        """This with about `most` cells, for speed: of each class as many, those kept weighing what they stand for.
+        """Return this guidance with at most `most` cells, for speed.
 
-        Cells of a class are taken at even steps, which on a dense mask is a coarser grid. A class that needs less than
-        its part leaves the rest to the others.
+        Every class gets an equal part; a class with fewer cells leaves the rest to the others. Cells are taken at even
+        steps, which on a dense mask is a coarser grid. A kept cell's weight includes the cells it replaces.
         """
         if self.values.shape[1] <= most:
             return self
@@ -83,10 +84,10 @@ class Guidance:
         return Guidance(self.mean, self.counts, self.keys[cells], self.values[:, cells] * np.concatenate(weights))
 
     def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
-        """Write to `file`, marked with the model's `fingerprint`: guidance means nothing to another model."""
+        """Write to `file` with the model's `fingerprint`, as guidance is valid for one model only."""
         content = io.BytesIO()
         facts = json.dumps({"version": VERSION, "fingerprint": fingerprint, "names": list(names)})
-        # Half the bytes, and far below what moves a mask.
+        # float16 halves the bytes, and its error is too small to move a mask.
         keys, values = self.keys.astype(np.float16), self.values.astype(np.float16)
         np.savez_compressed(
             content, facts=np.array(facts), mean=self.mean, counts=self.counts, keys=keys, values=values
@@ -95,9 +96,9 @@ class Guidance:
 
     @staticmethod
     def load(file: Path, fingerprint: str) -> tuple["Guidance", tuple[str, ...]]:
-        """The guidance in `file` and the names of its classes.
+        """Return the guidance in `file` and the names of its classes.
 
-        Raises DataError where it is missing or no such file, ModelError where another model made it.
+        Raises DataError if the file is missing or is not a guidance file, ModelError if another model made it.
         """
         try:
             with np.load(file, allow_pickle=False) as stored:
@@ -116,9 +117,9 @@ class Guidance:
 
 
 def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None = None) -> Guidance:
-    """All `shots` on top of `start`: equal in any order, and to adding them as they come.
+    """Return `start` with all `shots` added. The order of shots does not matter.
 
-    `ways` is the number of classes where it has grown since the first of them.
+    Pass `ways`, the number of classes, if classes were added after the first shot.
     """
     if start is None:
         known, length = shots[0].mean.shape
@@ -135,9 +136,9 @@ def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None
 
 
 def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
-    """`guidance` that says nothing of the first class, with what in a picture is least like all others as that class.
+    """Return `guidance`, which has no background, with the picture's cells least like all annotated ones as background.
 
-    So one click on an object gives a mask. embedding: (1, h, w, D) of the picture.
+    One click on an object is thus enough for a mask. embedding: (1, h, w, D) of the picture.
     """
     cells = embedding.reshape(-1, embedding.shape[-1])
     likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells.T).max(axis=0)
@@ -150,7 +151,7 @@ def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
 
 
 def widen(values: np.ndarray, ways: int) -> np.ndarray:
-    """`values` (K, …) with zeros for further classes up to `ways`."""
+    """Pad `values` (K, …) with zeros to `ways` classes."""
     if len(values) == ways:
         return values
     return np.pad(values, ((0, ways - len(values)), *[(0, 0)] * (values.ndim - 1)))

@@ -1,4 +1,4 @@
-"""Label pictures and video with a guided model, as a guidance file says."""
+"""Label pictures and videos with a guided model and a guidance file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from pixelwise.families.guided.runtime.session import GuidedModel, label
 from pixelwise.families.guided.runtime.tracker import Tracker
 from pixelwise.inference.session import Provider
 
-# Background is black; classes after that as easy to tell apart as can be.
+# Background is black. The other colours are easy to tell apart.
 COLOURS = ((0, 0, 0), (220, 60, 50), (50, 110, 220), (60, 170, 80), (240, 180, 40), (150, 80, 190), (60, 190, 200))
 INSTEAD_OF_SERVING = "`pixelwise predict --guidance FILE` labels pictures and videos with it"
 
 
 @dataclass
 class Followed:
-    """The objects of the guidance, followed from frame to frame of each video."""
+    """Video labeller: tracks the objects of the guidance from frame to frame."""
 
     model: GuidedModel
     guidance: Guidance
@@ -28,25 +28,28 @@ class Followed:
         self.reset()
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
         self.tracker = Tracker(self.model, self.guidance)
 
     def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:  # noqa: ARG002 - a stream's
-        """The label (H, W) uint8 of the next frame (H, W, 3); an object is still near where frames are lost."""
+        """Return the label (H, W) uint8 of the next frame (H, W, 3).
+
+        `follows` is ignored: after a few lost frames an object is still near its last place.
+        """
         return self.tracker.step(image)
 
     def annotate(self, overlay: np.ndarray) -> np.ndarray:
-        """The overlay as it is."""
+        """Return the overlay unchanged."""
         return overlay
 
     def summary(self) -> str:
-        """Nothing to say."""
+        """Return an empty string: tracking has nothing to summarise."""
         return ""
 
 
 @dataclass(frozen=True)
 class GuidedPredictor:
-    """A guided model with its guidance: pictures in, labels out."""
+    """A guided model and its guidance: takes pictures, returns labels."""
 
     model: GuidedModel
     guidance: Guidance
@@ -55,37 +58,37 @@ class GuidedPredictor:
 
     @property
     def palette(self) -> tuple[tuple[int, int, int], ...]:
-        """A colour a class."""
+        """One colour per class."""
         return tuple(COLOURS[index % len(COLOURS)] for index in range(len(self.names)))
 
     @property
     def provider(self) -> str:
-        """Where it runs."""
+        """The ONNX Runtime provider in use."""
         return self.model.provider
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Labels (N, H, W) uint8 of images (N, H, W, 3), each on its own."""
+        """Return labels (N, H, W) uint8 of images (N, H, W, 3); each image is labelled independently."""
         return np.stack([self.segment(image) for image in images])
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """The label (H, W) uint8 of one picture (H, W, 3), guided by what is sure of itself too."""
+        """Return the label (H, W) uint8 of one picture (H, W, 3); its surest pixels refine the guidance."""
         features = self.model.encode(image)
         return label(self.model.segment(features, settle(self.model, features, self.guidance)))
 
     def stream(self) -> Followed:
-        """What labels the frames of videos."""
+        """Return a labeller for the frames of videos."""
         return Followed(self.model, self.guidance)
 
 
 def open_model(model: Path, provider: Provider = "auto", guidance: Path | None = None) -> GuidedPredictor:
-    """The exported guided model. Raises ParamsError where no guidance is given, else as `open_guided`."""
+    """Open an exported guided model. Raises ParamsError if `guidance` is None, otherwise as `open_guided`."""
     if guidance is None:
         raise ParamsError(f"predict {model}: found no --guidance, expected the file that `pixelwise guide` wrote")
     return open_guided(model, guidance, provider)
 
 
 def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> GuidedPredictor:
-    """A guided `model` with the `guidance` file, which GuidedSession.save or `pixelwise guide` writes.
+    """Open a guided `model` with a `guidance` file from GuidedSession.save or `pixelwise guide`.
 
     >>> from pathlib import Path
     >>> import numpy as np
@@ -94,7 +97,7 @@ def open_guided(model: Path, guidance: Path, provider: Provider = "auto") -> Gui
     >>> model.predict(np.zeros((1, 80, 120, 3), np.uint8)).shape, model.names
     ((1, 80, 120), ('background', 'object'))
 
-    Raises ModelError or DataError where they cannot be read or differ.
+    Raises ModelError or DataError if a file cannot be read or if another model made the guidance.
     """
     guided = GuidedModel(model, provider)
     found, names = Guidance.load(guidance, guided.fingerprint)

@@ -1,7 +1,7 @@
-"""Guide a picture by what is sure of it: its first mask's surest pixels are one shot more (beyond the thesis).
+"""Refine guidance with the picture itself: its first mask's surest pixels become one more shot (beyond the thesis).
 
-A picture resembles itself more than it does any support. That finds the rest of an object of which the support shows
-another, and of which dots show a few points.
+A picture resembles itself more than any support. The extra shot finds the rest of an object where the support shows a
+different object, or where dots mark only a few of its points.
 """
 
 import numpy as np
@@ -9,19 +9,22 @@ import numpy as np
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot
 from pixelwise.families.guided.runtime.session import Features, GuidedModel
 
-# Least probability of the negative class, the first, that counts as sure, and of any other. A class that the support
-# shows otherwise is found hesitantly at first; to be certain of what is not it matters more.
+# Least probability that counts as sure, of the negative class (the first) and of any other. The other threshold is low
+# because an object unlike the support gets low probabilities at first. Certainty matters more for the negatives.
 SURE_OF_NEGATIVE, SURE = 0.9, 0.5
 
 
 def settle(model: GuidedModel, features: Features, guidance: Guidance) -> Guidance:
-    """`guidance` and one shot more: what it makes of the picture itself, where it is sure. No encoder runs."""
+    """Return `guidance` with the picture's surest pixels as one more shot, if there is one. No encoder runs."""
     found = surest(model, features, guidance)
     return guidance.add(found) if found else guidance
 
 
 def surest(model: GuidedModel, features: Features, guidance: Guidance) -> Shot | None:
-    """A picture's surest pixels as a shot; None where some class has none, as the others alone would drown it."""
+    """Return a picture's surest pixels as a shot; None if a class of `guidance` has none.
+
+    Without that class, the shot's other classes would suppress it.
+    """
     odds = softmax(model.segment(features, guidance))
     least = np.full((len(odds), 1, 1), SURE)
     least[0] = SURE_OF_NEGATIVE
@@ -32,6 +35,6 @@ def surest(model: GuidedModel, features: Features, guidance: Guidance) -> Shot |
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (K, H, W) of the classes."""
+    """Return the class probabilities (K, H, W)."""
     powers = np.exp(logits - logits.max(axis=0))
     return np.asarray(powers / powers.sum(axis=0))

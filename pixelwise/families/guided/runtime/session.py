@@ -1,6 +1,6 @@
-"""A guided model at work: pictures are encoded once, clicks change the guidance, guidance labels any picture.
+"""Guided models and sessions: a picture is encoded once, clicks change the guidance, guidance labels any picture.
 
-NumPy and ONNX Runtime alone (thesis §4.3). Whatever is refused leaves the session as it was.
+Only NumPy and ONNX Runtime are needed (thesis §4.3). A refused change leaves the session unchanged.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,12 +18,12 @@ from pixelwise.inference.session import Provider, open_session
 from pixelwise.model_folder import ModelFolder
 
 GRAPHS = ("encode", "guide", "segment")
-# Cells of the support that a picture is matched with: several times as fast as all of a dense mask, and as good.
+# Cells of the support that a picture is matched with: several times as fast as all cells of a dense mask, and as good.
 MOST_CELLS = 600
 
 
 class Features(NamedTuple):
-    """A picture encoded: embedding (1, h, w, D), seen (1, 2C, h, w), fine (1, C/2, h4, w4), and its (H, W)."""
+    """An encoded picture: embedding (1, h, w, D), seen (1, 2C, h, w), fine (1, C/2, h4, w4), and its size (H, W)."""
 
     embedding: np.ndarray
     seen: np.ndarray
@@ -41,9 +41,9 @@ class Click(NamedTuple):
 
 @dataclass(frozen=True)
 class Support:
-    """A picture of the support: its features, clicks, and a mask (H, W) uint8 of classes, 255 unknown, if there is one.
+    """A picture of the support: its features, clicks, and optional mask (H, W) uint8 of classes, 255 unknown.
 
-    `shot` is what the picture says, None where nothing is annotated.
+    `shot` is the picture's guidance, None without an annotation.
     """
 
     features: Features
@@ -53,7 +53,7 @@ class Support:
 
 
 class GuidedModel:
-    """The three graphs of a guided model, on one provider. `encodes` counts the encoder's calls.
+    """The three graphs of a guided model, on one provider. `encodes` counts the calls of the encoder.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -63,7 +63,7 @@ class GuidedModel:
     """
 
     def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
-        """Raises ModelError where `folder` does not hold what export wrote of the guided family."""
+        """Open the graphs in `folder`. Raises ModelError if it is not an export of the guided family."""
         files = {name: ModelFolder(folder).require_graph(name) for name in GRAPHS}
         self.graphs: dict[str, ort.InferenceSession] = {
             name: open_session(file, provider, threads) for name, file in files.items()
@@ -76,7 +76,10 @@ class GuidedModel:
         self.encodes = 0
 
     def encode(self, image: np.ndarray) -> Features:
-        """The features of a picture (H, W, 3) uint8 RGB: the costly part, once a picture."""
+        """Return the features of a picture (H, W, 3) uint8 RGB. This is the costly part; call it once per picture.
+
+        Raises DataError if `image` has another type or shape.
+        """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise DataError(f"image: found {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
         self.encodes += 1
@@ -84,12 +87,12 @@ class GuidedModel:
         return Features(embedding, seen, fine, image.shape[:2])
 
     def guide(self, features: Features, annotation: np.ndarray) -> Shot:
-        """What a picture annotated by (K, H, W) in 0–1 says of each class."""
+        """Return the shot of a picture and its annotation (K, H, W) in 0–1."""
         return self.pool(features, spread(annotation, STRIDE))
 
     def pool(self, features: Features, cells: np.ndarray) -> Shot:
-        """`guide` by an annotation that is on the grid of features already, `cells` (K, h, w) float32."""
-        # Cells that say nothing would only cost time. To the graph those that do are a picture of one row.
+        """Return the shot of a picture and an annotation on the grid of features, `cells` (K, h, w) float32."""
+        # Cells without annotation only cost time. The graph gets the others as a picture of one row.
         says = cells.any(axis=0)
         keys, said = features.embedding[0][says], cells[:, says]
         mean, present, values = self.graphs["guide"].run(
@@ -98,7 +101,10 @@ class GuidedModel:
         return Shot(mean[0], present[0], keys, values[0])
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
-        """Logits (K, H, W). hint: (K, 2, h, w), the mask before and clicks. Without guidance: foreground–background."""
+        """Return logits (K, H, W). hint: (K, 2, h, w), the previous mask and the nearness of clicks.
+
+        Guidance with an object but no background gets it from `suppose_background`.
+        """
         if guidance.present[1:].any() and not guidance.present[0]:
             guidance = suppose_background(guidance, features.embedding)
         ways, cells = len(guidance.present), features.embedding.shape[1:3]
@@ -121,7 +127,7 @@ class GuidedModel:
 
 @dataclass
 class GuidedSession:
-    """Annotate pictures, and label these and others. `names` are the classes, the first the negative one.
+    """Annotate pictures, and label these and others. `names` are the classes; the first is the negative one.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -137,24 +143,24 @@ class GuidedSession:
     names: tuple[str, ...] = ("background", "object")
     supports: list[Support] = field(default_factory=list)
     loaded: Guidance | None = None
-    # The supports before each change.
+    # The supports before each change, for undo.
     past: list[list[Support]] = field(default_factory=list)
 
     def add_picture(self, image: np.ndarray) -> int:
-        """Encode a picture and return its number. Saying nothing yet, it changes no guidance."""
+        """Encode a picture and return its number. The guidance changes only when the picture is annotated."""
         self.supports.append(Support(self.model.encode(image)))
         return len(self.supports) - 1
 
     def add_class(self, name: str) -> None:
-        """One class more, of which nothing is said yet. Raises DataError where there is one so called."""
+        """Add a class without annotations. Raises DataError if the name is taken."""
         if name in self.names:
             raise DataError(f"class {name}: there is one already, expected a new name")
         self.names = (*self.names, name)
 
     def click(self, picture: int, x: int, y: int, way: int = 1) -> None:
-        """Say that pixel (x, y) is of class `way`.
+        """Annotate pixel (x, y) with class `way`.
 
-        Raises DataError outside the picture, at an unknown class, or where the same pixel has another class.
+        Raises DataError if the pixel is outside the picture or has a click already, or if the class is unknown.
         """
         support = self.support(picture)
         height, width = support.features.size
@@ -169,7 +175,7 @@ class GuidedSession:
         self.change(picture, replace(support, clicks=(*support.clicks, Click(x, y, way))))
 
     def remove_click(self, picture: int, number: int) -> None:
-        """Take back a click. Raises DataError where there is none of this number."""
+        """Remove a click by its number. Raises DataError if the number is unknown."""
         support = self.support(picture)
         if not 0 <= number < len(support.clicks):
             raise DataError(f"click {number}: unknown, expected one of {len(support.clicks)} clicks")
@@ -177,7 +183,10 @@ class GuidedSession:
         self.change(picture, replace(support, clicks=kept))
 
     def annotate(self, picture: int, mask: np.ndarray) -> None:
-        """Say it all at once: (H, W) uint8 of classes, 255 unknown. Raises DataError at another size or class."""
+        """Annotate a picture with a mask (H, W) uint8 of classes, 255 unknown.
+
+        Raises DataError if the size differs from the picture's or a class is unknown.
+        """
         support = self.support(picture)
         if mask.shape != support.features.size:
             (height, width), (rows, columns) = support.features.size, mask.shape[:2]
@@ -188,32 +197,32 @@ class GuidedSession:
         self.change(picture, replace(support, mask=mask))
 
     def undo(self) -> None:
-        """Take back the last change. Raises DataError where there is none."""
+        """Undo the last change. Raises DataError if there is none."""
         if not self.past:
             raise DataError("undo: found no change to take back")
         before = self.past.pop()
-        # Pictures that were added since stay; they say nothing.
+        # Pictures added since then stay; they have no annotations.
         self.supports[: len(before)] = before
 
     def guidance(self) -> Guidance:
-        """What all pictures and a loaded file say together. Raises DataError where nothing is annotated."""
+        """Return the guidance of all pictures and the loaded file. Raises DataError without any annotation."""
         shots = [support.shot for support in self.supports if support.shot]
         if not shots and self.loaded is None:
             raise DataError("guidance: found no annotation, expected a click or a mask")
         return merge(shots, self.loaded, len(self.names))
 
     def segment(self, picture: int) -> np.ndarray:
-        """The label (H, W) uint8 of a picture of the session; its own clicks count by their place too."""
+        """Return the label (H, W) uint8 of a picture of the session. The places of its clicks are a hint to the net."""
         support = self.support(picture)
         points = [[click[:2] for click in support.clicks if click.way == way] for way in range(len(self.names))]
         return self.label(support.features, hint_of(points, support.features.embedding.shape[1:3], STRIDE))
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """The label (H, W) uint8 of any other picture (H, W, 3)."""
+        """Return the label (H, W) uint8 of any other picture (H, W, 3)."""
         return self.label(self.model.encode(image))
 
     def label(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
-        """The label (H, W) uint8 of an encoded picture. A class of which nothing is said, but the first, is nowhere."""
+        """Return the label (H, W) uint8 of an encoded picture, without unannotated classes other than the first."""
         guidance = self.guidance()
         logits = self.model.segment(features, guidance, hint)
         logits[1:][~guidance.present[1:]] = -np.inf
@@ -224,26 +233,29 @@ class GuidedSession:
         self.guidance().save(file, self.model.fingerprint, self.names)
 
     def load(self, file: Path) -> None:
-        """Take the guidance of `file`; clicks of this session add to it. Raises what `Guidance.load` raises."""
+        """Load the guidance in `file`; annotations of this session add to it.
+
+        Raises what `Guidance.load` raises, and DataError if annotations exist and the classes differ.
+        """
         loaded, names = Guidance.load(file, self.model.fingerprint)
         if any(support.shot for support in self.supports) and names != self.names:
             raise DataError(f"{file}: classes {', '.join(names)}, but this session has {', '.join(self.names)}")
         self.loaded, self.names = loaded, names
 
     def support(self, picture: int) -> Support:
-        """A picture of the session. Raises DataError where there is none of this number."""
+        """Return a picture of the session. Raises DataError if the number is unknown."""
         if not 0 <= picture < len(self.supports):
             raise DataError(f"picture {picture}: unknown, expected one of {len(self.supports)}")
         return self.supports[picture]
 
     def change(self, picture: int, support: Support) -> None:
-        """Put `support` in its place, its shot renewed from features that are there; no encoder runs."""
+        """Replace a picture's support and recompute its shot from the stored features; no encoder runs."""
         shot = self.model.pool(support.features, self.cells(support)) if said(support) else None
         self.past.append(list(self.supports))
         self.supports[picture] = replace(support, shot=shot)
 
     def cells(self, support: Support) -> np.ndarray:
-        """Mask and clicks of a picture on the grid of features, (K, h, w); a click wins over the mask."""
+        """Return a picture's mask and clicks on the grid of features, (K, h, w). Clicks override the mask."""
         ways = len(self.names)
         if support.mask is None:
             return spread_points(support.clicks, ways, support.features.size, STRIDE)
@@ -254,13 +266,13 @@ class GuidedSession:
 
 
 def said(support: Support) -> bool:
-    """Whether anything of a picture is annotated."""
+    """Whether a picture has any annotation."""
     return bool(support.clicks) or (support.mask is not None and bool((support.mask != UNKNOWN).any()))
 
 
 def label(logits: np.ndarray) -> np.ndarray:
-    """The best class of each pixel, (H, W) uint8; of equal ones the first."""
-    # Class by class, as argmax over a short first axis is ten times as slow. A later class has the higher number.
+    """Return the class with the highest logit at each pixel, (H, W) uint8; in a tie, the first class."""
+    # Class by class: argmax over a short first axis is ten times as slow. `maximum` works as later numbers are higher.
     best, found = logits[0], np.zeros(logits.shape[1:], np.uint8)
     for way in range(1, len(logits)):
         found = np.maximum(found, (logits[way] > best) * np.uint8(way))

@@ -1,4 +1,4 @@
-"""Follow objects through the frames of a clip, guided by its first frame or a few (thesis §4.4.1)."""
+"""Track objects through the frames of a clip, guided by its first frame or a few frames (thesis §4.4.1)."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -7,32 +7,32 @@ from PIL import Image, ImageFilter
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.session import GuidedModel, label
 
-# Pixels of the longer side of a frame below which it is enlarged: thin parts then outlive the strides of the net.
+# A frame whose longer side has fewer pixels is enlarged, so that thin parts survive the strides of the net.
 LEAST_SIDE = 900
-# Cells of the support that a frame is matched with: fewer than a picture has, for speed, and as good.
+# Cells of the support that a frame is matched with: fewer than for a picture, for speed; masks are as good.
 FRAME_CELLS = 400
-# By how much less than the background an object may score in a frame: a net that learnt from crops around objects takes
-# too little of what it sees whole.
+# Added to the logits of objects: the net learnt from crops around objects and segments too little of a whole frame.
 MARGIN = 0.75
-# How much of the mask before is told to the net. Told all of it, the net carries its errors on.
+# The previous frame's mask is scaled by this before it is fed to the net. At full weight, the net repeats its errors.
 TOLD = 0.3
-# What lies NEAR cells and FADE more from an object's mask before scores so much less: it seldom is the same object.
+# Pixels far from an object's previous mask seldom belong to it. Its logits lose PENALTY beyond NEAR + FADE cells and
+# nothing within NEAR - FADE.
 NEAR, FADE, PENALTY = 8, 4, 3.0
-# Share of a cell from which on it belongs to the mask before. Below so many cells that says nothing of where the object
-# is: it may have been hidden.
+# A cell belongs to the previous mask above LEAST_SHARE. A previous mask of fewer than LEAST_CELLS cells does not locate
+# the object, which may have been hidden.
 LEAST_SHARE, LEAST_CELLS = 0.3, 3
 
 
 class Tracker:
-    """Label the frames of a clip one after the other, by what the support says and by the mask of the frame before."""
+    """Label the frames of a clip one after the other, by the guidance and the previous frame's mask."""
 
     def __init__(self, model: GuidedModel, guidance: Guidance) -> None:
         self.model, self.guidance = model, guidance.thinned(FRAME_CELLS)
-        # Of every class, which share of each cell it had in the frame before, (K, h, w).
+        # Each class's share of each cell in the previous frame, (K, h, w).
         self.before: np.ndarray | None = None
 
     def step(self, image: np.ndarray) -> np.ndarray:
-        """The label (H, W) uint8 of the next frame (H, W, 3), of the same size as those before."""
+        """Return the label (H, W) uint8 of the next frame (H, W, 3). All frames have one size."""
         features = self.model.encode(enlarge(image))
         hint = None if self.before is None else np.stack([TOLD * self.before, np.zeros_like(self.before)], axis=1)
         logits = self.model.segment(features, self.guidance, hint)
@@ -45,15 +45,15 @@ class Tracker:
 
 
 def shares_of(mask: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
-    """The share of each of `cells` (h, w) that a mask (H, W) bool covers, float32."""
+    """Return the share of each cell that a mask (H, W) bool covers, float32; `cells` is the grid's size (h, w)."""
     picture = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(picture.resize(cells[::-1], Image.Resampling.BOX), np.float32) / 255
 
 
 def remoteness(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """How far each pixel of `size` (H, W) lies from the cells (h, w) that an object had: 0 near them, 1 remote.
+    """Return the remoteness (H, W) of each pixel from the cells (h, w) that an object covered: 0 near them, 1 far away.
 
-    0 everywhere where it had too few.
+    The result is 0 everywhere if the object covered fewer than LEAST_CELLS cells.
     """
     if shares.sum() < LEAST_CELLS:
         return np.zeros(size, np.float32)
@@ -62,7 +62,7 @@ def remoteness(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def widened(mask: np.ndarray, reach: int) -> np.ndarray:
-    """`mask` (h, w) bool and all cells up to `reach` rows and columns from it."""
+    """Dilate `mask` (h, w) bool by `reach` rows and columns."""
     for axis in (0, 1):
         mask = sliding_window_view(
             np.pad(mask, [(reach, reach) if axis == side else (0, 0) for side in (0, 1)]), 2 * reach + 1, axis
@@ -71,7 +71,7 @@ def widened(mask: np.ndarray, reach: int) -> np.ndarray:
 
 
 def enlarge(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
-    """A picture or label whose longer side is at least LEAST_SIDE, or of `size` (H, W)."""
+    """Resize a picture or label to `size` (H, W), or enlarge it until its longer side has LEAST_SIDE pixels."""
     height, width = values.shape[:2]
     scale = max(1.0, LEAST_SIDE / max(height, width))
     rows, columns = size or (round(height * scale), round(width * scale))
