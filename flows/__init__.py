@@ -1,1 +1,1 @@
-"""When and where the pipeline runs: Prefect flows that walk the DAG of dvc.yaml. No learning code."""
+"""Prefect flows that schedule the pipeline and run the DAG of dvc.yaml. No learning code."""

@@ -1,4 +1,4 @@
-"""The drop folder: take in what arrived, judge it, and start a retraining where it may be learned from."""
+"""The drop folder: ingest new data, validate it, and start a retraining where it passes."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from pixelwise.params import PARAMS_FILE, read_section
 PREPARED = Path("data/prepared")
 ACCEPTED = Path("data/accepted.json")
 VERDICT, STATISTICS = Path("reports/validate/verdict.json"), Path("reports/validate/statistics.json")
-# Tables of pixelwise/validation/tables.py on which a failed check is drift.
+# Tables of pixelwise/validation/tables.py whose failed checks mean drift that may be accepted without a person.
 MOVED = ("image_drift", "class_drift")
 
 
@@ -34,11 +34,12 @@ async def ingest(
     settle_seconds: NonNegativeFloat = 60.0,
     tries: Tries = ONCE,
 ) -> State[None]:
-    """Bring the prepared data up to date with the drop folder, `ingest.root` of params.yaml, and judge it.
+    """Bring the prepared data up to date with the drop folder, `ingest.root` of params.yaml, and validate it.
 
-    retrain: deployment that is started once for every state of the data that passes. on_drift: `retrain` accepts data
-    whose only fault is that it moved; `stop` leaves that to a person. settle_seconds: a file that changed so recently
-    may not be whole, so that everything waits for the next time. tries: of reading; a verdict is not tried again.
+    retrain: deployment to start, once for every state of the data that passes. on_drift: `retrain` accepts data whose
+    only failed checks are drift of images or class shares; `stop` leaves the decision to a person. settle_seconds: the
+    run is skipped while a file changed more recently than this, since it may be incomplete. tries: limits of each stage
+    of the ingest; validation is tried once.
     """
     project = Path.cwd()
     try:
@@ -58,22 +59,22 @@ async def ingest(
 
 
 def read_drop_folder(project: Path) -> Path | None:
-    """The folder or archive that ingest reads; None of a data set that is generated."""
+    """The folder or archive that ingest reads; None where the data set is generated."""
     root = read_section(project / PARAMS_FILE, "ingest").get("root")
     return project / root if root else None
 
 
 def find_arriving(root: Path, seconds: float) -> Path | None:
-    """A file under `root` that was written or moved there less than `seconds` ago, or is gone as we look.
+    """Return a file or folder at or under `root` that changed less than `seconds` ago or vanished; None if all settled.
 
-    By the time of the inode's change, since copying and moving may keep the time of the content's.
+    Compares the inode's change time, since copying and moving may preserve the modification time.
     """
     oldest = time.time() - seconds
     return next((path for path in (root, *root.rglob("*")) if not is_settled(path, oldest)), None)
 
 
 def is_settled(path: Path, time: float) -> bool:
-    """Whether a file or folder is there and unchanged since `time`, in seconds of the epoch."""
+    """Whether a file or folder exists and is unchanged since `time`, in seconds of the epoch."""
     try:
         return path.stat().st_ctime <= time
     except FileNotFoundError:
@@ -81,7 +82,7 @@ def is_settled(path: Path, time: float) -> bool:
 
 
 async def judge(on_drift: str, project: Path) -> State[None]:
-    """Validate the prepared data; where it only drifted and may, accept it as it is now and validate again."""
+    """Validate the prepared data; where it only drifted and `on_drift` allows it, accept it and validate again."""
     state = await pipeline(targets=["validate"], return_state=True)
     if state.is_failed() and on_drift == "retrain" and is_only_drifted(project):
         print(f"drift: {state.message}", flush=True)
@@ -91,9 +92,9 @@ async def judge(on_drift: str, project: Path) -> State[None]:
 
 
 def is_only_drifted(project: Path) -> bool:
-    """Whether the verdict is on the data that is there, and finds no other fault than that pictures or shares moved.
+    """Whether the verdict is about the current data and its only errors are drift of images or class shares.
 
-    Classes that are others than before are for a person to accept.
+    Changed classes do not count as drift: a person must accept them.
     """
     file = project / VERDICT
     verdict: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"data": None}
@@ -104,14 +105,14 @@ def is_only_drifted(project: Path) -> bool:
 
 
 def read_data_hash(project: Path) -> str:
-    """The hash of the prepared data's manifest."""
+    """Hash of the prepared data's manifest."""
     return str(read_description(project / PREPARED)["manifest_sha256"])
 
 
 async def start(deployment: str, project: Path) -> State[None]:
-    """Start `deployment` for the data that is there, and for the same data only once.
+    """Start `deployment` for the current data, once per state of the data.
 
-    Prefect keeps the key: a run that was killed just before this is made up for by the next one.
+    Prefect stores the idempotency key. Where a run is killed before it starts the deployment, the next run starts it.
     """
     data = read_data_hash(project)
     try:

@@ -1,4 +1,4 @@
-"""Run a command line from a flow: its output streams through, and it dies with the flow."""
+"""Run a command from a flow: its output is passed on as it comes, and it ends when the flow ends."""
 
 import asyncio
 import codecs
@@ -29,10 +29,10 @@ class Outcome:
 async def run_command(
     command: Sequence[str], project: Path, environment: Mapping[str, str], on_output: Listen, on_errors: Listen
 ) -> Outcome:
-    """Run `command` in `project`; hand every piece of its output on as it comes.
+    """Run `command` in `project`; pass its output on as it comes.
 
     `on_output` gets whole lines. `on_errors` gets raw pieces, so that a progress bar redraws itself in place.
-    Cancelled, it stops the command and all that it started before it lets go.
+    On cancellation it stops the command and the command's processes before it returns.
     """
     guarded = [sys.executable, "-I", "-S", str(GUARD), *command]
     process = await asyncio.create_subprocess_exec(
@@ -49,22 +49,22 @@ async def run_command(
         return Outcome(await process.wait(), output, errors)
     finally:
         process.stdin.close()
-        # Prefect's time limit cancels again at every await: without the shield, a retry would begin beside the old try.
+        # Prefect's time limit cancels at every await; without the shield, a retry would start before the old try ended.
         with CancelScope(shield=True):
             await process.wait()
 
 
 def make_environment() -> dict[str, str]:
-    """Our environment, with this Python's commands first on the path, unbuffered output and the terminal's size."""
+    """This process's environment with this Python's commands first on PATH, unbuffered output and the terminal size."""
     size = shutil.get_terminal_size()
     commands = Path(sys.executable).parent
     return {
-        # Trainings side by side take twenty times as long where waiting threads of OpenMP spin on each other's cores.
+        # Concurrent trainings take twenty times as long where waiting OpenMP threads spin on each other's cores.
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         "PATH": f"{commands}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
-        # Behind a pipe a progress bar cannot ask the terminal how wide it is.
+        # A process whose output is a pipe cannot query the terminal's width for its progress bar.
         "COLUMNS": str(size.columns),
         "LINES": str(size.lines),
     }
@@ -73,7 +73,7 @@ def make_environment() -> dict[str, str]:
 async def read_lines(
     stream: asyncio.StreamReader, on_line: Listen | None = None, on_piece: Listen | None = None
 ) -> list[str]:
-    """All lines of `stream`, each told as it comes; of a progress bar's line, only what stands there at its end."""
+    """Read all lines of `stream`, passing each on as it comes; of a redrawn progress bar, keep only the final text."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     lines: list[str] = []
     rest = ""

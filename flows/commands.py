@@ -1,4 +1,4 @@
-"""Deployments of commands: batch prediction, and the weekly verification of what is kept."""
+"""Flows that run single commands: batch prediction, and the weekly verification of stored data and models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,8 +24,8 @@ async def predict(
 ) -> State[None]:
     """Write the label maps and overlays of pictures, videos and folders of them, with a model's folder or reference.
 
-    dask: address of a Dask scheduler, whose workers then take the inputs, each a command of its own that writes to a
-    folder of its own under `output`. They need the same checkout, inputs and output under the same paths.
+    dask: address of a Dask scheduler, whose workers then process the inputs: one command per input, each writing to its
+    own folder under `output`. The workers need the same checkout, inputs and output under the same paths.
     """
     parts = {place.name: [place] for place in inputs} if dask else {"": inputs}
     if sum(map(len, parts.values())) < len(inputs):
@@ -39,15 +39,15 @@ async def predict(
 
 @flow(name="verify", persist_result=False)
 async def verify(data: Path = Path("data/prepared"), tries: Tries = ONCE) -> State[None]:
-    """Compare the prepared data, DVC's cache and the registered models with the hashes they were kept under."""
-    # With the pipeline's lock: a stage that ran meanwhile would take files away.
+    """Compare the prepared data, DVC's cache and the registered models with the hashes recorded for them."""
+    # Holds the pipeline's lock: a stage that ran at the same time would remove files.
     return await run_alone({"verify": ["verify", "--data", str(data)]}, PIPELINE_LOCK, tries)
 
 
 async def run_alone(
     commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None
 ) -> State[None]:
-    """Run commands of pixelwise, by name, as tasks, unless another run holds `lock`."""
+    """Run the pixelwise commands, by name, as tasks; skip them where another run holds `lock`."""
     with hold_lock(Path.cwd() / lock, waits=False) as is_ours:
         if not is_ours:
             return complete("Skipped", f"skipped: busy, another run holds {lock}")

@@ -1,4 +1,4 @@
-"""The DAG as dvc.yaml has it: which stages there are, and what each needs. There is no other list of stages."""
+"""Read the DAG from dvc.yaml: its stages and what each needs. No other list of stages exists."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from pixelwise.errors import PixelwiseError
 
 
 class DagError(PixelwiseError):
-    """dvc.yaml cannot be read, or has no stage of the name asked for."""
+    """dvc.yaml cannot be read, or has no stage of the requested name."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """One stage of dvc.yaml.
 
-    needs: names of the stages whose outputs it reads. is_alone: nothing may run beside it, since it measures time;
-    written `meta: {alone: true}` in dvc.yaml. is_always_changed: DVC runs it every time, to see what others depend on.
+    needs: names of the stages whose outputs it reads. is_alone: no other stage may run beside it, since it measures
+    time; `meta: {alone: true}` in dvc.yaml. is_always_changed: DVC runs it every time, since other stages depend on
+    its up-to-date output.
     """
 
     name: str
@@ -27,9 +28,9 @@ class Stage:
 
 
 def read_dag(project: Path) -> list[Stage]:
-    """The stages of `project`, each after all it needs.
+    """Read the stages of `project`, sorted so that each follows the stages it needs.
 
-    Raises DagError with DVC's own words where dvc.yaml is missing or wrong.
+    Raises DagError with DVC's own message where dvc.yaml is missing or wrong.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -44,7 +45,7 @@ def read_dag(project: Path) -> list[Stage]:
                     is_alone=bool((stage.meta or {}).get("alone", False)),
                     is_always_changed=stage.always_changed,
                 )
-                # A data set imported with `dvc import` is a node too; it has no command, so nothing to run.
+                # A data set imported with `dvc import` is a node too, but it has no command to run.
                 for stage in graph.nodes
                 if stage.cmd
             ]
@@ -56,10 +57,11 @@ def read_dag(project: Path) -> list[Stage]:
 
 
 def find_changed(project: Path, stages: Iterable[Stage]) -> set[str]:
-    """Names of the `stages` that DVC would run or restore as things stand.
+    """Names of the `stages` that DVC would run or restore now.
 
-    Asked of all in one process, since a command of DVC for each would take most of a night without changes. Where
-    another command holds DVC's lock it is every stage: each then waits for its turn, and can be stopped as it does.
+    One process checks all stages: one DVC command per stage would take most of the time of a nightly run without
+    changes. Where another command holds DVC's lock, returns every name: each stage then waits for the lock in a process
+    that can be stopped.
     """
     from dvc.lock import LockError
     from dvc.repo import Repo
@@ -74,16 +76,16 @@ def find_changed(project: Path, stages: Iterable[Stage]) -> set[str]:
 
 
 def sort_stages(stages: Iterable[Stage]) -> list[Stage]:
-    """The `stages`, each after all it needs; what dvc.yaml leaves open is settled by name, so that runs look alike."""
+    """Sort the `stages` so that each follows the stages it needs; ties go by name, so that every run has one order."""
     by_name = {stage.name: stage for stage in stages}
     sorter = TopologicalSorter({name: by_name[name].needs for name in sorted(by_name)})
     return [by_name[name] for name in sorter.static_order()]
 
 
 def select(stages: Sequence[Stage], targets: Iterable[str]) -> list[Stage]:
-    """The stages that `targets` name, with all they need, in the order of `stages`.
+    """Return the stages that `targets` name and all they need, in the order of `stages`.
 
-    Raises DagError naming the stages there are, where a target is none of them.
+    Raises DagError, which lists the known stages, where a target is none of them.
     """
     by_name = {stage.name: stage for stage in stages}
     wanted: set[str] = set()
@@ -99,9 +101,9 @@ def select(stages: Sequence[Stage], targets: Iterable[str]) -> list[Stage]:
 
 
 def find_stages(stages: Sequence[Stage], family: str) -> list[str]:
-    """Names of the stages that belong to a `family`, which `foreach` in dvc.yaml calls STEP@FAMILY.
+    """Names of the stages of a `family`, which `foreach` in dvc.yaml calls STEP@FAMILY.
 
-    Raises DagError where there is none.
+    Raises DagError where there are none.
     """
     found = [stage.name for stage in stages if stage.name.partition("@")[2] == family]
     if not found:

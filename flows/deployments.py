@@ -1,4 +1,7 @@
-"""Every deployment of prefect.yaml from one process, without work pool and worker: `python -m flows.deployments`."""
+"""Serve every deployment of prefect.yaml from one process, without work pool or worker.
+
+Run as `python -m flows.deployments`.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,16 +16,16 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 DEPLOYMENTS = Path("prefect.yaml")
-# What prefect.yaml says of a deployment and Prefect takes for a served one under the same name.
+# Keys of a deployment in prefect.yaml that `Flow.to_deployment` takes under the same name.
 ALIKE = ("name", "description", "tags", "parameters")
 
 
 def main() -> None:
-    """Serve until stopped, then pause the schedules. Works in the current directory, the root of a checkout."""
+    """Serve until stopped, then pause the schedules. The current directory must be the root of a checkout."""
     with plain_errors():
         prepare_dvc(Path.cwd())
         quiet_prefect()
-        # Prefect reads its settings as it is imported, so only now.
+        # Imported here, since Prefect reads its settings on import.
         from prefect import serve
         from prefect.settings import PREFECT_API_URL
 
@@ -33,7 +36,7 @@ def main() -> None:
 
 
 def serve_one(deployment: Mapping[str, Any]) -> "RunnerDeployment":
-    """One entry of prefect.yaml as a deployment that this process runs."""
+    """Turn one entry of prefect.yaml into a deployment that this process runs."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.flows import load_flow_from_entrypoint
     from prefect.schedules import Schedule

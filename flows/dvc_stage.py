@@ -1,4 +1,4 @@
-"""One stage of dvc.yaml by `dvc repro --single-item`, and what DVC says it did with it."""
+"""Run one stage of dvc.yaml with `dvc repro --single-item` and read the outcome from DVC's output."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 StageState = Literal[
     "ran", "unchanged", "restored", "failed", "not run", "registered", "promoted", "refused", "postponed"
 ]
-# The name of a failed state after which a run is none the less complete.
+# Name of a failed task state that does not fail the run.
 POSTPONED = "Postponed"
-# What DVC 3.67 prints first about a stage. A test holds these against the installed DVC.
+# The first line that DVC 3.67 prints about a stage. A test compares these with the installed DVC.
 ANNOUNCED: dict[str, StageState] = {
     "Running stage '{name}':": "ran",
     "Stage '{name}' is cached - skipping run, checking out outputs": "restored",
@@ -28,7 +28,7 @@ AFTER_THE_COMMAND = (*NEW_LOCK, "Use `dvc push` ")
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of a stage, or of an action on the registry. error: one line, where it failed or was postponed."""
+    """Outcome of a stage or of an action on the registry. error: one line, where it failed or was postponed."""
 
     name: str
     state: StageState
@@ -36,7 +36,7 @@ class StageResult:
     error: str = ""
 
     def __str__(self) -> str:
-        """As it stands behind the stage's name in the progress lines."""
+        """Return the text that follows the stage's name in the progress lines."""
         took = f" ({self.seconds:.0f} s)" if self.state == "ran" else ""
         return f"{self.state}{took}" + (f": {self.error}" if self.error else "")
 
@@ -44,11 +44,11 @@ class StageResult:
 async def reproduce(
     name: str, project: Path, environment: Mapping[str, str], on_start: Callable[[], None], on_line: Listen
 ) -> StageResult:
-    """Bring the stage `name` up to date, whose needs must be so already.
+    """Bring the stage `name` up to date; the stages it needs must be up to date already.
 
-    `on_start` is called when the stage's command begins, `on_line` with every line it prints.
+    Calls `on_start` when the stage's command begins, and `on_line` with every line the command prints.
     """
-    # Branches run side by side, and DVC locks the repository for moments: wait instead of failing after 3 s.
+    # Branches run concurrently and DVC locks the repository briefly: wait for the lock instead of failing after 3 s.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
     own_output = OwnOutput(name, on_start, on_line)
     outcome = await run_command(command, project, environment, own_output.listen, write_error)
@@ -58,7 +58,7 @@ async def reproduce(
 
 
 class OwnOutput:
-    """Lets through what the stage's command prints and leaves out DVC's words around it."""
+    """Passes on the lines of the stage's command and drops the lines of DVC around them."""
 
     def __init__(self, name: str, on_start: Callable[[], None], on_line: Listen) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class OwnOutput:
         self.is_running = False
 
     def listen(self, line: str) -> None:
-        """Take one line of DVC's standard output."""
+        """Process one line of DVC's standard output."""
         if read_state(line, self.name) == "ran":
             self.is_running = True
             self.on_start()
@@ -78,14 +78,14 @@ class OwnOutput:
 
 
 def read_state(line: str, name: str) -> StageState | None:
-    """The state that this line of DVC's output announces, if it does."""
+    """The state that this line of DVC's output announces, or None."""
     return next((state for words, state in ANNOUNCED.items() if line == words.format(name=name)), None)
 
 
 def find_state(name: str, output: Sequence[str]) -> StageState:
     """The state of a stage from the output of its successful `dvc repro --single-item`.
 
-    One that ran and left dvc.lock as it was counts as unchanged: its inputs and results are what they were.
+    A stage that ran and did not change dvc.lock counts as unchanged: its inputs and outputs are the same as before.
     """
     found = next((state for line in output if (state := read_state(line, name))), None)
     has_new_lock = any(line.startswith(NEW_LOCK) for line in output)
@@ -93,7 +93,7 @@ def find_state(name: str, output: Sequence[str]) -> StageState:
 
 
 def find_error(outcome: Outcome) -> str:
-    """One line: the step's own `error: …` where it gave one, else what DVC said last."""
+    """Return one line: the step's last `error: …`, else DVC's last `ERROR: …`, else the last line of the errors."""
     lines = [line.strip() for line in outcome.errors if line.strip()]
     for prefix in ("error: ", "ERROR: "):
         for line in reversed(lines):
@@ -103,7 +103,7 @@ def find_error(outcome: Outcome) -> str:
 
 
 def to_result(name: str, state: "State", seconds: float) -> StageResult:
-    """What a task's Prefect `state` says by its name; a crash inside Prefect counts as a failure."""
+    """Read the result from the name of a task's Prefect `state`; a crash inside Prefect counts as a failure."""
     if not state.is_completed():
         outcome: StageState = "postponed" if state.name == POSTPONED else "failed"
         return StageResult(name, outcome, seconds, error=state.message or str(state.name))
@@ -111,6 +111,6 @@ def to_result(name: str, state: "State", seconds: float) -> StageResult:
 
 
 def write_error(piece: str) -> None:
-    """Show a piece of standard error where it came, progress bars included."""
+    """Write a piece of a command's standard error to ours at once, so that progress bars work."""
     sys.stderr.write(piece)
     sys.stderr.flush()

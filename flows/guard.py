@@ -1,8 +1,9 @@
-"""Run a command that cannot outlive whoever started it: `python -I -S guard.py COMMAND…`.
+"""Run a command that cannot outlive its parent process: `python -I -S guard.py COMMAND…`.
 
-Standard input is a pipe that the parent holds open and never writes to. When the parent closes it, or dies by whatever
-signal, the pipe ends, and the whole process group is stopped: DVC, its shell and the training on the GPU.
-Started in a session of its own; imports nothing of the project, to cost a few milliseconds.
+Standard input is a pipe that the parent holds open and never writes to. When the parent closes it, or dies by any
+signal, the pipe ends, and the guard stops the whole process group: DVC, its shell and the training on the GPU.
+The parent starts the guard in a new session. The guard imports nothing of the project, so that it starts in
+milliseconds.
 """
 
 import os
@@ -16,8 +17,8 @@ GRACE_SECONDS = 5.0
 
 
 def stop_when_abandoned() -> None:
-    """Wait for the pipe to end, then stop the group: politely, and after GRACE_SECONDS for good (this process too)."""
-    # Not sys.stdin: its lock would be held at the end of a command that ends by itself.
+    """Wait for the pipe to end, then send the group SIGTERM and, after GRACE_SECONDS, SIGKILL (this process too)."""
+    # Not sys.stdin: this thread would still hold its lock when the command ends by itself and the interpreter exits.
     os.read(0, 1)
     os.killpg(0, signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
@@ -25,11 +26,11 @@ def stop_when_abandoned() -> None:
 
 
 def ignore(_signal: int, _frame: object) -> None:
-    """Outlive the group's SIGTERM. A handler, not SIG_IGN, which the command would inherit."""
+    """Ignore the group's SIGTERM. This is a handler, since the command would inherit SIG_IGN."""
 
 
 def main() -> None:
-    """Start the command, watch the pipe, and end as the command ends."""
+    """Start the command, watch the pipe, and exit with the command's status (128 + N after signal N)."""
     signal.signal(signal.SIGTERM, ignore)
     command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     threading.Thread(target=stop_when_abandoned, daemon=True).start()

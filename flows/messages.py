@@ -1,4 +1,4 @@
-"""What a run says: on the terminal, in its log and by the name of its state."""
+"""Messages of a run: on the terminal, in its log and in its state."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from prefect.states import Completed
 
 
 def complete(name: str, message: str) -> State[None]:
-    """A completed state whose message is also on the terminal."""
+    """Print `message` and return a completed state that holds it."""
     print(message, flush=True)
     return Completed(name=name, message=message)
 
 
 def tell_and_log() -> Callable[[str], None]:
-    """Sends a line of output to the terminal and to the log of the current run."""
+    """Return a function that sends a line of output to the terminal and to the log of the current run."""
     logger = get_run_logger()
 
     def tell(line: str) -> None:

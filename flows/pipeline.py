@@ -1,4 +1,4 @@
-"""The flow: every stage of dvc.yaml as one task, then the registry. Asynchronous: synchronous flows wait a second."""
+"""The pipeline flow: one task per stage of dvc.yaml, then the registry. Asynchronous: synchronous flows cost 1 s."""
 
 import asyncio
 import time
@@ -35,9 +35,9 @@ async def pipeline(
 ) -> State[None]:
     """Bring every stage up to date, then register and promote each family's model.
 
-    families: only these, with what they need; default all. targets: only these stages, with what they need, and no
-    registration. promote: False leaves the registry alone. tries: of each stage and action. Works in the current
-    directory, as DVC does.
+    families: only these and the stages they need; default all. targets: only these stages and the stages they need,
+    without registration. promote: False does not use the registry. tries: limits of each stage and action. Works in the
+    current directory, as DVC does.
     """
     project = Path.cwd()
     with hold_lock(project / PIPELINE_LOCK, waits=False) as is_ours:
@@ -59,7 +59,7 @@ async def pipeline(
 
 
 def choose(stages: Sequence[Stage], families: list[str] | None, targets: list[str] | None) -> list[Stage]:
-    """The stages to walk: all of them, or those named and those of the families named, with all they need."""
+    """Return the stages to run: all, or the `targets` and the stages of the `families`, with all they need."""
     named = list(targets or [])
     for family in families or []:
         named += find_stages(stages, family)
@@ -67,10 +67,7 @@ def choose(stages: Sequence[Stage], families: list[str] | None, targets: list[st
 
 
 async def walk(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
-    """Run the `stages`, branches side by side; a stage starts when all it needs is there.
-
-    Raises DagError where DVC cannot say which of them have changed.
-    """
+    """Run the `stages`, independent branches concurrently; a stage starts after the stages it needs."""
     slots = Slots(count_slots())
     running: dict[str, RunningStage] = {}
 
@@ -84,7 +81,7 @@ async def walk(stages: Sequence[Stage], project: Path, tries: Tries) -> list[Sta
 
     first = [stage for stage in stages if stage.is_always_changed and not stage.needs]
     await run(first, {stage.name for stage in first})
-    # Only now, since DVC compares what these write.
+    # After the first stages, since DVC compares their outputs with the recorded ones.
     changed = await asyncio.to_thread(find_changed, project, stages)
     await run([stage for stage in stages if stage not in first], changed)
     return [running[stage.name].result()[0] for stage in stages]
@@ -99,9 +96,9 @@ async def run_after(
     slots: Slots,
     tries: Tries,
 ) -> tuple[StageResult, State]:
-    """Wait for the `upstream` stages, then run the stage as a task, in a slot; not where one of them failed.
+    """Wait for the `upstream` stages, then run the stage as a task in a slot; where one of them failed, do not run it.
 
-    Where it is unchanged, and all that it needs was, the task only says so.
+    Where the stage and all it needs are unchanged, the task takes no slot and only reports `unchanged`.
     """
     needed = [await each for each in upstream]
     before = {result.state for result, _ in needed}
@@ -122,14 +119,14 @@ async def run_after(
 
 @asynccontextmanager
 async def hold_slot(slots: Slots, is_alone: bool) -> AsyncIterator[None]:
-    """Hold what a stage needs of this machine."""
+    """Hold a slot and the GPUs for one stage."""
     async with slots.take(is_alone), hold_gpus():
         yield
 
 
 @task(name="stage", cache_policy=NO_CACHE, persist_result=False)
 async def run_stage(name: str, label: str, project: str, has_work: bool) -> State[None]:
-    """One stage through DVC; its state is named after what DVC did, and its output is in the run's log."""
+    """Run one stage with DVC. The state's name is the outcome, and the run's log has the stage's output."""
     if not has_work:
         return Completed(name="Unchanged", message=f"{name}: unchanged")
     result = await reproduce(
@@ -141,10 +138,10 @@ async def run_stage(name: str, label: str, project: str, has_work: bool) -> Stat
 
 
 def describe_run() -> dict[str, str]:
-    """Tells what a stage starts which flow run it belongs to, under Prefect's own name for it."""
+    """Environment variable, under Prefect's own name, that tells a stage's processes the id of the flow run."""
     return {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}
 
 
 def find_first_error(results: Sequence[StageResult]) -> str | None:
-    """`STAGE: its error`, of the first that failed."""
+    """Return `STAGE: error` of the first failed result, or None."""
     return next((f"{result.name}: {result.error}" for result in results if result.state == "failed"), None)

@@ -1,6 +1,6 @@
-"""Commands of pixelwise as Prefect tasks, here or on the workers of a Dask cluster.
+"""Run pixelwise commands as Prefect tasks, locally or on the workers of a Dask cluster.
 
-Apart from the flows: Prefect loads a flow's file under a name of its own, under which no Dask worker would find a task.
+The tasks are not in the flows' files: Prefect loads those under another module name, which Dask workers cannot import.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from flows.tries import Tries
 
 
 async def run_commands(commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
-    """Run commands one after the other, here; the state of each."""
+    """Run the commands locally, one after the other; return the state of each by name."""
     states = {}
     for name, command in commands.items():
         step = run_pixelwise.with_options(task_run_name=name, **tries.options())
@@ -30,7 +30,7 @@ async def run_commands(commands: Mapping[str, list[str]], tries: Tries) -> dict[
 
 
 async def run_on_dask(address: str, commands: Mapping[str, list[str]], tries: Tries) -> dict[str, State]:
-    """Run commands on the workers of the Dask scheduler at `address`; the state of each."""
+    """Run the commands on the workers of the Dask scheduler at `address`; return the state of each by name."""
     from prefect_dask import DaskTaskRunner
 
     project = str(Path.cwd())
@@ -42,7 +42,7 @@ async def run_on_dask(address: str, commands: Mapping[str, list[str]], tries: Tr
             for name, command in commands.items()
         }
         for future in futures.values():
-            # In a thread, since it blocks and Prefect must go on sending heartbeats and logs.
+            # In a thread, since `wait` blocks and Prefect must keep sending heartbeats and logs.
             await asyncio.to_thread(future.wait)
         return {name: future.state for name, future in futures.items()}
 
@@ -51,7 +51,7 @@ async def run_on_dask(address: str, commands: Mapping[str, list[str]], tries: Tr
 
 @task(name="step", cache_policy=NO_CACHE, persist_result=False)
 async def run_pixelwise(command: list[str], project: str) -> State[None]:
-    """One command of pixelwise; its output is in the run's log, and the first line of it is the state's message."""
+    """Run one pixelwise command. Its output goes to the run's log; its first line is the state's message."""
     async with hold_gpus():
         python = [sys.executable, "-m", "pixelwise.cli", *command]
         outcome = await run_command(python, Path(project), {}, tell_and_log(), write_error)

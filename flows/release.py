@@ -1,4 +1,4 @@
-"""After the DAG: each family's model into the registry, and to the front where the gate lets it."""
+"""After the DAG: register each family's model and promote it where the release gate allows it."""
 
 import asyncio
 import time
@@ -21,10 +21,10 @@ Acted = tuple[StageState, str]
 
 
 async def release(families: Sequence[str] | None, project: Path, tries: Tries) -> list[StageResult]:
-    """Register and promote the model of each family that has one and limits for it in `FAMILY.release` of params.yaml.
+    """Register and promote the model of each family that has one and a section `FAMILY.release` in params.yaml.
 
-    families: only these; all where it is None. Ends at a failure. Where the registry does not answer, the
-    next run does it.
+    families: only these; None or empty: all. Stops at the first failure. Where the registry does not answer, the action
+    is postponed: the next run repeats it.
     """
     results: list[StageResult] = []
     for model in labelling_models(project):
@@ -43,15 +43,15 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
 
 
 def is_released(family: str, project: Path) -> bool:
-    """Whether params.yaml says what a release of `family` must reach."""
+    """Whether params.yaml has a section `release` of `family`."""
     return "release" in read_section(project / PARAMS_FILE, family)
 
 
 @task(name="action", cache_policy=NO_CACHE, persist_result=False)
 async def run_action(verb: str, family: str, project: str) -> State[None]:
-    """One action on the registry; its state is named after what came of it."""
+    """Run one action on the registry. The state's name is the outcome."""
     try:
-        # In a thread, as MLflow blocks for seconds and Prefect must go on sending heartbeats and logs.
+        # In a thread, since MLflow blocks for seconds and Prefect must keep sending heartbeats and logs.
         outcome, words = await asyncio.to_thread(ACTIONS[verb], family, Path(project))
     except UnreachableError as error:
         return Failed(name=POSTPONED, message=str(error))
@@ -62,7 +62,7 @@ async def run_action(verb: str, family: str, project: str) -> State[None]:
 
 
 def register(family: str, project: Path) -> Acted:
-    """Put the family's exported model and the evidence about it in the registry."""
+    """Register the family's exported model with its evidence."""
     from components.register import run
 
     reports = project / "reports" / family
@@ -77,7 +77,7 @@ def register(family: str, project: Path) -> Acted:
 
 
 def promote(family: str, project: Path) -> Acted:
-    """Let the gate decide on the challenger. A refusal is an answer, not a failure of the pipeline."""
+    """Let the gate decide on the challenger. A refusal is an outcome, not a failure of the pipeline."""
     from components.promote import run
     from pixelwise.registry.release_gate import ReleaseParams
 

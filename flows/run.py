@@ -1,4 +1,4 @@
-"""`pixelwise run`: the pipeline as a flow, here and now; its runs stay visible in the Prefect UI."""
+"""`pixelwise run`: run the pipeline flow in this process; the Prefect UI shows its past runs."""
 
 import asyncio
 import importlib
@@ -22,15 +22,15 @@ def run(
     families: Annotated[Sequence[str], "families to run, with all they need; default: all"] = (),
     no_promote: Annotated[bool, "leave the model registry alone"] = False,
 ) -> str:
-    """Bring every stage of dvc.yaml up to date, register and promote the models, and say where everything is.
+    """Bring every stage of dvc.yaml up to date, register and promote the models, and print scores and paths.
 
-    What is up to date is not run again. Stop it with Ctrl-C: the next run goes on from there.
+    Stages that are up to date do not run again. Stop it with Ctrl-C: the next run resumes from there.
     """
     project = Path.cwd()
     prepare_dvc(project)
     quiet_prefect()
     server = None if os.environ.get("PREFECT_API_URL") else TemporaryServer(project / os.environ["PREFECT_HOME"])
-    # Prefect reads its settings as it is imported, so only now.
+    # Imported here, since Prefect reads its settings on import.
     from flows.pipeline import pipeline
     from flows.summary import format_scores, list_places, read_scores
 
@@ -45,14 +45,14 @@ def run(
 
 
 def import_early(promote: bool) -> None:
-    """Import what the run needs later: while the server starts it takes no time of its own on two cores."""
+    """Import modules that the run needs later, while the server starts: on two cores this costs no extra time."""
     importlib.import_module("dvc.repo")
     if promote and is_installed():
         import_mlflow()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line of `pixelwise run`."""
+    """Run `pixelwise run` from the command line."""
     command.main(run, argv=argv)
 
 

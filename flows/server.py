@@ -1,7 +1,7 @@
-"""A Prefect server for one run, where none is named.
+"""A Prefect server for one run, where PREFECT_API_URL is not set.
 
-Prefect would start one by itself, but only after importing the whole server into this process too: 8 s more, and it
-would be left running where this process is killed.
+Prefect can start a temporary server by itself, but it first imports the whole server into this process, which takes 8 s
+more, and that server keeps running after this process is killed.
 """
 
 import os
@@ -17,7 +17,7 @@ from flows.command import GUARD
 from pixelwise.errors import PixelwiseError
 
 LOG = Path("server.log")
-# A busy machine may take minutes; a server that ends is noticed at once.
+# A busy machine may take minutes to start it; `wait` notices at once where the server ends.
 START_SECONDS = 300.0
 POLL_SECONDS = 0.1
 
@@ -27,17 +27,17 @@ class ServerError(PixelwiseError):
 
 
 class TemporaryServer:
-    """Prefect's API and database without the UI, on a free local port; it ends when this process does."""
+    """Prefect's API and database without the UI, on a free local port. The server ends when this process ends."""
 
     def __init__(self, home: Path) -> None:
-        """Start it, logging under `home`, and name it in PREFECT_API_URL; it answers after `wait`."""
+        """Start the server, which logs under `home`, and set PREFECT_API_URL to it. It answers after `wait`."""
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / LOG
         port = find_free_port()
         self.url = f"http://127.0.0.1:{port}/api"
         server = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
         guarded = [sys.executable, "-I", "-S", str(GUARD), sys.executable, "-m", *server, "--port", str(port)]
-        # What Prefect sets for its own temporary server: only the services that a run needs.
+        # Prefect sets these for its own temporary server, which runs only the services that a run needs.
         environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -48,7 +48,7 @@ class TemporaryServer:
     def wait(self) -> None:
         """Return when the server answers.
 
-        Raises ServerError naming its log where it ends or does not answer in time.
+        Raises ServerError naming the log where the server ends or does not answer within START_SECONDS.
         """
         deadline = time.monotonic() + START_SECONDS
         while not self.is_answering():
@@ -57,13 +57,13 @@ class TemporaryServer:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End it, and wait until it has."""
+        """Stop the server and wait until it has ended."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
 
     def is_answering(self) -> bool:
-        """Whether the server is up."""
+        """Whether the server answers a health request."""
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=5) as reply:  # noqa: S310  our own http address
                 return reply.status == 200
@@ -72,7 +72,7 @@ class TemporaryServer:
 
 
 def find_free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""What must hold before Prefect is imported, and before DVC runs."""
+"""Settings to make before Prefect is imported and before DVC runs."""
 
 import os
 from pathlib import Path
@@ -7,28 +7,28 @@ from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 
 PREFECT = {
-    # Relative, so of the project in which the flow is started; prefect.toml says the same to Prefect's own commands.
+    # Relative to the project in which the flow starts; prefect.toml has the same value for Prefect's own commands.
     "PREFECT_HOME": ".prefect",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # The runs' logs go to Prefect in full; the terminal has the progress lines, with each failure in one of them.
+    # Prefect gets the runs' full logs; the terminal shows the progress lines, which include each failure.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
 }
 
 
 class ProjectError(PixelwiseError):
-    """The working directory is no checkout of a pipeline."""
+    """The working directory is not the root of a checkout, or Prefect's settings are incomplete."""
 
 
 def quiet_prefect() -> None:
-    """Keep Prefect's runs inside the project, its telemetry off and its chatter off the terminal; yours win."""
+    """Store Prefect's runs in the project and turn off its telemetry and console logs, where the user set nothing."""
     for name, value in PREFECT.items():
         os.environ.setdefault(name, value)
 
 
 def prepare_dvc(project: Path) -> None:
-    """Make DVC work in `project`: outside git it is told so, in `.dvc/config.local`; a list that a kill left cut goes.
+    """Prepare `project` for DVC: set `no_scm` in `.dvc/config.local` outside git, and remove a truncated rwlock file.
 
     Raises ProjectError where dvc.yaml or .dvc is missing.
     """
@@ -42,6 +42,6 @@ def prepare_dvc(project: Path) -> None:
 
 
 def is_in_git(folder: Path) -> bool:
-    """Whether `folder` or one above it is a git work tree."""
+    """Whether `folder` or one of its parents is a git work tree."""
     folder = folder.resolve()
     return any((parent / ".git").exists() for parent in (folder, *folder.parents))

@@ -1,4 +1,4 @@
-"""How many stages may run at once."""
+"""Limit how many stages run at once."""
 
 import asyncio
 import os
@@ -13,17 +13,17 @@ POLL_SECONDS = 0.5
 
 
 def count_slots() -> int:
-    """One on a GPU, whose memory one training fills; two on a CPU, so that reading and computing overlap."""
+    """Number of slots: one with a GPU, whose memory one training fills; two on a CPU, to overlap reading and work."""
     return 1 if find_gpus() else 2
 
 
 def find_gpus() -> list[Path]:
-    """The device files of the GPUs that what we start may use: all, or those that CUDA_VISIBLE_DEVICES numbers."""
+    """Device files of the GPUs that the stages may use: all, or those that CUDA_VISIBLE_DEVICES lists by number."""
     found = sorted(DEVICES.glob("nvidia[0-9]*"))
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "all").split(",")
     if named == [""]:
         return []
-    # A GPU may be named by its UUID too, which does not say which file is its.
+    # CUDA_VISIBLE_DEVICES may name a GPU by UUID, which does not give its device file.
     if not all(name.strip().isdigit() for name in named):
         return found
     return [device for device in found if device.name.removeprefix("nvidia") in map(str.strip, named)]
@@ -31,12 +31,12 @@ def find_gpus() -> list[Path]:
 
 @asynccontextmanager
 async def hold_gpus() -> AsyncIterator[None]:
-    """Hold every GPU that we may use; waits while another run on this machine, of whichever checkout, holds one.
+    """Lock every GPU that the stages may use; wait while another run on this machine, of any checkout, holds one.
 
-    The lock is on the device's own file, so the kernel frees it when its holder dies.
+    The lock is on the device file, so the kernel frees it when its holder dies.
     """
     async with AsyncExitStack() as held:
-        # In the order of their names, so that two that want several never wait for each other.
+        # In the order of their names, so that two runs that need several GPUs do not deadlock.
         for device in find_gpus():
             await held.enter_async_context(hold_gpu(device))
         yield
@@ -44,7 +44,7 @@ async def hold_gpus() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def hold_gpu(device: Path) -> AsyncIterator[None]:
-    """Hold one GPU."""
+    """Lock one GPU by its device file."""
     with device.open("rb") as file:
         while not lock(file.fileno(), waits=False):
             await asyncio.sleep(POLL_SECONDS)
@@ -52,7 +52,7 @@ async def hold_gpu(device: Path) -> AsyncIterator[None]:
 
 
 class Slots:
-    """At most `count` stages at once; a stage that must be alone takes every slot."""
+    """`count` slots, one for each running stage; a stage that must run alone takes all of them."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -64,7 +64,7 @@ class Slots:
         """Hold one slot, or all of them."""
         taken = 0
         try:
-            # One taker at a time: two that want every slot would each hold half and wait for ever.
+            # One stage takes slots at a time: two stages that need all slots could each hold half and deadlock.
             async with self.turn:
                 while taken < (self.count if is_alone else 1):
                     await self.free.acquire()

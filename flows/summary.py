@@ -1,4 +1,4 @@
-"""What a run of the pipeline says at its end: stages and their states, scores, and where to look."""
+"""Summary of a pipeline run: its stages and their states, the scores, and where the results are."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ Scores = Mapping[str, Mapping[str, float]]
 
 
 def read_scores(project: Path) -> Scores:
-    """Score -> value of each family, from reports/FAMILY/evaluate/metrics.json; empty before the first evaluation."""
+    """Read family -> score -> value from reports/FAMILY/evaluate/metrics.json; empty before the first evaluation."""
     scores = {}
     for path in sorted(project.glob("reports/*/evaluate/metrics.json")):
         metrics = read_json(path, "scores of evaluate")
@@ -21,13 +21,13 @@ def read_scores(project: Path) -> Scores:
 
 
 def count_states(results: Sequence[StageResult]) -> str:
-    """`pipeline: 2 ran, 5 unchanged`."""
+    """Count the results by state: `pipeline: 2 ran, 5 unchanged`."""
     states = [result.state for result in results]
     return "pipeline: " + ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
 def format_markdown(results: Sequence[StageResult], actions: Sequence[StageResult], scores: Scores) -> str:
-    """The artifact of a run: a table of stages and actions, and a table of scores."""
+    """Format the Markdown artifact of a run: a table of stages and actions, and a table of scores."""
     rows = [
         f"| {result.name} | {result.state} | {result.seconds:.1f} | {result.error.replace('|', chr(92) + '|')} |"
         for result in (*results, *actions)
@@ -40,19 +40,19 @@ def format_markdown(results: Sequence[StageResult], actions: Sequence[StageResul
 
 
 def format_row(family: str, scores: Mapping[str, float]) -> list[str]:
-    """One row of the table of scores, as text."""
+    """Format one row of the table of scores."""
     return [family, *(f"{scores[name]:.4f}" if name in scores else "–" for name in SCORES)]
 
 
 def format_scores(scores: Scores) -> str:
-    """The scores as aligned text for the terminal."""
+    """Format the scores as an aligned table for the terminal."""
     rows = [["model", *SCORES], *(format_row(family, scores[family]) for family in scores)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def list_places(project: Path) -> str:
-    """Paths of the models and report pages there are, and the commands that open the two UIs."""
+    """List the paths of the existing models and report pages, and the commands that open the two UIs."""
     found = [
         *(("model", path) for path in labelling_models(project)),
         *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
