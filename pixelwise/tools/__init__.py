@@ -1,1 +1,1 @@
-"""The verbs beside the pipeline, one file each."""
+"""The commands that are not steps of the pipeline, one file each."""

@@ -1,4 +1,4 @@
-"""Write a digest for each stage of dvc.yaml: what DVC compares instead of source files and installed packages."""
+"""Write a digest for each stage of dvc.yaml. DVC compares digests instead of source files and installed packages."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ def run(
     out: Annotated[Path, "folder for STAGE.json, and FAMILY/STAGE.json of a stage that every family has"],
     project: Annotated[Path, "root of the checkout"] = Path(),
 ) -> None:
-    """Write for each stage the hashes of the code that its step imports and the versions of the libraries behind it.
+    """Write for each stage the hashes of the code that its step imports and the versions of the libraries it uses.
 
     Comments, docstrings, descriptions of parameters, MLflow's recorder and the registry change no digest: no result
-    depends on them. `data/source` then leads to the raw data. Raises StageError where there is no dvc.yaml, CodeError
-    where a source file is no Python, ParamsError where ingest.root of params.yaml leads nowhere.
+    depends on them. Also points `data/source` at the raw data. Raises StageError where there is no dvc.yaml, CodeError
+    where a source file is no Python, ParamsError where ingest.root of params.yaml does not exist.
     """
     with kept_in(project / SOURCES):
         for name, family in find_steps(project):
@@ -40,7 +40,10 @@ def run(
 
 
 def lead_to_raw_data(project: Path) -> None:
-    """Make `data/source` a link to ingest.root, or an empty file where that is null: DVC takes no empty dependency."""
+    """Make `data/source` a link to ingest.root, or an empty file where that is null: DVC needs a path to depend on.
+
+    Raises ParamsError where ingest.root does not exist.
+    """
     section = read_yaml(project / PARAMS_FILE, "parameters").get("ingest") or {}
     root, link = section.get("root"), project / RAW_DATA
     if root and not (project / root).exists():
@@ -57,14 +60,14 @@ def lead_to_raw_data(project: Path) -> None:
 
 
 def find_steps(project: Path) -> Iterator[tuple[str, str | None]]:
-    """(name, family) of every stage that is a step; family None where the stage does not repeat over families."""
+    """Yield (name, family) of every stage that is a step; family is None where the stage has no `foreach`."""
     for name, stage in read_stages(project).items():
         if not stage.get("always_changed"):
             yield from ((name, family) for family in (families.names() if "foreach" in stage else [None]))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line of `pixelwise code`."""
+    """Run `pixelwise code` from the command line."""
     command.main(run, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""Show the parameters: every value that a step would run with, where it comes from, and what it means."""
+"""Show every parameter: its value, where the value comes from, and what it means."""
 
 import math
 import shutil
@@ -16,14 +16,14 @@ from pixelwise.errors import ParamsError
 from pixelwise.params import PARAMS_FILE, Params, parse
 from pixelwise.tools.sections import RECIPES, model_of, part_of, sections_of
 
-# Characters: a line where there is no terminal, the narrowest column of meanings, and the widest of the others.
+# In characters: line width without a terminal, least width of the meanings, greatest width of the other columns.
 WIDTH, NARROWEST, WIDEST = 160, 40, 32
 MISSING = object()
 
 
 @dataclass(frozen=True)
 class Value:
-    """A parameter as a step gets it. key: dotted, below its section. origin: default, the file, or a recipe's name."""
+    """One resolved parameter. key: dotted, below its section. origin: `default`, the file, or a recipe's name."""
 
     key: str
     text: str
@@ -39,7 +39,7 @@ class ParamsReport:
     sections: Mapping[str, Sequence[Value]]
 
     def __str__(self) -> str:
-        """A table a section, and how to set another value."""
+        """Format one table per section, and how to set another value."""
         tables = [f"{section}\n{format_table(values)}" for section, values in self.sections.items()]
         key = f"{next(iter(self.sections))}.KEY"
         tables.append(
@@ -54,7 +54,7 @@ def run(
 ) -> ParamsReport:
     """Print every parameter: its value, where it comes from (default, params.yaml or a recipe), and what it means.
 
-    Raises ParamsError naming the sections there are, where one is none of them, or the first bad key of the file.
+    Raises ParamsError, which lists the known sections, where a section is unknown, or names the file's first bad key.
     """
     content = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
     sections, recipes = sections_of(content, str(params_file)), read_recipes(content.get(RECIPES) or ())
@@ -73,12 +73,12 @@ def run(
 
 
 def is_within(key: str, part: str) -> bool:
-    """Whether the dotted `key` is `part` or lies below it; everything lies below the empty one."""
+    """Whether the dotted `key` is `part` or lies below it; every key lies below an empty `part`."""
     return not part or f"{key}.".startswith(f"{part}.")
 
 
 def read_recipes(files: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What each of the recipes sets, by its name; those that are gone are left out."""
+    """Read the content of each recipe, by name; skip recipes whose file is missing."""
     there = [file for file in map(Path, files) if file.is_file()]
     return {file.stem: read_yaml(file, "a recipe", error=ParamsError) for file in there}
 
@@ -86,7 +86,7 @@ def read_recipes(files: Sequence[str]) -> dict[str, dict[str, Any]]:
 def resolve(
     section: str, given: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]], file: Path
 ) -> Iterator[Value]:
-    """The values of a section, of which the file sets those `given`. Raises ParamsError naming its first bad key."""
+    """Yield all values of a section; `given` are those in the file. Raises ParamsError naming its first bad key."""
     model = model_of(section, str(file))
     values, default = (parse(model, each, f"{file}: {section}").model_dump(mode="json") for each in (given, {}))
     for key, meaning in describe_keys(model):
@@ -97,7 +97,7 @@ def resolve(
 
 
 def describe_keys(model: type[Params], at: str = "") -> Iterator[tuple[str, str]]:
-    """The dotted key and the description of every value of `model`, down to the parts of its parts."""
+    """Yield the dotted key and the description of every value of `model`, nested models included."""
     for name, field in model.model_fields.items():
         if part := part_of(model, name):
             yield from describe_keys(part, f"{at}{name}.")
@@ -106,7 +106,7 @@ def describe_keys(model: type[Params], at: str = "") -> Iterator[tuple[str, str]
 
 
 def find_value(values: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted `key` of nested mappings, MISSING where there is none."""
+    """Return the value at a dotted `key` of nested mappings, or MISSING."""
     found: Any = values
     for name in key.split("."):
         found = found.get(name, MISSING) if isinstance(found, Mapping) else MISSING
@@ -114,13 +114,13 @@ def find_value(values: Mapping[str, Any], key: str) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A value as params.yaml would hold it, on one line."""
+    """Format a value as YAML on one line."""
     text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
     return text.removesuffix("...\n").strip()
 
 
 def format_table(values: Sequence[Value]) -> str:
-    """One value a line, its meaning wrapped to the terminal."""
+    """Format one row per value, its meaning wrapped to the terminal's width."""
     rows = [(value.key, value.text, value.origin) for value in values]
     columns = [min(max(map(len, cells)), WIDEST) for cells in zip(*rows, strict=True)]
     before = 2 + sum(column + 2 for column in columns)
@@ -133,7 +133,7 @@ def format_table(values: Sequence[Value]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line of `pixelwise params`."""
+    """Run `pixelwise params` from the command line."""
     command.main(run, argv=argv)
 
 

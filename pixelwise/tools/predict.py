@@ -1,4 +1,4 @@
-"""Predict: label maps and overlays for pictures, folders and videos, with any exported model."""
+"""Predict with an exported model: write label maps and overlays of pictures, folders and videos."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ from pixelwise.reporting.label_images import Picture, draw_legend, encode_label,
 
 @dataclass(frozen=True)
 class Report:
-    """What was written. `images` counts pictures and frames of videos; `summary` is the stream's."""
+    """Summary of a prediction. images: number of pictures and video frames. summary: text of the family's stream."""
 
     model: Path
     output: Path
@@ -48,7 +48,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Input:
-    """One picture or video; its results are `name` plus an ending, under the output folder."""
+    """One picture or video. name: path of its results below the output folder, without their endings."""
 
     path: Path
     name: Path
@@ -61,13 +61,13 @@ def run(
     output: Annotated[Path, "folder to write to"],
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
-    of every video. Folders are searched through and their subfolders kept.
+    of every video. Folders are searched recursively; results keep their subfolders.
 
     The family of the model may add options, which `pixelwise predict --model MODEL --help` shows: the --schedule of a
     clockwork over videos, the --guidance of a guided model.
 
-    An input that cannot be read is named and skipped; then the command ends with DataError, the others being written.
-    Raises ModelError where the model takes more than pictures, and what the family's `open_model` raises.
+    An input that cannot be read is named and skipped; the others are written, and the command ends with DataError.
+    Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
     """
     model = resolve_model_folder(model)
     options = params.model_dump(exclude={"alpha"})
@@ -94,21 +94,21 @@ def run(
 
 
 def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
-    """The files to predict, each once, with names for their results that do not clash.
+    """List the files to predict, each once, with distinct names for their results.
 
-    Raises DataError where a folder holds neither picture nor video.
+    Raises DataError where a folder holds no picture or video outside `output`.
     """
     files: dict[Path, Path] = {}
     for path in given:
         for file in [path] if not path.is_dir() else search(path, output):
             relative = file.relative_to(path) if path.is_dir() else Path("stream" if str(path) == "-" else file.name)
-            # Keyed by the real file, so that one given twice is predicted once.
+            # Keyed by the resolved path, so that a file given twice is predicted once.
             files.setdefault(file if is_stream(file) else file.resolve(), relative)
     return [Input(file, name) for file, name in zip(files, result_names(list(files.values())), strict=True)]
 
 
 def search(folder: Path, output: Path) -> list[Path]:
-    """The pictures and videos in `folder` and below, except for what lies in `output`."""
+    """List the pictures and videos in `folder` and below, outside `output`. Raises DataError where there are none."""
     kinds = (*SUFFIXES, *VIDEO_SUFFIXES)
     inside = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in kinds and file.is_file()]
     files = [file for file in inside if not file.resolve().is_relative_to(output.resolve())]
@@ -120,7 +120,7 @@ def search(folder: Path, output: Path) -> list[Path]:
 
 
 def result_names(relative: Sequence[Path]) -> Iterator[Path]:
-    """A name for each file: without its suffix, with it where two would be alike, then numbered."""
+    """Yield a distinct name for each file: without suffix; with it where two would be equal; else numbered."""
     stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
     taken: set[str] = set()
     for path in relative:
@@ -147,8 +147,8 @@ def predict_one(predictor: Predictor, stream: Stream, item: Input, output: Path,
 
 
 def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Path, alpha: float) -> int:
-    """Write NAME.overlay.mp4 and a label map a frame, NAME.label/frame_00000.png and on."""
-    # PyAV is large, and pictures do without it.
+    """Write NAME.overlay.mp4 and one label map per frame, NAME.label/frame_00000.png and so on; return the frames."""
+    # Imported here, since PyAV is large and pictures do not need it.
     from pixelwise.reporting.video import VideoFrame, transform_video
 
     every_class = np.arange(len(predictor.names))
@@ -163,12 +163,12 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is standard input, a camera or a pipe: frames that come as they are made."""
+    """Whether `path` is a live source of frames: standard input, a camera or a named pipe."""
     return str(path) == "-" or path.is_char_device() or path.is_fifo()
 
 
 def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
-    """The overlay with the legend of the classes `shown` below it."""
+    """Draw the overlay with a legend of the classes `shown` below it."""
     width = image.shape[1]
     entries = [(predictor.names[index], predictor.palette[index]) for index in shown]
     key = draw_legend(entries, width, size=min(max(width // 40, 11), 32))
@@ -176,12 +176,12 @@ def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, show
 
 
 def ending(name: Path, suffix: str) -> Path:
-    """`name` with `suffix` added; dots in the name are kept."""
+    """Append `suffix` to `name`; dots in the name are kept."""
     return name.with_name(name.name + suffix)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command line: the family of the model names the options, so it is read first."""
+    """Run `pixelwise predict`. The model's family is read first, since it determines the options."""
     with command.plain_errors():
         command.main(run, argv=argv, params=find_options(family_on(argv)).PredictParams)
 

@@ -1,4 +1,4 @@
-"""Releases: what is and was in production, back to the version before, and what was made of something."""
+"""Releases: show what is or was in production, roll back to the previous version, find model versions by a hash."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ Tracking = Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, el
 
 @dataclass(frozen=True)
 class Lines:
-    """What is printed."""
+    """The lines to print."""
 
     lines: tuple[str, ...]
 
@@ -42,10 +42,11 @@ def show(
     ledger: Annotated[Path, "file with one JSON line a change of the champion"] = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
-    """Say which version was in production on a day, since when and by which evidence, as the ledger has it.
+    """Show from the ledger which version was in production on a day, since when and with which evidence.
 
-    Without a day: what the aliases name now, all champions so far, and where ledger and registry disagree. Raises
-    ParamsError where the day is none or has not come, RegistryError where the ledger is broken or a model unknown.
+    Without a day: show the versions of the aliases, all champions so far, and where ledger and registry disagree.
+    Raises ParamsError where the day is invalid or in the future, RegistryError where the ledger is broken or a model
+    unknown.
     """
     entries = read_ledger(ledger)
     if on is not None:
@@ -68,7 +69,7 @@ def show(
 
 
 def parsed(on: str) -> date:
-    """The day that `on` names. Raises ParamsError where it names none or one to come."""
+    """Parse a day. Raises ParamsError where `on` is no day or lies in the future."""
     try:
         day = date.fromisoformat(on)
     except ValueError:
@@ -79,7 +80,7 @@ def parsed(on: str) -> date:
 
 
 def on_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> list[str]:
-    """The champions of one day, in words."""
+    """Describe the champions of one day."""
     found = [period for period in periods if period.covers(day)]
     if not found:
         return [f"{name} on {day}: nothing was in production"]
@@ -87,7 +88,7 @@ def on_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> list[str]
 
 
 def in_words(period: ChampionPeriod) -> str:
-    """`version 2, 2026-11-25 13:00 to now, by promotion over version 1`."""
+    """Describe a period: `version 2, 2026-11-25 13:00:00 to now UTC, by promotion over version 1`."""
     until = f"{period.until:%Y-%m-%d %H:%M:%S}" if period.until else "now"
     act, before = period.entry.get("act", "promotion"), period.entry["previous"]
     how = f"{act} {'from' if act == 'rollback' else 'over'} version {before}" if before else f"{act}, the first"
@@ -95,13 +96,13 @@ def in_words(period: ChampionPeriod) -> str:
 
 
 def evidence(entry: Mapping[str, Any]) -> list[str]:
-    """The scores that a line of the ledger rests on, and what tells the model from others."""
+    """List the checks of a ledger entry, and the fingerprint and hash that identify the model."""
     checks = [f"  {check['name']}: {check['found']} (needed: {check['needed']})" for check in entry.get("checks", ())]
     return [*checks, f"  fingerprint {entry['fingerprint']}", f"  ONNX sha256 {entry[ONNX_TAG]}"]
 
 
 def now(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) -> list[str]:
-    """What the aliases of a model name, its champions so far, and whether ledger and registry agree."""
+    """List a model's aliases, its champions so far, and where ledger and registry disagree."""
     aliases = read_aliases(client, name)
     lines = [f"{name}:", *(f"  {alias}: version {aliases.get(alias, 'none')}" for alias in ALIASES)]
     lines += [f"  {in_words(period)}" for period in periods]
@@ -113,7 +114,7 @@ def now(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) ->
 def disagreements(
     client: "MlflowClient", name: str, aliases: dict[str, str], periods: Sequence[ChampionPeriod]
 ) -> list[str]:
-    """What the registry says otherwise than the ledger."""
+    """List the differences between the registry and the ledger."""
     champion, recorded = aliases.get(CHAMPION), periods[-1].entry if periods else None
     if recorded is None:
         return [f"the registry's champion is version {champion}, the ledger has no line"] if champion else []
@@ -130,9 +131,10 @@ def rollback(
     ledger: Annotated[Path, "file that gets one JSON line a change of the champion"] = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
-    """Make the previous version champion again. The version left is not promoted any more, unless its tag goes.
+    """Make the previous version champion again. The replaced version gets the tag `rolled_back`: the gate refuses it
+    until that tag is removed.
 
-    A rollback that was cut is finished when repeated. Raises RegistryError where there is no version to go back to,
+    Repeating the command completes an interrupted rollback. Raises RegistryError where there is no previous version,
     ModelError where the files of that version are not those registered.
     """
     uri = resolve_store_uri(tracking)
@@ -142,7 +144,7 @@ def rollback(
 
 
 def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
-    """Roll one model back; what was done, in words."""
+    """Roll one model back; return a line about it."""
     entry = finish_pending_change(client, name, ledger)
     if entry is None or entry["act"] != "rollback":
         aliases = read_aliases(client, name)
@@ -157,7 +159,7 @@ def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
 
 
 def checks_of(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
-    """The evidence on which a version was promoted: what it rests on again after a rollback."""
+    """Return the checks of a version's last ledger entry, which are its evidence again after a rollback."""
     mine = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
     return list(mine[-1].get("checks", ())) if mine else []
 
@@ -166,9 +168,9 @@ def find(
     hashes: Annotated[Sequence[str], "hash, or its beginning, of parameters' fingerprint, data, code, graph, run, …"],
     tracking: Tracking = None,
 ) -> Lines:
-    """Say which model versions were made of something: the way back from a run, data, code or file to the models.
+    """Find the model versions that were made from a given run, parameters, data, code or file.
 
-    Raises ParamsError where a hash is too short, RegistryError where no version has one of them.
+    Raises ParamsError where a hash is too short, RegistryError where no version has any of them.
     """
     if short := [given for given in hashes if len(given) < LEAST_HASH]:
         raise ParamsError(f"find: found {short[0]!r}, expected at least {LEAST_HASH} digits")
@@ -191,7 +193,7 @@ ACTS: dict[str, command.Run] = {"show": show, "rollback": rollback, "find": find
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line: an act and what it takes."""
+    """Run `pixelwise release ACT` from the command line."""
     options = argparse.ArgumentParser(prog="pixelwise release", description=__doc__, add_help=True)
     options.add_argument("act", choices=ACTS, help="`pixelwise release ACT --help` says what it takes")
     given = list(sys.argv[1:] if argv is None else argv)

@@ -1,4 +1,4 @@
-"""Reproduce a registered model in a clean clone and compare: on the CPU weights and graphs are equal to the bit."""
+"""Reproduce a registered model in a clean clone and compare the hashes: on the CPU weights and graphs are identical."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from pixelwise.identity import sha256_file
 from pixelwise.model_folder import WEIGHTS_FILE, ModelFolder
 from pixelwise.registry.lineage import Origin, read_origin
 
-# Run in the clone, whose code it reads; the libraries are those installed here.
+# Runs in the clone and imports the clone's code; the libraries are those installed here.
 DIGEST = """
 import json
 from pixelwise.families.origin import training_parts
@@ -29,12 +29,12 @@ print(json.dumps(training_parts({family!r})))
 
 
 class ReproductionError(PixelwiseError):
-    """A model could not be made again, or came out otherwise."""
+    """A model could not be reproduced: its commit is missing or the code fails."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that was compared: what was recorded and what was found."""
+    """One compared part: its recorded value and the value found."""
 
     name: str
     recorded: str
@@ -42,7 +42,7 @@ class Part:
 
     @property
     def is_same(self) -> bool:
-        """Whether it came out as recorded."""
+        """Whether the value found equals the recorded one."""
         return self.recorded == self.found
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a model was made of and what came out, each compared."""
+    """The comparison of a model's inputs and results, part by part."""
 
     reference: str
     parts: tuple[Part, ...]
@@ -64,7 +64,7 @@ class Reproduction:
 
     @property
     def failure(self) -> str | None:
-        """Why the command ends with status 1, where it does."""
+        """Why the command ends with status 1; None where it succeeds."""
         if not self.different:
             return None
         return f"{self.reference}: not reproduced, differing in {', '.join(self.different)}"
@@ -79,10 +79,11 @@ def run(
     repository: Annotated[Path, "git repository that has the commit"] = Path(),
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Reproduction:
-    """Clone the commit of a model's training, train and export it again as it was, and compare every hash.
+    """Clone the commit of a model's training, train and export the model again, and compare every hash.
 
-    Code and parameters come from the record, the packages are those installed here, and `data` must be the very data.
-    Raises DataError where there is no data, ReproductionError where the commit is missing or the code fails.
+    Code and parameters are the recorded ones, the packages those installed here. Where data, code or packages differ
+    from the record, nothing is trained. Raises DataError where the data is missing or does not match its manifest,
+    ReproductionError where the commit is missing or the code fails.
     """
     (reference,) = one(models)
     origin = read_origin(reference, tracking)
@@ -91,21 +92,21 @@ def run(
         clone = cloned(repository, origin, Path(work) / "clone")
         environment = {**os.environ, "PYTHONPATH": str(clone), **threads(origin)}
         parts += ingredients(origin, clone, environment)
-        # Of other ingredients nothing that is the same can come, and a training takes long.
+        # Different inputs cannot give the same result, and a training takes long.
         if all(part.is_same for part in parts):
             parts += results(origin, made_again(origin, clone, data.resolve(), environment))
     return Reproduction(reference, tuple(parts))
 
 
 def one(models: Sequence[str]) -> Sequence[str]:
-    """`models`, which must be one. Raises ReproductionError where there are more."""
+    """Return `models`, which must hold one. Raises ReproductionError otherwise."""
     if len(models) != 1:
         raise ReproductionError(f"reproduce: found {len(models)} models, expected one")
     return models
 
 
 def data_part(data: Path, origin: Origin) -> Part:
-    """`data` beside what the model learned from. Raises DataError where its manifest is not what dataset.json says."""
+    """Compare `data` with the training's data. Raises DataError where dataset.json has another hash of the manifest."""
     file = data / DATASET_FILE
     named = read_json(file, f"the data of {origin.reference}; see `dvc checkout`").get("manifest_sha256")
     if (found := sha256_file(data / MANIFEST_FILE)) != named:
@@ -114,7 +115,7 @@ def data_part(data: Path, origin: Origin) -> Part:
 
 
 def cloned(repository: Path, origin: Origin, clone: Path) -> Path:
-    """A clean clone of the commit. Raises ReproductionError where there is no such commit."""
+    """Clone the commit of the training. Raises ReproductionError where there is no such commit."""
     commit = origin.commit.removesuffix("-dirty")
     if not commit:
         raise ReproductionError(f"{origin.reference}: trained outside git, expected a commit to clone")
@@ -124,13 +125,13 @@ def cloned(repository: Path, origin: Origin, clone: Path) -> Path:
 
 
 def threads(origin: Origin) -> dict[str, str]:
-    """Variables for as many threads as the training had: sums over more or fewer differ in their last bits."""
+    """Environment variable for the training's number of threads: with another number sums differ in their last bits."""
     count = origin.machine.get("threads")
     return {"OMP_NUM_THREADS": str(count)} if count else {}
 
 
 def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Iterator[Part]:
-    """What the clone has of what the model was made of."""
+    """Compare the code in the clone and the installed libraries with the record."""
     found = json.loads(call([sys.executable, "-c", DIGEST.format(family=origin.family)], clone, environment))
     yield Part("code", origin.parts["code"], found["code"])
     recorded, installed = origin.parts["environment"], found["environment"]
@@ -139,7 +140,7 @@ def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Ite
 
 
 def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
-    """The folder of a model that the code in `clone` trained and exported."""
+    """Train and export the model with the code in `clone`; return the model's folder."""
     exported: dict[str, Any] = read_json(ModelFolder(origin.folder).export, "what `pixelwise export` writes")
     params, model = clone.parent / "params.yaml", ModelFolder(clone.parent / "model")
     sections = {"train": origin.parts["parameters"], "export": exported.get("parameters", {})}
@@ -154,14 +155,14 @@ def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, s
 
 
 def results(origin: Origin, made: ModelFolder) -> Iterator[Part]:
-    """The weights and graphs that came out, beside those registered."""
+    """Compare the new weights and graphs with the registered ones."""
     for file in (made.checkpoint / WEIGHTS_FILE, *made.graphs()):
         name = file.relative_to(made.root).as_posix()
         yield Part(name, origin.files.get(name, "not registered"), sha256_file(file))
 
 
 def call(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
-    """What a command prints. Raises ReproductionError with its last line where it fails."""
+    """Run a command and return its output. Raises ReproductionError with the last line of its errors where it fails."""
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         words = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
@@ -170,7 +171,7 @@ def call(command: list[str], folder: Path, environment: dict[str, str] | None = 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run `pixelwise reproduce` from the command line."""
     command.main(run, argv=argv)
 
 

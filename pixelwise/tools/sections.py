@@ -1,4 +1,4 @@
-"""The sections of params.yaml, `ingest` or `FAMILY.STEP`, and the classes that hold their parameters."""
+"""Sections of params.yaml, such as `ingest` or `FAMILY.STEP`, and the classes of their parameters."""
 
 import importlib
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from pixelwise.errors import ParamsError
 from pixelwise.families import find_options, find_params, names
 from pixelwise.params import Params
 
-# The key that is no section: the recipes that `pixelwise use` set, each a path.
+# A key that is no section: the paths of the recipes that `pixelwise use` applied.
 RECIPES = "recipes"
-# A section that is not called like the step that reads it.
+# Section -> the step that reads it, where their names differ.
 READERS = {"release": "promote"}
 
 
 def sections_of(content: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
-    """What the content of a parameters file or a recipe sets, by section.
+    """Split the content of a parameters file or a recipe by section.
 
-    Raises ParamsError naming the `source` and what is no mapping.
+    Raises ParamsError naming the `source` and the section that is no mapping.
     """
     found: dict[str, Any] = {}
     for name, part in content.items():
@@ -34,9 +34,9 @@ def sections_of(content: Mapping[str, Any], source: str) -> dict[str, dict[str, 
 
 
 def model_of(section: str, source: str) -> type[Params]:
-    """The class with the parameters of a `section`: the family's own, else that of the step which reads it.
+    """Find the class of a section's parameters: the family's own, else that of the step that reads the section.
 
-    Raises ParamsError naming the `source` where nothing reads such a section.
+    Raises ParamsError naming the `source` where the section is unknown.
     """
     family, _, step = section.rpartition(".")
     name, reader = f"{step.capitalize()}Params", READERS.get(step, step)
@@ -51,6 +51,6 @@ def model_of(section: str, source: str) -> type[Params]:
 
 
 def part_of(model: type[Params], key: str) -> type[Params] | None:
-    """The class of a key that has keys of its own, None of a plain value."""
+    """Return the class of a key that has keys of its own, None for a plain value."""
     kind = without_none(model.model_fields[key].annotation)
     return kind if isinstance(kind, type) and issubclass(kind, Params) else None

@@ -1,4 +1,4 @@
-"""Send what was recorded while MLflow could not be reached."""
+"""Send the runs recorded while MLflow could not be reached."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +29,13 @@ def run(
         str | None, "MLflow store that takes all there is; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"
     ] = None,
 ) -> Synced:
-    """Send the runs that wait in .state/tracking, each once, however often it was tried before.
+    """Send the unsent runs in .state/tracking; each arrives once, even after interrupted attempts.
 
-    Raises RegistryError where the store cannot be reached, refuses one, or those that wait are another store's.
+    Raises RegistryError where the store cannot be reached or refuses a run, or where unsent runs of another store are
+    left.
     """
     uri = resolve_store_uri(tracking)
-    # A store that was named is tried even so: a wrong name shows at once.
+    # A store given with --tracking is contacted even without unsent runs, so that a wrong name fails at once.
     if tracking is None and not list_unsent():
         return Synced(redact_uri(uri), ())
     sent = send_unsent_runs(connect(uri), uri, is_asked=tracking is not None)
@@ -46,7 +47,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """`pixelwise send-runs`."""
+    """Run `pixelwise send-runs` from the command line."""
     command.main(run, argv=argv)
 
 

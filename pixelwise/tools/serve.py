@@ -1,4 +1,4 @@
-"""Serve a model over HTTP: pictures in, label maps, overlays or run lengths out."""
+"""Serve a model over HTTP: requests hold pictures, replies label maps, overlays or run lengths."""
 
 import sys
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ def run(
     model: Annotated[list[str], "models:/NAME@ALIAS, models:/NAME/VERSION, or the folder or file of an exported model"],
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> str:
-    """Answer POST /predict, GET /health and GET /metrics until SIGTERM or Ctrl-C, then finish what was accepted.
+    """Answer POST /predict, GET /health and GET /metrics until SIGTERM or Ctrl-C, then finish accepted requests.
 
-    A model named by an alias is followed: when the alias moves, the new version takes over, and no request is lost.
-    Raises ModelError where the model is not one graph, does not run or is not the file that was registered,
-    ProviderError where the device cannot be had, RegistryError where the store fails, ParamsError where the port is
+    A model named by an alias is followed: when the alias moves, the server switches to the new version and loses no
+    request. Raises ModelError where the model is not one graph, does not run or is not the registered file,
+    ProviderError where the device is not available, RegistryError where the store fails, ParamsError where the port is
     taken.
     """
     if len(model) != 1:
@@ -41,7 +41,7 @@ def run(
 
 
 def open_service(params: ServeParams, model: str, tracking: str | None) -> Service:
-    """The service of `model`, which follows the registry where `model` is an alias in it."""
+    """Open the service of `model`; it follows the registry where `model` is a reference by alias."""
     if not model.startswith(PREFIX):
         return Service(open_file(Path(model), params.device), params)
     uri = resolve_store_uri(tracking)
@@ -52,7 +52,7 @@ def open_service(params: ServeParams, model: str, tracking: str | None) -> Servi
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run `pixelwise serve` from the command line."""
     command.main(run, argv=argv)
 
 

@@ -88,7 +88,7 @@ def run(
 
 
 def recorded_studies(out: Path) -> list[str]:
-    """The studies whose figures lie under `out`. Raises DataError where there are none."""
+    """Names of the studies that have figures in `out`. Raises DataError where there are none."""
     found = [name for name in names() if (out / f"{name}.json").is_file()]
     if not found:
         raise DataError(f"{out}: found no figures of a study, expected files such as {names()[0]}.json")
@@ -96,7 +96,7 @@ def recorded_studies(out: Path) -> list[str]:
 
 
 def format_options(data: Path | None, params_file: Path, model: Path | None) -> str:
-    """The options of a study as typed, without the default parameters file."""
+    """Format the options of a study as the user types them, without the default parameters file."""
     words = [] if data is None else ["--data", str(data)]
     words += [] if params_file == PARAMS_FILE else ["--params-file", str(params_file)]
     words += [] if model is None else ["--model", str(model)]
@@ -126,12 +126,12 @@ def open_prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
 
 
 def hide_folder(path: Path) -> Path:
-    """The path as the page shows it. An absolute path becomes its name: no page publishes a machine's folders."""
+    """Return the path as the page shows it. An absolute path becomes its name, so that no page shows local folders."""
     return Path(path.name) if path.is_absolute() else path
 
 
 def run_study(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, options: str) -> Outcome:
-    """Run every variant with every seed, then write the page and print the figures.
+    """Run every variant with every seed, write the page and print the figures. An untrained study uses one seed.
 
     options: the command's options as the page shows them.
     """
@@ -232,7 +232,7 @@ def redraw_study(study: Study, out: Path) -> Outcome:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run `pixelwise study` from the command line."""
     command.main(run, argv=argv)
 
 

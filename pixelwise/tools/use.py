@@ -1,4 +1,4 @@
-"""Point params.yaml at a recipe: what it shows goes back to the defaults, then the recipe's values are set."""
+"""Apply a recipe to params.yaml: reset the values in the file to the defaults, then set the recipe's values."""
 
 import io
 import re
@@ -18,34 +18,34 @@ from pixelwise.tools.params import find_value, format_value
 from pixelwise.tools.sections import RECIPES, model_of, part_of, sections_of
 
 GENERATED = "town"
-# In the comment of a line that a recipe added. The next `use` removes these lines.
+# Marks the comment of a line that a recipe added. The next `use` removes such lines.
 ADDED = "recipe: "
-# A key, its comment and an item a line, unless the items have comments or parts.
+# A key with its comment, followed by one list item per line; items must have no comment and no nested lines.
 LIST = re.compile(r"^(( *)[^\s#:-][^:\n]*): *(#[^\n]*)?\n((?:\2 *- [^\n#]*\n)++)(?!\2 +\S|\2- )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value that is another than before, in the file or by default."""
+    """One changed value, in the file or by default."""
 
     key: str
     old: Any
     new: Any
 
     def __str__(self) -> str:
-        """`fcn.train.epochs: 8 → 30`."""
+        """Format the change: `fcn.train.epochs: 8 → 30`."""
         return f"{self.key}: {format_value(self.old)} → {format_value(self.new)}"
 
 
 @dataclass(frozen=True)
 class UseReport:
-    """What `use` changed."""
+    """The values that `use` changed."""
 
     file: Path
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
-        """The changes and the next command."""
+        """List the changes and the next command."""
         if not self.changes:
             return f"{self.file}: nothing to change\nnext: make pipeline"
         lines = [f"  {change}" for change in self.changes]
@@ -57,12 +57,12 @@ def run(
     root: Annotated[Path | None, "folder of your data; sets ingest.root"] = None,
     params_file: Annotated[Path, "the file to change"] = PARAMS_FILE,
 ) -> UseReport:
-    """Set params.yaml to the defaults with a recipe over them, keeping its comments, and point ingest at your data.
+    """Reset params.yaml to the defaults, apply a recipe, and point ingest at your data. Comments stay.
 
-    A key that the file does not show is added with its meaning, and removed when another recipe is used. A value of
-    your own goes back to the default too. recipes/town-cpu.yaml sets nothing but the generated town.
+    A key that the file does not have is added with its meaning, and removed when you use another recipe. Values that
+    you edited are reset too. recipes/town-cpu.yaml sets only the generated town.
 
-    Raises ParamsError naming the first bad key, and DataError where the data is not there; then nothing is written.
+    Raises ParamsError naming the first bad key, and DataError where the data is missing; then the file is not written.
     """
     before = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
     layers = {str(file): read_yaml(file, "a recipe", error=ParamsError) for file in recipe}
@@ -87,9 +87,9 @@ def run(
 def set_section(
     document: MutableMapping[str, Any], section: str, shown: Mapping[str, Any], given: Mapping[str, Any], file: Path
 ) -> list[Change]:
-    """Set one section of the `document` to its defaults and what is `given`; returns what is other than `shown`.
+    """Set one section of the `document` to its defaults with `given` over them; return the changes against `shown`.
 
-    Raises ParamsError where the section of the `file` has an unknown key.
+    Raises ParamsError where the section of the `file` has a bad key or value.
     """
     model = model_of(section, str(file))
     parse(model, shown, f"{file}: {section}")
@@ -104,10 +104,10 @@ def set_section(
 
 
 def set_values(node: Any, values: Mapping[str, Any], given: Mapping[str, Any], model: type[Params]) -> Any:
-    """Give the keys that `node` shows their `values`; add those `given` that it does not show, with their meaning."""
+    """Set the keys of `node` to their `values`; add the keys of `given` that `node` lacks, with their meaning."""
     from ruamel.yaml.comments import CommentedMap
 
-    # Nothing is left of a part whose keys a recipe had added.
+    # A nested section is None where a recipe had added all of its keys.
     node = CommentedMap() if node is None else node
     for key in node:
         if part := part_of(model, key):
@@ -118,18 +118,18 @@ def set_values(node: Any, values: Mapping[str, Any], given: Mapping[str, Any], m
         part, meaning = part_of(model, key), model.model_fields[key].description
         value = set_values(None, values[key], given[key], part) if part else as_yaml(given[key])
         node.fa.set_block_style()
-        # In front, since ruamel.yaml keeps what follows a mapping with its last key.
+        # Inserted first, since ruamel.yaml stores the comments after a mapping with its last key.
         node.insert(place, key, value, comment=f"{ADDED}{meaning or part.__doc__}")
     return node
 
 
 def without_added(text: str) -> str:
-    """The parameters file without the lines that a recipe added."""
+    """Remove the lines that a recipe added."""
     return "".join(line for line in text.splitlines(keepends=True) if f"# {ADDED}" not in line)
 
 
 def on_one_line(text: str) -> str:
-    """The parameters file with every list of plain values on one line; `dvc exp run -S` writes an item a line."""
+    """Put every list of plain values on one line, since `dvc exp run -S` writes one item per line."""
 
     def join(found: re.Match[str]) -> str:
         key, _, comment, items = found.groups(default="")
@@ -139,7 +139,7 @@ def on_one_line(text: str) -> str:
 
 
 def read_sections(recipe: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
-    """What a `recipe` sets, by section. Raises ParamsError naming the `source` and its first bad key or value."""
+    """Read a recipe's values by section. Raises ParamsError naming the `source` and its first bad key or value."""
     sections = sections_of(recipe, source)
     for section, values in sections.items():
         model = model_of(section, source)
@@ -148,7 +148,7 @@ def read_sections(recipe: Mapping[str, Any], source: str) -> dict[str, dict[str,
 
 
 def require_data(given: Mapping[str, Any], source: str) -> None:
-    """Raise DataError unless the data is there that a section `ingest` asks for; the town needs none."""
+    """Raise DataError where the data that a section `ingest` names does not exist; the town needs none."""
     ingest = merge(defaults(model_of("ingest", source)), given)
     dataset, root = ingest["dataset"], ingest["root"]
     if root is None and dataset != GENERATED:
@@ -158,7 +158,7 @@ def require_data(given: Mapping[str, Any], source: str) -> None:
 
 
 def as_yaml(value: Any) -> Any:
-    """A value as it is to be written: a list or a mapping on one line."""
+    """Convert a value for writing: lists and mappings go on one line."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     if not isinstance(value, Mapping | Sequence) or isinstance(value, str):
@@ -169,7 +169,7 @@ def as_yaml(value: Any) -> Any:
 
 
 def load(text: str, file: Path) -> MutableMapping[str, Any]:
-    """The mapping in the YAML `text` of a `file`, with its comments. Raises ParamsError where a key stands twice."""
+    """Parse the YAML `text` of a `file` with its comments. Raises ParamsError on bad YAML, such as a repeated key."""
     from ruamel.yaml.error import YAMLError
 
     try:
@@ -180,14 +180,14 @@ def load(text: str, file: Path) -> MutableMapping[str, Any]:
 
 
 def dump(params: Mapping[str, Any]) -> str:
-    """`params` as YAML text, comments included, each two spaces behind its value however long that is."""
+    """Write `params` as YAML text with its comments, each two spaces after its value."""
     text = io.StringIO()
     editor().dump(params, text)
     return re.sub(r"^([^#\n]*[^#\s]) +# ", r"\1  # ", text.getvalue(), flags=re.MULTILINE)
 
 
 def editor() -> Any:
-    """A YAML reader and writer that leaves alone what it is not told to change."""
+    """Make a YAML reader and writer that preserves quotes, comments and layout."""
     from ruamel.yaml import YAML
 
     found = YAML()
@@ -201,7 +201,7 @@ def editor() -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line of `pixelwise use`."""
+    """Run `pixelwise use` from the command line."""
     command.main(run, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""Verify what is kept: prepared data against its manifest, DVC's cache and registered models against their hashes."""
+"""Verify stored files: prepared data against its manifest, DVC's cache and registered models against their hashes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Verified:
-    """How many of each were compared with their hashes, and all are what they were."""
+    """Numbers of images, cached files and registered versions that match their hashes."""
 
     images: int
     files: int
@@ -39,14 +39,14 @@ class Verified:
 
 
 class Tally:
-    """What was compared so far, and the `faults` found, a line each."""
+    """Number of items compared so far, and the `faults` found, one line each."""
 
     def __init__(self) -> None:
         self.compared = 0
         self.faults: list[str] = []
 
     def note(self, fault: str | None) -> None:
-        """Count one thing that was compared, with what is wrong with it."""
+        """Count one compared item; record its fault, if any."""
         self.compared += 1
         if fault:
             self.faults.append(fault)
@@ -57,10 +57,10 @@ def run(
     cache: Annotated[Path, "DVC's cache"] = Path(".dvc/cache"),
     tracking: Annotated[str | None, "MLflow store; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
 ) -> Verified:
-    """Compare all that is kept with the hashes under which it was; what there is none of yet is passed over.
+    """Compare prepared data, DVC's cache and registered models with their recorded hashes; skip those that are missing.
 
-    Nothing is repaired. Raises DataError naming what differs, or where there is nothing at all to compare;
-    RegistryError where the store cannot be reached.
+    Nothing is repaired. Raises DataError naming what differs, or where there is nothing to compare; RegistryError where
+    the store cannot be reached.
     """
     images, files, versions = verify_data(data), verify_cache(cache), verify_models(resolve_store_uri(tracking))
     if faults := [*images.faults, *files.faults, *versions.faults]:
@@ -88,7 +88,7 @@ def verify_data(root: Path) -> Tally:
 
 
 def picture_fault(split: PreparedSplit, index: int, root: Path) -> str | None:
-    """What is wrong with one item of the prepared data under `root`, if anything is."""
+    """Describe the fault of one item of the prepared data under `root`; None where it matches its hashes."""
     row = split.rows[index]
     try:
         found = {"image": split.image(index), "label": split.label(index)}
@@ -115,7 +115,7 @@ def verify_cache(cache: Path) -> Tally:
 def verify_models(uri: str) -> Tally:
     """Compare the files of every version in the registry with the hashes registered."""
     tally = Tally()
-    # A store that somebody named must be there; the default one is made by the first training.
+    # A store that the user names must exist; the first training creates the default one.
     database = parse_sqlite_path(DEFAULT_STORE)
     if uri == DEFAULT_STORE and database and not database.exists():
         return tally
@@ -133,7 +133,7 @@ def verify_models(uri: str) -> Tally:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """`pixelwise verify`."""
+    """Run `pixelwise verify` from the command line."""
     command.main(run, argv=argv)
 
 

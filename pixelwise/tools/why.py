@@ -1,4 +1,4 @@
-"""Why a stage would run again, by dvc.lock, and why a registered model is what it is: all that it was made of."""
+"""Explain why a stage would run again, compared with dvc.lock, and what a registered model was made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from pixelwise.tools import code
 
 @dataclass(frozen=True)
 class WhyReport:
-    """Reasons of the stages asked for, and of those before them, which would run first: stage -> its reasons."""
+    """Stage -> reasons to run again. own: of the stages `asked`. upstream: of the stages that would run before them."""
 
     asked: tuple[str, ...]
     own: Mapping[str, tuple[str, ...]]
     upstream: Mapping[str, tuple[str, ...]]
 
     def __str__(self) -> str:
-        """One line a reason, and the next command."""
+        """Format one line per reason, and the next command."""
         lines = []
         for stage, reasons in self.own.items():
             lines += [f"{stage}: {self.verdict(reasons)}", *(f"  {reason}" for reason in reasons)]
@@ -36,16 +36,16 @@ class WhyReport:
         return "\n".join([*lines, *([] if is_idle else [f"next: dvc repro {' '.join(self.asked)}"])])
 
     def verdict(self, reasons: Sequence[str]) -> str:
-        """What would happen to a stage asked for."""
+        """Describe what `dvc repro` would do with a stage of `asked`."""
         if reasons:
-            # DVC looks into its run cache only when it runs; it may find this very combination there.
+            # DVC reads its run cache only when it runs; the cache may hold a result for these inputs.
             return "would run again, or be restored if DVC has seen this before:"
         return "up to date itself, would run if what comes first gives other results" if self.upstream else "up to date"
 
 
 @dataclass(frozen=True)
 class OriginReport:
-    """What each of the models asked for was made of, in lines."""
+    """Lines about each requested model: the inputs that it was made from."""
 
     models: tuple[tuple[str, ...], ...]
 
@@ -58,28 +58,28 @@ def run(
     project: Annotated[Path, "root of the checkout"] = Path(),
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> WhyReport | OriginReport:
-    """Say what makes a stage run again: parameters, data, files of code, libraries; and which stages would run first.
+    """Show why a stage would run again (parameters, data, code files, libraries) and which stages would run first.
 
-    Of a model: its parameters, data, code, libraries and run, and what of them differs in this checkout.
+    For a model: show its parameters, data, code, libraries and run, and which of them differ in this checkout.
 
-    Raises StageError naming the stages there are, where one is none of them, RegistryError where there is no such
-    model, ModelError where its files are not those registered.
+    Raises StageError, which lists the known stages, where a stage is unknown, RegistryError where the model is unknown,
+    ModelError where its files are not those registered.
     """
     if any(name.startswith(PREFIX) for name in stages):
         return OriginReport(tuple(describe(read_origin(name, tracking), project) for name in stages))
     if "code" in read_stages(project):
-        # As `dvc repro` would: DVC compares the digests, and those that are there may be of older code.
+        # `dvc repro` writes the digests first too: DVC compares them, and the existing ones may be of older code.
         code.run(project / DIGESTS, project)
     found = find_changes(stages, project)
     own: dict[str, tuple[str, ...]] = {}
     for name in stages:
-        # `train` is all stages `train@…`, as for DVC.
+        # As in DVC, `train` means all stages `train@…`.
         own |= {stage: found[stage] for stage in found if name in (stage, stage.partition("@")[0])} or {name: ()}
     return WhyReport(tuple(stages), own, {stage: found[stage] for stage in found if stage not in own})
 
 
 def describe(origin: Origin, project: Path) -> tuple[str, ...]:
-    """What a model was made of, each part with whether this checkout has the same."""
+    """List what a model was made from, and for each part whether this checkout has the same."""
     parts, data = origin.parts, project / "data/prepared/dataset.json"
     here = training_parts(origin.family)
     section = f"{origin.family}.train"
@@ -108,14 +108,14 @@ def describe(origin: Origin, project: Path) -> tuple[str, ...]:
 
 
 def compare(recorded: str, here: str | None) -> str:
-    """Whether what was recorded is what is here."""
+    """Compare a recorded value with this checkout's, None where it has none; return the result as text."""
     if here is None:
         return "none here"
     return "the same here" if here == recorded else f"here {here}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line of `pixelwise why`."""
+    """Run `pixelwise why` from the command line."""
     command.main(run, argv=argv)
 
 
