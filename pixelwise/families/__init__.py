@@ -1,4 +1,4 @@
-"""The families of nets, a room each: `NAME/`. Code outside a room uses its hooks alone; `hooks.py` documents them."""
+"""The families of nets, one package each: `NAME/`. Other code uses only a family's hooks; see `hooks.py`."""
 
 import importlib
 import pkgutil
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pixelwise.families.hooks import Measure, Options, Runtime
     from pixelwise.families.learning import Family
 
-# The family whose options --help shows where no other is named.
+# The family whose options --help shows if the command line names none.
 DEFAULT = "fcn"
-# Function that finds hooks -> their module in a room, and the module that a room without one shares.
+# Function that finds hooks -> their module in a family's package, and the shared module for a family without it.
 MODULES = {
     "find": ("family", ""),
     "find_params": ("params", ""),
@@ -24,51 +24,51 @@ MODULES = {
 
 
 def names() -> list[str]:
-    """The families there are, sorted: every folder here is one."""
+    """The names of all families, sorted: every package in this folder is a family."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
 def find(name: str) -> "Family":
-    """How the family called `name` learns. Raises ParamsError where there is none."""
+    """Import the training hooks of family `name`. Raises ParamsError if there is no such family."""
     return load(name, "find")
 
 
 def find_params(name: str) -> Any:
-    """What a user sets of training the family called `name`: TrainParams. Raises ParamsError where there is none."""
+    """Import the training parameters of family `name`: TrainParams. Raises ParamsError if there is no such family."""
     return load(name, "find_params")
 
 
 def find_options(name: str) -> "Options":
-    """What a user sets of exported models of the family called `name`. Raises ParamsError where there is none."""
+    """Import the options of family `name` for exported models. Raises ParamsError if there is no such family."""
     return load(name, "find_options")
 
 
 def find_runtime(name: str) -> "Runtime":
-    """How exported models of the family called `name` label. Raises ParamsError where there is none."""
+    """Import the inference hooks of family `name`. Raises ParamsError if there is no such family."""
     return load(name, "find_runtime")
 
 
 def find_measure(name: str) -> "Measure":
-    """How exported models of the family called `name` are scored. Raises ParamsError where there is none."""
+    """Import the evaluation hooks of family `name`. Raises ParamsError if there is no such family."""
     return load(name, "find_measure")
 
 
 def load(name: str, function: str) -> Any:
-    """The module with the hooks that `function` finds. Raises ParamsError where there is no family called `name`."""
+    """Import the module that `function` finds for family `name`. Raises ParamsError if there is no such family."""
     if name not in names():
         raise ParamsError(f"family {name!r}: unknown, expected one of {', '.join(names())}")
     return importlib.import_module(module_of(name, function))
 
 
 def module_of(name: str, function: str) -> str:
-    """The dotted name of the module with the hooks of the family called `name` that `function` finds."""
+    """The dotted name of the module that `function` finds for family `name`."""
     inside, shared = MODULES[function]
     own = f"{__name__}.{name}.{inside}"
     return shared if shared and not has_module(own) else own
 
 
 def has_module(name: str) -> bool:
-    """Whether there is a module of the dotted `name`, in a package that may be missing too."""
+    """Whether the module with the dotted `name` exists. Its package may be missing too."""
     try:
         return find_spec(name) is not None
     except ModuleNotFoundError:
@@ -76,5 +76,5 @@ def has_module(name: str) -> bool:
 
 
 def hooks_by_name(name: str | None) -> dict[str, str]:
-    """What the functions here import by name for the family called `name`: function -> module. Nothing for None."""
+    """The modules that the functions here import for family `name`: function -> module. Empty if `name` is None."""
     return {f"{__name__}.{function}": module_of(name, function) for function in MODULES} if name else {}

@@ -1,4 +1,4 @@
-"""Which family an exported model is of: its graphs say so themselves."""
+"""Find the family of an exported model, which the metadata of its graphs names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from pixelwise.registry.references import resolve_model_folder
 def family_of(model: Path) -> str:
     """The family of an exported `model`, a folder or an .onnx file.
 
-    Raises ModelError where there is no graph, or none that `pixelwise export` wrote.
+    Raises ModelError if there is no graph, or if its metadata names no known family.
     """
     folder = ModelFolder(model)
     graph = model if model.suffix == ".onnx" else next(iter(folder.graphs()), None) or folder.require_graph()
@@ -25,10 +25,10 @@ def family_of(model: Path) -> str:
 
 
 def family_on(argv: Sequence[str] | None) -> str:
-    """The family on a command line that cannot be parsed as a whole yet, since the family has options of its own.
+    """The family that a command line names. It is needed before parsing, since it decides which options exist.
 
-    That of `--section FAMILY.…`, else that of the model; DEFAULT where neither is given, as with --help. Raises as
-    `family_of`.
+    Taken from `--section FAMILY.…`, else from `--model`; DEFAULT if neither is given, as with --help. Raises the errors
+    of `family_of` and `resolve_model_folder`.
     """
     section = command.value_of("section", argv, default="").partition(".")[0]
     if section in families.names():

@@ -1,4 +1,4 @@
-"""What a family exports: one ONNX graph, with the sizes at which it is traced and compared."""
+"""The description of one ONNX graph to export, with the sizes at which it is traced and compared with torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ Size = tuple[int, int, int]
 class Graph:
     """One ONNX graph to export: a module with its pre- and post-processing inside.
 
-    example: makes the inputs for a picture size (N, H, W): name -> tensor, states of a stage included. dynamic: input
-    name -> {axis: symbol} for the axes that vary; the symbol is None where the length follows from the picture's.
-    traced: the size at which the graph is exported. probes: sizes at which it is compared with torch, all different
-    from that one, since a wrong export is right there. facts: what the file's metadata says beyond the model's own.
+    example: makes the inputs for a picture size (N, H, W): name -> tensor, including the states of a stage.
+    dynamic: input name -> {axis: symbol} for the axes that vary; the symbol is None if the length follows from the
+    picture size. traced: the size at which the graph is exported. probes: sizes at which it is compared with torch;
+    none equals `traced`, since a wrong export still agrees there. facts: metadata of the file beside the model's own.
     """
 
     name: str

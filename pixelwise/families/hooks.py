@@ -1,14 +1,14 @@
-"""The hooks of a family: what code outside its room `pixelwise/families/NAME/` may use of it.
+"""The hooks of a family: what code outside its package `pixelwise/families/NAME/` may use.
 
-    family.py              Family, in `learning.py`: how its nets learn and which graphs they export
-    params.py              TrainParams: what a user sets of its training, section `FAMILY.train`; no torch
-    options.py             Options: what a user sets of an exported model
-    runtime/model.py       Runtime: how an exported model labels pictures and video; no torch
-    measure/evaluation.py  Measure: how an exported model is scored, and what the release gate judges
+    family.py              Family, in `learning.py`: training and the graphs to export
+    params.py              TrainParams: training parameters, section `FAMILY.train`; no torch
+    options.py             Options: options of an exported model
+    runtime/model.py       Runtime: inference on pictures and video; no torch
+    measure/evaluation.py  Measure: scores of an exported model, and the files that the release gate judges
 
-Verbs of the command line that one family alone has stand in the folder `verbs` of its room, a module each.
+A command that only one family has is a module in the folder `verbs` of its package.
 
-A family of one graph, pictures in and labels out, has the first two alone. Instead of the others it shares
+A family with one graph, pictures in and labels out, needs only the first two. For the others it shares
 `pixelwise/families/options.py`, `pixelwise/inference/session.py` and `pixelwise/evaluation/images.py`.
 """
 
@@ -22,30 +22,30 @@ from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 
 if TYPE_CHECKING:
-    # Labelling needs no data set, nor what reads one.
+    # Only for types: inference must not import the data set readers.
     from pixelwise.data.splits import Split
 
-# The split that is scored, with the layers that the model needs beside pictures and labels.
+# Opens the split to score, with the layers that the model needs beside pictures and labels.
 OpenSplit = Callable[[tuple[str, ...]], "Split"]
 
 
 class Stream(Protocol):
-    """Labels the frames of videos one by one. It may hold state of the frames before, however long the video."""
+    """Labels the frames of videos one by one. Its state does not grow with the length of the video."""
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
 
     def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:
-        """The label (H, W) uint8 of the next frame (H, W, 3) uint8 RGB. `follows` False: frames before it were lost.
+        """Label the next frame (H, W, 3) uint8 RGB. `follows` False: frames before it were lost. Returns (H, W) uint8.
 
-        Raises ModelError where the frame is of another kind.
+        Raises ModelError if the frame has another shape or type.
         """
 
     def annotate(self, overlay: np.ndarray) -> np.ndarray:
-        """The overlay (H, W, 3) of the last frame with what the stream has to show of it; it may grow in height."""
+        """Add the stream's information about the last frame to its overlay (H, W, 3). The result may be higher."""
 
     def summary(self) -> str:
-        """What the stream did over all videos, in one line; empty where there is nothing to say."""
+        """One line about all videos so far; empty if there is nothing to report."""
 
 
 class Predictor(Protocol):
@@ -53,29 +53,29 @@ class Predictor(Protocol):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What the model takes by name; `image` alone where pictures are enough."""
+        """The names of the model's inputs; only `image` if it needs no more than pictures."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes of its labels."""
+        """The class names of the labels."""
 
     @property
     def palette(self) -> tuple[tuple[int, int, int], ...]:
-        """A colour a class."""
+        """One colour per class."""
 
     @property
     def provider(self) -> str:
-        """Where ONNX Runtime computes."""
+        """The execution provider of ONNX Runtime."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Labels (N, H, W) uint8 of images (N, H, W, 3) uint8 RGB. Raises ModelError where they are of another kind."""
+        """Label images (N, H, W, 3) uint8 RGB. Returns (N, H, W) uint8. Raises ModelError for other shapes or types."""
 
     def stream(self) -> Stream:
-        """What labels the frames of videos."""
+        """A stream that labels the frames of videos."""
 
 
 class Options(Protocol):
-    """What a user sets of an exported model. Both extend those of `pixelwise/families/options.py`."""
+    """The options of an exported model. Both classes extend those of `pixelwise/families/options.py`."""
 
     # The options of `pixelwise predict`.
     PredictParams: type[Params]
@@ -84,34 +84,35 @@ class Options(Protocol):
 
 
 class Runtime(Protocol):
-    """How an exported model labels pictures and video: NumPy and ONNX Runtime alone.
+    """Inference with an exported model on pictures and video, with NumPy and ONNX Runtime only.
 
-    Where a server cannot take a model, since it is more than one graph, the text INSTEAD_OF_SERVING says what can.
+    A family that `pixelwise serve` cannot serve, since it has several graphs, defines the text INSTEAD_OF_SERVING. It
+    names the commands to use instead.
     """
 
     def open_model(self, model: Path, provider: Provider = "auto", **options: Any) -> Predictor:
-        """The exported `model`, a folder or an .onnx file. options: the fields of the family's own PredictParams.
+        """Open the exported `model`, a folder or an .onnx file. options: the fields of the family's own PredictParams.
 
-        Raises ModelError where it is missing, damaged or no model of this family, ProviderError where the provider
-        cannot be had, ParamsError where an option names nothing.
+        Raises ModelError if the model is missing, damaged or of another family, ProviderError if the provider is not
+        available, ParamsError if an option names something unknown.
         """
 
 
 class Report(Protocol):
-    """What an evaluation found; as text it is what the command prints."""
+    """The result of an evaluation. The command prints its text form."""
 
     def metrics(self) -> Mapping[str, Any]:
         """The content of metrics.json: fractions, milliseconds and names."""
 
 
 class Measure(Protocol):
-    """How an exported model is scored."""
+    """Evaluation of an exported model."""
 
     def evaluate(self, params: Any, model: Path, open_split: OpenSplit, out: Path | None) -> Report:
-        """The scores of the exported `model` on a split; with `out`, metrics.json and more are written to that folder.
+        """Score the exported `model` on a split; with `out`, write metrics.json and more to that folder.
 
-        params: the family's EvaluateParams, whose field `split` names what is scored.
-        Raises DataError where the split is empty or its classes are not the model's, ModelError where the model cannot
+        params: the family's EvaluateParams, whose field `split` names the split.
+        Raises DataError if the split is empty or its classes do not match the model's, ModelError if the model cannot
         run.
         """
 

@@ -1,4 +1,4 @@
-"""The hooks of a family that learn: what `pixelwise/families/NAME/family.py` defines."""
+"""The training hooks of a family: what `pixelwise/families/NAME/family.py` defines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,12 @@ from pixelwise.training.loop import History, RecordMetrics
 
 
 class Family(Protocol):
-    """How nets learn and what they export.
+    """Training and export of a family's nets.
 
-    Two hooks are optional. `started(params, described, start)` gives `params` with the trained net filled in that
-    model.json in the folder `start` describes: for a family that starts from a model. `illustrate(net, data, params,
-    history)` gives PNGs of what was learned, by file name: train writes them beside the weights and to MLflow.
+    Two hooks are optional. `started(params, described, start)` is for a family that starts from a trained model: it
+    returns `params` completed with that model, which lies in the folder `start`; `described` is its model.json.
+    `illustrate(net, data, params, history)` returns PNGs of what was learned, by file name: `train` writes them beside
+    the weights and to MLflow.
     """
 
     NetworkParams: type[Params]
@@ -25,22 +26,22 @@ class Family(Protocol):
     TrainParams: type[Params]
 
     def build(self, network: Any, classes: int, pretrained: bool = True) -> nn.Module:
-        """The untrained net. `pretrained` False leaves out the backbone's weights, for a net about to be loaded.
+        """Build the net. `pretrained` False skips the backbone's weights, for a net whose weights get loaded.
 
-        Raises ParamsError where the parts of `network` do not go together.
+        Raises ParamsError if the parts of `network` do not fit together.
         """
 
     def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: RecordMetrics) -> History:
         """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves.
 
-        Returns a row a validation with `epoch`, `seconds` and `val/mean_iu`. Raises DataError as `task_of`.
+        Returns one row per validation with `epoch`, `seconds` and `val/mean_iu`. Raises DataError as `task_of` does.
         """
 
     def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:
-        """The graphs of a `net` that `build` made of the same parameters, as they ship."""
+        """The graphs to export from a `net` that `build` made from the same parameters."""
 
     def task_of(self, data: PreparedData, params: Any) -> Any:
-        """What is learned from `data`. Raises DataError where it lacks a split or a layer that `params` ask for."""
+        """Make the training task on `data`. Raises DataError if a split or a layer that `params` ask for is missing."""
 
     def rescore(self, net: nn.Module, data: PreparedData, params: Any) -> dict[str, float]:
-        """The validation scores of a trained `net` by name, its inputs prepared as `params` say."""
+        """Score a trained `net` on the validation split, with inputs as `params` define. Returns scores by name."""

@@ -1,4 +1,4 @@
-"""What a user sets of an exported model of any family; the `options.py` of a family extends it."""
+"""Options of an exported model of any family. A family's own `options.py` extends them."""
 
 from pydantic import Field
 

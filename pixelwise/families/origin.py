@@ -1,4 +1,4 @@
-"""What a training is made from. With the same origin it gives the same net, so a result tells its own."""
+"""The origin of a training: parameters, data, code, library versions. The same origin gives the same net."""
 
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,10 @@ from pixelwise.identity import fingerprint, sha256_file, sha256_json
 
 
 def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
-    """The `parts` that a training is made from, and the `fingerprint` over them.
+    """The `parts` of a training's origin and the `fingerprint` over them.
 
-    parameters: in full, with the fingerprint of the model that the training starts from. data: hash of dataset.json,
-    which has the manifest's. code and environment: as `training_parts` says.
+    parameters: all, including the fingerprint of the model that the training starts from. data: hash of dataset.json,
+    which contains the manifest's hash. code and environment: see `training_parts`.
     """
     parameters = params.model_dump(mode="json")
     parts = {"parameters": parameters, "data": sha256_file(data / DATASET_FILE), **training_parts(family)}
@@ -23,9 +23,9 @@ def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
 
 @cache
 def training_parts(family: str) -> dict[str, Any]:
-    """What trains a family: the hash of the `code`, and as `environment` the versions of the libraries behind it.
+    """The hash of a family's training `code`, and as `environment` the versions of the libraries that it imports.
 
-    Read once, as running code does not change.
+    Cached, since running code does not change.
     """
     digest = digest_of("components.train", hooks_by_name(family))
     return {"code": sha256_json(digest.files), "environment": digest.versions}

@@ -1,4 +1,4 @@
-"""A trained model in its folder: what net model.json describes, and the net with its weights."""
+"""Load a trained model from its folder: the description in model.json, and the net with its weights."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from pixelwise.training.checkpoints import load_weights
 
 
 def read_description(model: Path) -> dict[str, Any]:
-    """What model.json in the folder `model` says. Raises ModelError where there is none."""
+    """Read model.json in the folder `model`. Raises ModelError if it is missing or not JSON."""
     try:
         described: dict[str, Any] = json.loads((model / MODEL_FILE).read_text())
     except (FileNotFoundError, NotADirectoryError):
@@ -29,7 +29,7 @@ def read_description(model: Path) -> dict[str, Any]:
 
 
 def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
-    """What model.json says, and the net with its weights, ready to infer."""
+    """Load the content of model.json, and the net with its weights in evaluation mode."""
     described = read_description(model)
     net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
     load_weights(net, model / WEIGHTS_FILE)
@@ -37,7 +37,7 @@ def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
 
 
 def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
-    """The graphs of a `net` that model.json describes."""
+    """The graphs to export from `net`, which model.json describes."""
     return find(described["family"]).graphs(net, network_of(described), len(described["classes"]))
 
 

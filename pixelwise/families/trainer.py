@@ -1,4 +1,4 @@
-"""Train a family, resume what was cut short, and write the model folder."""
+"""Train a family, resume an interrupted training, and write the model folder."""
 
 import json
 import shutil
@@ -25,13 +25,13 @@ from pixelwise.training.history import find_best_row
 from pixelwise.training.loop import History
 
 BEGUN_FILE = "begun.json"
-# Characters of the fingerprint that name the folder of a training's state.
+# Number of characters of the fingerprint that name the state folder of a training.
 MARK = 16
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the weights are and how well they did."""
+    """A finished training: the folder of its weights, and its validation scores."""
 
     family: str
     out: Path
@@ -47,9 +47,9 @@ class Trained:
 
 
 def from_start(params: Any, family: str, start: Path | None) -> Any:
-    """`params` with the net that the trained model in `start` has, for a family that needs one.
+    """Complete `params` with the trained model in `start`, for a family that starts from one.
 
-    Raises ParamsError where it is given and not needed or the other way round, ModelError where it is no such model.
+    Raises ParamsError if `start` is given but not needed, or needed but not given; ModelError if it is no such model.
     """
     kind: Any = find(family)
     if not hasattr(kind, "started"):
@@ -72,7 +72,10 @@ def learn(
     name: str,
     tags: Mapping[str, str],
 ) -> Trained:
-    """`run` under a name, with `tags` of the caller's on the MLflow run."""
+    """Train `family` on the prepared `data` and write the model to the folder `out`.
+
+    state: folder for resumable work. tracking: MLflow store, or none. experiment, name, tags: those of the MLflow run.
+    """
     prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data)
     mark = made_from["fingerprint"]
     work = state / mark[:MARK]
@@ -100,7 +103,7 @@ def learn(
 
 
 def clear(state: Path) -> None:
-    """Remove what trainings left in `state`, be they of other parameters; whatever else lies there stays."""
+    """Remove the state folders of all trainings in `state`, also of other parameters. Other files stay."""
     for work in state.glob("[0-9a-f]" * MARK):
         shutil.rmtree(work, ignore_errors=True)
     if state.is_dir() and not any(state.iterdir()):
@@ -108,13 +111,13 @@ def clear(state: Path) -> None:
 
 
 def circumstances() -> dict[str, Any]:
-    """What a training took place under: to repeat it to the bit, as many threads and like instructions are needed."""
+    """The commit and machine of a training. Bit-identical results need the same thread count and CPU instructions."""
     machine = {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}
     return {"git_commit": read_git_commit(PROJECT), "machine": machine}
 
 
 def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:
-    """What net the weights fit, for model.json."""
+    """The content of model.json: the net that the weights fit."""
     return {
         "family": family,
         "network": made_from["parts"]["parameters"]["network"],
@@ -132,6 +135,6 @@ def is_main_process() -> bool:
 
 
 def begun(work: Path) -> str | None:
-    """The MLflow run of a training that was cut short, so that the resumed one goes on with it."""
+    """The MLflow run id of an interrupted training, which the resumed training continues; None if there is none."""
     run_id: str | None = json.loads((work / BEGUN_FILE).read_text()) if (work / BEGUN_FILE).exists() else None
     return run_id

@@ -1,4 +1,4 @@
-"""Context by dilation, CCL and ASPP, with and without a blur in proportion to the rate (thesis §5.3.1, table 5.3)."""
+"""Dilated context heads, CCL and ASPP, with and without a blur proportional to the rate (thesis §5.3.1, table 5.3)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,17 +8,17 @@ from pixelwise.families.composition.covariance import of_size
 from pixelwise.families.composition.layer import Fixed, GaussianParams
 from pixelwise.families.fcn.fusion import conv_norm_relu
 
-# Of maps at stride 8 to 32; the published heads have 6, 12, 18 and 5 on maps twice as wide.
+# For maps at stride 8 to 32. The published heads use 6, 12, 18 and 5 on maps twice as wide.
 RATES = (2, 4, 6)
 CONTEXT_RATE = 5
-# Standard deviations of the blur by rate: half a rate keeps what the dilated taps can tell apart.
+# Standard deviation of the blur as a share of the rate: one half keeps the structure that dilated taps can resolve.
 BLUR_SHARE = 0.5
 
 
 class Dilated(nn.Module):
-    """A 3×3 convolution of a dilation `rate`, its input blurred by half the rate where it `is_blurred`.
+    """A 3×3 convolution with dilation `rate`. With `is_blurred`, its input is blurred with σ of half the rate.
 
-    Samples `rate` cells apart cannot tell finer structure from coarser; a blur leaves it out (the sampling theorem).
+    Samples `rate` cells apart alias finer structure; the blur removes it (sampling theorem).
     """
 
     def __init__(self, channels_in: int, channels_out: int, rate: int, is_blurred: bool) -> None:
@@ -28,7 +28,7 @@ class Dilated(nn.Module):
         self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=rate, dilation=rate, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """X (N, C, H, W) filtered."""
+        """Filter x (N, C, H, W)."""
         found: Tensor = self.conv(self.smooth(x))
         return found
 
@@ -48,7 +48,7 @@ class ContextContrast(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Atrous spatial pyramid pooling (ASPP): 1×1, three rates and the global average side by side. x: (N, C, H, W)."""
+    """Atrous spatial pyramid pooling (ASPP): 1×1, three rates and the global average in parallel. x: (N, C, H, W)."""
 
     def __init__(self, channels: int, is_blurred: bool) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class PyramidPooling(nn.Module):
         self.project = conv_norm_relu(channels * (len(RATES) + 2), channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """All of it, brought back to C channels."""
+        """All branches, projected to C channels."""
         whole = self.image(x.mean(dim=(2, 3), keepdim=True)).expand_as(x)
         joined = torch.cat([self.point(x), *(rate(x) for rate in self.rates), whole], dim=1)
         projected: Tensor = self.project(joined)

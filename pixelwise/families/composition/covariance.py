@@ -1,4 +1,4 @@
-"""Covariances of Gaussians by log-Cholesky: any real numbers make a sound one (thesis §5.2.2)."""
+"""Log-Cholesky covariances of Gaussians: any real numbers give a valid covariance (thesis §5.2.2)."""
 
 import math
 
@@ -8,18 +8,18 @@ from torch import Tensor
 from pixelwise.errors import ModelError
 from pixelwise.families.composition.params import Kind
 
-# Numbers that describe a covariance of each kind, with the axes in the order y, x.
+# Count of log-Cholesky numbers per kind of covariance. The axes are in the order y, x.
 NUMBERS: dict[Kind, int] = {"spherical": 1, "diagonal": 2, "full": 3}
-# Standard deviations in cells beyond which a Gaussian is as good as the identity, or as the global average. Held there,
-# a covariance driven to zero or infinity has finite kernels and gradients.
+# Standard deviations in cells. Below the smallest a Gaussian acts as the identity, above the largest as the global
+# average. Clamping keeps the kernels and gradients finite if training drives a covariance to zero or infinity.
 SMALLEST, LARGEST = 1e-3, 1e3
 
 
 def root(numbers: Tensor) -> Tensor:
     """The upper triangle U (..., 2, 2) with Σ = UᵀU, from log-Cholesky `numbers` (..., 1, 2 or 3).
 
-    One is log σ; two are log σ_y, log σ_x; three are log U₀₀, U₀₁, log U₁₁. Points z of the unit circle become
-    the points zU of the ellipse.
+    One number is log σ; two are log σ_y, log σ_x; three are log U₀₀, U₀₁, log U₁₁. Row vectors z on the unit circle
+    map to points zU on the ellipse.
     """
     low, high = math.log(SMALLEST), math.log(LARGEST)
     first, last = numbers[..., 0].clamp(low, high).exp(), numbers[..., -1].clamp(low, high).exp()
@@ -46,12 +46,12 @@ def deviations(numbers: Tensor) -> Tensor:
 
 
 def size_of(numbers: Tensor) -> Tensor:
-    """The size (...) of Gaussians as one number, the fourth root of det Σ: σ where they are round."""
+    """The size (...) of each Gaussian as one number, the fourth root of det Σ; equals σ if it is round."""
     upper = root(numbers)
     return (upper[..., 0, 0] * upper[..., 1, 1]).sqrt()
 
 
 def require_numbers(numbers: Tensor) -> None:
-    """Raise ModelError where a learned covariance is no number: a training that ran away."""
+    """Raise ModelError if a learned covariance is NaN, since the training diverged."""
     if bool(numbers.isnan().any()):
         raise ModelError("covariance: found NaN, expected numbers; the training ran away, try a lower learning rate")

@@ -1,7 +1,7 @@
-"""Gaussians whose covariance is inferred at every cell (thesis §5.3.2), and free-form deformation beside them.
+"""Gaussians whose covariance is inferred at every cell (thesis §5.3.2), and free-form deformation.
 
-Exact local filtering is the reference. Sampling the ring with `deform_conv2d` is the thesis's way. What is cheap blends
-three static scales of the same weights.
+Exact local filtering is the reference. The thesis samples the ring with `deform_conv2d`. The cheap variant blends three
+static scales of the same weights.
 """
 
 import math
@@ -17,11 +17,11 @@ from pixelwise.families.composition.sampling import dynamic_samples, gaussian_of
 
 
 def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
-    """The convolution that infers `numbers` at every cell; it starts as zero.
+    """The convolution that infers `numbers` values at every cell; it starts at zero.
 
-    AdamW moves each weight by about its rate a step. Of 3×3 cells there are so many that in a few steps they move a
-    size by octaves, before the filter can follow: most cells ended at the smallest size or the largest. What infers
-    from so many is divided by PACE.
+    AdamW moves each weight by about its learning rate per step. A 3×3 regressor has so many weights that a few steps
+    change a size by octaves, before the filter can adapt: most cells ended at the smallest or largest size. So the
+    outputs of 3×3 regressors are divided by PACE.
     """
     conv = nn.Conv2d(channels, numbers, side, padding=side // 2, bias=False)
     nn.init.zeros_(conv.weight)
@@ -29,10 +29,11 @@ def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
 
 
 class DynamicGaussian(nn.Module):
-    """Blur and resample, with a covariance inferred at every cell: 1, 2 or 3 numbers that are added to learned ones.
+    """Blur and resample, with a covariance inferred at every cell: 1, 2 or 3 numbers added to learned ones.
 
-    The convolution's 3×3 points move by the ring of each cell's own covariance; the blur before it is that of the
-    learned one, since exact local filtering is slow. Where nothing is inferred it is `Composed`. x: (N, C, H, W).
+    The 3×3 points of the convolution move by the ring of each cell's covariance. The blur before it uses the learned
+    covariance only, since exact local filtering is slow. If the inferred numbers are zero it equals `Composed`.
+    x: (N, C, H, W).
     """
 
     def __init__(self, conv: nn.Conv2d, params: GaussianParams) -> None:
@@ -75,11 +76,11 @@ class FreeForm(nn.Module):
 class Scales(nn.Module):
     """The cheap dynamic Gaussian: each cell blends three static scales of one 3×3 convolution by its inferred size.
 
-    The thesis notes that blurring and resampling equals to reduce with a Gaussian, filter, and enlarge again. So the
-    scales are the convolution on the map, on the map blurred and halved, and on that blurred once more, for sizes 0, 1
-    and 3; between two the blend is linear, beyond the last it stays there. A convolution is linear, so that the latter
-    two are blended before it and filtered once; of the taps, 1 and 2 cells apart, only what they see grows beyond size
-    1. Sizes are inferred at every other cell. x: (N, C, H, W).
+    The thesis notes that blurring and resampling equals reducing with a Gaussian, filtering, and enlarging. So the
+    scales are the convolution on the map, on the blurred and halved map, and on the halved map blurred once more, for
+    sizes 0, 1 and 3. The blend is linear between sizes and constant beyond the last. The two coarse scales are blended
+    before the convolution and filtered once, since it is linear. Taps are 1 or 2 cells apart; beyond size 1 only the
+    blur grows. Sizes are inferred at every other cell. x: (N, C, H, W).
     """
 
     kernel: Tensor
@@ -88,17 +89,17 @@ class Scales(nn.Module):
         super().__init__()
         require(conv, is_3x3=True)
         self.conv = conv
-        # The size that what is inferred multiplies.
+        # The learned base size; inferred factors multiply it.
         self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
-        # On one cell each: on nine, the regressor alone costs as much as all else.
+        # Side 1: with side 3 the regressor alone costs as much as all else.
         self.infer = regressor(conv.in_channels, 1, side=1)
-        # Binomial: the Gaussian of σ² = 3/4 on four cells. The fifth tap of none pairs the cells from the first one on,
-        # so that nothing is cut off before the first when maps are enlarged again.
+        # Binomial: the Gaussian of σ² = 3/4 on four cells. The fifth tap is zero; it pairs cells from the first one on,
+        # so that enlarging needs no crop at the start.
         row = torch.tensor([0.0, 0.125, 0.375, 0.375, 0.125])
         self.register_buffer("kernel", torch.outer(row, row).view(1, 1, 5, 5), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The blend of both convolutions."""
+        """The blend of the fine and the coarse convolution."""
         half = self.halved(x)
         size = self.sizes(half)
         blurred = enlarged(self.halved(half), half)
@@ -107,17 +108,17 @@ class Scales(nn.Module):
         return blend(near, enlarged(coarse, near), enlarged(size.clamp(max=1), near))
 
     def halved(self, x: Tensor) -> Tensor:
-        """Half as many cells a side, rounded up, blurred; cell i looks between the cells 2i and 2i + 1 of x.
+        """Blur x and halve its sides, rounded up. Cell i is centred between cells 2i and 2i + 1 of x.
 
-        Past the border there are zeros, as in the convolution: to repeat what is there costs a copy of the map.
+        Zeros pad the border, as in the convolution: replicating the border would copy the map.
         """
         channels = x.shape[1]
         return F.conv2d(x, self.kernel.expand(channels, 1, 5, 5), stride=2, padding=2, groups=channels)
 
     def sizes(self, half: Tensor) -> Tensor:
-        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole one.
+        """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole map.
 
-        Raises ModelError where the learned one is NaN.
+        Raises ModelError if the learned size is NaN.
         """
         if not torch.compiler.is_exporting():
             require_numbers(self.size)
@@ -130,20 +131,20 @@ class Scales(nn.Module):
 
 
 def enlarged(half: Tensor, whole: Tensor) -> Tensor:
-    """`half` (N, C, h, w) bilinearly on the grid of `whole` (N, C, H, W), which `Scales.halved` made it from."""
+    """Upsample `half` (N, C, h, w) bilinearly to the grid of `whole` (N, C, H, W), which `Scales.halved` halved."""
     fine = F.interpolate(half, scale_factor=2.0, mode="bilinear")
     return fine[..., : whole.shape[-2], : whole.shape[-1]]
 
 
 def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From `first` where the `share` is 0 to `second` where it is 1."""
+    """Interpolate from `first`, where `share` is 0, to `second`, where it is 1."""
     return first + share * (second - first)
 
 
 def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
-    """`x` (N, C, H, W) filtered at every cell with a Gaussian of its own: the exact reference, slow.
+    """Filter `x` (N, C, H, W) with a separate Gaussian at every cell: the exact reference, slow.
 
-    numbers: (N, H, W, 1, 2 or 3) log-Cholesky. Past the border there is nothing, as in `gaussian.apply`.
+    numbers: (N, H, W, 1, 2 or 3) log-Cholesky. Borders are as in `gaussian.apply`.
     """
     kernels = kernel_2d(numbers, params.std_devs, params.is_sampled).to(x.dtype)
     height, width = kernels.shape[-2:]

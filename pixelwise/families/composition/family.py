@@ -1,4 +1,4 @@
-"""The composition family: nets whose receptive fields are learned, or inferred at every pixel (thesis chapter 5)."""
+"""The composition family: receptive fields are learned, or inferred at every cell (thesis chapter 5)."""
 
 import copy
 import math
@@ -26,15 +26,15 @@ from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 from pixelwise.training.still_images import StillImageTask
 
-# Validation pictures whose inferred scale is drawn.
+# Number of validation pictures whose inferred scales are drawn, at most.
 SHOWN = 3
 
 
 class LearnedFields(StillImageTask):
-    """Still images, and how large the learned Gaussians are."""
+    """Training on still images that also reports the learned Gaussians."""
 
     def score(self, net: nn.Module) -> dict[str, float]:
-        """The scores over the validation split; the mean size of the Gaussians; every covariance by its layer."""
+        """The scores over the validation split, the mean size of output Gaussians, and every covariance by layer."""
         metrics = super().score(net)
         sizes = gaussian_pixels(net)
         metrics |= {"val/gaussian_pixels": mean(sizes)} if sizes else {}
@@ -46,7 +46,10 @@ class LearnedFields(StillImageTask):
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
-    """The untrained net. Raises ParamsError or ModelError where its parts do not go together."""
+    """Build the net, with trained weights if `network.weights` names some.
+
+    Raises ParamsError or ModelError if the parts of `network` do not fit together.
+    """
     is_trained = fcn.is_trained(network.weights)
     plain = network.model_copy(update={"weights": "none"}) if is_trained else network
     net = fcn.build(plain, classes, pretrained)
@@ -68,12 +71,12 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
 
 
 def start_from(net: nn.Module, file: Path) -> None:
-    """Begin with the trained net in `file`, composed or not; what it does not have stays as it is.
+    """Load the trained net in `file`, composed or not, into `net`. Layers that the file lacks do not change.
 
-    Raises ModelError where the file holds a layer that the net has not.
+    Raises ModelError if the file holds a layer that the net lacks.
     """
     state, _ = load_tensors(file)
-    # A layer that is composed now was `score` and is `score.conv`.
+    # Composing renames a layer, such as `score` to `score.conv`.
     own = {name.replace(".conv.", ".") if name not in state else name: name for name in net.state_dict()}
     extra = sorted(set(state) - set(own))
     if extra:
@@ -82,24 +85,24 @@ def start_from(net: nn.Module, file: Path) -> None:
 
 
 def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
-    """What is learned from `data`."""
+    """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
     heads = fcn.heads_of(params.network, len(data.classes))
     return LearnedFields(train, val, params, fcn.INPUTS[params.network.inputs], heads)
 
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
-    """Train on still images, all of the net or its structure alone."""
+    """Train the net, or only its structure, on still images."""
     return fit_loop(net, task_of(data, params), params, state, record)
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
-    """The validation scores of a trained net."""
+    """Score a trained net on the validation split."""
     return task_of(data, params).score(net.eval())
 
 
 def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
-    """PNGs of what was learned, by file name: covariances over training, and inferred scales of validation pictures."""
+    """PNGs by file name: the covariances over the training, and the inferred scales of validation pictures."""
     found = {}
     if layers := covariances(params.network.compose.covariance, history):
         found["covariances.png"] = draw_ellipses(layers)
@@ -112,7 +115,7 @@ def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history:
 
 
 def covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
-    """By layer: its covariance (2, 2) at every validation."""
+    """The covariances (2, 2) of each layer, one per validation."""
     layers: dict[str, list[np.ndarray]] = {}
     for row in history:
         for name in (key.removesuffix("/0") for key in row if key.startswith("covariance/") and key.endswith("/0")):
@@ -129,7 +132,7 @@ def dynamic_layers(net: nn.Module) -> list[DynamicGaussian | Scales]:
 
 @torch.inference_mode()
 def scales_of(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray) -> np.ndarray:
-    """The scale (h, w) that `layer` infers in `net` at every cell of a picture."""
+    """The scales (h, w) that `layer` of `net` infers at the cells of a picture."""
     taken: list[torch.Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
     device = next(net.parameters()).device

@@ -1,8 +1,9 @@
 """Gaussian kernels and filters whose covariance is learned (thesis §5.2).
 
-The thesis samples the density at whole cells and cuts it at ⌈2σ⌉, so that the loss jumps where the kernel grows, and
-below σ = 0.5 the kernel hardly spreads and its gradient dies. Here the density is integrated over each cell, up to 2σ
-and half a cell: the outermost tap grows from zero, and a small Gaussian stays one. `is_sampled` is the thesis's way.
+The thesis samples the density at whole cells and truncates it at ⌈2σ⌉. So the loss jumps when the kernel grows, and
+below σ = 0.5 the gradient vanishes, since the kernel hardly spreads. Here the density is integrated over each cell, up
+to 2σ plus half a cell: the outermost tap grows from zero, and a small Gaussian remains a Gaussian. `is_sampled` selects
+the thesis's method.
 """
 
 import math
@@ -13,29 +14,29 @@ from torch import Tensor
 
 from pixelwise.families.composition.covariance import deviations, require_numbers, root
 
-# What lies beyond two weighs 5 % in all, which the thesis leaves out; more by setting.
+# The mass beyond two is 5 %, which the thesis drops too. The parameter `std_devs` may raise it.
 STD_DEVS = 2.0
-# Points in a row of cells at which a slanted Gaussian is integrated along y; along x it is exact.
+# Integration points along y in each row of cells, for a slanted Gaussian; along x the integral is exact.
 POINTS = 8
-# Taps a side up to which one square filter takes no longer than a column and a row.
+# Taps per side up to which one square filter is as fast as a column and a row filter.
 DENSE = 5
 
 
 def half_size(sigma: float, std_devs: float = STD_DEVS) -> int:
-    """Cells on either side of the middle one: ⌈2σ⌉, one at least (thesis §5.2.1)."""
+    """Cells on either side of the centre cell: ⌈std_devs·σ⌉, at least one (thesis §5.2.1)."""
     return max(1, math.ceil(std_devs * sigma))
 
 
 def share(low: Tensor, high: Tensor) -> Tensor:
-    """The probability of a standard normal number between `low` and `high`."""
-    # Of upper tails the complement keeps the digits.
+    """The probability of a standard normal variable between `low` and `high`."""
+    # The mirrored interval keeps precision in the upper tail.
     flip = low > 0
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
     return torch.special.ndtr(high) - torch.special.ndtr(low)
 
 
 def edges(half: int, reach: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each cell of −half…half begins and ends, (..., 2·half + 1) each, cut at ±`reach` (...)."""
+    """Start and end of each cell from −half to half, (..., 2·half + 1) each, clamped to ±`reach` (...)."""
     cells = torch.arange(-half, half + 1, dtype=reach.dtype, device=reach.device)
     low, high = cells - 0.5, cells + 0.5
     limit = reach.unsqueeze(-1)
@@ -43,8 +44,8 @@ def edges(half: int, reach: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def kernel_1d(sigma: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, most: int | None = None) -> Tensor:
-    """Normalised kernels (..., 2h + 1) of standard deviations `sigma` (...) in cells; h is that of the largest, at most
-    `most`.
+    """Normalised kernels (..., 2h + 1) with standard deviations `sigma` (...) in cells. The largest sigma decides h,
+    which is at most `most`.
     """
     sigma = sigma.double()
     half = half_size(float(sigma.detach().max()), std_devs)
@@ -64,7 +65,7 @@ def kernel_2d(
     is_sampled: bool = False,
     most: tuple[int | None, int | None] = (None, None),
 ) -> Tensor:
-    """Normalised kernels (..., 2h_y + 1, 2h_x + 1) of log-Cholesky `numbers` (..., 1, 2 or 3), of equation 5.1."""
+    """Normalised kernels (..., 2h_y + 1, 2h_x + 1) of log-Cholesky `numbers` (..., 1, 2 or 3), equation 5.1."""
     numbers = numbers.double()
     spread = deviations(numbers)
     if numbers.shape[-1] < 3:
@@ -96,15 +97,15 @@ def sampled_slant(numbers: Tensor, half_y: int, half_x: int) -> Tensor:
 def integrated_slant(numbers: Tensor, half_y: int, half_x: int, std_devs: float) -> Tensor:
     """The mass of a full covariance in each cell, not normalised, (..., 2h_y + 1, 2h_x + 1).
 
-    Given y, x is normal about y·U₀₁/U₀₀ with deviation U₁₁: integrated exactly. Over y the points are evenly spread in
-    probability, not in space, so that a Gaussian much smaller than a cell is met as well.
+    Given y, x is normal with mean y·U₀₁/U₀₀ and deviation U₁₁, which is integrated exactly. Along y the points are
+    evenly spaced in probability, not in space, so that Gaussians much smaller than a cell are integrated well too.
     """
     upper, spread = root(numbers), deviations(numbers)
     scale = upper[..., 0, 0].unsqueeze(-1)
     low, high = (edge / scale for edge in edges(half_y, std_devs * spread[..., 0] + 0.5))
     mass = share(low, high)
     places = (torch.arange(POINTS, dtype=numbers.dtype, device=numbers.device) + 0.5) / POINTS
-    # The lower half, mirrored: a Gaussian is the same from both sides, and ndtri is exact near 0 alone.
+    # Compute the lower half and mirror it: a Gaussian is symmetric, and ndtri is precise only near 0.
     bottom = torch.special.ndtr(low[..., : half_y + 1])
     chances = bottom.unsqueeze(-1) + mass[..., : half_y + 1].unsqueeze(-1) * places
     lower = torch.special.ndtri(chances.clamp(1e-300, 1 - 1e-16))
@@ -119,10 +120,10 @@ def integrated_slant(numbers: Tensor, half_y: int, half_x: int, std_devs: float)
 def kernels_of(
     numbers: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, shape: tuple[int, int] | None = None
 ) -> list[Tensor]:
-    """The kernels that filter one after the other, (G, h, w) each: a column and a row where that is faster than one.
+    """The kernels to apply in turn, (G, h, w) each: a column and a row if that is faster than one square kernel.
 
-    numbers: (G, 1, 2 or 3), one Gaussian for all channels or one each. Of a map of `shape`, taps that only ever lie
-    outside are left out. Raises ModelError where a number is NaN.
+    numbers: (G, 1, 2 or 3), one Gaussian for all channels or one per channel. With the `shape` of a map, taps that
+    always lie outside it are left out. Raises ModelError if a number is NaN.
     """
     require_numbers(numbers)
     most = (None, None) if shape is None else (shape[0] - 1, shape[1] - 1)
@@ -137,19 +138,19 @@ def kernels_of(
 def apply(x: Tensor, kernels: list[Tensor], is_dark: bool = False) -> Tensor:
     """Filter every channel of `x` (N, C, H, W) with each of the `kernels` (1 or C, h, w) in turn.
 
-    Past the border there is nothing: the taps that are left count for all, so that a constant stays one and an infinite
-    Gaussian is the global average. With `is_dark` there are zeros, as in the thesis, and borders darken.
+    At borders the weights of the taps inside are renormalised, so that a constant stays constant and an infinite
+    Gaussian is the global average. With `is_dark` borders are padded with zeros, as in the thesis, and darken.
     """
     channels = x.shape[1]
     if not torch.compiler.is_exporting():
-        # Filters of one channel each run two to three times as fast on channels-last memory.
+        # Depthwise filters run two to three times as fast on channels-last memory.
         x = x.contiguous(memory_format=torch.channels_last)
     for kernel in kernels:
         weights = kernel.to(x.dtype).unsqueeze(1).expand(channels, 1, -1, -1)
         padding = (kernel.shape[-2] // 2, kernel.shape[-1] // 2)
         filtered = F.conv2d(x, weights, padding=padding, groups=channels)
         if not is_dark:
-            # Of one channel, for all where they share a Gaussian; of one row or column, where the kernel is one.
+            # One channel is enough if all share a Gaussian; one row or column if the kernel is a row or column.
             groups, height, width = kernel.shape
             ones = torch.ones_like(x[:1, :groups, : 1 if height == 1 else None, : 1 if width == 1 else None])
             own = kernel.to(x.dtype).unsqueeze(1)
@@ -161,6 +162,6 @@ def apply(x: Tensor, kernels: list[Tensor], is_dark: bool = False) -> Tensor:
 def blur(
     x: Tensor, numbers: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, is_dark: bool = False
 ) -> Tensor:
-    """`x` (N, C, H, W) filtered with the Gaussian of log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
+    """Filter `x` (N, C, H, W) with the Gaussian of log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
     height, width = x.shape[-2:]
     return apply(x, kernels_of(numbers, std_devs, is_sampled, (height, width)), is_dark)

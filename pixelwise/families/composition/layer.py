@@ -1,4 +1,4 @@
-"""Convolutions composed with Gaussians: free-form features in learned receptive fields (thesis §5.3)."""
+"""Convolutions composed with Gaussians: free-form filters with learned receptive fields (thesis §5.3)."""
 
 from typing import Literal, NamedTuple
 
@@ -14,13 +14,13 @@ from pixelwise.families.composition.sampling import grid, ring, spread_kernel, s
 StaticFilter = Literal["blur", "resample", "dog", "dog-resample"]
 
 
-# AdamW moves a parameter by about its rate a step, whatever its gradient. Covariances and points are kept at a tenth of
-# what they are, so that within hundreds of steps they can go where they should.
+# AdamW moves a parameter by about its learning rate per step, whatever its gradient. Covariances and points are stored
+# at a tenth of their value, so that they can converge within hundreds of steps.
 PACE = 10.0
 
 
 class GaussianParams(NamedTuple):
-    """How Gaussians are made. size: the first standard deviation, in cells; per_channel: one Gaussian a channel."""
+    """Parameters of Gaussians. size: initial standard deviation in cells; per_channel: one Gaussian per channel."""
 
     covariance: Kind = "spherical"
     size: float = 0.5
@@ -31,7 +31,7 @@ class GaussianParams(NamedTuple):
 
 
 class Fixed(nn.Module):
-    """A Gaussian that does not learn: that of log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
+    """A fixed Gaussian filter with log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
 
     given: Tensor
 
@@ -48,17 +48,17 @@ class Fixed(nn.Module):
         return self.given
 
     def forward(self, x: Tensor) -> Tensor:
-        """X (N, C, H, W) filtered."""
+        """Filter x (N, C, H, W)."""
         return apply(x, [self.get_buffer(f"kernel_{index}") for index in range(self.count)], self.is_dark)
 
 
 class Blur(nn.Module):
-    """Filter every channel with a Gaussian whose covariance is learned. x: (N, C, H, W). Returns the same."""
+    """Filter every channel with a Gaussian whose covariance is learned. x: (N, C, H, W). Returns the same shape."""
 
     def __init__(self, channels: int, params: GaussianParams) -> None:
         super().__init__()
         self.params = params
-        # In one dimension, so that no weight decay pulls it to a size of one cell.
+        # One-dimensional, so that weight decay skips it. Decay would pull its size to one cell.
         start = of_size(params.covariance, params.size) / PACE
         self.covariance = nn.Parameter(start.repeat(channels if params.per_channel else 1))
 
@@ -67,23 +67,23 @@ class Blur(nn.Module):
         return PACE * self.covariance.view(-1, NUMBERS[self.params.covariance])
 
     def forward(self, x: Tensor) -> Tensor:
-        """X filtered."""
+        """Filter x."""
         return blur(x, self.numbers(), self.params.std_devs, self.params.is_sampled, self.params.is_dark)
 
     def size(self) -> float:
-        """The standard deviation in cells, the mean over the channels where each has its own."""
+        """The standard deviation in cells, averaged over channels."""
         return float(size_of(self.numbers().detach()).mean())
 
     def folded(self) -> Fixed:
-        """The same with fixed kernels, for export."""
+        """The same filter with fixed kernels, for export."""
         return Fixed(self.numbers(), self.params)
 
 
 class DifferenceOfGaussians(nn.Module):
-    """A Gaussian less a larger one, both learned (thesis §5.3.1). x: (N, C, H, W). Returns the same.
+    """A Gaussian less a larger one, both learned (thesis §5.3.1). x: (N, C, H, W). Returns the same shape.
 
-    By cascade smoothing the surround is the centre, filtered once more: it is the larger one whatever is learned, and
-    its covariance the sum of both.
+    Cascade smoothing: the surround is the filtered centre, filtered once more. So it is always the larger Gaussian, and
+    its covariance is the sum of both.
     """
 
     def __init__(self, channels: int, params: GaussianParams) -> None:
@@ -92,17 +92,17 @@ class DifferenceOfGaussians(nn.Module):
         self.surround = Blur(channels, params._replace(size=max(1.0, 2 * params.size)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Centre less surround; of a constant nothing is left."""
+        """Centre less surround; zero for a constant map."""
         centre = self.centre(x)
         difference: Tensor = centre - self.surround(centre)
         return difference
 
 
 class Composed(nn.Module):
-    """A convolution behind a learned Gaussian: it blurs, or blurs and resamples by the covariance (thesis §5.3.1).
+    """A convolution after a learned Gaussian that blurs, or blurs and resamples by the covariance (thesis §5.3.1).
 
-    conv: any of stride 1 that keeps the grid; its weights are used as they are, and as σ goes to zero it is alone. What
-    resamples has 3×3 taps, which move from their cells by the ring of the covariance. x: (N, C, H, W).
+    conv: any with stride 1 that keeps the grid. Its weights do not change; as σ goes to zero, only the convolution
+    remains. Resampling needs 3×3 taps, which the ring of the covariance moves from their cells. x: (N, C, H, W).
     """
 
     def __init__(self, conv: nn.Conv2d, kind: StaticFilter, params: GaussianParams) -> None:
@@ -125,13 +125,13 @@ class Composed(nn.Module):
         return sampled if self.conv.bias is None else sampled + self.conv.bias.view(-1, 1, 1)
 
     def points(self) -> Tensor:
-        """Where the taps look, (9, 2): at their cells, moved by the ring."""
+        """The sampling points (9, 2): the cells of the filter, moved by the ring."""
         centre = self.gaussian.centre if isinstance(self.gaussian, DifferenceOfGaussians) else self.gaussian
         numbers = centre.numbers()[0]
         return grid().to(numbers) + ring().to(numbers) @ root(numbers)
 
     def folded(self) -> nn.Sequential:
-        """The same with fixed kernels."""
+        """The same layer with a plain convolution, for `fold`."""
         conv = folded_conv(self.conv, self.points()) if self.resamples else self.conv
         return nn.Sequential(self.gaussian, conv)
 
@@ -139,7 +139,7 @@ class Composed(nn.Module):
 class StaticPoints(nn.Module):
     """A 3×3 convolution whose sampling points are learned and the same everywhere: the thesis's static baselines.
 
-    free: nine points of their own (static deformable convolution); else one affine map of the grid (static spatial
+    is_free: nine independent points (static deformable convolution); else one affine map of the grid (static spatial
     transformer). Both start as the plain convolution.
     """
 
@@ -147,7 +147,7 @@ class StaticPoints(nn.Module):
         super().__init__()
         require(conv, is_3x3=True)
         self.conv, self.is_free = conv, is_free
-        # What is added to the grid: nine points, or a matrix and a shift.
+        # The change to the grid: nine offsets, or a matrix and a shift.
         self.change = nn.Parameter(torch.zeros(18 if is_free else 6))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ class StaticPoints(nn.Module):
         return sampled if self.conv.bias is None else sampled + self.conv.bias.view(-1, 1, 1)
 
     def points(self) -> Tensor:
-        """Where the taps look, (9, 2)."""
+        """The sampling points (9, 2)."""
         cells, change = grid().to(self.change), PACE * self.change.view(-1, 2)
         return cells + (change if self.is_free else cells @ change[:2] + change[2])
 
@@ -178,7 +178,7 @@ def folded_conv(conv: nn.Conv2d, points: Tensor) -> nn.Conv2d:
 
 
 def require(conv: nn.Conv2d, is_3x3: bool = False) -> None:
-    """Raise ModelError where a convolution cannot be composed."""
+    """Raise ModelError if a convolution cannot be composed."""
     height, width = conv.kernel_size
     padding = conv.padding if isinstance(conv.padding, tuple) else (-1, -1)
     if conv.stride != (1, 1) or conv.dilation != (1, 1) or padding != (height // 2, width // 2) or not height % 2:
@@ -192,7 +192,7 @@ def require(conv: nn.Conv2d, is_3x3: bool = False) -> None:
 
 @torch.no_grad()
 def fold(net: nn.Module) -> nn.Module:
-    """`net` with its static Gaussians and points as fixed kernels, in place; returns it, or what takes its place."""
+    """Replace the static Gaussians and points of `net` by fixed kernels, in place. Returns `net` or its replacement."""
     if isinstance(net, Blur | Composed | StaticPoints):
         net = net.folded()
     for name, child in net.named_children():

@@ -1,4 +1,4 @@
-"""Put compositions into a net: at its output, in its decoder, or at any convolution by its name (thesis §5.3.1)."""
+"""Add compositions to a net: at its output, in its decoder, or at convolutions by name (thesis §5.3.1)."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ from pixelwise.nets.backbones import freeze_statistics
 
 
 class OutputStage(nn.Module):
-    """A layer between the features of a stream and their scores: what the thesis adds to its backbones (table 5.1).
+    """A layer between the features of a stream and their scores, as the thesis adds to its backbones (table 5.1).
 
     x: (N, C, H, W). Returns (N, K, H, W).
     """
@@ -34,7 +34,7 @@ class OutputStage(nn.Module):
 
 
 class Composition(NamedTuple):
-    """What is put where. where: output, decoder, or patterns of the names of convolutions."""
+    """A filter and its places. where: output, decoder, or patterns of convolution names."""
 
     where: Sequence[str]
     filter: Filter
@@ -42,11 +42,14 @@ class Composition(NamedTuple):
 
 
 def compose(net: nn.Module, composition: Composition) -> None:
-    """Put the composition into `net`, in place. Raises ModelError where a pattern meets no convolution."""
+    """Add the composition to `net`, in place.
+
+    Raises ModelError if a pattern matches no convolution, or if `net` has no FCN for output and decoder.
+    """
     if composition.filter == "none":
         return
     fcns = [module for module in net.modules() if isinstance(module, FCN)]
-    # Found before anything is added, so that no pattern meets what was.
+    # Patterns are matched before layers are added, so that they cannot match added layers.
     named = {
         pattern: [name for name, module in net.named_modules() if is_conv(module) and fnmatchcase(name, pattern)]
         for pattern in composition.where
@@ -77,7 +80,7 @@ def compose_output(fcn: FCN, composition: Composition) -> None:
 
 
 def composed(conv: nn.Conv2d, composition: Composition) -> nn.Module:
-    """`conv` with what is put before it, or in its place."""
+    """`conv` composed with the filter, or the layer that replaces it."""
     kind, gaussian = composition.filter, composition.gaussian
     channels = conv.in_channels
     made: dict[str, Callable[[], nn.Module]] = {
@@ -101,13 +104,16 @@ def is_conv(module: nn.Module) -> bool:
 
 
 def replace(net: nn.Module, name: str, module: nn.Module) -> None:
-    """Put `module` in the place `name` of `net`."""
+    """Replace the submodule `name` of `net` by `module`."""
     parent, _, own = name.rpartition(".")
     setattr(net.get_submodule(parent), own, module)
 
 
 def learn_structure_alone(net: nn.Module) -> None:
-    """Let nothing but covariances and what infers them learn (structural fine-tuning, thesis §5.4.2)."""
+    """Freeze all but the covariances and the layers that infer them (structural fine-tuning, thesis §5.4.2).
+
+    Raises ModelError if the net has no Gaussian.
+    """
     net.requires_grad_(False)
     found = False
     for module in net.modules():
@@ -125,13 +131,13 @@ def learn_structure_alone(net: nn.Module) -> None:
 
 
 def hold_still(net: nn.Module, _: object) -> None:
-    """Let norms use the statistics that they have, whatever mode the training put them in."""
+    """Keep batch norm statistics fixed, also in training mode."""
     freeze_statistics(net)
 
 
 def gaussian_pixels(net: nn.Module) -> list[float]:
-    """The learned sizes of the static Gaussians at the outputs of `net`, coarse to fine, in pixels of what its
-    backbone sees.
+    """The learned sizes of the static Gaussians at the outputs of `net`, coarse to fine, in pixels of the picture that
+    its backbone sees.
     """
     found = []
     for fcn in (module for module in net.modules() if isinstance(module, FCN)):

@@ -1,4 +1,4 @@
-"""What a user sets of a composition and its training."""
+"""Parameters of a composition and its training."""
 
 from typing import Literal
 
@@ -29,21 +29,23 @@ Filter = Literal[
 
 
 class ComposeParams(Params):
-    """What is composed, and where."""
+    """The composed filter, and where it goes."""
 
     where: tuple[str, ...] = Field(("output", "decoder"), description="output, decoder, or patterns of layers' names")
-    filter: Filter = Field("resample", description="what a convolution is composed with; conv adds it alone")
-    covariance: Kind = Field("spherical", description="scale; and aspect; and slant")
+    filter: Filter = Field("resample", description="the filter composed with a convolution; conv: a plain one")
+    covariance: Kind = Field("spherical", description="spherical: scale; diagonal: also aspect; full: also slant")
     first_size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
-    std_devs: PositiveFloat = Field(2.0, description="standard deviations that a kernel covers; 2 in the thesis")
-    discretisation: Literal["integrated", "sampled"] = Field("integrated", description="sampled is the thesis's own")
-    border: Literal["even", "dark"] = Field("even", description="dark is the thesis's own: zeros past the border")
-    per_channel: bool = Field(False, description="a covariance a channel, for what only blurs")
-    structure_only: bool = Field(False, description="nothing learns but covariances, in the trained net of weights")
+    std_devs: PositiveFloat = Field(2.0, description="extent of a kernel in standard deviations; 2 in the thesis")
+    discretisation: Literal["integrated", "sampled"] = Field(
+        "integrated", description="how kernels are made; sampled in the thesis"
+    )
+    border: Literal["even", "dark"] = Field("even", description="dark: zeros past the border, as in the thesis")
+    per_channel: bool = Field(False, description="one covariance per channel, for filters that only blur")
+    structure_only: bool = Field(False, description="train only covariances; weights names the trained net")
 
 
 class NetworkParams(fcn.NetworkParams):
-    """The net: an FCN and what it is composed with."""
+    """The net: an FCN and its composed filters."""
 
     strides: tuple[int, ...] = fcn.NetworkParams.with_default("strides", (16, 8))
     compose: ComposeParams = ComposeParams()

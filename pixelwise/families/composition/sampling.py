@@ -1,4 +1,4 @@
-"""Where a 3×3 filter looks: points moved by constants, by a covariance, or by what is inferred at every cell (§5.3)."""
+"""Sampling points of a 3×3 filter: moved by constants, by a covariance, or by offsets inferred per cell (§5.3)."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-# Offsets in cells beyond which every sample is outside any map; torchvision turns coordinates into integers.
+# Clamp of offsets in cells. Farther samples are outside any map, and torchvision casts coordinates to integers.
 FARTHEST = 1e4
 
 
@@ -19,7 +19,7 @@ def grid() -> Tensor:
 
 def ring() -> Tensor:
     """The standard Gaussian as points, (9, 2) as dy, dx in the order of `grid`: the origin and eight points of the unit
-    circle at equal angles (thesis §5.3.2). The published code has errors of sign here: two of its points coincide.
+    circle at equal angles (thesis §5.3.2). The published code has sign errors here: two of its points coincide.
     """
     cells = grid()
     angles = torch.atan2(cells[:, 0], cells[:, 1])
@@ -31,8 +31,8 @@ def ring() -> Tensor:
 def spread_kernel(weight: Tensor, points: Tensor, most: int | None = None) -> Tensor:
     """The dense filter (O, I, S, S) that samples bilinearly at `points` (9, 2) with the taps of `weight` (O, I, 3, 3).
 
-    Each tap goes to the four cells around its point: what `deform_conv2d` does with constant offsets, as a plain
-    convolution. S is odd, as wide as the points reach; of those beyond `most` cells nothing is left.
+    Each tap is distributed over the four cells around its point, so a plain convolution equals `deform_conv2d` with
+    constant offsets. S is odd and wide enough for all points, but points beyond `most` cells are dropped.
     """
     points = points.clamp(-FARTHEST, FARTHEST)
     half = max(1, math.ceil(float(points.detach().abs().max())))
@@ -49,11 +49,11 @@ def static_samples(x: Tensor, weight: Tensor, points: Tensor, groups: int = 1) -
 
 
 def dynamic_samples(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Tensor) -> Tensor:
-    """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at points of each cell's own.
+    """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at points that differ per cell.
 
-    offsets: (N, 9, 2, H, W) as dy, dx, from the cells of the plain filter.
+    offsets: (N, 9, 2, H, W) as dy, dx, relative to the cells of the plain filter.
     """
-    # What is no number samples where the plain filter does; torchvision would read memory anywhere.
+    # NaN offsets become 0, since torchvision would read arbitrary memory.
     safe = torch.nan_to_num(offsets, nan=0.0).clamp(-FARTHEST, FARTHEST)
     return deform_conv2d(x, safe.flatten(1, 2), weight, bias, padding=(1, 1))
 

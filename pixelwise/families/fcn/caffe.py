@@ -1,4 +1,4 @@
-"""Weights of the published Caffe models, read with OpenCV (thesis §2.3.1: CaffeNet, VGG16 and the FCNs themselves)."""
+"""Read the weights of the published Caffe models with OpenCV (thesis §2.3.1: CaffeNet, VGG16 and the FCNs)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from pixelwise.families.fcn.reference import ReferenceFCN, convolutions
 
 Blobs = Mapping[str, list[NDArray[np.float32]]]
 
-# OpenCV reads the blobs of the layers that a net definition lists, whatever their kind in the file.
+# OpenCV reads the blobs of the layers that the net definition lists. Their types in the file do not matter.
 INPUT = 'input: "data" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1\n'
 LAYER = (
     'layer {{ name: "{name}" type: "Convolution" bottom: "data" top: "{name}" '
@@ -35,15 +35,15 @@ BRANCHES = {
 def load_caffemodel(net: ReferenceFCN, file: Path) -> None:
     """Copy the weights of a published .caffemodel into `net`.
 
-    A classifier serves as well as an FCN: scores that the file lacks keep their zeros, layers that `net` lacks are left
-    out. A fully connected layer becomes the convolution it is. Raises ModelError where the file is missing or not of
-    this format, or a layer is missing or has another shape.
+    The file may hold a classifier or an FCN. Score layers that the file lacks stay zero; layers that `net` lacks are
+    ignored. Fully connected layers become convolutions. Raises ModelError if the file is missing or has another format,
+    or if a layer is missing or has another shape.
     """
     layers = named_convolutions(net)
     blobs = read_blobs(file, list(layers))
     if not any(blobs.values()):
         raise ModelError(f"{file}: found no layer of this net, expected a .caffemodel with {', '.join(layers)}")
-    # All are compared before any is copied, so that a net is changed wholly or not at all.
+    # All layers are checked before any is copied, so that an error leaves the net unchanged.
     state = {}
     for name, layer in layers.items():
         if blobs[name] or not name.startswith("score_"):
@@ -53,14 +53,14 @@ def load_caffemodel(net: ReferenceFCN, file: Path) -> None:
 
 
 def named_convolutions(net: ReferenceFCN) -> dict[str, nn.Conv2d]:
-    """The convolutions of `net` by their names in the published models."""
+    """The convolutions of `net`, by their names in the published models."""
     kinds = set(convolutions(net))
     trunk = {caffe_name(name): module for name, module in net.trunk.named_modules() if module in kinds}
     return {**trunk, **dict(net.score.items())}
 
 
 def caffe_name(name: str) -> str:
-    """The published name of a layer of a trunk."""
+    """The name in the published model of the trunk layer `name`."""
     block, _, rest = name.removesuffix(".0").partition(".")
     if block.startswith("inception"):
         return f"inception_{block.removeprefix('inception')}/{BRANCHES[rest]}"
@@ -68,8 +68,11 @@ def caffe_name(name: str) -> str:
 
 
 def read_blobs(file: Path, names: list[str]) -> Blobs:
-    """The blobs of the layers `names`: weights, then biases; none where the file lacks the layer."""
-    # No other step needs it.
+    """Read the blobs of the layers `names`: weights, then biases; an empty list if the file lacks the layer.
+
+    Raises ModelError if the file cannot be read.
+    """
+    # Imported here, since nothing else needs OpenCV.
     import cv2
 
     definition = (INPUT + "".join(LAYER.format(name=name) for name in names)).encode()
@@ -83,23 +86,26 @@ def read_blobs(file: Path, names: list[str]) -> Blobs:
 
 
 def blobs_of(net: Any, name: str, end: type[Exception]) -> list[NDArray[np.float32]]:
-    """The blobs of one layer."""
+    """The blobs of one layer; `end` is the error that OpenCV raises after the last."""
     blobs: list[NDArray[np.float32]] = []
     for index in range(2):
         try:
             blobs.append(net.getParam(name, index))
-        except end:  # OpenCV does not say how many there are.
+        except end:  # OpenCV does not tell the number of blobs.
             break
     return blobs
 
 
 def fitted(where: str, layer: nn.Conv2d, blobs: list[NDArray[np.float32]]) -> dict[str, torch.Tensor]:
-    """The state of `layer` from the blobs of its namesake, fully connected or not."""
+    """The state dict of `layer` from the blobs of the published layer, a convolution or fully connected.
+
+    Raises ModelError, starting with `where`, if a blob is missing or has another shape.
+    """
     state = {}
     for index, (part, expected) in enumerate(layer.state_dict().items()):
         if index >= len(blobs):
             raise ModelError(f"{where}: {part} is missing, expected shape {tuple(expected.shape)}")
-        # Older files write every shape with four numbers, and fully connected layers one row an output.
+        # Older files give every blob four axes, and fully connected weights one row per output.
         shape, wanted = blobs[index].shape, tuple(expected.shape)
         if blobs[index].size != expected.numel() or rows_of(shape) != rows_of(wanted):
             raise ModelError(f"{where}: {part}: found shape {shape}, expected {wanted}")
@@ -108,5 +114,5 @@ def fitted(where: str, layer: nn.Conv2d, blobs: list[NDArray[np.float32]]) -> di
 
 
 def rows_of(shape: tuple[int, ...]) -> int:
-    """Length of the first axis that has one."""
+    """Length of the first axis longer than 1; 1 if there is none."""
     return next((side for side in shape if side > 1), 1)

@@ -1,4 +1,4 @@
-"""The thesis's three ImageNet classifiers from torchvision, turned into feature extractors (thesis §2.2.1, §2.3.1)."""
+"""The thesis's three ImageNet classifiers from torchvision, as feature extractors (thesis §2.2.1, §2.3.1)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -18,18 +18,19 @@ from pixelwise.nets.backbones import (
 )
 from pixelwise.nets.receptive_fields import ReceptiveField, derive_field, measure_kernel
 
-# torchvision's GoogLeNet keeps the scaling of the weights that it was ported from.
+# torchvision's GoogLeNet uses the input scaling of the model that it was ported from.
 HALVES = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 DROPOUT = 0.5
 
 
 class Classifier(nn.Module):
-    """A classifier without its head: fully connected layers as convolutions, maps at `strides` out (thesis §2.3.1).
+    """A classifier without its head, fully connected layers as convolutions (thesis §2.3.1).
 
-    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride, fine to
-    coarse: AlexNet and VGG16 after a pool and after fc7, GoogLeNet at the end of each group of Inceptions. Padding is
-    half of each kernel, so any size works. `extra_channels` more inputs may follow the colours; they come normalised.
-    `offsets` says on which pixel cell 0 of each map is centred; it follows from the layers.
+    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one per stride in
+    `strides`, fine to coarse: of AlexNet and VGG16 after pools and after fc7, of GoogLeNet after conv3 and after each
+    group of Inceptions. Padding is half of each kernel, so any size works. `extra_channels` more inputs may follow the
+    colours; they must be normalised already. `offsets`: the pixel on which cell 0 of each map is centred, derived from
+    the layers.
     """
 
     mean: Tensor
@@ -43,10 +44,10 @@ class Classifier(nn.Module):
         keep_statistics: bool = False,
         extra_channels: int = 0,
     ) -> None:
-        """`weights`: imagenet, none, or the .pth file of a torchvision state. With `keep_statistics` the norms of
-        GoogLeNet keep those of the weights.
+        """`weights`: imagenet, none, or the .pth file of a torchvision state. `keep_statistics` freezes the statistics
+        of GoogLeNet's batch norms.
 
-        Raises ModelError where there is no such net, it lacks a stride, or its weights cannot be had or do not fit.
+        Raises ModelError if the net is unknown or lacks a stride, or if its weights cannot be loaded or do not fit.
         """
         super().__init__()
         stages = stages_of(name, weights)
@@ -75,18 +76,18 @@ class Classifier(nn.Module):
         return maps
 
     def normalise(self, image: Tensor) -> Tensor:
-        """The picture as the weights expect it."""
+        """Scale the picture as the weights expect it."""
         return (image - self.mean) / self.std
 
     def split_by_stride(self) -> list[nn.Sequential]:
-        """The layers cut at the features of each stride, fine to coarse."""
+        """The layers, split after the features of each stride, fine to coarse."""
         starts = [0, *(tap + 1 for tap in self.taps)]
         return [nn.Sequential(*list(self.stages)[start:end]) for start, end in pairwise(starts)]
 
     def freeze(self, stride: int) -> None:
-        """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
+        """Freeze the weights and statistics of all layers up to the features at `stride`; 0 unfreezes all layers.
 
-        Raises ModelError where no features have that stride.
+        Raises ModelError if no features have that stride.
         """
         if stride and stride not in self.strides:
             raise ModelError(
@@ -99,7 +100,7 @@ class Classifier(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Classifier":
-        """As nn.Module, but frozen stages stay as they are when the net infers, and norms that keep statistics."""
+        """As nn.Module, but frozen stages and norms that keep their statistics stay in evaluation mode."""
         super().train(mode)
         for stage in self.frozen:
             stage.eval()
@@ -109,9 +110,9 @@ class Classifier(nn.Module):
 
 
 def convolutionalise(linear: nn.Linear, channels: int, kernel: int, padding: int = 0) -> nn.Conv2d:
-    """The convolution that computes `linear` wherever a (channels, kernel, kernel) map fits (thesis §2.2.1).
+    """The convolution that computes `linear` at every (channels, kernel, kernel) window (thesis §2.2.1).
 
-    It shares the weights: a fully connected layer is the convolution whose kernel covers its whole input.
+    Both share the weights: a fully connected layer equals a convolution whose kernel covers its whole input.
     """
     layer = nn.utils.skip_init(nn.Conv2d, channels, linear.out_features, kernel, padding=padding, device="meta")
     layer.weight = nn.Parameter(linear.weight.view(linear.out_features, channels, kernel, kernel))
@@ -120,10 +121,10 @@ def convolutionalise(linear: nn.Linear, channels: int, kernel: int, padding: int
 
 
 def stages_of(name: str, weights: str) -> list[nn.Sequential]:
-    """The layers of the classifier `name`, cut where its maps are tapped."""
+    """The layers of the classifier `name`, split after each feature map. Raises ModelError as `Classifier` does."""
     if name not in CLASSIFIERS:
         raise ModelError(f"backbone {name!r}: not a classifier, expected one of {', '.join(CLASSIFIERS)}")
-    # As new ones take seconds to draw, layers that get weights start without any.
+    # Layers that get weights are not initialised, since that takes seconds.
     with torch.device("meta" if weights != "none" else torch.get_default_device()):
         net = headless(name)
     if weights != "none":
@@ -135,7 +136,7 @@ def stages_of(name: str, weights: str) -> list[nn.Sequential]:
 
 
 def headless(name: str) -> nn.Module:
-    """The untrained net of torchvision without what scores ImageNet's classes."""
+    """The untrained torchvision net without its ImageNet score layer."""
     options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
     net: nn.Module = models.get_model(name, weights=None, **options)
     if name == "googlenet":
@@ -146,7 +147,10 @@ def headless(name: str) -> nn.Module:
 
 
 def fill(net: nn.Module, name: str, weights: str) -> None:
-    """Give `net` torchvision's ImageNet weights or those of a file; heads in them are left out."""
+    """Load torchvision's ImageNet weights or those of a file into `net`, without their score layers.
+
+    Raises ModelError if a weight is missing or has another shape.
+    """
     state = torchvision_state(name, weights)
     expected = net.state_dict()
     for key, value in expected.items():
@@ -159,44 +163,47 @@ def fill(net: nn.Module, name: str, weights: str) -> None:
 
 
 def torchvision_state(name: str, weights: str) -> Mapping[str, Tensor]:
-    """The state that torchvision publishes for `name`, or that of the file `weights`."""
+    """The state dict that torchvision publishes for `name`, or that of the file `weights`.
+
+    Raises ModelError if it cannot be downloaded or read.
+    """
     published = weights == "imagenet"
     try:
         if published:
             return models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
         return torch.load(Path(weights), map_location="cpu", weights_only=True)
     except Exception as error:
-        # Whatever the download or the file's reader raises; one line instead of its traceback.
+        # Downloads and file readers raise many types; the user gets one line instead of a traceback.
         found = "could not be fetched" if published else f"could not be read from {weights}"
         raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
 
 
 def alexnet(net: models.AlexNet) -> list[nn.Sequential]:
-    """Up to pool1, pool2 and fc7."""
+    """Split after pool1, pool2 and fc7."""
     layers = list(net.features)
-    # An even kernel has no middle: one row and column more follow than come before.
+    # An even kernel has no centre, so one row and column more are padded after than before.
     top = [*layers[6:], nn.ZeroPad2d((2, 3, 2, 3)), *fully_connected(net, (1, 4), channels=256, kernel=6)]
     return [*cut_after(layers[:6], (2,)), nn.Sequential(*top)]
 
 
 def vgg16(net: models.VGG) -> list[nn.Sequential]:
-    """Up to pool1, pool2, pool3, pool4 and fc7."""
+    """Split after pool1, pool2, pool3, pool4 and fc7."""
     layers = list(net.features)
     top = [*layers[24:], *fully_connected(net, (0, 3), channels=512, kernel=7)]
     return [*cut_after(layers[:24], (4, 9, 16)), nn.Sequential(*top)]
 
 
 def googlenet(net: models.GoogLeNet) -> list[nn.Sequential]:
-    """Up to conv3 and the Inceptions 3b, 4e and 5b; the final average pool is left out (thesis §2.3.1).
+    """Split after conv3 and the Inceptions 3b, 4e and 5b, without the final average pool (thesis §2.3.1).
 
-    torchvision's published weights have 3×3 kernels where Inceptions have 5×5 ones, and a 2×2 pool4, so its units see
-    571 pixels, the average pool included. The 907 of table 2.1 are those of `reference.googlenet`.
+    torchvision's net has 3×3 kernels where the paper's Inceptions have 5×5 ones, and a 2×2 pool4. So its receptive
+    field is 571 pixels with the average pool. The 907 pixels of table 2.1 are those of `trunks.googlenet` with it.
     """
     layers = [module for name, module in net.named_children() if name not in ("avgpool", "fc")]
     return cut_after(layers, (3, 6, 12))
 
 
-# How each net is cut, and the channels of what comes out.
+# How each net is split, and the channels of each feature map.
 CLASSIFIERS: dict[str, Callable[..., list[nn.Sequential]]] = {
     "alexnet": alexnet,
     "vgg16": vgg16,
@@ -206,7 +213,7 @@ CHANNELS = {"alexnet": (64, 192, 4096), "vgg16": (64, 128, 256, 512, 4096), "goo
 
 
 def cut_after(layers: Sequence[nn.Module], ends: Sequence[int]) -> list[nn.Sequential]:
-    """The chain `layers` in parts, cut behind the layers at index `ends`."""
+    """Split the chain `layers` after the layers at the indices `ends`."""
     bounds = [0, *(end + 1 for end in ends), len(layers)]
     return [nn.Sequential(*layers[start:end]) for start, end in pairwise(bounds)]
 
@@ -214,7 +221,7 @@ def cut_after(layers: Sequence[nn.Module], ends: Sequence[int]) -> list[nn.Seque
 def fully_connected(
     net: models.AlexNet | models.VGG, indices: tuple[int, int], channels: int, kernel: int
 ) -> list[nn.Module]:
-    """fc6 and fc7 as convolutions, each with its ReLU and dropout (thesis §2.3.1)."""
+    """fc6 and fc7 as convolutions, each followed by ReLU and dropout (thesis §2.3.1)."""
     fc6, fc7 = (net.classifier[index] for index in indices)
     layers: list[nn.Module] = []
     for layer in (convolutionalise(fc6, channels, kernel), convolutionalise(fc7, fc6.out_features, kernel=1)):
@@ -223,7 +230,7 @@ def fully_connected(
 
 
 def pad_by_half(net: nn.Module) -> None:
-    """Let `net` take pictures of any size: pad odd kernels by their half, and round up the maps of even pools."""
+    """Make `net` accept any picture size: pad odd kernels by half, and round the map sizes of even pools up."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             kernel = measure_kernel(layer)

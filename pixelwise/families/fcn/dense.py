@@ -1,13 +1,13 @@
-"""A prediction for every pixel from a net that subsamples: shift-and-stitch, and the same by dilation (thesis §2.2.2).
+"""Dense prediction with a net that subsamples: shift-and-stitch, and its equivalent by dilation (thesis §2.2.2).
 
-Both give, at cell (i, j), what the net gives for the window of the image that starts i rows below and j columns right
-of its first window. So cell (i, j) belongs to pixel (i + o, j + o), the centre of that window, where o is the offset of
-`receptive_fields.derive_field(net)`; an image padded by o on every side gives each of its pixels a prediction.
+Cell (i, j) of both results is the net's output for the window that starts i rows below and j columns right of the
+image's first window. The centre of that window is pixel (i + o, j + o), where o is the offset of
+`receptive_fields.derive_field(net)`. If the image is padded by o on every side, every pixel gets a prediction.
 
 The two agree on the valid region: the cells whose receptive field lies within the image. For a net without padding
-these are all. What sees padding differs, since a layer pads its own, shifted or dilated map; and as a shifted image
-begins below the first rows, cells that see them through its padding do too. So for p pixels of padding in all, the
-valid region starts at the first multiple of the stride from p on, and ends with the image.
+these are all cells. Cells that see padding differ, since each layer pads its own shifted or dilated map. Cells that see
+the first rows through padding differ too, since a shifted image lacks these rows. So with p pixels of padding in total,
+the valid region starts at the first multiple of the stride that is at least p, and ends with the image.
 """
 
 import copy
@@ -21,7 +21,7 @@ from pixelwise.errors import ModelError
 
 Pair = tuple[int, int]
 Kernel = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d
-# Layers that map each cell on its own, once they no longer learn.
+# Layers that map each cell independently in evaluation mode.
 POINTWISE = (
     nn.Identity,
     nn.ReLU,
@@ -42,15 +42,15 @@ POINTWISE = (
 
 
 def shift_and_stitch(net: nn.Module, image: Tensor, stride: int | Pair) -> Tensor:
-    """Run `net` on the image shifted by every offset below its output `stride`, and interlace the outputs.
+    """Run `net` on the image shifted by every offset below its output `stride`, and interleave the outputs.
 
-    image: (N, C, H, W), larger than the net's receptive field by stride − 1 at least. Returns (N, K, h, w) at the
-    image's own resolution: h is H − k + 1 for a receptive field of k and no padding. This runs the net once a shift,
-    stride² times; `dilate` gives the same for less.
+    image: (N, C, H, W), at least stride − 1 larger than the net's receptive field. Returns (N, K, h, w) at the
+    image's own resolution: h = H − k + 1 for a receptive field of k and no padding. The net runs stride² times, once
+    per shift; `dilate` computes the same at lower cost.
     """
     rows, columns = pair(stride)
     parts = {(y, x): net(image[..., y:, x:]) for y in range(rows) for x in range(columns)}
-    # As far as every shift reaches, so that no cell is left empty.
+    # The extent that all shifts cover, so that no cell stays empty.
     height = min(part.shape[-2] * rows + y for (y, _), part in parts.items())
     width = min(part.shape[-1] * columns + x for (_, x), part in parts.items())
     first = parts[0, 0]
@@ -62,21 +62,22 @@ def shift_and_stitch(net: nn.Module, image: Tensor, stride: int | Pair) -> Tenso
 
 
 class Grid(NamedTuple):
-    """How far a rewrite has come, each way: the output stride that it kept, the product of the strides it removed."""
+    """Progress of a rewrite, per axis: the output stride kept so far, and the product of the strides removed."""
 
     stride: Pair = (1, 1)
     rate: Pair = (1, 1)
 
 
 def dilate(net: nn.Module, stride: int | Pair = 1) -> nn.Module:
-    """A copy of `net` whose output stride is `stride`: the later strides are gone, the kernels behind them dilated.
+    """A copy of `net` with output stride `stride`: later strides are removed and the kernels after them dilated.
 
-    net: nested `nn.Sequential` of convolutions, pools and layers that map each cell on its own, such as the `features`
-    of torchvision's VGG16 and AlexNet; in evaluation mode, if it has batch norms. Its names are kept and its weights
-    copied: a state dict fits both. With stride 1 it equals shift-and-stitch; with another, as in dilated FCNs, every
-    (original stride / `stride`)-th cell is the original's. Padding is dilated with its kernel, which keeps the grid.
+    net: nested `nn.Sequential` of convolutions, pools and layers that map each cell independently, such as the
+    `features` of torchvision's VGG16 and AlexNet; in evaluation mode if it has batch norms. Names stay and weights are
+    copied, so a state dict fits both nets. With stride 1 the copy equals shift-and-stitch. With a larger stride, as in
+    dilated FCNs, every (original stride / `stride`)-th cell equals the original's. Padding is dilated with its kernel,
+    which keeps the grid.
 
-    Raises ModelError where a layer cannot be rewritten, or the net's strides do not multiply to a `stride` on the way.
+    Raises ModelError if a layer cannot be rewritten, or if the strides kept do not multiply to `stride`.
     """
     rewritten, grid = rewrite(copy.deepcopy(net), Grid(), pair(stride), type(net).__name__)
     if grid.stride != pair(stride):
@@ -85,10 +86,10 @@ def dilate(net: nn.Module, stride: int | Pair = 1) -> nn.Module:
 
 
 def rewrite(layer: nn.Module, grid: Grid, kept: Pair, place: str) -> tuple[nn.Module, Grid]:
-    """The rewritten layer, or chain of layers, whose input is on `grid`; and the grid of its output."""
+    """Rewrite a layer, or chain of layers, whose input is on `grid`. Returns it and the grid of its output."""
     if isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward:
         chain = nn.Sequential()
-        # Not named_children, which passes over a layer that stands in a chain for the second time.
+        # Not named_children, which skips a layer that occurs in the chain for the second time.
         for name, child in layer._modules.items():
             rewritten, grid = rewrite(child, grid, kept, f"{place}.{name}")
             chain.add_module(name, rewritten)
@@ -102,8 +103,8 @@ def rewrite(layer: nn.Module, grid: Grid, kept: Pair, place: str) -> tuple[nn.Mo
 
 
 def rewritable(layer: nn.Module, place: str) -> Kernel:
-    """`layer`, a convolution or pool that can be dilated. Raises ModelError, naming its `place`, where it is none."""
-    # Not isinstance: a subclass may pad or size itself by its input.
+    """Return `layer`, a convolution or pool that can be dilated. Raises ModelError naming its `place` otherwise."""
+    # Not isinstance: in a subclass, padding or size may depend on the input.
     if not (type(layer) is nn.Conv2d or type(layer) is nn.MaxPool2d or type(layer) is nn.AvgPool2d):
         raise ModelError(
             f"dilate {place}: found {type(layer).__name__}, expected convolutions, pools of fixed size and layers "
@@ -125,7 +126,7 @@ def rewritable(layer: nn.Module, place: str) -> Kernel:
 
 
 def split_stride(stride: Pair, reached: Pair, kept: Pair) -> tuple[Pair, Pair]:
-    """What of a layer's `stride` stays and what is removed, each way: all or nothing, while `kept` is not exceeded."""
+    """Split a layer's `stride` into kept and removed. Each axis is kept if the total stays within the limit `kept`."""
     fits = tuple(step * before <= limit for step, before, limit in zip(stride, reached, kept, strict=True))
     stays = tuple(step if fit else 1 for step, fit in zip(stride, fits, strict=True))
     removed = tuple(1 if fit else step for step, fit in zip(stride, fits, strict=True))
@@ -133,7 +134,7 @@ def split_stride(stride: Pair, reached: Pair, kept: Pair) -> tuple[Pair, Pair]:
 
 
 def on_grid(layer: Kernel, stride: Pair, rate: Pair) -> nn.Module:
-    """`layer` with another stride, on a grid `rate` times finer than its own."""
+    """A copy of `layer` with the given `stride`, for a grid `rate` times finer than its own."""
     if isinstance(layer, nn.AvgPool2d) and rate != (1, 1):
         return DilatedAverage(layer, stride, rate)
     rewritten = copy.copy(layer)
@@ -144,7 +145,7 @@ def on_grid(layer: Kernel, stride: Pair, rate: Pair) -> nn.Module:
 
 
 class DilatedAverage(nn.Module):
-    """The average pool `pool` over every `rate`-th cell, which torch lacks; padding counts as zeros.
+    """The average pool `pool` with dilation `rate`, which torch lacks; padding counts as zeros.
 
     x: (N, C, H, W). Returns (N, C, h, w).
     """
@@ -156,7 +157,7 @@ class DilatedAverage(nn.Module):
         self.divisor = pool.divisor_override or self.kernel_size[0] * self.kernel_size[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum of the window, and then its share, as the pool itself computes it."""
+        """The sum over the window divided by the divisor, as the pool computes it."""
         channels = x.shape[1]
         ones = torch.ones(channels, 1, *self.kernel_size, dtype=x.dtype, device=x.device)
         total = F.conv2d(x, ones, stride=self.stride, padding=self.padding, dilation=self.rate, groups=channels)
@@ -164,11 +165,11 @@ class DilatedAverage(nn.Module):
 
 
 def pair(value: object) -> Pair:
-    """`value`, a number or two, as (vertical, horizontal)."""
+    """`value`, one or two numbers, as (vertical, horizontal)."""
     vertical, horizontal = value if isinstance(value, tuple) else (value, value)
     return int(vertical), int(horizontal)
 
 
 def times(pair: Pair, rate: Pair) -> Pair:
-    """The product of two pairs, each way."""
+    """The elementwise product of two pairs."""
     return pair[0] * rate[0], pair[1] * rate[1]

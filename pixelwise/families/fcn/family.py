@@ -1,4 +1,4 @@
-"""The FCN family: every pixel of a still image (thesis chapter 2)."""
+"""The FCN family: semantic segmentation of still images (thesis chapter 2)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,14 +22,17 @@ from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 from pixelwise.training.still_images import Head, StillImageTask
 
-# What each kind of net takes, in the order of its channels.
+# The inputs of each kind of net, in the order of its channels.
 INPUTS = {"rgb": ("image",), "rgbd": ("image", "depth"), "hha": ("hha",), "rgb-hha": ("image", "hha")}
 # Sky, horizontal, vertical (thesis §2.4).
 GEOMETRIC_CLASSES = 3
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:
-    """The untrained net. Raises ParamsError where its parts do not go together."""
+    """Build the net, with trained weights if `network.weights` names some.
+
+    Raises ParamsError if the parts of `network` do not fit together.
+    """
     if pretrained and is_trained(network.weights) and not network.reference:
         net = build(network, classes, pretrained=False)
         load_weights(net, Path(network.weights))
@@ -44,18 +47,21 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
 
 
 def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
-    """The net that gives `channels` scores a pixel."""
+    """Build the net with `channels` scores per pixel."""
     if network.reference:
         return reference(network, channels, weights)
     if network.inputs == "rgb-hha":
-        # Two files: the trained nets that the thesis starts from, colour first.
+        # Two files, colour first: the thesis starts from two trained nets.
         colour, _, depth = weights.partition("+")
         return LateFusion(*(parent(network, channels, part) for part in (colour, depth or colour)))
     return single(network, channels, weights)
 
 
 def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
-    """The thesis's net, from published Caffe weights, torchvision's, or those of the stage before."""
+    """Build the thesis's net with published Caffe weights, torchvision's, or those of the previous stage.
+
+    Raises ParamsError if another parameter does not fit a reference net.
+    """
     for key, expected in published(network.strides).items():
         found = getattr(network, key)
         if found not in expected:
@@ -72,15 +78,15 @@ def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     if weights.endswith(".caffemodel"):
         load_caffemodel(net, Path(weights))
     elif not is_torchvision:
-        # A stage of the thesis goes on from the one before; the skip that it adds starts at zero.
+        # Each stage of the thesis starts from the previous one; the skip that it adds starts at zero.
         state, _ = load_tensors(Path(weights))
-        # What scores the null background wraps the net.
+        # NullBackground wraps the net, which prefixes its keys.
         net.start_from({key.removeprefix("net."): value for key, value in state.items()}, weights)
     return net
 
 
 def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
-    """What a published net has for other parameters of NetworkParams than its own."""
+    """The values that a published net allows for the parameters of NetworkParams that do not apply to it."""
     scales = (1.0, *(SKIPS[stride][1] for stride in sorted(strides, reverse=True) if stride in SKIPS))
     default = NetworkParams()
     same = {key: (getattr(default, key),) for key in ("width", "scale", "frozen_stride", "keep_statistics", "fusion")}
@@ -88,7 +94,7 @@ def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
 
 
 def parent(network: NetworkParams, channels: int, weights: str) -> FCN:
-    """One of the nets of a late fusion, trained before where `weights` says so."""
+    """Build one of the two nets of a late fusion, with trained weights if `weights` names them."""
     if not is_trained(weights):
         return single(network, channels, weights)
     net = single(network, channels, "none")
@@ -97,7 +103,7 @@ def parent(network: NetworkParams, channels: int, weights: str) -> FCN:
 
 
 def single(network: NetworkParams, channels: int, weights: str) -> FCN:
-    """An FCN over one backbone."""
+    """Build an FCN over one backbone. Raises ParamsError if `network` does not fit it."""
     if network.learned_upsampling:
         raise ParamsError("network.learned_upsampling: found a net that is no reference, expected false")
     strides = tuple(sorted(network.strides))
@@ -116,25 +122,28 @@ def single(network: NetworkParams, channels: int, weights: str) -> FCN:
 
 
 def is_trained(weights: str) -> bool:
-    """Whether `weights` names one file that `pixelwise train` wrote; other files hold a backbone's."""
+    """Whether `weights` names one file that `pixelwise train` wrote. Other files hold backbone weights."""
     return Path(weights).name == WEIGHTS_FILE and "+" not in weights
 
 
 def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
-    """What the net labels, in the order of its logits."""
+    """The heads of the net by name, in the order of its logits."""
     heads = {"semantic": Head("label", classes), "geometry": Head("geometry", GEOMETRIC_CLASSES)}
     return heads if network.heads == "both" else {network.heads: heads[network.heads]}
 
 
 def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
-    """What is learned from `data`."""
+    """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
     heads = heads_of(params.network, len(data.classes))
     return StillImageTask(train, val, params, INPUTS[params.network.inputs], heads)
 
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
-    """Train on still images, all streams at once or in stages (thesis §2.3.3), whose number the rows then hold."""
+    """Train on still images, all streams at once or in stages (thesis §2.3.3). Staged rows also hold their `stage`.
+
+    Raises ParamsError for staged training of a reference net.
+    """
     task = task_of(data, params)
     if not params.staged:
         return fit_loop(net, task, params, state, record)
@@ -159,12 +168,12 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
-    """The validation scores of a trained net, its pictures masked as `params` say (thesis §2.5.1)."""
+    """Score a trained net on the validation split, with pictures masked as `params` define (thesis §2.5.1)."""
     return task_of(data, params).score(net.eval())
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
-    """One graph: pictures in, labels out; further maps as `network` has inputs and heads."""
+    """One graph: pictures in, labels out. `network` may add further inputs and heads."""
     inputs, heads = INPUTS[network.inputs], heads_of(network, classes)
     axes = {0: "batch", 1: "height", 2: "width"}
     outputs = ["prediction" if name == "semantic" else name for name in heads]
@@ -182,6 +191,6 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
 
 
 def example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
-    """Made pictures and depths for every input."""
+    """Synthetic pictures and depths for the inputs, by name."""
     made = {"image": make_images, "hha": make_images, "depth": make_depths}
     return {name: made[name](batch, height, width) for name in inputs}

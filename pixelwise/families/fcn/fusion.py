@@ -1,4 +1,4 @@
-"""Fuse the features of several strides: scores that are summed, and a path from coarse to fine (thesis §2.3.3)."""
+"""Fuse the features of several strides: summed scores, and a top-down path from coarse to fine (thesis §2.3.3)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -21,10 +21,10 @@ def conv_norm_relu(channels_in: int, channels_out: int, kernel_size: int = 1, gr
 class SkipFusion(nn.Module):
     """Fuse class scores from coarse to fine (thesis §2.3.3).
 
-    Scoring each layer and summing equals scoring their concatenation, both being linear, and holds K channels a stride
-    instead of hundreds. Taking the maximum is the thesis's alternative, which it found hard to train: the gradient goes
-    to one stream a pixel. `scales` multiplies each stream before it is scored: fixed constants for streams of unlike
-    norms (at-once training). `active` streams, the coarsest, take part: staged training adds one after the other.
+    Scoring each layer and summing equals scoring their concatenation, since both are linear, but needs only K channels
+    per stride instead of hundreds. The maximum is the thesis's alternative, which it found hard to train: only one
+    stream per pixel gets a gradient. `scales` are fixed factors on each stream's features, for streams of different
+    norms (at-once training). Only the `active` coarsest streams are used: staged training adds one per stage.
     features: coarse to fine, each (N, C_i, H_i, W_i). Returns (N, K, H, W) of the finest active stream.
     """
 
@@ -45,7 +45,7 @@ class SkipFusion(nn.Module):
         self.score = nn.ModuleList(nn.Conv2d(c, classes, kernel_size=1) for c in channels)
         self.drop = nn.Dropout2d(dropout)
         for parameter in self.score.parameters():
-            # Zero, so that a skip added to a trained net leaves its prediction as it was.
+            # Zero, so that adding a skip to a trained net does not change its prediction.
             nn.init.zeros_(parameter)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
@@ -53,12 +53,12 @@ class SkipFusion(nn.Module):
         return self.combine([self.scores(place, x) for place, x in enumerate(features[: self.active])])
 
     def scores(self, place: int, x: Tensor) -> Tensor:
-        """The scores of one stream, `place` from the coarsest; x: its features (N, C, H, W)."""
+        """The scores of stream `place`, counted from the coarsest; x: its features (N, C, H, W)."""
         scored: Tensor = self.score[place](self.drop(x) * self.scales[place])
         return scored
 
     def combine(self, scores: Sequence[Tensor]) -> Tensor:
-        """The scores of the active streams, coarse to fine, as one."""
+        """Fuse the scores of the active streams, given coarse to fine."""
         fused, *finer = scores
         for own, step in zip(finer, self.steps, strict=False):
             fused = self.fuse(upsample(fused, step.factor, own.shape[-2:], step.offset), own)
@@ -66,11 +66,12 @@ class SkipFusion(nn.Module):
 
 
 class TopDown(nn.Module):
-    """Carry what the coarse layers know down to the fine ones before they are scored.
+    """Mix the features of coarse strides into finer ones before scoring.
 
-    A linear skip cannot reinterpret a fine edge by its context; here each stride mixes its own features with those of
-    the coarser one, non-linearly and at a constant `width`. The coarsest is gated by its global average, which gives
-    every pixel the whole image as receptive field. features: coarse to fine. Returns the same, `width` channels each.
+    A linear skip cannot reinterpret a fine edge by its context. Here each stride mixes its own features with those of
+    the next coarser one, non-linearly and at a constant `width`. The coarsest stride is gated by its global average,
+    which makes the whole image the receptive field of every pixel. features: coarse to fine. Returns the same grids,
+    `width` channels each.
     """
 
     def __init__(self, channels: Sequence[int], steps: Sequence[UpsamplingStep], width: int) -> None:
@@ -88,12 +89,12 @@ class TopDown(nn.Module):
         return self.carry_down([self.own(place, x) for place, x in enumerate(features)])
 
     def own(self, place: int, x: Tensor) -> Tensor:
-        """What one stride brings, `place` from the coarsest, before the coarser ones are mixed in."""
+        """The features of stride `place`, counted from the coarsest, before coarser ones are mixed in."""
         brought: Tensor = self.lateral[place](x)
         return brought if place else brought * self.gate(x.mean(dim=(2, 3), keepdim=True))
 
     def carry_down(self, own: Sequence[Tensor]) -> list[Tensor]:
-        """What the strides bring, coarse to fine, each mixed with all coarser ones."""
+        """Mix each stride's features with those of all coarser strides. own: coarse to fine."""
         mixed: list[Tensor] = [self.mix[0](own[0])]
         for x, mix, step in zip(own[1:], list(self.mix)[1:], self.steps, strict=True):
             mixed.append(mix(x + upsample(mixed[-1], step.factor, x.shape[-2:], step.offset)))

@@ -1,4 +1,4 @@
-"""Fully convolutional nets with skips (thesis §2.2–2.3), and what chapter 2 puts around them."""
+"""Fully convolutional nets with skips (thesis §2.2–2.3), late fusion (§2.4) and the null background (§2.5.1)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -17,10 +17,10 @@ from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, upsample
 class FCN(nn.Module):
     """FCN-32s, -16s, -8s (or -4s) over any backbone: `strides` says which layers are scored.
 
-    image: (N, C, H, W) float, RGB in 0–255 and what else the backbone takes. Returns logits (N, K, H, W). With `width`
-    0 the backbone's features are scored as they are, as in the thesis; otherwise a `TopDown` of that width comes first.
-    `scale` resizes the picture inside the net: enlarged, classes that are two pixels wide, such as poles, survive the
-    backbone's first strides; reduced, a study takes a quarter of the time.
+    image: (N, C, H, W) float, RGB in 0–255 and any further inputs of the backbone. Returns logits (N, K, H, W). With
+    `width` 0 the backbone's features are scored directly, as in the thesis; otherwise a `TopDown` of that width comes
+    first. `scale` resizes the picture inside the net. Above 1, classes two pixels wide, such as poles, survive the
+    backbone's first strides; at one half, a study takes a quarter of the time.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FCN(nn.Module):
         channels = backbone.channels[::-1]
         strides, offsets = backbone.strides[::-1], backbone.offsets[::-1]
         down = derive_steps(strides, offsets)
-        # To the pixels from each grid, since staged training ends at coarser ones first.
+        # One step per grid to the pixels: early stages of staged training end at a coarser grid.
         self.last = [UpsamplingStep(stride, offset) for stride, offset in zip(strides, offsets, strict=True)]
         self.top_down = TopDown(channels, down, width) if width else None
         widths = [width] * len(channels) if width else channels
@@ -53,7 +53,7 @@ class FCN(nn.Module):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """The strides that are scored, fine to coarse."""
+        """The scored strides, fine to coarse."""
         return self.backbone.strides
 
     @property
@@ -63,43 +63,43 @@ class FCN(nn.Module):
 
     @property
     def places(self) -> list[GridPlacement]:
-        """Where the cells of each stream lie, coarse to fine, and then those of the fused scores."""
-        # Resizing puts pixel 0 of the image where it keeps the picture's edges, not its first pixels, together.
+        """The grid of each stream, coarse to fine, then the grid of the fused scores."""
+        # Resizing aligns the picture's edges, not the centres of its first pixels; hence the half pixels.
         streams = [
             GridPlacement(stride / self.scale, (offset + 0.5) / self.scale - 0.5) for stride, offset in self.last
         ]
         return [*streams, streams[-1]]
 
     def split_by_stride(self) -> list[nn.Sequential]:
-        """The layers between strides, fine to coarse, to be run one after the other on the prepared picture."""
+        """The layers split by stride, fine to coarse. Run them in this order on the prepared picture."""
         return self.backbone.split_by_stride()
 
     def prepared(self, image: Tensor) -> Tensor:
-        """The picture as the first piece takes it."""
+        """The normalised input of the first part of `split_by_stride`."""
         return self.backbone.normalise(self.seen(image))
 
     def seen(self, image: Tensor) -> Tensor:
-        """The picture as the backbone sees it: resized by `scale`."""
+        """The picture resized by `scale`, as the backbone sees it."""
         if self.scale == 1:
             return image
         return F.interpolate(image, size=self.seen_size(image.shape[-2:]), mode="bilinear", align_corners=False)
 
     def seen_size(self, size: Sequence[int]) -> list[int]:
-        """Height and width of the picture that the backbone sees, of those of the image."""
+        """The size (H, W) of the picture that the backbone sees, for an image of `size`."""
         return [torch.sym_int(side * self.scale) for side in size]
 
     def stream(self, place: int, features: Tensor) -> Tensor:
-        """What the features of one stride bring to the fusion, `place` from the coarsest: all that needs them alone."""
+        """The input of `fuse` from the features of stride `place` alone, counted from the coarsest."""
         return self.top_down.own(place, features) if self.top_down else self.fusion.scores(place, features)
 
     def fuse(self, streams: Sequence[Tensor]) -> Tensor:
-        """The streams, coarse to fine, as scores on the finest grid."""
+        """Fuse the streams, given coarse to fine, to scores on the finest active grid."""
         if self.top_down:
             return self.fusion(self.top_down.carry_down(streams))
         return self.fusion.combine(streams[: self.fusion.active])
 
     def to_pixels(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """Scores on the finest grid as logits for every pixel of an image of `size` (H, W)."""
+        """Upsample scores on the finest active grid to logits for every pixel of an image of `size` (H, W)."""
         factor, offset = self.last[self.fusion.active - 1]
         if self.scale == 1:
             return upsample(scores, factor, size, offset)
@@ -110,7 +110,7 @@ class FCN(nn.Module):
 class LateFusion(nn.Module):
     """Average the scores of two nets, one on the colours and one on the HHA encoding of depth (thesis §2.4).
 
-    image: (N, 6, H, W) float, RGB then HHA in 0–255. Returns logits (N, K, H, W). Both learn end to end.
+    image: (N, 6, H, W) float, RGB then HHA in 0–255. Returns logits (N, K, H, W). Both nets are trained end to end.
     """
 
     def __init__(self, colour: nn.Module, depth: nn.Module) -> None:
@@ -124,9 +124,9 @@ class LateFusion(nn.Module):
 
 
 class NullBackground(nn.Module):
-    """Score class 0, the background, as zero everywhere: only the other classes are learned (thesis §2.5.1).
+    """Fix the score of class 0, the background, at zero, so that only other classes are learned (thesis §2.5.1).
 
-    net: gives logits (N, K − 1, H, W). Returns (N, K, H, W).
+    net: returns logits (N, K − 1, H, W). Returns (N, K, H, W).
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -134,6 +134,6 @@ class NullBackground(nn.Module):
         self.net = net
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits with the constant zero in front."""
+        """Logits with a zero channel in front."""
         logits = self.net(image)
         return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)

@@ -1,4 +1,4 @@
-"""The thesis's own FCNs to the letter: pad 100, crops, bilinear upsampling (thesis §2.3)."""
+"""The thesis's own FCNs: pad 100, crops, bilinear upsampling (thesis §2.3)."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -18,20 +18,20 @@ from pixelwise.nets.receptive_fields import (
     measure_kernel,
 )
 
-# What the published nets subtract, in the order of their channels: BGR.
+# The mean that the published nets subtract, in their channel order: BGR.
 MEAN = (104.00699, 116.66877, 122.67892)
-# Stride of a skip -> the layer that it scores, and its fixed scale where all streams learn at once.
+# Stride of a skip -> the layer that it scores, and its fixed factor for at-once training.
 SKIPS = {16: ("pool4", 0.01), 8: ("pool3", 0.0001)}
 
 
 class ReferenceFCN(nn.Module):
-    """FCN-32s, -16s or -8s as published: a classifier with pad 100, scores that start at zero, cropped and summed.
+    """FCN-32s, -16s or -8s as published: a classifier with pad 100, and zero-initialised scores, cropped and summed.
 
-    image: (N, 3, H, W) float, RGB in 0–255. Returns logits (N, K, H, W). With pad 100 any size works; pad 81 crops
-    FCN-32s by nothing and takes sizes from 33. Layers bear the names of the published Caffe models. Every crop follows
-    from the layers (`receptive_fields`). With `at_once` fixed factors scale the skips, so that streams of unlike norms
-    can learn in one stage. Upsampling is bilinear and fixed, as the thesis's published nets have it; with
-    `learned_upsampling` it only starts so between skips, as the text says.
+    image: (N, 3, H, W) float, RGB in 0–255. Returns logits (N, K, H, W). With pad 100 any size works; with pad 81
+    FCN-32s needs no crop and takes sizes from 33. Layer names are those of the published Caffe models. Crops are
+    computed from the layers (`receptive_fields`). `at_once` multiplies the skips by fixed factors, so that streams of
+    different norms can be trained in one stage. Upsampling is bilinear and fixed, as in the thesis's published nets.
+    With `learned_upsampling`, upsampling between skips starts bilinear and is trained, as in the thesis's text.
     """
 
     mean: Tensor
@@ -47,9 +47,9 @@ class ReferenceFCN(nn.Module):
         pad: int = 100,
         weights: str = "none",
     ) -> None:
-        """`weights`: none, or for VGG16 those of torchvision: imagenet, or the .pth file of such a state.
+        """`weights`: none; for VGG16 also torchvision's: imagenet, or the .pth file of a torchvision state.
 
-        Raises ModelError where there is no such net, it has not these strides, or the weights do not fit.
+        Raises ModelError if the net is unknown, it lacks a stride, or the weights do not fit.
         """
         super().__init__()
         if name not in TRUNKS:
@@ -66,7 +66,7 @@ class ReferenceFCN(nn.Module):
         self.places = places(
             [trunk.field(layer) for layer in (trunk.top, *self.skips)], self.split_by_stride(), self.crops[:-1]
         )
-        # The last one stays fixed in both (thesis §2.3.4).
+        # The last upsampling stays fixed in both cases (thesis §2.3.4).
         self.upscore[:-1].requires_grad_(learned_upsampling)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         if weights == "none":
@@ -85,25 +85,25 @@ class ReferenceFCN(nn.Module):
         return self.to_pixels(scores, image.shape[-2:])
 
     def prepared(self, image: Tensor) -> Tensor:
-        """The picture as the first layer takes it."""
-        # Of channels-last memory the exporter takes 2·⌊x/32⌋ for ⌊x/16⌋: its crops are right at the traced size alone.
+        """The picture as the first layer expects it: BGR less the mean."""
+        # With channels-last memory the exporter writes 2·⌊x/32⌋ for ⌊x/16⌋: crops would fit only the traced size.
         return image.contiguous().flip(1) - self.mean
 
     def split_by_stride(self) -> list[nn.Sequential]:
-        """The layers up to each one that is scored, fine to coarse, to be run one after the other."""
+        """The layers split after each scored layer, fine to coarse. Run them in this order."""
         names = [name for name, _ in self.trunk.named_children()]
         ends = [*(names.index(skip) + 1 for skip in reversed(self.skips)), len(names)]
         layers = list(self.trunk)
         return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
 
     def stream(self, place: int, features: Tensor) -> Tensor:
-        """The scores of one layer, `place` from the coarsest."""
+        """The scores of layer `place`, counted from the coarsest."""
         name, scale = ["fr", *self.skips][place], [1.0, *self.scales][place]
         scores: Tensor = self.score[f"score_{name}"](features * scale)
         return scores
 
     def fuse(self, streams: Sequence[Tensor]) -> Tensor:
-        """The scores of all layers, coarse to fine, as one on the finest grid, where the coarsest reaches."""
+        """Fuse the scores of all layers, given coarse to fine, on the finest grid, cropped to the coarsest map."""
         fused, *finer = streams
         for own, up, crop in zip(finer, self.upscore, self.crops, strict=False):
             fused = up(fused)
@@ -111,15 +111,15 @@ class ReferenceFCN(nn.Module):
         return fused
 
     def to_pixels(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """Fused scores as logits for every pixel of an image of `size` (H, W)."""
+        """Upsample fused scores to logits for every pixel of an image of `size` (H, W)."""
         return cropped(self.upscore[-1](scores), self.crops[-1], size)
 
     def start_from(self, state: Mapping[str, Tensor], source: str) -> None:
-        """Go on from the weights of the stage before; skips that it lacks keep their zeros (thesis §2.3.3).
+        """Load the weights of the previous stage. Skips that it lacks stay zero (thesis §2.3.3).
 
-        Raises ModelError naming `source` and the first key that is missing, not known or of another shape.
+        Raises ModelError naming `source` and the first key that is missing, unknown or of another shape.
         """
-        # Upsampling between skips goes on where both have it; the last one leads to the pixels from a grid of its own.
+        # Upsampling between skips is loaded if both nets have it. The last layer is not: its factor differs by stage.
         layers = [sum(key.startswith("upscore.") for key in keys) for keys in (state, self.state_dict())]
         between = {f"upscore.{index}.weight" for index in range(min(layers) - 1)}
         learned, expected = (
@@ -138,7 +138,7 @@ class ReferenceFCN(nn.Module):
 
 
 def skips_of(name: str, trunk: Trunk, strides: Sequence[int]) -> list[str]:
-    """The layers that are scored besides the last, coarse to fine."""
+    """The layers scored besides the last, coarse to fine. Raises ModelError if `strides` do not fit the net."""
     available = [32, *(stride for stride, (layer, _) in SKIPS.items() if layer in trunk.channels)]
     ordered = sorted(strides, reverse=True)
     if not ordered or ordered != available[: len(ordered)]:
@@ -147,7 +147,7 @@ def skips_of(name: str, trunk: Trunk, strides: Sequence[int]) -> list[str]:
 
 
 def score_layer(channels: int, classes: int) -> nn.Conv2d:
-    """Class scores, zero at first: a skip that is added leaves the prediction as it was (thesis §2.3.3)."""
+    """A zero-initialised score layer, so that a new skip does not change the prediction (thesis §2.3.3)."""
     layer = nn.Conv2d(channels, classes, kernel_size=1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -155,23 +155,23 @@ def score_layer(channels: int, classes: int) -> nn.Conv2d:
 
 
 def upsampling(trunk: Trunk, skips: Sequence[str], classes: int) -> tuple[nn.ModuleList, list[int]]:
-    """The layers from each grid to the next finer one, and the crops that align the skips, then the pixels."""
+    """The upsampling from each grid to the next finer one, and the crops that align the skips and then the pixels."""
     layers, crops = nn.ModuleList(), []
     field = trunk.field(trunk.top)
     for target in [*(trunk.field(skip) for skip in skips), ReceptiveField()]:
         layers.append(bilinear(int(field.stride / target.stride), classes, is_between=field.offset % 1 != 0))
         field = field.then(derive_field(layers[-1]))
         is_last = target == ReceptiveField()
-        # A skip is the larger map, the picture the smaller one: what is cropped differs.
+        # A skip is larger than the upsampled map, so it is cropped. The picture is smaller, so the map is cropped.
         crops.append(find_crop_offset(field, target) if is_last else find_crop_offset(target, field))
     return layers, crops
 
 
 def bilinear(factor: int, classes: int, is_between: bool) -> nn.ConvTranspose2d:
-    """Bilinear upsampling of every class alone, fixed.
+    """Fixed bilinear upsampling, each class separately.
 
-    Cells that lie between pixels take a kernel of 2·factor, those on pixels one of 2·factor − 1 (AlexNet: 63), so that
-    the result is on the grid of the pixels.
+    The kernel is 2·factor for cells between pixels, and 2·factor − 1 for cells on pixels (AlexNet: 63). Both put the
+    result on the pixel grid.
     """
     size = 2 * factor if is_between else 2 * factor - 1
     layer = nn.ConvTranspose2d(classes, classes, size, stride=factor, groups=classes, bias=False)
@@ -180,20 +180,20 @@ def bilinear(factor: int, classes: int, is_between: bool) -> nn.ConvTranspose2d:
 
 
 def bilinear_kernel(factor: int, size: int) -> Tensor:
-    """The (size, size) filter of bilinear upsampling by `factor`: 1 − |distance to its centre|/factor each way."""
+    """The (size, size) filter of bilinear upsampling by `factor`: 1 − |distance to its centre|/factor per axis."""
     line = 1 - (torch.arange(size) - (size - 1) / 2).abs() / factor
     return line[:, None] * line
 
 
 def cropped(x: Tensor, start: int, size: Sequence[int]) -> Tensor:
-    """The part of `x` from row and column `start` that has the `size` (H, W)."""
+    """The part of `x` that starts at row and column `start` and has the `size` (H, W)."""
     return x[..., start : start + size[0], start : start + size[1]]
 
 
 def places(fields: Sequence[ReceptiveField], pieces: Sequence[nn.Module], crops: Sequence[int]) -> list[GridPlacement]:
-    """Where the cells of the scored layers lie, coarse to fine, and then those of the fused scores.
+    """The grids of the scored layers, coarse to fine, then the grid of the fused scores.
 
-    fields: of the layers, coarse to fine. pieces: their layers, fine to coarse. crops: of the skips.
+    fields: of the scored layers, coarse to fine. pieces: the parts of the net, fine to coarse. crops: of the skips.
     """
     taken = [*(trimmed(piece) for piece in reversed(pieces[1:])), 0]
     layers = [
@@ -204,17 +204,20 @@ def places(fields: Sequence[ReceptiveField], pieces: Sequence[nn.Module], crops:
 
 
 def trimmed(piece: nn.Module) -> int:
-    """Cells that the convolutions of `piece`, which follow its pool, take off a map for want of padding."""
+    """Cells per axis by which the unpadded convolutions of `piece` shrink a map. They follow its pool."""
     return sum(measure_kernel(layer) - 1 - 2 * int(layer.padding[0]) for layer in convolutions(piece))
 
 
 def convolutions(net: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions of `net` in their order."""
+    """The convolutions of `net`, in order."""
     return [module for module in net.modules() if isinstance(module, nn.Conv2d)]
 
 
 def from_torchvision(trunk: nn.Sequential, name: str, weights: str) -> None:
-    """Copy torchvision's VGG16 into `trunk`, whose first layer takes BGR less Caffe's mean instead."""
+    """Copy torchvision's VGG16 into `trunk`, and adapt its first layer to BGR less Caffe's mean.
+
+    Raises ModelError for other nets.
+    """
     if name != "vgg16":
         raise ModelError(
             f"reference net {name}: found weights {weights}, expected none or a .caffemodel file: "
@@ -228,7 +231,7 @@ def from_torchvision(trunk: nn.Sequential, name: str, weights: str) -> None:
 
 
 def to_caffe_scaling(first: nn.Conv2d) -> None:
-    """Let a layer for scaled RGB give the same for BGR less Caffe's mean."""
+    """Convert a layer for ImageNet-normalised RGB so that it gives the same output for BGR less Caffe's mean."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
     weight, shift = first.weight / std, torch.tensor(MEAN[::-1]).view(1, 3, 1, 1) - mean
     first.weight.copy_(weight.flip(1))

@@ -1,4 +1,4 @@
-"""The thesis's three classifiers as published for Caffe, without their heads (thesis §2.3.1)."""
+"""The thesis's three classifiers as published for Caffe, without their score layers (thesis §2.3.1)."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,24 +13,27 @@ from pixelwise.nets.receptive_fields import ReceptiveField, compose_fields, deri
 
 
 class Trunk(NamedTuple):
-    """Layers from the picture to stride 32, by their names in Caffe, and the channels of those that are scored."""
+    """The layers from the picture to stride 32 by name, and the channels of the layers that may be scored.
+
+    Names are those of Caffe; GoogLeNet has torchvision's.
+    """
 
     layers: "OrderedDict[str, nn.Module]"
     channels: Mapping[str, int]
 
     @property
     def top(self) -> str:
-        """The last layer."""
+        """The name of the last layer."""
         return next(reversed(self.layers))
 
     def field(self, last: str) -> ReceptiveField:
-        """What a cell of the layer `last` sees of the picture."""
+        """The receptive field of one cell of the layer `last`."""
         names = list(self.layers)
         return compose_fields(derive_field(self.layers[name]) for name in names[: names.index(last) + 1])
 
 
 def vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: int = 4096) -> Trunk:
-    """VGG16: `widths` channels a block, `hidden` in fc6 and fc7, the first layer padded by `pad`."""
+    """VGG16 with `widths` channels per block, `hidden` channels in fc6 and fc7, and `pad` in the first layer."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 3
     for block, (depth, width) in enumerate(zip((2, 2, 3, 3, 3), widths, strict=True), start=1):
@@ -45,7 +48,7 @@ def vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: in
 
 
 def alexnet(pad: int, hidden: int = 4096) -> Trunk:
-    """CaffeNet: AlexNet on one GPU with its two groups, each pool before its normalisation."""
+    """CaffeNet: AlexNet for one GPU with two groups, and each pool before its normalisation."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(3, 96, kernel_size=11, stride=4, padding=pad),
         relu1=nn.ReLU(inplace=True),
@@ -68,9 +71,9 @@ def alexnet(pad: int, hidden: int = 4096) -> Trunk:
 
 
 def googlenet(pad: int) -> Trunk:
-    """GoogLeNet without its final average pool (thesis §2.3.1): 5×5 kernels and a 3×3 pool4, as in the paper.
+    """GoogLeNet without its final average pool (thesis §2.3.1), with 5×5 kernels and a 3×3 pool4 as in the paper.
 
-    The thesis's own net was never published; with the average pool its units see the 907 pixels of table 2.1.
+    The thesis's own net was never published. With the average pool the receptive field is the 907 pixels of table 2.1.
     """
     net = models.GoogLeNet(blocks=[conv_relu, WideInception, InceptionAux], aux_logits=False, init_weights=False)
     found = dict(net.named_children())
@@ -86,7 +89,7 @@ TRUNKS: dict[str, Callable[[int], Trunk]] = {"alexnet": alexnet, "vgg16": vgg16,
 
 
 class WideInception(Inception):
-    """An Inception whose third branch is 5×5, as in the paper; torchvision's is 3×3."""
+    """An Inception with a 5×5 third branch, as in the paper; torchvision's is 3×3."""
 
     def __init__(self, *channels: int) -> None:
         super().__init__(*channels, conv_block=conv_relu)
@@ -94,7 +97,7 @@ class WideInception(Inception):
 
 
 def conv_relu(channels_in: int, channels_out: int, kernel_size: int, stride: int = 1, padding: int = 0) -> nn.Module:
-    """A convolution and its ReLU."""
+    """A convolution followed by ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding),
         nn.ReLU(inplace=True),
@@ -102,9 +105,9 @@ def conv_relu(channels_in: int, channels_out: int, kernel_size: int, stride: int
 
 
 def pool() -> nn.Sequential:
-    """Overlapping pooling, the map rounded up as Caffe does: a zero more changes no maximum behind a ReLU.
+    """Overlapping max pooling that rounds the map size up as Caffe does. Zero padding changes no maximum after a ReLU.
 
-    MaxPool2d's own rounding up cannot be exported for all sizes where it follows AlexNet's first layer.
+    MaxPool2d's `ceil_mode` after AlexNet's first layer cannot be exported for all sizes.
     """
     return nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, stride=2))
 
@@ -115,7 +118,7 @@ def normalisation() -> nn.LocalResponseNorm:
 
 
 def fully_connected(channels: int, kernel: int, hidden: int) -> "OrderedDict[str, nn.Module]":
-    """fc6 and fc7 as convolutions without padding, each with its ReLU and dropout."""
+    """fc6 and fc7 as convolutions without padding, each followed by ReLU and dropout."""
     return OrderedDict(
         fc6=nn.Conv2d(channels, hidden, kernel_size=kernel),
         relu6=nn.ReLU(inplace=True),
