@@ -1,4 +1,4 @@
-"""Annotations on the grid of features: every annotated pixel weighs one, wherever it lies (thesis §4.3.1)."""
+"""Annotations on the grid of features: every annotated pixel has weight one, wherever it lies (thesis §4.3.1)."""
 
 import torch
 from torch import Tensor
@@ -7,12 +7,12 @@ from pixelwise.nets.upsampling import make_interpolation
 
 
 def spread(annotation: Tensor, stride: int) -> Tensor:
-    """Bring annotation maps (N, K, H, W) to the grid of features at `stride`, (N, K, ceil(H/s), ceil(W/s)).
+    """Resample annotation maps (N, K, H, W) to the grid of features at `stride`, (N, K, ceil(H/s), ceil(W/s)).
 
-    Each pixel gives its value to the cells around it by bilinear weights that sum to one, at borders and corners too,
-    so that a lone dot counts as much there as inside. Cell i looks at pixel stride·i.
+    Each pixel's value is divided among the cells around it by bilinear weights. They sum to one, also at borders, so
+    that a single dot counts as much there as inside. Cell i is centred on pixel stride·i.
     """
-    # Not -(-side // stride): exported, a division rounds towards zero.
+    # Not -(-side // stride): in the exported graph, division rounds towards zero.
     rows, columns = (
         make_interpolation((side + stride - 1) // stride, stride, side).to(annotation) for side in annotation.shape[2:]
     )
@@ -20,10 +20,10 @@ def spread(annotation: Tensor, stride: int) -> Tensor:
 
 
 def pool(features: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean feature (N, K, D) under each class's cells, and which classes have any, (N, K) bool.
+    """Return the mean feature (N, K, D) of each class's cells, and whether the class has any, (N, K) bool.
 
-    features: (N, h, w, D); cells: (N, K, h, w) from `spread`. A dense mask gives the mean, over its pixels, of the
-    bilinearly upsampled features; a class without an annotation gives zeros.
+    features: (N, h, w, D). cells: (N, K, h, w) from `spread`. For a dense mask, this is the mean of the bilinearly
+    upsampled features over its pixels. A class without annotation gets zeros.
     """
     mass = cells.flatten(2).sum(dim=2)
     total = cells.flatten(2) @ features.flatten(1, 2)
@@ -32,14 +32,14 @@ def pool(features: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shares(cells: Tensor) -> Tensor:
-    """What each cell says of each class, (N, K, M): its share of the annotations, at most one over all classes."""
+    """Return each cell's annotation for each class, (N, K, M), scaled so that a cell sums to at most one."""
     return (cells / cells.sum(dim=1, keepdim=True).clamp(min=1)).flatten(2)
 
 
 def merge(pooled: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean over shots (S, K, D) of each class that a shot has, (K, D), and which classes any has, (K,) bool.
+    """Return each class's mean (K, D) over the shots (S, K, D) that have it, and whether any shot has it, (K,) bool.
 
-    Classes are independent: a shot of positives alone leaves the negatives as they were (thesis §4.3.1).
+    Classes are independent: a shot with positives only does not change the negatives (thesis §4.3.1).
     """
     count = present.sum(dim=0)
     return (pooled * present[..., None]).sum(dim=0) / count.clamp(min=1)[:, None], count > 0

@@ -1,7 +1,7 @@
-"""Early fusion: the annotations enter before the encoder, and every change of them costs a full pass (thesis §4.3.1).
+"""Early fusion: annotations enter before the encoder, so every change of them costs a full pass (thesis §4.3.1).
 
-The guides that the late ones are measured against: annotations stacked on the picture (DIOS), and the picture masked by
-its positives (OSLSM). One task at a time, of a negative and a positive class.
+These are baselines for late fusion: annotations stacked on the picture (DIOS), and the picture masked by its positives
+(OSLSM). A task has one negative and one positive class.
 """
 
 import torch
@@ -14,14 +14,14 @@ from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.upsampling import upsample
 
-# Pixels by which annotations are dilated on all sides, as DIOS has it: a dot must outlive the first strides.
+# Pixels by which annotations are dilated on all sides, as in DIOS, so that a dot survives the first strides.
 DILATION = 5
-# Logits of an episode, and those without guidance.
+# Logits of an episode, with and without guidance.
 Episode = tuple[Tensor, Tensor]
 
 
 class EarlyFusion(nn.Module):
-    """What both guides share: an encoder, the pooled and tiled support, and a scorer of the late net's size."""
+    """Base of both nets: an encoder, the pooled and tiled support, and a scorer as large as the late net's."""
 
     def __init__(self, backbone: Backbone, hidden: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class EarlyFusion(nn.Module):
         self.score = nn.Conv2d(details, 2, kernel_size=1)
 
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, C, h, w) at stride 8 and details (N, C, h4, w4) at stride 4 of what the backbone takes."""
+        """Return features (N, C, h, w) at stride 8 and details (N, C/2, h4, w4) at stride 4 of backbone inputs."""
         fine, *features = self.backbone(inputs)
         parts = [
             upsample(project(x), 2**place, features[0].shape[-2:])
@@ -50,13 +50,13 @@ class EarlyFusion(nn.Module):
         return torch.stack(parts).sum(dim=0), self.look(fine)
 
     def segment(self, seen: Tensor, fine: Tensor, support: Tensor, height: int, width: int) -> Tensor:
-        """Logits (N, 2, H, W) of encoded queries; support: (N, C, h, w), pooled over all its cells and tiled."""
+        """Return logits (N, 2, H, W) of encoded queries. support: (N, C, h, w), pooled over all its cells and tiled."""
         coarse = self.coarse(seen + self.tiled(support.mean(dim=(2, 3)))[..., None, None])
         both = torch.cat([upsample(coarse, STRIDE // FINE, fine.shape[-2:]), fine], dim=1)
         return upsample(self.score(self.fine(both)), FINE, (height, width))
 
     def together(self, picture: Tensor, annotation: Tensor) -> Tensor:
-        """Logits (N, 2, H, W) of the very picture that is annotated: interactive segmentation.
+        """Return logits (N, 2, H, W) of the annotated picture itself: interactive segmentation.
 
         picture: (N, H, W, 3) uint8; annotation: (N, 2, H, W) in 0–1, negative first.
         """
@@ -67,12 +67,12 @@ class EarlyFusion(nn.Module):
 class StackedGuide(EarlyFusion):
     """Annotations as two more channels of the picture, φ(x ⊕ + ⊕ −) (thesis §4.3.1; Xu et al., DIOS).
 
-    The thesis needs a second encoder for queries without annotations. Here theirs are empty, and one encoder serves
-    both; a picture that is its own support then costs one pass, as in DIOS.
+    The thesis uses a second encoder for queries, which have no annotations. Here a query's annotations are empty and
+    one encoder serves both, so that a picture that is its own support costs one pass, as in DIOS.
     """
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
-        """Logits (N, 2, H, W) of an episode, and without guidance; clicks come with the annotation, not as a hint."""
+        """Return logits (N, 2, H, W) of an episode, with and without guidance. Clicks are annotations, not a hint."""
         own = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
         told, _ = self.encode(stacked(support, annotation))
         seen, fine = self.encode(stacked(query, annotation * own))
@@ -81,21 +81,21 @@ class StackedGuide(EarlyFusion):
         return self.segment(seen, fine, told, *size), self.segment(bare, details, torch.zeros_like(told), *size)
 
     def together(self, picture: Tensor, annotation: Tensor) -> Tensor:
-        """As in EarlyFusion, by a single pass."""
+        """Return the same as in EarlyFusion, by a single pass."""
         seen, fine = self.encode(stacked(picture, annotation))
         return self.segment(seen, fine, seen, *annotation.shape[-2:])
 
 
 class MaskedGuide(EarlyFusion):
-    """The picture with all but its positives left out, φ(x · +) (thesis §4.3.1; Shaban et al., OSLSM).
+    """The picture masked by its positives, φ(x · +) (thesis §4.3.1; Shaban et al., OSLSM).
 
-    What is unknown counts as negative: the guide knows no third value.
+    Unknown pixels count as negative, as the mask is binary.
     """
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
-        """Logits (N, 2, H, W) of an episode, and without guidance."""
+        """Return logits (N, 2, H, W) of an episode, with and without guidance."""
         kept, picture = dilated(annotation[:, 1:]), planes(support)
-        # The mean colour, which the encoder's normalisation makes zero.
+        # Masked pixels get the mean colour, which the encoder's normalisation turns into zero.
         told, _ = self.encode(kept * picture + (1 - kept) * self.backbone.mean)
         seen, fine = self.encode(planes(query))
         size = annotation.shape[-2:]
@@ -103,27 +103,27 @@ class MaskedGuide(EarlyFusion):
 
 
 def planes(picture: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 as (N, 3, H, W) float."""
+    """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float."""
     return picture.permute(0, 3, 1, 2).float()
 
 
 def stacked(picture: Tensor, annotation: Tensor) -> Tensor:
-    """The picture and its dilated annotations, −1 and 1 as its normalised colours are; (N, 5, H, W)."""
+    """Stack the picture and its dilated annotations, scaled to −1 and 1: (N, 5, H, W)."""
     return torch.cat([planes(picture), 2 * dilated(annotation) - 1], dim=1)
 
 
 def dilated(annotation: Tensor) -> Tensor:
-    """Annotations (N, K, H, W) grown by DILATION pixels."""
+    """Dilate annotations (N, K, H, W) by DILATION pixels."""
     return F.max_pool2d(annotation, 2 * DILATION + 1, stride=1, padding=DILATION)
 
 
 class Together(nn.Module):
-    """The one graph of a guide by early fusion: picture (N, H, W, 3) uint8 and annotation (N, 2, H, W) to logits."""
+    """The only graph of an early-fusion net: picture (N, H, W, 3) uint8 and annotation (N, 2, H, W) to logits."""
 
     def __init__(self, net: EarlyFusion) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, image: Tensor, annotation: Tensor) -> Tensor:
-        """Logits (N, 2, H, W) of the annotated picture itself."""
+        """Return logits (N, 2, H, W) of the annotated picture itself."""
         return self.net.together(image, annotation)

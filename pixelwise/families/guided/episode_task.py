@@ -1,4 +1,4 @@
-"""Learn to guide: episodes of a support and a query, each a task of its own (thesis §4.3.3)."""
+"""Train a guided net on episodes: a support and a query, each episode a separate task (thesis §4.3.3)."""
 
 from collections.abc import Mapping
 
@@ -28,12 +28,12 @@ from pixelwise.families.guided.runtime.clicks import nearness
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.training.loop import Arrays
 
-# Share of masks before that lost the object: a net that trusts them never finds it again.
+# Share of previous masks without the object: a net that always trusts them never finds a lost object again.
 LOST = 0.2
 
 
 class Episodes:
-    """The task of a guided net: to segment a query as a support says (thesis §4.3.3)."""
+    """The training task of a guided net: segment a query, guided by a support (thesis §4.3.3)."""
 
     is_summed = False
 
@@ -46,20 +46,20 @@ class Episodes:
         return len(self.train)
 
     def sample(self, seed: int, epoch: int, index: int) -> Arrays:
-        """One episode of query mask `index`, every other one drawn with all classes as often."""
+        """Draw one episode: for half of them the query is mask `index`, for half a mask drawn with balanced classes."""
         rng = np.random.default_rng((seed, epoch, index))
         masks = Balanced(self.train, epoch) if rng.random() < 0.5 else self.train
         return draw_episode(self.train, masks[index], self.params, rng)
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The mean loss of the guided logits, and that of those without guidance, which learn from the same queries."""
+        """Return the mean loss of the guided logits plus the loss of the unguided ones, for the same queries."""
         truth = batch["target"].long()
         *guided, unguided = (episode_loss(logits, truth) for logits in net(*(batch[name] for name in INPUTS)))
         return torch.stack(guided).mean() + unguided
 
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
-        """Positive IU over the same episodes each time, as many of every kind as training has; the mean over masks."""
+        """Return the mean scores over validation episodes, the same each time, with the kinds' shares of training."""
         device, scores, negatives, floor = next(net.parameters()).device, [], [], []
         for place in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
             rng = np.random.default_rng((self.params.seed, int(place)))
@@ -84,7 +84,7 @@ INPUTS = ("support", "annotation", "query", "hint")
 
 
 def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy of the pixels of logits (N, 2, H, W), and half of one minus the soft IU of the positives."""
+    """Return the cross-entropy of logits (N, 2, H, W) plus half of one minus the soft IU of the positives."""
     known = label != VOID
     positive, truth = logits.softmax(dim=1)[:, 1] * known, ((label == 1) & known).float()
     both = (positive * truth).sum(dim=(1, 2))
@@ -94,9 +94,10 @@ def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
 
 
 def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """One episode: support and query (H, W, 3) uint8, annotation (2, H, W), hint (2, 2, h, w), target (H, W) uint8.
+    """Draw an episode: support, query (H, W, 3) uint8, annotation (2, H, W), hint (2, 2, h, w), target (H, W) uint8.
 
-    Three kinds: the support is the query, another picture of the class, or another view or frame of the same object.
+    There are three kinds: the support is the query, another picture of the class, or another view or frame of the same
+    object.
     """
     draw = rng.random()
     other_image = params.same_image_share + params.other_image_share
@@ -126,19 +127,19 @@ def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.G
 
 
 def draw_count(most: int, rng: np.random.Generator) -> int:
-    """Points of a class: uniform up to `most` (thesis §4.3.3), or as few as a person's clicks, which that seldom is."""
+    """Draw the points per class: half the time 1 to `most` (thesis §4.3.3), else 1 to 8, as few as a person clicks."""
     return int(rng.integers(1, most if rng.random() < 0.5 else min(8, most), endpoint=True))
 
 
 def halved(augment: AugmentParams) -> AugmentParams:
-    """Views of half the width, two of which make a picture."""
+    """Return parameters for views of half the width, two of which make a picture."""
     return augment.model_copy(update={"crop_width": augment.crop_width // 2})
 
 
 def view(
     masks: Masks, mask: Mask, augment: AugmentParams, rng: np.random.Generator, value: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random view of the picture of `mask`, most of them on the object, and the binary target of its class."""
+    """Draw a view of the picture of `mask`, usually showing class `value` (default: the mask's), and its target."""
     image, label = masks.read(mask)
     value = mask.value if value is None else value
     augment = augment.model_copy(update={"rare_share": 0.9})
@@ -149,7 +150,7 @@ def view(
 def beside(
     image: np.ndarray, truth: np.ndarray, other: np.ndarray, theirs: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both pictures side by side in random order; what the other shows is negative."""
+    """Return both pictures and targets side by side in random order; the other picture is all negative or void."""
     pair = [(image, truth), (other, np.where(theirs == VOID, VOID, 0).astype(np.uint8))]
     if rng.random() < 0.5:
         pair.reverse()
@@ -157,7 +158,7 @@ def beside(
 
 
 def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
-    """What a net might have made of the frame before, (2, h, w): the truth shifted, scaled and with errors."""
+    """Return a plausible mask of the previous frame, (2, h, w): the truth shifted, scaled and with errors."""
     height, width = truth.shape
     shift, scale = rng.uniform(-0.06, 0.06, 2) * (width, height), np.exp(rng.uniform(-0.1, 0.1))
     matrix = (scale, 0, shift[0] + (1 - scale) * width / 2, 0, scale, shift[1] + (1 - scale) * height / 2)
@@ -166,7 +167,7 @@ def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, i
     share = np.asarray(moved.resize((cells[1], cells[0]), Image.Resampling.BOX), np.float32) / 255
     if rng.random() < LOST:
         share = np.zeros_like(share)
-    # A blob lost, or one too many, as large as a part of an object: the net must not believe the past alone.
+    # Remove or add a blob as large as a part of an object, so that the net does not rely on the previous mask alone.
     if rng.random() < 0.5:
         x, y, radius = rng.uniform(0, cells[1]), rng.uniform(0, cells[0]), rng.uniform(1, max(cells) / 5)
         rows, columns = np.ogrid[: cells[0], : cells[1]]

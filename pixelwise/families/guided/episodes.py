@@ -1,6 +1,6 @@
-"""Episodes from labelled pictures: mask, target, class balance, sparse points, support and query (thesis §4.3.3).
+"""Parts of episodes from labelled pictures: masks, class balance, targets, points, supports (thesis §4.3.3).
 
-Each part wraps the one before it. All are drawn from (seed, epoch, index), and a class held out is void everywhere.
+All draws are seeded. A held-out class is void everywhere.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ LEAST_PIXELS = 150
 
 
 class Mask(NamedTuple):
-    """One task: the pixels of a class in a picture of the split, or those of one object of it, by its number there."""
+    """One task: the pixels of class `value` in a picture of the split, or of one object of the class by its number."""
 
     picture: int
     value: int
@@ -26,9 +26,9 @@ class Mask(NamedTuple):
 
 
 class Masks(Sequence[Mask]):
-    """Every mask of a split but those of background and of classes `held_out`.
+    """Every mask of a split, except of background and of the classes `held_out`.
 
-    Raises DataError at a name that is no class, or where nothing is left. `layers` are the further maps that are read.
+    `layers` names the maps that are read beside the label. Raises DataError if a name is no class or no mask is left.
     """
 
     layers: tuple[str, ...] = ()
@@ -52,45 +52,45 @@ class Masks(Sequence[Mask]):
         return self.masks[place]
 
     def masks_of(self, index: int, least: int) -> list[Mask]:
-        """The masks of picture `index` with `least` pixels or more."""
+        """Return the masks of picture `index` with at least `least` pixels."""
         pixels = enumerate(self.split.rows[index]["pixels"])
         return [Mask(index, value) for value, count in pixels if self.is_task(value) and count >= least]
 
     def is_task(self, value: int) -> bool:
-        """Whether a label value may be what an episode is about."""
+        """Whether a label value can be the task of an episode."""
         return value > 0 and value != VOID and value not in self.held_out
 
     def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
-        """The image and the label of the mask's picture; classes held out are void."""
+        """Return the image and the label of the mask's picture; held-out classes are void."""
         sample = self.split[mask.picture]
         return sample.image, np.where(np.isin(sample.label, self.held_out), VOID, sample.label).astype(np.uint8)
 
 
 class Objects(Masks):
-    """Every object of a split by itself, numbered in the layer `instance`: others of its class are background.
+    """Every object of a split as a mask, by its number in the layer `instance`; others of its class are background.
 
-    Raises DataError like `Masks`, and where the data set does not number its objects.
+    Raises DataError like `Masks`, and if the data set does not number its objects.
     """
 
     layers = ("instance",)
 
     def masks_of(self, index: int, least: int) -> list[Mask]:
-        """The objects of picture `index` with `least` pixels or more."""
+        """Return the objects of picture `index` with at least `least` pixels."""
         label, numbers = self.split.label(index), self.split.layer(index, "instance")
-        # Both in one number: pairs along an axis take ten times as long to tell apart.
+        # Class and number packed into one integer: `unique` over pairs along an axis takes ten times as long.
         found, counts = np.unique(label.astype(np.int64) << 16 | numbers, return_counts=True)
         masks = [Mask(index, int(pair >> 16), int(pair & 0xFFFF)) for pair in found[counts >= least]]
         return [mask for mask in masks if mask.object and self.is_task(mask.value)]
 
     def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
-        """The image and the label of the mask's picture, without the other objects of the mask's class."""
+        """Return the image and the label of the mask's picture, without other objects of the mask's class."""
         image, label = super().read(mask)
         others = (label == mask.value) & (self.split.layer(mask.picture, "instance") != mask.object)
         return image, np.where(others, 0, label).astype(np.uint8)
 
 
 class Balanced(Sequence[Mask]):
-    """`masks` drawn so that every class comes as often; as many as there are."""
+    """As many draws as `masks` has, with every class equally often."""
 
     def __init__(self, masks: Masks, seed: int) -> None:
         self.masks, self.seed = masks, seed
@@ -101,7 +101,7 @@ class Balanced(Sequence[Mask]):
 
     def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
         if place >= len(self):
-            # How iteration over a sequence ends.
+            # Ends the iteration over a sequence.
             raise IndexError(place)
         rng = np.random.default_rng((self.seed, place))
         of_class = self.masks.of_class[self.values[place % len(self.values)]]
@@ -109,7 +109,7 @@ class Balanced(Sequence[Mask]):
 
 
 def values_of(names: Sequence[str], chosen: Sequence[str]) -> list[int]:
-    """The label values of the classes `chosen`. Raises DataError at one that is unknown."""
+    """Return the label values of the classes `chosen`. Raises DataError if one is unknown."""
     for name in chosen:
         if name not in names:
             raise DataError(f"held_out: found class {name}, expected some of: {', '.join(names)}")
@@ -117,17 +117,17 @@ def values_of(names: Sequence[str], chosen: Sequence[str]) -> list[int]:
 
 
 def target(label: np.ndarray, value: int) -> np.ndarray:
-    """The binary task of one class: 1 where `label` has `value`, 0 elsewhere, void kept."""
+    """Return the binary target of one class: 1 where `label` is `value`, 0 elsewhere; void stays void."""
     return np.where(label == VOID, VOID, label == value).astype(np.uint8)
 
 
 def annotate(target: np.ndarray) -> np.ndarray:
-    """A dense annotation (2, H, W) float32, negative first, of a binary `target`; void annotates nothing."""
+    """Return the dense annotation (2, H, W) float32, negative first, of a binary `target`; void is not annotated."""
     return np.stack([target == 0, target == 1]).astype(np.float32)
 
 
 def draw_points(target: np.ndarray, count: int, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
-    """`count` pixels (x, y) of each class, negative first; a class with fewer pixels gives none (thesis §4.3.3)."""
+    """Draw `count` pixels (x, y) of each class, negative first; none of a class with fewer pixels (thesis §4.3.3)."""
     drawn: list[list[tuple[int, int]]] = []
     for value in (0, 1):
         rows, columns = np.nonzero(target == value)
@@ -137,7 +137,7 @@ def draw_points(target: np.ndarray, count: int, rng: np.random.Generator) -> lis
 
 
 def annotate_points(points: Sequence[Sequence[tuple[int, int]]], height: int, width: int) -> np.ndarray:
-    """A sparse annotation (K, H, W) float32 of the `points` (x, y) of each class; all else is unknown."""
+    """Return the sparse annotation (K, H, W) float32 of the `points` (x, y) of each class; the rest is unknown."""
     found = np.zeros((len(points), height, width), np.float32)
     for plane, of_class in zip(found, points, strict=True):
         for x, y in of_class:
@@ -146,7 +146,10 @@ def annotate_points(points: Sequence[Sequence[tuple[int, int]]], height: int, wi
 
 
 def partner(masks: Masks, mask: Mask, kind: str, rng: np.random.Generator) -> Mask:
-    """The support of the query `mask`: of its clip, or another picture of its class; itself where it has no other."""
+    """Draw the support of the query `mask`: another picture of its object in its clip (`kind` clip) or of its class.
+
+    Return `mask` itself if there is no other picture.
+    """
     if kind == "clip":
         clip = masks.split.rows[mask.picture]["clip"]
         others = masks.of_clip.get((clip, mask.value, mask.object), [])

@@ -33,9 +33,9 @@ GUIDES = {
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:  # noqa: ARG001
-    """The untrained net; the task, not the data set, says how many classes it tells apart.
+    """Build the untrained net. `classes` is ignored, as the task defines the classes.
 
-    Raises ParamsError where annotations would enter a backbone that cannot learn of them.
+    Raises ParamsError if guide is early and frozen_stride is not 0: a frozen backbone cannot learn to use annotations.
     """
     extra = WAYS if network.guide == "early" else 0
     if extra and network.frozen_stride:
@@ -48,24 +48,24 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
 
 
 def task_of(data: PreparedData, params: TrainParams) -> Episodes:
-    """Episodes of both splits of `data`, without the classes held out."""
+    """Return the episodes of both splits of `data`, without the held-out classes."""
     return Episodes(data.split(params.train_split), data.split(params.val_split), params)
 
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
-    """Train on episodes of one shot and 1 to 100 points, or dense ones (thesis §4.3.3)."""
+    """Train on episodes of one shot with a dense mask or 1 to `max_points` points (thesis §4.3.3)."""
     return fit_loop(net, task_of(data, params), params, state, record)
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
-    """The positive IU over validation episodes drawn as `params` say."""
+    """Return the scores over validation episodes drawn by `params`."""
     return task_of(data, params).score(net.eval())
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
-    """`encode`, `guide` and `segment`: what is done once a picture, once a change of clicks, and once a mask.
+    """Return the graphs `encode` (runs per picture), `guide` (per change of clicks) and `segment` (per mask).
 
-    Beside them `foreground`, the same net without guidance, which evaluation compares with. Of early fusion one graph.
+    A fourth graph, `foreground`, is the baseline without guidance for evaluation. Early fusion has a single graph.
     """
     if isinstance(net, EarlyFusion):
         return [fused(net)]
@@ -125,7 +125,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
 
 
 def fused(net: EarlyFusion) -> Graph:
-    """The one graph of early fusion, `fused`: a full pass for every change of the annotation."""
+    """Return the only graph of early fusion, `fused`: every change of the annotation needs a full pass."""
 
     def annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(height)
@@ -140,6 +140,6 @@ def fused(net: EarlyFusion) -> Graph:
 
 
 def units(*shape: int) -> Tensor:
-    """Seeded vectors of unit length along the last axis."""
+    """Return seeded vectors of unit length along the last axis."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(shape[-1]))
     return values / values.norm(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Fine-tuning on the support: the baseline that optimises where guidance only reads (thesis §4.4)."""
+"""Fine-tuning on the support: a baseline that optimises weights, which guidance never changes (thesis §4.4)."""
 
 import copy
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ UNKNOWN = -100
 
 
 class FineTuning:
-    """Foreground–background of a trained guided net, tuned anew to every support by so many `steps` of AdamW.
+    """The foreground–background scorer of a trained guided net, fine-tuned to each support by `steps` of AdamW.
 
-    The encoder keeps its weights, as it does in training, and norms their statistics. checkpoint: what train wrote.
-    Raises ModelError where that is another family's, or a guide without such a scorer.
+    The encoder's weights and all norm statistics stay fixed. checkpoint: the folder that train wrote. Raises ModelError
+    if it is another family's or an early-fusion net, which has no such scorer.
     """
 
     def __init__(self, checkpoint: Path, steps: int) -> None:
         self.net, self.steps = load_net(checkpoint), steps
 
     def __call__(self, support: Sequence[Told]) -> Floor:
-        """What labels other pictures after tuning to the annotated `support`."""
+        """Return a function that labels other pictures after fine-tuning to the annotated `support`."""
         net = self.tuned(support)
 
         @torch.inference_mode()
@@ -46,7 +46,7 @@ class FineTuning:
         return segment
 
     def tuned(self, support: Sequence[Told]) -> GuidedNet:
-        """The net tuned to the annotated `support`; the trained one stays as it was."""
+        """Return a copy of the net, fine-tuned to the annotated `support`."""
         net = copy.deepcopy(self.net)
         optimiser = torch.optim.AdamW(net.objects.parameters(), lr=RATE)
         for _ in range(self.steps):
@@ -58,7 +58,7 @@ class FineTuning:
 
 
 def load_net(checkpoint: Path) -> GuidedNet:
-    """The net that train wrote to `checkpoint`, ready to infer. Raises ModelError as FineTuning says."""
+    """Load the net in `checkpoint` for inference. Raises ModelError as FineTuning does."""
     described = read_description(checkpoint)
     if described["family"] != "guided":
         raise ModelError(f"{checkpoint}: found family {described['family']}, expected guided")
@@ -70,12 +70,12 @@ def load_net(checkpoint: Path) -> GuidedNet:
 
 
 def logits_of(net: GuidedNet, features: Features) -> Tensor:
-    """Logits (1, 2, H, W) of background and object, by the scorer that is told nothing."""
+    """Return logits (1, 2, H, W) of background and object, by the scorer without guidance."""
     scores = net.foreground(torch.from_numpy(features.embedding), torch.from_numpy(features.fine))
     return upsample_by_products(scores, FINE, features.size)
 
 
 def support_loss(logits: Tensor, annotation: np.ndarray) -> Tensor:
-    """Cross-entropy of the annotated pixels; annotation: (2, H, W) in 0–1, negative first."""
+    """Return the cross-entropy of the annotated pixels. annotation: (2, H, W) in 0–1, negative first."""
     truth = np.where(annotation.any(axis=0), annotation[1] > 0, UNKNOWN).astype(np.int64)
     return F.cross_entropy(logits, torch.from_numpy(truth)[None], ignore_index=UNKNOWN)

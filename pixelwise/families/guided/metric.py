@@ -1,4 +1,4 @@
-"""The learned metric of guided networks: query features fused with guidance, and scored (thesis §4.3.2)."""
+"""The learned metric of guided networks: fuse query features with guidance and score them (thesis §4.3.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -6,16 +6,17 @@ from torch import Tensor, nn
 from pixelwise.families.fcn.fusion import conv_norm_relu
 from pixelwise.nets.upsampling import upsample_by_products
 
-# Likeness and three cosines, each again relative to the best in the picture, presence and two hints, all of the class
-# and of its rival; its share, and that relative to the best. A multiple of four, which ONNX Runtime needs to be fast.
+# Match channels. For the class and for its rival, 11 each: likeness and three cosines, the same four relative to the
+# picture's best cell, presence, two hints. For the class, 2: its share, and the share relative to the picture's best
+# cell. A multiple of four, which ONNX Runtime needs to be fast.
 MATCHES = 24
 
 
 class Scorer(nn.Module):
-    """A small learned metric: query features fused with a tiled guide, scored cell by cell and once more at stride 4.
+    """A small learned metric: fuse query features with tiled guidance, score each cell, then refine at stride 4.
 
-    Fusing by concatenation and a linear layer is a sum of two layers (thesis §4.3.2); their product is a third. What
-    no guidance changes is done by `see`, once a picture.
+    Concatenation and a linear layer equal a sum of two linear layers (thesis §4.3.2); a product term is added. `see`
+    computes the part that does not depend on guidance, once per picture.
     """
 
     def __init__(self, embedding: int, hidden: int) -> None:
@@ -37,18 +38,21 @@ class Scorer(nn.Module):
         self.score = nn.Conv2d(fine, 1, kernel_size=1)
 
     def see(self, embedding: Tensor) -> Tensor:
-        """What the scorer needs of a picture's embedding (N, h, w, D): (N, 2C, h, w)."""
+        """Project a picture's embedding (N, h, w, D) for `forward`: (N, 2C, h, w)."""
         projected: Tensor = self.project(embedding)
         return projected.permute(0, 3, 1, 2)
 
     def forward(self, seen: Tensor, fine: Tensor, mean: Tensor, found: Tensor) -> Tensor:
-        """Scores (N, K, h4, w4). seen: from `see`; fine (N, C/2, h4, w4); mean (N, K, D); found (N, K, M, h, w)."""
+        """Return scores (N, K, h4, w4).
+
+        seen: from `see`. fine: (N, C/2, h4, w4). mean: (N, K, D). found: (N, K, MATCHES, h, w), from the matching.
+        """
         batch, ways = found.shape[:2]
         own, factor = seen[:, None].chunk(2, dim=2)
         tiled, weight = self.tiled(mean)[..., None, None].chunk(2, dim=2)
         fused = (own + tiled + factor * weight).flatten(0, 1) + self.found(found.flatten(0, 1))
         near = self.near(fused)
-        # The strongest answers anywhere in the picture: how sure a cell must be depends on them.
+        # The picture's strongest responses, as the threshold of each cell depends on them.
         context = self.context(near.amax(dim=(2, 3)))[..., None, None]
         coarse = upsample_by_products(self.coarse(near + context), 2, fine.shape[-2:])
         looked = torch.relu(coarse.unflatten(0, (batch, ways)) + self.detail(fine)[:, None])
@@ -56,7 +60,7 @@ class Scorer(nn.Module):
 
 
 def rival(values: Tensor) -> Tensor:
-    """The highest value among the other classes, for each class of (N, K, …)."""
+    """Return, for each class of (N, K, …), the highest value among the other classes."""
     ways = values.shape[1]
     itself = torch.eye(ways, device=values.device).view(1, ways, ways, *[1] * (values.dim() - 2))
     return (values[:, None] - 1e4 * itself).amax(dim=2)

@@ -1,7 +1,8 @@
 """Guided networks: a shared encoder, guidance from annotations, and inference by a learned metric (thesis §4.3).
 
-Beyond the thesis, whose guidance is one mean a class at stride 32: features of several strides in one embedding of unit
-length, the support's cells kept beside their mean (a mean cannot hold a black and white dog), and masks at stride 4.
+The thesis's guidance is one mean per class at stride 32. Here, features of several strides form one embedding of unit
+length, guidance keeps the support's cells beside their mean (one mean cannot describe a black and white dog), and masks
+have stride 4.
 """
 
 from typing import NamedTuple
@@ -18,23 +19,23 @@ from pixelwise.nets.upsampling import make_interpolation, upsample_by_products
 
 # The stride of the masks.
 FINE = 4
-# What a class without an annotation scores: as unlike as can be.
+# Added to all votes: the least score, which a class without an annotation gets.
 FLOOR = 1e-3
-# Kernels are scaled by e to this power: the exporter takes an added constant below 1e-8 for zero.
+# Kernels are scaled by e^LIFT, because the exporter treats an added constant below 1e-8 as zero.
 LIFT = 13.8155
-# How much strides 8, 16 and 32 count in a match at first.
+# Initial weights of strides 8, 16 and 32 in a match.
 GAINS = (0.7, 1.3, 1.0)
-# Share of training tasks that matching alone must do: categories known by heart are of no use on new ones.
+# Share of training tasks in which the scorer sees matches only: memorised categories do not help on new ones.
 FORGOTTEN = 0.4
-# As in runtime/settling.py: the least probability of the negative class that counts as sure, and of any other.
+# Least probability that counts as sure, of the negative class and of any other; as in runtime/refine.py.
 SURE_OF_NEGATIVE, SURE = 0.9, 0.5
 
 
 class Guidance(NamedTuple):
-    """A task: what is known of each class. N tasks, K classes, M cells of all the support.
+    """A task as arrays: N tasks, K classes, M cells of the whole support.
 
-    mean: (N, K, D), the mean of shots. present: (N, K) bool. keys: (N, M, D) embeddings of the support's cells; values:
-    (N, K, M) what each says of each class, zeros where it says nothing.
+    mean: (N, K, D), the mean of shots. present: (N, K) bool. keys: (N, M, D), embeddings of the support's cells.
+    values: (N, K, M), the annotation of each cell for each class, zeros without annotation.
     """
 
     mean: Tensor
@@ -44,7 +45,7 @@ class Guidance(NamedTuple):
 
 
 class Features(NamedTuple):
-    """A picture encoded: embedding (N, h, w, D) of unit length, its projections `seen` (N, 2C, h, w), both at stride 8,
+    """An encoded picture: embedding (N, h, w, D) of unit length and its projections `seen` (N, 2C, h, w) at stride 8,
     and details `fine` (N, C/2, h4, w4) at stride 4.
     """
 
@@ -54,10 +55,10 @@ class Features(NamedTuple):
 
 
 class GuidedNet(nn.Module):
-    """A few annotations define the task, and no weight changes (thesis §4.3).
+    """A net whose task is defined by a few annotations; no weight changes for a new task (thesis §4.3).
 
-    What is matched are the backbone's own features at strides 8, 16 and 32, each of unit length, with a learned gain a
-    channel: untrained, they beat any projection of them. `hidden` channels are the scorer's.
+    Matching uses the backbone's features at strides 8, 16 and 32, each of unit length, with a learned gain per channel:
+    even untrained, they beat projections of them. `hidden` is the number of channels of the scorer.
     """
 
     strides: Tensor
@@ -75,32 +76,32 @@ class GuidedNet(nn.Module):
         )
         self.scorer = Scorer(sum(channels), hidden)
         self.objects = Scorer(sum(channels), hidden)
-        # Which stride each place of the embedding belongs to, (3, D).
+        # One-hot: the stride of each entry of the embedding, (3, D).
         places = torch.arange(3).repeat_interleave(torch.tensor(channels))
         self.register_buffer("strides", F.one_hot(places).T.float(), persistent=False)
-        # Sharpness of matching; larger is nearer to one nearest neighbour.
+        # Sharpness of matching; the larger, the closer to matching the nearest neighbour only.
         self.log_sharpness = nn.Parameter(torch.tensor(40.0).log())
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
-        """An episode of one shot: logits (N, K, H, W) of the query at first and settled, and (N, 2, H, W) unguided.
+        """Return an episode's logits of the query: first and refined (N, K, H, W), and unguided (N, 2, H, W).
 
-        Pictures are (N, H, W, 3) uint8 of equal size. Settled: guided by its first mask too, as runtime/settling.py has
-        it, so that the scorer learns what such guidance is worth.
+        The support is one shot; pictures are (N, H, W, 3) uint8 of equal size. Refined logits are guided by the first
+        mask too, as in runtime/refine.py, so that the scorer learns how far to trust such guidance.
         """
         both = self.encode(torch.cat([support, query]).permute(0, 3, 1, 2).float())
         told, asked = (Features(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
         guidance = self.guide(told.embedding, annotation)
         size = annotation.shape[-2:]
         first = upsample_by_products(self.segment(asked, guidance, hint), FINE, size)
-        # What is matched learns from the first mask alone, which halves the cost of the second.
+        # The embedding learns from the first mask only, which halves the cost of the second.
         still = asked._replace(embedding=asked.embedding.detach())
         settled = self.segment(still, settle(self, still, guidance, first.detach()), hint)
-        # Learning what any object looks like must not bend what is matched.
+        # The foreground task must not change the embedding, which is for matching.
         unguided = self.foreground(still.embedding, asked.fine)
         return first, upsample_by_products(settled, FINE, size), upsample_by_products(unguided, FINE, size)
 
     def encode(self, image: Tensor) -> Features:
-        """The features of pictures (N, 3, H, W) float, 0–255: all that no guidance changes."""
+        """Return the features of pictures (N, 3, H, W) float, 0–255. They do not depend on guidance."""
         fine, *features = self.backbone(image)
         finest = features[0].shape[-2:]
         weight = F.normalize(self.weight, dim=0)
@@ -112,18 +113,21 @@ class GuidedNet(nn.Module):
         return Features(embedding, self.scorer.see(embedding), self.look(fine))
 
     def guide(self, embedding: Tensor, annotation: Tensor) -> Guidance:
-        """The guidance of one shot a task: embedding (N, h, w, D), annotation (N, K, H, W) in 0–1; no encoder runs."""
+        """Return the guidance of one shot per task; no encoder runs.
+
+        embedding: (N, h, w, D). annotation: (N, K, H, W) in 0–1.
+        """
         return self.pool(embedding, spread(annotation, STRIDE))
 
     def pool(self, embedding: Tensor, cells: Tensor) -> Guidance:
-        """`guide` by an annotation that is on the grid of features already, `cells` (N, K, h, w)."""
+        """Return the guidance of one shot per task, annotated on the grid of features: `cells` (N, K, h, w)."""
         mean, present = pool(embedding, cells)
         return Guidance(mean, present, embedding.flatten(1, 2), shares(cells))
 
     def segment(self, features: Features, guidance: Guidance, hint: Tensor) -> Tensor:
-        """Scores (N, K, h4, w4) at stride 4 of each class.
+        """Return the scores (N, K, h4, w4) of each class at stride 4.
 
-        hint: (N, K, 2, h, w), what is known of this very picture: the mask of the frame before, and clicks on it.
+        hint: (N, K, 2, h, w), the previous frame's mask and the nearness of clicks on this picture.
         """
         found = self.match(features.embedding, guidance, hint)
         seen, mean = features.seen, guidance.mean
@@ -133,9 +137,9 @@ class GuidedNet(nn.Module):
         return self.scorer(seen, features.fine, mean, found)
 
     def foreground(self, embedding: Tensor, fine: Tensor) -> Tensor:
-        """Scores (N, 2, h4, w4) of background and any object: a scorer of its own that is told nothing (thesis §4.4).
+        """Return the scores (N, 2, h4, w4) of background and any object, by a scorer without guidance (thesis §4.4).
 
-        It is the floor that guidance must beat.
+        This is the baseline that guidance must beat.
         """
         batch, height, width, length = embedding.shape
         nobody = embedding.new_zeros(batch, 1, length)
@@ -144,17 +148,17 @@ class GuidedNet(nn.Module):
         return torch.cat([torch.zeros_like(score), score], dim=1)
 
     def match(self, embedding: Tensor, guidance: Guidance, hint: Tensor) -> Tensor:
-        """How well each cell fits each class and its best rival, (N, K, C, h, w): ways are batched, in any order."""
+        """Return each cell's match with each class and its best rival, (N, K, MATCHES, h, w), for any class order."""
         batch, height, width, _ = embedding.shape
         ways, cells = guidance.mean.shape[1], guidance.keys.shape[1]
         sharpness = self.log_sharpness.clamp(max=5).exp()
-        # Each stride by itself too: fine ones know the object, coarse ones its class. Of a unit vector, each stride's
-        # part is as long as its weight.
+        # Each stride is also matched alone: fine strides identify the object, coarse strides its class. A stride's part
+        # of the unit embedding is as long as its weight; the division turns its products into cosines.
         means = F.normalize(guidance.mean[:, :, None] * self.strides, dim=3) / F.normalize(self.weight, dim=0)[:, None]
         known = torch.cat([guidance.keys, means.flatten(1, 2)], dim=1)
-        # Cells first: the long side of a product's first matrix is read as it lies.
+        # The picture's cells are the rows of the first matrix, which is then read in memory order.
         likeness = embedding.flatten(1, 2) @ (sharpness * known).transpose(1, 2)
-        # The means have no vote; cutting them off would cost a copy of all.
+        # Zeros, because the means do not vote; slicing them off would copy all likenesses.
         values = F.pad(guidance.values, (0, 3 * ways)).transpose(1, 2)
         votes = ((likeness + (LIFT - sharpness)).exp() @ values + FLOOR).transpose(1, 2)
         nearest = (votes.log() - LIFT) / 20
@@ -162,14 +166,14 @@ class GuidedNet(nn.Module):
         found = torch.cat([nearest[:, :, None], cosines], dim=2)
         share = (votes / votes.sum(dim=1, keepdim=True))[:, :, None]
         present = guidance.present.to(found)[:, :, None, None].expand_as(share)
-        # What fits best in this picture is the object, however unlike the support it looks.
+        # Relative to the picture's best match: that is the object, even if it looks unlike the support.
         own = torch.cat([found, found - found.amax(dim=3, keepdim=True), present, hint.flatten(3)], dim=2)
         maps = torch.cat([own, rival(own), share, share - share.amax(dim=3, keepdim=True)], dim=2)
         return maps.view(batch, ways, MATCHES, height, width)
 
 
 def cells_last(x: Tensor, factor: int, size: torch.Size) -> Tensor:
-    """`x` (N, C, h, w) on a `factor` times finer grid of `size` (H, W), as (N, H, W, C): matching reads it so."""
+    """Upsample `x` (N, C, h, w) by `factor` to `size` (H, W), as (N, H, W, C), the layout that matching reads."""
     x = x.permute(0, 2, 3, 1)
     if factor == 1:
         return x
@@ -179,9 +183,9 @@ def cells_last(x: Tensor, factor: int, size: torch.Size) -> Tensor:
 
 
 def settle(net: GuidedNet, features: Features, guidance: Guidance, logits: Tensor) -> Guidance:
-    """`guidance` and one shot more, of what `logits` (N, K, H, W) are sure of in the picture itself.
+    """Return `guidance` with one more shot: the pixels of the picture of which `logits` (N, K, H, W) are sure.
 
-    Where they are sure of some class nowhere, it says nothing, as in runtime/settling.py.
+    If a class of `guidance` has no sure pixel, the shot is empty, as in runtime/refine.py.
     """
     least = torch.full_like(logits[:1, :, :1, :1], SURE)
     least[:, 0] = SURE_OF_NEGATIVE

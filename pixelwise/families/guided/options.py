@@ -1,4 +1,4 @@
-"""What a user sets of an exported guided model: how it is annotated."""
+"""Options of an exported guided model."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +14,7 @@ from pixelwise.params import Params
 class EvaluateParams(Params):
     """Section `guided.evaluate`.
 
-    Interactive segmentation has points and one picture, as its support is the query.
+    Interactive segmentation needs points and one shot, as its support is the query.
     """
 
     renamed: ClassVar = {"apart": "separate_objects", "finetune": "finetune_steps"}
@@ -22,24 +22,24 @@ class EvaluateParams(Params):
     split: str = Field("val", min_length=1, description="split of the data to score")
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
-    shots: PositiveInt = Field(1, description="pictures of a support, or frames of a clip from its first on")
-    interactive: bool = Field(False, description="whether the points lie in the very picture that is segmented")
+    shots: PositiveInt = Field(1, description="pictures of a support, or annotated frames of a clip")
+    interactive: bool = Field(False, description="whether the points lie in the picture that is segmented")
     separate_objects: bool = Field(
-        False, description="score the objects of a clip one by one, as DAVIS 2017 does, not as one class"
+        False, description="score each object of a clip by itself, as DAVIS 2017 does, not all as one class"
     )
-    finetune_steps: NonNegativeInt = Field(0, description="steps of the fine-tuning that is compared with; 0: none")
-    classes: tuple[str, ...] = Field((), description="categories that are scored, joined by commas; none: all")
-    tasks: PositiveInt = Field(40, description="most tasks that are scored, spread over the categories")
+    finetune_steps: NonNegativeInt = Field(0, description="steps of the fine-tuning baseline; 0: no such baseline")
+    classes: tuple[str, ...] = Field((), description="categories to score, joined by commas; none: all")
+    tasks: PositiveInt = Field(40, description="most tasks to score, spread over the categories")
     seed: NonNegativeInt = Field(0, description="seed of supports and points")
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """What of the data is needed beside images and labels."""
+        """The layers of the data that are needed beside images and labels."""
         return ("instance",) if self.separate_objects else ()
 
     @model_validator(mode="after")
     def require_one_kind(self) -> "EvaluateParams":
-        """Interactive segmentation has points, one picture and no fine-tuning."""
+        """Raise ParamsError if interactive segmentation lacks points, or has several shots or fine-tuning."""
         if self.interactive and (not self.points or self.shots > 1 or self.finetune_steps):
             found = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
             raise ParamsError(f"interactive: found {found}, expected points, one shot and no fine-tuning")

@@ -1,4 +1,4 @@
-"""What a user sets of a guided net and its training."""
+"""Parameters of a guided net and its training."""
 
 from typing import ClassVar, Literal
 
@@ -13,11 +13,11 @@ class NetworkParams(Params):
     """The net."""
 
     guide: Literal["late", "late-global", "late-local", "early", "masking"] = Field(
-        "late", description="how pictures and annotations fuse; late is global and local together"
+        "late", description="how pictures and annotations are fused; late combines late-global and late-local"
     )
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
-    weights: str = Field("imagenet", description="what the backbone starts from: imagenet, none, or a file")
-    frozen_stride: NonNegativeInt = Field(32, description="the backbone keeps its weights up to this stride")
+    weights: str = Field("imagenet", description="initial weights of the backbone: imagenet, none, or a file")
+    frozen_stride: NonNegativeInt = Field(32, description="the backbone is frozen up to this stride; 0: it learns")
     hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
 
 
@@ -31,7 +31,7 @@ class EpisodeAugmentParams(AugmentParams):
 
 
 class TrainParams(LoopParams):
-    """Training of a guide: learning from episodes."""
+    """Training of a guided net on episodes."""
 
     renamed: ClassVar = {
         "objects": "separate_objects",
@@ -49,10 +49,10 @@ class TrainParams(LoopParams):
     warmup_steps: NonNegativeInt = LoopParams.with_default("warmup_steps", 10)
     average_decay: float = LoopParams.with_default("average_decay", 0.9)
     train_split: str = Field("train", description="split to learn from")
-    val_split: str = Field("val", description="split that chooses the weights")
-    separate_objects: bool = Field(False, description="each numbered object is a task of its own, not each class")
-    held_out: tuple[str, ...] = Field((), description="classes that training must never see: they are void")
-    max_points: PositiveInt = Field(100, description="most points of a class in a sparse support")
+    val_split: str = Field("val", description="split whose score selects the weights")
+    separate_objects: bool = Field(False, description="each numbered object is a task, instead of each class")
+    held_out: tuple[str, ...] = Field((), description="classes hidden from training: their pixels are void")
+    max_points: PositiveInt = Field(100, description="most points per class in a sparse support")
     same_image_share: float = Field(
         0.2, ge=0, le=1, description="share of episodes whose support is the query itself, with points"
     )
@@ -60,10 +60,12 @@ class TrainParams(LoopParams):
         0.45,
         ge=0,
         le=1,
-        description="share of episodes whose support is another image of the class; the rest are of "
-        "one object, in another view or frame",
+        description="share of episodes whose support is another image of the class; in the rest it is "
+        "another view or frame of the same object",
     )
-    dense_share: float = Field(0.4, ge=0, le=1, description="share of supports other than the query that are masks")
+    dense_share: float = Field(
+        0.4, ge=0, le=1, description="share of supports with dense masks, where the support is not the query"
+    )
     two_task_share: float = Field(
         0.3,
         ge=0,
@@ -71,7 +73,7 @@ class TrainParams(LoopParams):
         description="share of episodes with an image of another class beside support and query",
     )
     previous_mask_share: float = Field(
-        0.6, ge=0, le=1, description="share of episodes of one object that know a mask of the frame before"
+        0.6, ge=0, le=1, description="share of same-object episodes that are given a previous frame's mask"
     )
-    val_episodes: PositiveInt = Field(24, description="episodes that choose the weights")
+    val_episodes: PositiveInt = Field(24, description="validation episodes whose score selects the weights")
     augment: EpisodeAugmentParams = EpisodeAugmentParams()

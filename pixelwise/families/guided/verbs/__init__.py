@@ -1,1 +1,1 @@
-"""Verbs of the command line that guided models alone have."""
+"""Command-line verbs of guided models."""

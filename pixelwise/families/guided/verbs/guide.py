@@ -1,4 +1,4 @@
-"""Guide: a guidance file from pictures and a clicks or mask file; `pixelwise predict --guidance` applies it."""
+"""Guide: make a guidance file from pictures and clicks or masks; `pixelwise predict --guidance` applies it."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class GuideParams(Params):
 
 @dataclass(frozen=True)
 class Guided:
-    """The file and what it was made of."""
+    """The guidance file, and the counts of what it was made from."""
 
     output: Path
     model: Path
@@ -52,10 +52,10 @@ def run(
     clicks: Annotated[Path | None, 'JSON file: {"PICTURE": [[x, y, "CLASS"], …]}, background the negatives'] = None,
     masks: Annotated[Path | None, "mask PNG, or folder of PICTURE.png: 0 background, 255 unknown"] = None,
 ) -> Guided:
-    """Write the guidance that clicks or masks on pictures give; no training takes place.
+    """Write a guidance file from clicks or masks on pictures, without training.
 
-    Raises DataError where a file cannot be read, a click lies outside its picture or contradicts another, or nothing is
-    annotated; ModelError where the model is not a guided one.
+    Raises DataError if a file cannot be read, a click is outside its picture or repeats or contradicts another, or
+    nothing is annotated; ModelError if the model is not a guided one.
     """
     if (clicks is None) == (masks is None):
         raise DataError("guide: expected either --clicks FILE or --masks FILE")
@@ -87,12 +87,12 @@ def run(
 
 
 def mask_of(picture: Path, masks: Path) -> Path:
-    """The mask of a picture: the one of its name in a folder, or the only one."""
+    """Return the mask file of a picture: the file of its name if `masks` is a folder, otherwise `masks`."""
     return masks / f"{picture.stem}.png" if masks.is_dir() else masks
 
 
 def read_clicks(file: Path) -> dict[str, list[tuple[int, int, str]]]:
-    """The clicks on each picture by its file name. Raises DataError where `file` is not of that kind."""
+    """Return the clicks on each picture by its file name. Raises DataError if `file` is not a clicks file."""
     try:
         found: Any = json.loads(file.read_text())
         return {
@@ -106,14 +106,14 @@ def read_clicks(file: Path) -> dict[str, list[tuple[int, int, str]]]:
 
 
 def require_whole(value: object) -> int:
-    """A pixel's coordinate. Raises TypeError where it is no whole number."""
+    """Return a pixel's coordinate. Raises TypeError if it is not a whole number."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(value)
     return value
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run the verb from the command line."""
     command.main(run, argv=argv)
 
 

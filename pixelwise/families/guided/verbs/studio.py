@@ -1,4 +1,4 @@
-"""Studio: a page on which clicks on pictures become masks, in these pictures and in all others."""
+"""Studio: a web page that turns clicks on pictures into masks, of these and of other pictures."""
 
 import sys
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ def run(
     model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
     output: Annotated[Path, "folder that masks and guidance are saved to"] = Path("studio"),
 ) -> None:
-    """Open the studio's page, until it is stopped by Ctrl+C. It needs no network.
+    """Serve the studio's page until Ctrl+C. It needs no network.
 
-    Raises ModelError where the model is not a guided one, ParamsError where the address cannot be listened on.
+    Raises ModelError if the model is not a guided one, ParamsError if the address cannot be listened on.
     """
-    # The web server is large, and `--help` does without it.
+    # Imported here because the web server is large and `--help` does not need it.
     from pixelwise.studio.server import serve
 
     guided = GuidedModel(model, params.provider)
@@ -45,7 +45,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run the verb from the command line."""
     command.main(run, argv=argv)
 
 
