@@ -1,1 +1,1 @@
-"""Data sets: readers of each one's own layout, the generated town, and the prepared shards all else reads."""
+"""Data sets: readers of published layouts, the generated town, and prepared data (shards), which all steps read."""

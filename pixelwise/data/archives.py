@@ -20,17 +20,17 @@ DAMAGE_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAErro
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may hold. A label map of one class shrinks a hundredfold, a bomb a thousandfold and more."""
+    """Limits on an archive's content. A label map of one class packs 100:1, an archive bomb 1000:1 and more."""
 
     total_bytes: int = 500 * 2**30
     members: int = 5_000_000
     ratio: int = 200
-    ratio_from: int = 64 * 2**20  # bytes; what is smaller unpacked harms nobody, however well it was packed
+    ratio_from: int = 64 * 2**20  # bytes; a smaller unpacked size is harmless at any ratio
 
 
 @dataclass(frozen=True)
 class Member:
-    """One entry of an archive, as it calls itself. `extract` writes it under a folder."""
+    """One entry of an archive, with the name that the archive gives. `extract` writes it under a folder."""
 
     name: str
     bytes: int
@@ -39,9 +39,9 @@ class Member:
 
 
 def open_root(root: Path | None, work: Path) -> Path:
-    """The folder that a data set lies in: `root`, or, where that is an archive, a folder under `work` unpacked from it.
+    """Return the folder of a data set: `root` itself, or a folder under `work` where the archive `root` is unpacked.
 
-    Raises DataError where `root` is neither, or the archive is damaged or unsafe.
+    Raises DataError if `root` is neither a folder nor an archive, or if the archive is damaged or unsafe.
     """
     if root is None:
         raise DataError("root: found none, expected the folder or archive of the data set")
@@ -55,10 +55,10 @@ def open_root(root: Path | None, work: Path) -> Path:
 
 
 def unpack(archive: Path, out: Path, limits: ArchiveLimits | None = None) -> Path:
-    """Unpack `archive` into the new folder `out`, which appears only when it is whole; returns it.
+    """Unpack `archive` into the new folder `out` and return it; `out` appears only when it is complete.
 
-    Refuses, with a DataError that names the member, paths that lead out of the folder, links, devices, and more than
-    `limits` allow.
+    Raises DataError at a damaged archive, a path that leads out of the folder, a link, a device, or an excess over
+    `limits`.
     """
     partial = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
@@ -74,7 +74,7 @@ def unpack(archive: Path, out: Path, limits: ArchiveLimits | None = None) -> Pat
 
 
 def extract_all(archive: Path, out: Path, limits: ArchiveLimits) -> None:
-    """Write every member under `out`, checking each before it is written and the sums as they grow."""
+    """Write all members under `out`; check each member and the running totals before writing."""
     packed, total = archive.stat().st_size, 0
     for count, member in enumerate(progress(read_members(archive), f"unpack {archive.name}"), start=1):
         require_safe(archive, member)
@@ -87,9 +87,9 @@ def extract_all(archive: Path, out: Path, limits: ArchiveLimits) -> None:
 
 
 def require_safe(archive: Path, member: Member) -> None:
-    """Raise DataError where a member would be written elsewhere, or is no file or folder."""
+    """Raise DataError if a member would be written outside its folder, or is not a file or folder."""
     path = PurePosixPath(member.name)
-    # A backslash or a colon is a path on Windows only, and no data set needs one.
+    # A backslash or a colon has a meaning in Windows paths only, and no data set needs one.
     if path.is_absolute() or ".." in path.parts or any(sign in member.name for sign in "\\:\0"):
         raise DataError(f"archive {archive.name}: member {member.name!r} leads out of its folder")
     if not member.is_plain:
@@ -97,12 +97,12 @@ def require_safe(archive: Path, member: Member) -> None:
 
 
 def read_members(archive: Path) -> Iterator[Member]:
-    """The entries of a zip or tar in its own order."""
+    """Iterate over the entries of a zip or tar, in archive order."""
     return read_zip_members(archive) if zipfile.is_zipfile(archive) else read_tar_members(archive)
 
 
 def read_zip_members(archive: Path) -> Iterator[Member]:
-    """The entries of a zip; its library never writes more than the size an entry declares."""
+    """Iterate over the entries of a zip; `zipfile` never writes more bytes than an entry declares."""
     with zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -115,7 +115,7 @@ def read_zip_members(archive: Path) -> Iterator[Member]:
 
 
 def read_tar_members(archive: Path) -> Iterator[Member]:
-    """The entries of a tar, read as a stream, so that a bomb is met before it has been unpacked."""
+    """Iterate over the entries of a tar while it is read, so that the limits apply before the whole tar is unpacked."""
     with tarfile.open(archive) as opened:
         for entry in opened:
             yield Member(
@@ -127,9 +127,9 @@ def read_tar_members(archive: Path) -> Iterator[Member]:
 
 
 def find_folder(root: Path, holds: Callable[[Path], bool], what: str, depth: int = 3) -> Path:
-    """The folder nearest to `root`, itself or at most `depth` below, of which `holds` is true.
+    """Find the folder nearest to `root`, `root` itself or up to `depth` levels below, for which `holds` is true.
 
-    An archive or a repository wraps a data set in folders of its own. Raises DataError saying what was expected.
+    Archives and repositories often wrap a data set in extra folders. Raises DataError with `what` was expected.
     """
     level = [root]
     for _ in range(depth + 1):
@@ -141,7 +141,7 @@ def find_folder(root: Path, holds: Callable[[Path], bool], what: str, depth: int
 
 
 def list_subfolders(folder: Path) -> list[str]:
-    """Names of the visible, readable folders in `folder`, sorted."""
+    """Names of the readable, not hidden folders in `folder`, sorted."""
     with os.scandir(folder) as entries:
         folders = [entry for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]
     return sorted(entry.name for entry in folders if not entry.name.startswith("."))

@@ -1,4 +1,4 @@
-"""Random views of a labelled picture: crop at a random scale, mirror, colours. Image and label always move together."""
+"""Random views of a labelled picture: crop at random scale, mirror, colour. Image and label always move together."""
 
 import math
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from pixelwise.errors import DataError, ParamsError
 from pixelwise.params import Params
 
 GREY = (127, 127, 127)
-# What lies outside the picture: mode, filter and fill of every map that moves with it.
+# Of a map: Pillow mode, resampling filter, and fill value outside the picture.
 Kind = tuple[str, Image.Resampling, Any]
 LABEL: Kind = ("L", Image.Resampling.NEAREST, VOID)
 MAPS: dict[str, Kind] = {
     "image": ("RGB", Image.Resampling.BILINEAR, GREY),
-    # 0 is unknown. Nearest, since the mean of two depths is a place where nothing is.
+    # 0 is unknown. Nearest neighbour, because the mean of two depths is the depth of no surface.
     "hha": ("RGB", Image.Resampling.NEAREST, (0, 0, 0)),
     "depth": ("I", Image.Resampling.NEAREST, 0),
     "label": LABEL,
@@ -28,7 +28,7 @@ MAPS: dict[str, Kind] = {
 
 
 class AugmentParams(Params):
-    """Random views."""
+    """Parameters of random views."""
 
     whole: bool = Field(False, description="whole pictures instead of crops; a batch then needs equal sizes")
     crop_width: PositiveInt = Field(256, description="width of a training crop in pixels")
@@ -37,26 +37,26 @@ class AugmentParams(Params):
     scale_max: PositiveFloat = Field(1.6, description="largest random scale of a crop")
     stretch: float = Field(0.1, ge=0, lt=1, description="largest change of a crop's aspect ratio")
     rare_share: float = Field(0.0, ge=0, le=1, description="share of crops placed on a pixel of a rare class")
-    jitter: NonNegativeInt = Field(0, description="pixels by which a whole picture is shifted at most, each way")
-    mirror: bool = Field(True, description="whether every other view is mirrored")
+    jitter: NonNegativeInt = Field(0, description="largest shift of a whole picture in pixels, each way")
+    mirror: bool = Field(True, description="whether a random half of the views is mirrored")
     colour: float = Field(0.3, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
     masking: Masking = Field(
-        "none", description="what of the picture is hidden; shape leaves only the mask (table 2.8)"
+        "none", description="part of the picture that is hidden; shape leaves only the mask (table 2.8)"
     )
     foreground: tuple[str, ...] = Field(
-        (), description="classes that masking takes for foreground; none: all but the first"
+        (), description="classes that count as foreground in masking; none: all but the first"
     )
 
     @model_validator(mode="after")
     def require_scales_in_order(self) -> "AugmentParams":
-        """The smallest scale is not above the largest."""
+        """Raise ParamsError if the smallest scale is above the largest."""
         if self.scale_min > self.scale_max:
             raise ParamsError(f"augment.scale_min: found {self.scale_min}, expected at most scale_max {self.scale_max}")
         return self
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the picture; it may reach beyond it."""
+    """A rectangle in pixels of the picture; it may extend beyond the picture."""
 
     left: float
     top: float
@@ -67,11 +67,12 @@ class Box(NamedTuple):
 def draw_view(
     maps: Mapping[str, np.ndarray], rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """One random view of all `maps` of a picture, which move together.
+    """Draw one random view of a picture; all `maps` get the same crop and mirroring.
 
-    maps: image, hha (H, W, 3) uint8, label, geometry (H, W) uint8, depth (H, W) centimetres; image and label at least.
-    What lies outside the picture is grey, void or 0. `rare`: class indices on one of whose pixels a share of the crops
-    are placed. depth comes back as int32. Raises DataError where a whole picture would be shifted out of its frame.
+    maps: image, hha (H, W, 3) uint8; label, geometry (H, W) uint8; depth (H, W) centimetres. image and label are
+    required. Outside the picture, the view is grey, void or 0. rare: indices of rare classes; the share `rare_share` of
+    the crops is placed on a pixel of one. depth is returned as int32. Raises DataError if `jitter` can shift a whole
+    picture out of its frame.
     """
     height, width = maps["label"].shape
     if params.whole:
@@ -91,7 +92,7 @@ def draw_view(
 
 
 def draw_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None) -> Box:
-    """Where to crop: log-uniform scale, slight stretch, and a uniform place or one around a rare pixel."""
+    """Draw the crop: log-uniform scale, slight stretch, and a uniform position or one around a rare pixel."""
     scale = math.exp(rng.uniform(math.log(params.scale_min), math.log(params.scale_max)))
     stretch = math.exp(rng.uniform(-params.stretch, params.stretch))
     width, height = params.crop_width / scale * stretch, params.crop_height / scale / stretch
@@ -102,7 +103,7 @@ def draw_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams,
 
 
 def draw_rare_pixel(label: np.ndarray, rng: np.random.Generator, rare: np.ndarray) -> tuple[int, int] | None:
-    """(x, y) of a random pixel of a random rare class that the picture has, or None."""
+    """Draw (x, y) of a random pixel of a random rare class in the picture; None if it has no rare class."""
     present = [value for value in rare if (label == value).any()]
     if not present:
         return None
@@ -112,7 +113,10 @@ def draw_rare_pixel(label: np.ndarray, rng: np.random.Generator, rare: np.ndarra
 
 
 def draw_offset(rng: np.random.Generator, length: float, size: int, target: int | None) -> float:
-    """Start of an interval of `length` in 0…`size`; a longer one covers it all; a `target` falls in its middle part."""
+    """Draw the start of an interval of `length` in 0…`size`; if longer, it covers 0…`size`.
+
+    target: a position that falls in the middle 80 % of the interval, unless the border of 0…`size` prevents it.
+    """
     if length >= size:
         return float(rng.uniform(size - length, 0))
     if target is None:
@@ -121,7 +125,7 @@ def draw_offset(rng: np.random.Generator, length: float, size: int, target: int 
 
 
 def crop_and_resize(values: np.ndarray, box: Box, size: tuple[int, int], kind: Kind) -> Image.Image:
-    """What of the map `values` lies in `box`, resized to `size` (width, height)."""
+    """Cut `box` out of the map `values` and resize it to `size` (width, height)."""
     mode, resampling, fill = kind
     picture = Image.fromarray(values.astype(np.int32) if mode == "I" else values)
     width, height = size

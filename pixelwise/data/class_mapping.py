@@ -6,9 +6,9 @@ import numpy as np
 
 
 def make_class_table(model: Sequence[str], data: Sequence[str]) -> np.ndarray | None:
-    """The data's class for each class of the model, (K,) uint8, as of a PASCAL net on YouTube-Objects.
+    """The data's class for each class of the model, (K,) uint8, for example of a PASCAL net on YouTube-Objects.
 
-    None where the data has no background, as many classes as the model, or one that the model does not know.
+    None if class 0 of the data is not background, or the data's classes are not a proper subset of the model's.
     """
     if not data or data[0] != "background" or not set(data) < set(model):
         return None

@@ -15,7 +15,7 @@ from pixelwise.errors import DataError
 Source = Map | ImagePart | MapRows | Unlabelled | None
 # Smaller images are usually failed downloads and of no use for training.
 MIN_SIDE = 8
-# Far above any camera's picture, far below what would fill the memory; ingest has its own.
+# Far above any camera's picture, far below what would fill the memory; ingest has its own limit.
 MAX_PIXELS = 100_000_000
 IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 DEEP_MODES = ("I;16", "I;16B", "I", "F")
@@ -25,7 +25,7 @@ STRETCHES = {"L;2": 85, "L;4": 17}
 
 @dataclass(frozen=True)
 class MapFormat:
-    """What a kind of map must be: Pillow's modes that hold it, and the same in words."""
+    """The format of a kind of map: the Pillow modes that can hold it, and a description for messages."""
 
     modes: tuple[str, ...]
     words: str
@@ -41,7 +41,7 @@ MAP_FORMATS = {
 
 
 class BadFileError(DataError):
-    """One file of an item is unusable; carries the file, relative to the data set."""
+    """One file of an item is unusable. file: its folder and name, or "" if it has none."""
 
     def __init__(self, kind: str, source: Source, item: Item, reason: str) -> None:
         path = find_path(source)
@@ -50,7 +50,7 @@ class BadFileError(DataError):
 
 
 def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
-    """The file of the image, and its picture. Raises BadFileError."""
+    """Read the bytes of the image's file and its decoded picture. Raises BadFileError."""
     content = read_file("image", item.image, item)
     try:
         picture = decode_usable_image(content, max_pixels)
@@ -62,7 +62,7 @@ def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
 
 
 def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
-    """The picture in `content`, of any mode with 8 bits a channel. Raises DataError saying why it cannot be used."""
+    """Decode the picture in `content`, of any mode with 8 bits per channel. Raises DataError with the reason."""
     picture = decode(content, max_pixels)
     if picture.mode in DEEP_MODES:
         raise DataError(f"mode {picture.mode}, expected 8 bits a channel")
@@ -72,9 +72,9 @@ def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
 
 
 def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
-    """The values of a label or layer, (H, W) or (H, W, 3). `size` is its image's width and height.
+    """Read the values of a label or layer, (H, W) or (H, W, 3). size: width and height of its image.
 
-    Raises BadFileError where the file is missing or damaged, or holds something else.
+    Raises BadFileError if the file is missing or damaged, or has another format or size.
     """
     stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
@@ -88,25 +88,25 @@ def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[in
 
 
 def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
-    """Raise DataError where a map is not of its image's `size` (width, height)."""
+    """Raise DataError if a map does not have its image's `size` (width, height)."""
     if values.shape[1::-1] != size:
         raise DataError(f"size {format_size(values.shape[1::-1])}, but its image is {format_size(size)}")
 
 
 def read_values(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int) -> np.ndarray:
-    """The values of a map in rows, in a MATLAB file (its field) or in a picture. Raises DataError."""
+    """Read the values of a map from rows, from a field of a MATLAB file or from a picture. Raises DataError."""
     if isinstance(stored, MapRows):
         return convert_rows(stored)
     if file and file.field:
         return read_field(stored, file.field)
     if kind == "instance" and file and file.convert:
-        # Ids that are yet to be converted come as labels do.
+        # `convert` produces the ids, so the stored file may have any format of a label.
         kind = "label"
     return decode_map_values(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
 
 
 def convert_rows(stored: MapRows) -> np.ndarray:
-    """The values in rows of numbers, where -1 is unlabelled. Raises DataError where they are no map."""
+    """Convert rows of numbers to a map (H, W); -1, unlabelled, becomes 255. Raises DataError if they are not a map."""
     try:
         values = np.array(stored.rows, np.int64)
     except (TypeError, ValueError, OverflowError):
@@ -117,7 +117,7 @@ def convert_rows(stored: MapRows) -> np.ndarray:
 
 
 def decode_map_values(kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False) -> np.ndarray:
-    """The values of a map's picture. Raises DataError where its format or its mode is not of the kind."""
+    """Decode the values of a map's picture. Raises DataError if the kind does not allow its format or mode."""
     picture, form = decode(content, max_pixels), MAP_FORMATS.get(kind)
     if form and is_jpeg(picture) and not may_be_jpeg:
         raise DataError("JPEG, expected a lossless format such as PNG")
@@ -127,25 +127,25 @@ def decode_map_values(kind: str, content: bytes, max_pixels: int, may_be_jpeg: b
         found = f"mode {picture.mode}" + (f" with {missing} NaN" if missing else "")
         raise DataError(f"{found}, expected {form.words}")
     if picture.mode == "I;16B":
-        # Pillow would write them as PNG with their bytes swapped.
+        # Pillow would write big-endian values to PNG with swapped bytes.
         return values.astype(np.uint16)
     return values // find_grey_factor(content) if picture.mode == "L" else values
 
 
 def is_jpeg(picture: Image.Image) -> bool:
-    """Whether a picture lost values to JPEG: a file of it, a phone's of several, or a TIFF compressed by it."""
+    """Whether a picture is JPEG-compressed: a JPEG, a phone's multi-picture MPO, or a TIFF with JPEG compression."""
     return picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg"
 
 
 def find_grey_factor(content: bytes) -> int:
-    """By what Pillow multiplies the values of the grey picture in `content`."""
-    # Of the header alone: decoding empties the list of tiles.
+    """The factor by which Pillow multiplies the values of the grey picture in `content`."""
+    # Open it again without decoding, because decoding empties the list of tiles.
     tiles = str(open_image(content).tile)
     return next((factor for mode, factor in STRETCHES.items() if mode in tiles), 1)
 
 
 def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
-    """The bytes of one file of `item`. Raises BadFileError where it is missing or unreadable."""
+    """Read the bytes of one file of `item`. Raises BadFileError if it is missing or unreadable."""
     if isinstance(source, bytes):
         return source
     path = find_path(source)
@@ -162,7 +162,7 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
 
 
 def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """The picture in `content`, wholly decoded. Raises DataError saying why it cannot be used."""
+    """Decode the picture in `content` completely. Raises DataError with the reason if that fails."""
     try:
         picture = open_image(content, formats)
         reason = find_fault(picture, max_pixels)
@@ -172,36 +172,36 @@ def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) 
     except UnidentifiedImageError:
         reason = f"not a picture, expected one of: {' '.join(formats)}"
     except Exception as error:
-        # Pillow's decoders raise a dozen unrelated types on damaged files, and one bad file must not end an ingest.
+        # Pillow raises a dozen unrelated types on damaged files, and one bad file must not end an ingest.
         reason = " ".join(str(error).split()) or type(error).__name__
     raise DataError(reason)
 
 
 def find_fault(picture: ImageFile, max_pixels: int) -> str:
-    """Why a picture, its header read and its pixels not, cannot be used; "" where it can."""
+    """The reason why a picture, of which only the header is read, cannot be used; "" if it can."""
     if picture.width * picture.height > max_pixels:
         return f"size {format_size(picture.size)}, expected at most {max_pixels:,} pixels"
-    # A phone's JPEG may carry a preview or a gain map as its second frame; the first is the picture.
+    # A phone's JPEG may hold a preview or a gain map as its second frame; the first is the picture.
     frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
     if frames > 1:
         return f"{frames} frames, expected one"
-    # Pillow would silently keep the upper 8 bits of colours.
+    # Pillow would silently keep only the upper 8 bits of 16-bit colours.
     if picture.mode not in DEEP_MODES and any(";16" in str(tile.args) for tile in picture.tile):
         return "16 bits a channel, expected 8 bits a channel"
     return ""
 
 
 def find_path(source: Source) -> Path | None:
-    """Where a file lies; None of bytes and rows, and where there is no file."""
+    """The path of a source's file; None for bytes, rows and a missing file."""
     path = source.path if isinstance(source, MapFile | ImagePart) else source
     return path if isinstance(path, Path) else None
 
 
 def format_size(size: tuple[int, ...]) -> str:
-    """`480×360`, width first as people say it."""
+    """Format a size as `480×360`, width first."""
     return f"{size[0]}×{size[1]}"
 
 
 def shorten_path(file: Path) -> str:
-    """The folder and name of `file`: enough to find it, and the same on every machine."""
+    """Shorten a path to its folder and name, which are the same on every machine."""
     return "/".join(file.parts[-2:])

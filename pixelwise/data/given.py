@@ -1,4 +1,4 @@
-"""Pictures and masks that a person gives, upright and checked."""
+"""Read pictures and masks that a user provides, upright and checked."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from pixelwise.errors import DataError
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """The picture (H, W, 3) uint8 RGB, upright as its EXIF orientation says.
+    """Read a picture as (H, W, 3) uint8 RGB, rotated upright by its EXIF orientation.
 
     >>> from pathlib import Path
     >>> import pixelwise
     >>> pixelwise.read_picture(Path("disc.png")).shape
     (80, 120, 3)
 
-    Raises DataError where it cannot be used.
+    Raises DataError if the picture cannot be used.
     """
     try:
         content = path.read_bytes()
@@ -28,19 +28,19 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def picture_of(content: bytes, name: str) -> np.ndarray:
-    """The picture in `content`, as `read_picture` gives that of a file; `name` is what errors call it."""
+    """Decode the picture in `content` as `read_picture` does for a file. name: the picture's name in errors."""
     try:
         return convert_to_rgb(ImageOps.exif_transpose(decode_usable_image(content, MAX_PIXELS)))
     except Exception as error:
-        # Damaged EXIF data too makes Pillow raise unrelated types, and one bad file must not end the others.
+        # Pillow raises unrelated types also on damaged EXIF data, and one bad file must not stop the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{name}: {reason}") from None
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """The classes (H, W) uint8 of a PNG with a palette, or of grey values; black and white are classes 0 and 1.
+    """Read a palette or grey picture as classes (H, W) uint8; a mask of only black and white has classes 0 and 1.
 
-    Raises DataError where it cannot be read or has colours.
+    Raises DataError if the file cannot be read or has more than one channel.
     """
     try:
         with Image.open(path) as picture:
@@ -49,6 +49,6 @@ def read_mask(path: Path) -> np.ndarray:
             values = np.asarray(picture).astype(np.uint8)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or 'no picture'}, expected a mask") from None
-    # Drawing programs save an object as white on black.
+    # Drawing programs save an object's mask as white (255) on black.
     is_white_on_black = set(np.unique(values).tolist()) == {0, 255}
     return np.asarray(values > 0, np.uint8) if is_white_on_black else values

@@ -1,7 +1,8 @@
-"""Depth as three channels that a colour net can take: HHA (thesis §2.4, table 2.5).
+"""HHA: depth as three channels that a colour net accepts (thesis §2.4, table 2.5).
 
-Horizontal disparity, height above ground, and the angle of the surface with gravity, which is inferred from the depth
-alone (Gupta et al., Learning Rich Features from RGB-D Images for Object Detection and Segmentation, 2014).
+The channels are horizontal disparity, height above ground, and the angle between surface normal and gravity. Gravity is
+inferred from the depth alone (Gupta et al., Learning Rich Features from RGB-D Images for Object Detection and
+Segmentation, 2014).
 """
 
 from dataclasses import dataclass
@@ -13,48 +14,48 @@ from pixelwise.errors import DataError
 
 Floats = NDArray[np.float64]
 
-NEAREST = 1.0  # metres; what is nearer has the disparity of this, or it would not fit a byte
-DISPARITY = 310.0  # disparity channel of a point at one metre
-ANGLE_OFFSET = 38.0  # makes an upright wall, at 90°, the middle of the channel
+NEAREST = 1.0  # metres; a nearer point has the disparity of this distance, because a larger one would not fit in a byte
+DISPARITY = 310.0  # disparity channel of a point at one metre, before clipping
+ANGLE_OFFSET = 38.0  # an upright wall, 90°, gets the middle of the channel, 128
 LOWEST_PERCENTILE = 1.0
 WINDOW = 7  # pixels a side of the window that a plane is fitted to
-# Gravity needs smooth normals, not many: 7 by 7 of every third pixel span the published 21 by 21.
+# Gravity needs smooth normals, not many: windows of 7 by 7 on every third pixel span the published 21 by 21.
 STRIDE = 3
-# Degrees within which a surface lies or stands. Published are the first two; at the third, windows over an edge no
-# longer count, and a degree less is half a metre of height at the end of a street.
+# Degrees within which a surface counts as horizontal or vertical. The first two are published. The third excludes
+# windows that span an edge: an error of one degree is half a metre of height at a distance of 30 m.
 THRESHOLDS = (45.0, 15.0, 5.0)
 ITERATIONS = 5
-# Share of the normals that the current direction counts as: it decides where one wall alone leaves gravity open, and
-# does not move the direction that the iteration ends at.
+# Weight of the current direction, as a share of the normals. It decides where a single wall leaves gravity
+# undetermined, and does not change the direction that the iteration converges to.
 PRIOR = 0.01
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera, in pixels: focal lengths (x, y) and principal point; pixel centres are at whole numbers."""
+    """A pinhole camera, in pixels: focal lengths (x, y) and principal point (cx, cy); pixel centres are integers."""
 
     focal: tuple[float, float]
     cx: float
     cy: float
 
     def subsample(self, step: int) -> "Camera":
-        """The camera of every `step`-th row and column."""
+        """The camera of an image that keeps every `step`-th row and column."""
         return Camera((self.focal[0] / step, self.focal[1] / step), self.cx / step, self.cy / step)
 
 
 def encode_hha(depth_m: np.ndarray, camera: Camera) -> NDArray[np.uint8]:
-    """HHA of a depth map, (H, W, 3) uint8, each channel as published, rounded and clipped to 0–255.
+    """Encode a depth map as HHA, (H, W, 3) uint8, each channel as published, rounded and clipped to 0–255.
 
-    depth_m: (H, W) metres along the optical axis; nan, infinity and what is not positive are unknown.
-    Channels: disparity, 310 over metres, those at least 1; height in centimetres above the lowest point, which is the
-    1st percentile; angle in degrees plus 38: 38 for floors, 128 for walls, 218 for ceilings. All are 0 where depth is
-    unknown, and the angle where the known depth around a pixel makes no plane. Raises DataError as
+    depth_m: (H, W) metres along the optical axis; nan, infinity and values ≤ 0 are unknown.
+    Channels: disparity, 310 / max(metres, 1); height in centimetres above the lowest point (the 1st percentile); angle
+    in degrees plus 38: 38 for floors, 128 for walls, 218 for ceilings. All channels are 0 where the depth is unknown.
+    The angle is also 0 where the known depth around a pixel does not define a plane. Raises DataError as
     `require_known_depth` does.
     """
     depth = require_known_depth(depth_m, camera)
     known = depth > 0
     down = estimate_gravity(depth, camera)
-    # Normals point away from the camera, as published, so that a floor's agrees with gravity.
+    # Normals point away from the camera, as published, so that a floor's normal points along gravity.
     cosine = np.tensordot(down.astype(np.float32), estimate_normals(depth, camera), 1)
     height = measure_heights(-down, depth, camera)
     height -= np.percentile(height[known], LOWEST_PERCENTILE)
@@ -68,9 +69,9 @@ def encode_hha(depth_m: np.ndarray, camera: Camera) -> NDArray[np.uint8]:
 
 
 def require_known_depth(depth_m: np.ndarray, camera: Camera) -> Floats:
-    """`depth_m` (H, W) in metres with 0 where it is unknown.
+    """Return `depth_m` (H, W) in metres, with 0 where it is unknown.
 
-    Raises DataError where it is no map or nothing is known, or the camera has no positive focal lengths.
+    Raises DataError if it is not a map, if no pixel is known, or if a focal length of the camera is not positive.
     """
     if depth_m.ndim != 2:
         raise DataError(f"depth: shape {depth_m.shape}, expected (height, width)")
@@ -83,11 +84,11 @@ def require_known_depth(depth_m: np.ndarray, camera: Camera) -> Floats:
 
 
 def estimate_gravity(depth: Floats, camera: Camera) -> Floats:
-    """The direction of gravity in camera coordinates (x right, y down, z forward), a unit vector.
+    """Estimate the direction of gravity in camera coordinates (x right, y down, z forward), a unit vector.
 
-    depth: (H, W) metres, 0 = unknown. The published algorithm: from the image's down axis, take the surfaces that lie
-    and those that stand within 45°, turn to what is most parallel to the normals of the first and most perpendicular to
-    those of the second, and again; then within 15°, and 5°.
+    depth: (H, W) metres, 0 = unknown. The published algorithm: start with the image's down axis; select the surfaces
+    that are horizontal and vertical within 45°; choose the direction most parallel to the normals of the horizontal
+    and most perpendicular to those of the vertical surfaces; repeat. Then do the same within 15°, and within 5°.
     """
     normals = estimate_normals(depth[::STRIDE, ::STRIDE], camera.subsample(STRIDE)).reshape(3, -1).T
     normals = normals[~np.isnan(normals[:, 0])]
@@ -104,7 +105,7 @@ def estimate_gravity(depth: Floats, camera: Camera) -> Floats:
 
 
 def estimate_normals(depth: Floats, camera: Camera) -> NDArray[np.float32]:
-    """Unit normals (3, H, W), pointing away from the camera; nan where the known depth of a window makes no plane.
+    """Estimate unit normals (3, H, W) that point away from the camera; nan where a window's depth defines no plane.
 
     depth: (H, W) metres, 0 = unknown. A plane whose inverse depth is a u + b v + c has the normal (a fx, b fy, c).
     """
@@ -114,17 +115,17 @@ def estimate_normals(depth: Floats, camera: Camera) -> NDArray[np.float32]:
 
 
 def fit_inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Floats, Floats]:
-    """(a, b, c), (H, W) each: inverse depth is a u + b v + c around a pixel, u and v pixels from the principal point.
+    """Fit a plane around each pixel: a, b, c, (H, W) each, with inverse depth = a u + b v + c.
 
-    Least squares over what is known in a window: nine box-filtered moments, whatever its size. nan where that is less
-    than three pixels, or a line of them.
+    u, v: pixels from the principal point. The least-squares fit over the known pixels of a window needs nine
+    box-filtered moments for any window size. nan where fewer than three pixels are known, or all are on one line.
     """
     known = (depth > 0).astype(np.float64)
     inverse = np.divide(1.0, depth, out=np.zeros_like(depth), where=depth > 0)
     u = np.arange(depth.shape[1]) - camera.cx
     v = np.arange(depth.shape[0])[:, None] - camera.cy
     share = average_windows(known)
-    # Of no pixel at all, where a mean is 0.
+    # A window without a known pixel has no mean.
     share[share < 0.5 / WINDOW**2] = np.nan
 
     def mean(values: Floats) -> Floats:
@@ -134,22 +135,22 @@ def fit_inverse_depth_planes(depth: Floats, camera: Camera) -> tuple[Floats, Flo
     uu, uv, vv = mean(known * u**2) - u_mean**2, mean(known * (u * v)) - u_mean * v_mean, mean(known * v**2) - v_mean**2
     ui, vi = mean(inverse * u) - u_mean * inverse_mean, mean(inverse * v) - v_mean * inverse_mean
     spread = uu * vv - uv**2
-    # 1/27 for the smallest triangle of pixels, 0 for a line.
+    # `spread` is at least 1/27 for three pixels in a triangle, and 0 for pixels on one line.
     spread[spread < 0.01] = np.nan
     a, b = (vv * ui - uv * vi) / spread, (uu * vi - uv * ui) / spread
     return a, b, inverse_mean - a * u_mean - b * v_mean
 
 
 def average_windows(values: Floats) -> Floats:
-    """Means of `values` (H, W) over the window around each pixel; 0 outside."""
-    # Running sums in C: three times as fast as any that NumPy can say.
+    """Average `values` (H, W) over the window around each pixel; values outside the map count as 0."""
+    # SciPy's running sums in C are three times as fast as running sums in NumPy.
     from scipy.ndimage import uniform_filter
 
     return uniform_filter(values, WINDOW, mode="constant")
 
 
 def measure_heights(up: Floats, depth: Floats, camera: Camera) -> Floats:
-    """How far each point of `depth` (H, W) lies from the camera in the direction `up`, (H, W) in its unit."""
+    """Compute the height of each point of `depth` above the camera along `up`, (H, W) in the unit of `depth`."""
     x = (np.arange(depth.shape[1]) - camera.cx) / camera.focal[0]
     y = (np.arange(depth.shape[0])[:, None] - camera.cy) / camera.focal[1]
     return depth * (up[0] * x + up[1] * y + up[2])

@@ -1,4 +1,4 @@
-"""Encoded pictures to arrays and back, with Pillow."""
+"""Decode and encode pictures with Pillow."""
 
 from io import BytesIO
 from typing import Any
@@ -7,33 +7,36 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-# Only these decoders face a data set's files: Pillow has many more, old and seldom tested.
+# Only these decoders read a data set's files. Pillow has many more, which are old and rarely tested.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def open_image(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
-    """The picture in `content` with its header read and its pixels not. Raises what Pillow raises."""
+    """Open the picture in `content`: read its header, not its pixels. Raises Pillow's errors."""
     return Image.open(BytesIO(content), formats=formats)
 
 
 def decode_image(content: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, as stored: an EXIF rotation is not applied, because a label map has none."""
+    """Decode to (H, W, 3) uint8 RGB. The EXIF rotation is not applied, because a label map has none."""
     return convert_to_rgb(open_image(content))
 
 
 def decode_map(content: bytes) -> np.ndarray:
-    """A map's values: (H, W) uint8, or uint16 where the file has 16 bits; (H, W, 3) uint8 of three channels."""
+    """Decode a map: (H, W) uint8, or uint16 for a 16-bit file; (H, W, 3) uint8 for three channels."""
     return np.array(open_image(content))
 
 
 def convert_to_rgb(picture: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 of an open picture."""
+    """Convert an open picture to (H, W, 3) uint8 RGB."""
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def encode_picture(picture: np.ndarray | Image.Image, kind: str = "PNG", **settings: Any) -> bytes:
-    """`picture`, of Pillow or (H, W) uint8 or uint16 or (H, W, 3) uint8, as a file of `kind`. settings: Pillow's."""
+    """Encode `picture` as a file of format `kind`.
+
+    picture: a Pillow picture, (H, W) uint8 or uint16, or (H, W, 3) uint8. settings: options of Pillow's `save`.
+    """
     file = BytesIO()
     whole = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     whole.save(file, kind, **settings)

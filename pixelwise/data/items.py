@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 
 VOID = 255
-# The manifest's numbers have 64 bits.
+# The manifest stores integers with 64 bits.
 LAST_FRAME = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Classes:
-    """What the values of a label mean: value i is `names[i]`, drawn as `palette[i]` (RGB, 0–255); 255 is void."""
+    """The classes of a label: value i has the name `names[i]` and the colour `palette[i]` (RGB, 0–255); 255 is void."""
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
@@ -31,9 +31,9 @@ class Classes:
 class MapFile:
     """A map whose file needs more than decoding a picture.
 
-    `field` names the array of a MATLAB file, "" of a picture. `convert` turns stored values (H, W) into those that the
-    map has here; it raises DataError, saying what was found and expected. `is_lossy` allows a JPEG, of a data set that
-    publishes no better and whose `convert` sets things right.
+    field: the array's name in a MATLAB file, "" for a picture. convert: maps stored values (H, W) to the map's values;
+    it raises DataError with what was found and expected. is_lossy: allows JPEG, for a data set that publishes only
+    JPEG masks and whose `convert` corrects them.
     """
 
     path: Path
@@ -44,9 +44,9 @@ class MapFile:
 
 @dataclass(frozen=True)
 class ImagePart:
-    """An image that is a part of its file, as a crop or a frame of a video: `read` gives it as a picture's bytes.
+    """An image that is a part of its file, for example a crop or a video frame. `read` returns an encoded picture.
 
-    It raises DataError, saying what was found and expected, or OSError where the file is missing or unreadable.
+    `read` raises DataError with what was found and expected, or OSError if the file is missing or unreadable.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The label of a frame without annotation, which is in the data only as a part of its clip; read as all void.
+    """The label of a frame that has no annotation and belongs to a clip; it is read as all void.
 
     A label that should exist but is missing is None instead.
     """
@@ -69,17 +69,17 @@ Map = Path | bytes | MapFile
 
 @dataclass(frozen=True)
 class MapRows:
-    """A map in no file of its own: a list of numbers for each of its rows, as a table holds it."""
+    """A map without a file: a list of numbers for each row, as a column of a table holds it."""
 
     rows: list[Any]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled picture, encoded as its data set holds it: a path, or the bytes where it is generated.
+    """One labelled picture, still encoded: a path, or bytes if it is generated.
 
     `id` is unique in the data set. `clip` is "" for a still; `frame` orders a clip's items. `label` holds raw values,
-    which `RawData.label_values` turns into classes. `layers` are further maps, the same in all items of a data set:
+    which `RawData.label_values` maps to classes. `layers` are additional maps, the same in all items of a data set:
     "instance" (uint16), "depth" (uint16, centimetres, 0 where unknown), "geometry" (uint8: sky, horizontal, vertical,
     255), "hha" (uint8, three channels).
     """
@@ -94,7 +94,7 @@ class Item:
 
 
 class Items(Protocol):
-    """Items that are counted before they are read or generated, so that ingest can show its progress."""
+    """Items whose number is known before they are read or generated, so that ingest can show its progress."""
 
     def __len__(self) -> int: ...
 
@@ -103,7 +103,7 @@ class Items(Protocol):
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set as a reader finds it. `label_values`: raw label value -> class or 255; any other value is an error."""
+    """A data set as a reader returns it. label_values: raw label value -> class or 255; other values are errors."""
 
     name: str
     classes: Classes
@@ -112,12 +112,12 @@ class RawData:
 
 
 def frame_number(digits: str) -> int:
-    """The frame that the `digits` of a file name stand for; 0 where they are too many to be a number of one."""
+    """Parse the frame number in the `digits` of a file name; 0 if it does not fit in the manifest's 64 bits."""
     return frame if (frame := int(digits)) <= LAST_FRAME else 0
 
 
 def bit_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
-    """PASCAL VOC's colours: the bits of the class index, three at a time, from the high bits of red, green and blue."""
+    """PASCAL VOC's palette: three index bits at a time, low to high, set a bit of red, green and blue, high to low."""
 
     def channel(index: int, first: int) -> int:
         return sum((index >> (3 * bit + first) & 1) << (7 - bit) for bit in range(8))

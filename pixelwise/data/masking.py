@@ -7,9 +7,9 @@ import numpy as np
 from pixelwise.data.items import VOID
 
 Masking = Literal["none", "foreground", "background", "shape"]
-# ImageNet's mean, which the nets subtract: a hidden pixel is near zero to their first layer.
+# ImageNet's mean colour, which the nets subtract: a hidden pixel is near zero at the first layer.
 MEAN_COLOUR = (124, 116, 104)
-# Of the picture that shows the shape: background, foreground.
+# Grey values of the shape picture: background, foreground.
 SHAPE = (0, 255)
 
 
@@ -20,11 +20,11 @@ def mask_image(
     foreground: np.ndarray,
     fill: tuple[int, int, int] = MEAN_COLOUR,
 ) -> np.ndarray:
-    """`image` (H, W, 3) uint8 with `what` of it hidden: `fill` in its place; `image` itself is never written to.
+    """Return `image` (H, W, 3) uint8 with the pixels of `what` replaced by `fill`; `image` itself is unchanged.
 
-    foreground: (K,) bool, the classes of `label` that are foreground; all others are background. shape hides both and
-    shows which is which, foreground white on black. A void pixel may be either, so it is hidden with both, lest the
-    ring around an object shows what is hidden inside; in a shape it is black.
+    foreground: (K,) bool, the classes of `label` that are foreground; all others are background. "shape" hides both and
+    draws the foreground white on black. Void pixels are always hidden, so that the void ring around an object does not
+    show a hidden object's outline; in a shape they are black.
     """
     if what == "none":
         return image

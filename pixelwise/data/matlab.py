@@ -1,4 +1,4 @@
-"""A map of a MATLAB file (versions 5 to 7.2), as SBD, NYUDv2, SIFT Flow and PASCAL-Context store their labels."""
+"""Read a map from a MATLAB file (versions 5 to 7.2), the label format of SBD, NYUDv2, SIFT Flow and PASCAL-Context."""
 
 from io import BytesIO
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 from pixelwise.errors import DataError
 
-# Beyond it, not every integer is a float.
+# Above this, a float cannot represent every integer.
 LARGEST = 2**53
 
 
 def read_field(content: bytes, field: str) -> np.ndarray:
-    """The map (H, W) of integers called `field` in the file `content`; `struct.field` where it lies in a struct.
+    """Read the integer map (H, W) named `field` from the file `content`; `struct.field` names a field of a struct.
 
-    Raises DataError, saying what was found and what was expected.
+    Raises DataError with what was found and what was expected.
     """
     found: Any = load_variables(content)
     for name in field.split("."):
@@ -26,7 +26,7 @@ def read_field(content: bytes, field: str) -> np.ndarray:
 
 
 def load_variables(content: bytes) -> dict[str, Any]:
-    """Every variable of a MATLAB file. Raises DataError where it is none."""
+    """Load all variables of a MATLAB file. Raises DataError if it is not a MATLAB file, or of version 7.3."""
     from scipy.io import loadmat
 
     try:
@@ -34,20 +34,20 @@ def load_variables(content: bytes) -> dict[str, Any]:
     except NotImplementedError:
         raise DataError("MATLAB version 7.3, expected 5 to 7.2; save it with -v7") from None
     except Exception as error:
-        # Its parser raises a dozen unrelated types on damaged files, and one bad file must not end an ingest.
+        # SciPy raises a dozen unrelated types on damaged files, and one bad file must not end an ingest.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"not a MATLAB file, expected version 5 to 7.2: {reason}") from None
 
 
 def list_fields(found: Any) -> list[str]:
-    """The names in a file or in a struct; none in anything else."""
+    """List the names in a file or in a struct; an empty list for anything else."""
     if isinstance(found, dict):
         return list(found)
     return list(found.dtype.names or ()) if isinstance(found, np.ndarray) and found.size else []
 
 
 def require_integers(values: Any, field: str) -> np.ndarray:
-    """`values` as an (H, W) array of integers. Raises DataError where they are something else."""
+    """Convert `values` to an (H, W) array of integers. Raises DataError if that loses information."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
         raise DataError(f"field {field} holds no numbers, expected a map of integers")
     if values.ndim != 2 or not values.size:
@@ -62,5 +62,5 @@ def require_integers(values: Any, field: str) -> np.ndarray:
         if (large := values[np.abs(values) > LARGEST]).size:
             raise DataError(f"field {field} has value {large[0]:g}, expected integers")
         values = values.astype(np.int64)
-    # MATLAB stores by columns.
+    # MATLAB stores arrays in column-major order.
     return np.ascontiguousarray(values)

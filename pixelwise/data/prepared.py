@@ -1,7 +1,7 @@
-"""Prepared data: what ingest wrote, read back by split and index.
+"""Read prepared data, the output of ingest, by split and index.
 
-Shards are read through pyarrow, memory-mapped, one small row group at a time, and not through Hugging Face `datasets`:
-that would copy them into a cache of its own before the first row, and Arrow's reader already has random access.
+pyarrow reads the memory-mapped shards, one small row group at a time. Hugging Face `datasets` would first copy them
+into its cache, and Arrow's reader already has random access.
 """
 
 import threading
@@ -25,13 +25,13 @@ DATASET_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.parquet"
 QUARANTINE_FILE = "quarantine.json"
 SHARDS_FOLDER = "shards"
-# What dataset.json says, as far as it is read.
+# Keys of dataset.json that are required and read.
 DESCRIBED = ("name", "classes", "palette", "layers", "manifest_sha256")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled picture: image (H, W, 3) uint8 RGB, label (H, W) uint8 with 255 = void, and layers asked for."""
+    """One labelled picture: image (H, W, 3) uint8 RGB, label (H, W) uint8 with 255 = void, and requested layers."""
 
     id: str
     image: np.ndarray
@@ -40,7 +40,7 @@ class Sample:
 
 
 class PreparedData:
-    """The data set under `root`. Opening reads the manifest and no picture.
+    """The prepared data set under `root`. Opening it reads the manifest, but no picture.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -51,7 +51,7 @@ class PreparedData:
     >>> sample.image.shape, sample.label.shape
     ((24, 32, 3), (24, 32))
 
-    Raises DataError where `root` was not written whole by `pixelwise ingest`.
+    Raises DataError unless `root` is complete output of `pixelwise ingest`.
     """
 
     def __init__(self, root: Path) -> None:
@@ -70,13 +70,13 @@ class PreparedData:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, in the order of the manifest."""
+        """Names of the splits, in manifest order."""
         return tuple(self.manifest["split"].unique().to_pylist())
 
     def split(self, name: str) -> "PreparedSplit":
-        """The items of split `name`, or of several (`train+train_sbd`), in the order of the manifest.
+        """Open split `name`, or several (`train+train_sbd`); items are in manifest order.
 
-        Raises DataError where there is none.
+        Raises DataError if a split does not exist.
         """
         names = name.split("+")
         for part in names:
@@ -89,9 +89,9 @@ class PreparedData:
 
 
 class PreparedSplit(Sequence[Sample]):
-    """One split, decoded on demand. Safe to read from many threads, and to send to other processes.
+    """One split, decoded on demand. It is thread-safe and can be pickled to other processes.
 
-    `rows` are the manifest's rows of the items, so that a sampler chooses without decoding.
+    `rows` are the items' manifest rows, so that a sampler can choose items without decoding them.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class PreparedSplit(Sequence[Sample]):
     def __getitem__(self, index: slice) -> Sequence[Sample]: ...
     def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         if isinstance(index, slice):
-            # A part of a split is a split: nothing is decoded until asked for.
+            # A slice is a split too, so nothing is decoded until it is indexed.
             return PreparedSplit(self.name, self.classes, self.rows[index], self._shards, self.layers)
         image, label, *layers = self._read(index, "image", "label", *self.layers)
         return Sample(
@@ -128,23 +128,23 @@ class PreparedSplit(Sequence[Sample]):
         )
 
     def with_layers(self, *names: str) -> "PreparedSplit":
-        """The same items, read with these layers. Their first reading raises DataError where there are none."""
+        """Return the same items with these layers. Indexing raises DataError if a layer does not exist."""
         return PreparedSplit(self.name, self.classes, self.rows, self._shards, names)
 
     def image(self, index: int) -> np.ndarray:
-        """The image of one item, (H, W, 3) uint8 RGB."""
+        """Read the image of one item, (H, W, 3) uint8 RGB."""
         return decode_image(self._read(index, "image")[0])
 
     def label(self, index: int) -> np.ndarray:
-        """The label of one item, (H, W) uint8, 255 = void."""
+        """Read the label of one item, (H, W) uint8, 255 = void."""
         return decode_map(self._read(index, "label")[0])
 
     def layer(self, index: int, name: str) -> np.ndarray:
-        """A further map of one item.
+        """Read the layer `name` of one item.
 
         (H, W): "instance" uint16, "depth" uint16 centimetres, "geometry" uint8. (H, W, 3): "hha" uint8.
 
-        Raises DataError where the data set has no such layer.
+        Raises DataError if the data set has no such layer.
         """
         return decode_map(self._read(index, name)[0])
 
@@ -164,11 +164,11 @@ class Shards:
         return Shards, (self.root,)
 
     def read(self, shard: str, row: int, columns: Sequence[str]) -> list[bytes]:
-        """The encoded `columns` of one row. Raises DataError where the shard is damaged or has no such column."""
+        """Read the encoded `columns` of one row. Raises DataError if the shard is damaged or lacks a column."""
         try:
             file = self._file(shard)
             group, offset = divmod(row, file.metadata.row_group(0).num_rows)
-            # Arrow's own threads would fight the loader's, and do not survive a fork.
+            # Arrow's own threads would compete with the loader's, and do not survive a fork.
             table = file.read_row_group(group, columns=list(columns), use_threads=False)
             return [table[column][offset].as_py() for column in columns]
         except (OSError, pa.ArrowException, IndexError) as error:
@@ -186,7 +186,7 @@ class Shards:
 
 
 def read_description(root: Path) -> dict[str, Any]:
-    """What dataset.json says. Raises DataError where `root` is not prepared data."""
+    """Read dataset.json. Raises DataError if `root` is not prepared data."""
     for name in (DATASET_FILE, MANIFEST_FILE):
         if not (root / name).is_file():
             raise DataError(f"prepared data {root}: no {name}, expected what `pixelwise ingest --out {root}` writes")
@@ -198,7 +198,7 @@ def read_description(root: Path) -> dict[str, Any]:
 
 
 def read_manifest(file: Path, sha256: str | None = None) -> pa.Table:
-    """The manifest, a row an item. Raises DataError where it is damaged, or its hash is not `sha256`."""
+    """Read the manifest, one row per item. Raises DataError if it is damaged or its hash is not `sha256`."""
     if sha256 is not None and (found := sha256_file(file)) != sha256:
         raise DataError(f"{file}: sha256 {found[:12]}…, expected {sha256[:12]}… as dataset.json has it; ingest again")
     try:

@@ -1,6 +1,6 @@
-"""Write prepared data: Parquet shards of encoded pictures, and one manifest row an item.
+"""Write prepared data: Parquet shards of encoded pictures, and a manifest with one row per item.
 
-The same items give the same bytes, so that DVC sees no change where there is none.
+Equal items give equal bytes, so that DVC detects no change.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from pixelwise.data.prepared import DATASET_FILE, MANIFEST_FILE, SHARDS_FOLDER
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 
-# One row is read by reading its row group: small groups make that cheap, single rows would bloat the footer.
+# A row is read by reading its row group. Small groups keep that cheap; groups of one row would bloat the footer.
 ROWS_A_GROUP = 8
-# Rows of the manifest that wait in memory.
+# Maximum manifest rows buffered in memory.
 ROWS_A_BATCH = 1024
-# DVC hashes and moves whole files: few and large, yet small enough that a changed split does not move everything.
+# DVC hashes and transfers whole files. Few large files are fast; a limit avoids a transfer of all data per change.
 BYTES_A_SHARD = 256 * 2**20
 
 MANIFEST = pa.schema(
@@ -43,7 +43,7 @@ MANIFEST = pa.schema(
 
 
 class ShardWriter:
-    """Writes the shards of one split under `root`, starting a new file where one is large enough."""
+    """Writes the shards of one split under `root`; starts a new shard after BYTES_A_SHARD bytes."""
 
     def __init__(self, root: Path, split: str, layers: Sequence[str]) -> None:
         self.root = root
@@ -56,7 +56,7 @@ class ShardWriter:
         self._rows = self._bytes = 0
 
     def add(self, item: Accepted) -> dict[str, Any]:
-        """Write the cells of `item`; returns its manifest row, which now says where they are."""
+        """Write the cells of `item`; return its manifest row with their shard and row number."""
         if self._bytes >= BYTES_A_SHARD:
             self.close()
         if self._writer is None:
@@ -71,11 +71,11 @@ class ShardWriter:
 
     @property
     def name(self) -> str:
-        """The shard being written, relative to the root."""
+        """Path of the current shard, relative to the root."""
         return f"{SHARDS_FOLDER}/{self.split}-{self.shards - 1:05d}.parquet"
 
     def close(self) -> None:
-        """End the shard being written."""
+        """Finish the current shard."""
         if self._writer is not None:
             self._flush()
             self._writer.close()
@@ -86,8 +86,8 @@ class ShardWriter:
         self._rows = self._bytes = 0
         path = self.root / self.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The cells are compressed pictures: compression, dictionaries and statistics would only cost time.
-        # The checksum finds a flipped bit, which a JPEG would show as other colours.
+        # The cells are compressed pictures, so compression, dictionaries and statistics would only cost time.
+        # The checksum detects a flipped bit, which would otherwise only change colours of a JPEG.
         self._writer = pq.ParquetWriter(
             path, self.schema, compression="none", use_dictionary=False, write_statistics=False, store_schema=False,
             write_page_checksum=True,
@@ -101,9 +101,9 @@ class ShardWriter:
 
 
 class PreparedWriter:
-    """Writes a whole prepared data set under `root`: a context manager, finished by `finish`.
+    """Writes a prepared data set under `root`: a context manager; call `finish` to complete the data set.
 
-    splits: number of items written of each split.
+    splits: split -> number of items written.
     """
 
     def __init__(self, root: Path, raw: RawData) -> None:
@@ -122,11 +122,11 @@ class PreparedWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After an error the shards are lost; closing them on a full disk would fail again and hide what failed first.
+        # After an error the shards are lost. Closing them on a full disk would fail again and hide the first error.
         self._close(*((OSError, pa.ArrowException) if kind else ()))
 
     def add(self, item: Accepted) -> None:
-        """Write one item. The first one says which layers the data set has."""
+        """Write one item. The first item determines the layers of the data set."""
         if not self.splits:
             self.layers = tuple(name for name in item.cells if name not in ("image", "label"))
         split = item.row["split"]
@@ -138,19 +138,19 @@ class PreparedWriter:
             self._pack()
 
     def _pack(self) -> None:
-        """Write the manifest rows that wait: those of all items would take a kilobyte an item."""
+        """Write the buffered manifest rows. A buffer for all items would need a kilobyte per item."""
         if self._rows:
             self._manifest.write_batch(pa.RecordBatch.from_pylist(self._rows, MANIFEST))
         self._rows = []
 
     def _close(self, *passed_over: type[BaseException]) -> None:
-        """End shards and manifest, whatever of `passed_over` each of them raises."""
+        """Close all shards and the manifest; ignore errors of the types `passed_over`."""
         for writer in (*self._splits.values(), self._manifest):
             with suppress(*passed_over):
                 writer.close()
 
     def finish(self) -> None:
-        """End the shards and the manifest, and write the description."""
+        """Finish the shards and the manifest, and write dataset.json."""
         self._pack()
         self._close()
         description = {

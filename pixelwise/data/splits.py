@@ -1,4 +1,4 @@
-"""One split to be scored, decoded on demand: of prepared data, or of a data set as it comes."""
+"""One split to be scored, decoded on demand: of prepared data, or of a data set in its published layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pixelwise.identity import sha256_file
 
 @dataclass(frozen=True)
 class Split:
-    """What is scored: samples decoded on demand. `data_sha256` is the hash of prepared data's manifest, or None."""
+    """The split to be scored. samples: decoded on demand; data_sha256: hash of prepared data's manifest, or None."""
 
     dataset: str
     classes: Classes
@@ -25,9 +25,9 @@ class Split:
 
 
 def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
-    """One split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
+    """Open one split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
 
-    Raises ParamsError where neither or both are given, DataError where there is no such folder.
+    Raises ParamsError if neither or both are given, DataError if the folder or the split does not exist.
     """
     if data and not dataset and not root:
         prepared = PreparedData(data)
@@ -42,7 +42,7 @@ def open_split(split: str, data: Path | None, dataset: str | None, root: Path | 
 
 
 class RawSplit(Sequence[Sample]):
-    """One split of a data set as it comes, decoded on demand; raises DataError where the split has no item."""
+    """One split of a data set in its published layout, decoded on demand. Raises DataError if the split is empty."""
 
     def __init__(self, raw: RawData, split: str, layers: tuple[str, ...] = ()) -> None:
         self.raw, self.layers = raw, layers
@@ -62,7 +62,7 @@ class RawSplit(Sequence[Sample]):
 
 
 def read_clip_and_frame(samples: Any, place: int) -> tuple[str, int]:
-    """Clip and frame number of the item at `place`."""
+    """Read the clip and the frame number of the item at index `place`."""
     if hasattr(samples, "rows"):
         return samples.rows[place]["clip"], samples.rows[place]["frame"]
     return samples.items[place].clip, samples.items[place].frame

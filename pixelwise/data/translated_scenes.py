@@ -1,4 +1,4 @@
-"""Translated scenes: labelled video out of labelled stills, seen through a window that moves (thesis §3.4)."""
+"""Translated scenes: labelled video made from labelled stills by a moving window (thesis §3.4)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
 
 FRAMES = 6
-# The first two are there to fill a pipeline of three stages, so that every schedule is scored on the same four.
+# The first two frames fill a pipeline of three stages, so that every schedule is scored on the same four frames.
 SCORED = range(2, FRAMES)
 
 
 class TranslatedScenes(Sequence[Sample]):
-    """Six frames of each of `stills`, whose window moves by `shift` pixels a frame along the longer side.
+    """Six frames of each still; a window moves by `shift` pixels per frame along the longer side (down if square).
 
-    The window is as long as fits, longer side − 5·shift, and as wide as the picture; of a square one it moves down.
-    The labels of frames 0 and 1 are void, so that only frames 2 to 5 are scored. A shift of 0 makes still video.
+    The window has the length (longer side − 5·shift) and the full shorter side. The labels of frames 0 and 1 are void,
+    so that only frames 2 to 5 are scored. A shift of 0 makes still video.
 
-    `rows` says clip and frame of each, without decoding: a clip is called by its still's place. Reading raises
-    DataError where a picture is too small.
+    `rows` holds clip and frame of each item without decoding; a clip's name is the index of its still. Raises DataError
+    if `shift` is negative; indexing raises DataError if a picture is too small.
     """
 
     def __init__(self, stills: Sequence[Sample], shift: int) -> None:
@@ -48,7 +48,7 @@ class TranslatedScenes(Sequence[Sample]):
         )
 
     def _still(self, place: int) -> Sample:
-        # Six frames are read one after the other of each, and decoding costs more than all of them.
+        # Keep the last still: its six frames are usually read in succession, and decoding costs more than cropping.
         last = self._last
         if last is None or last[0] != place:
             last = self._last = place, self.stills[place]
@@ -56,7 +56,7 @@ class TranslatedScenes(Sequence[Sample]):
 
 
 def find_window(still: Sample, shift: int, frame: int) -> tuple[slice, slice]:
-    """Rows and columns of `still` that `frame` shows. Raises DataError where too little of it would be seen."""
+    """Compute the rows and columns of `still` that `frame` shows. Raises DataError if the window is too small."""
     height, width = still.image.shape[:2]
     start, length = shift * frame, max(height, width) - shift * (FRAMES - 1)
     if length < MIN_SIDE:

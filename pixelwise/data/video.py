@@ -1,4 +1,4 @@
-"""Videos as clips of unlabelled frames, decoded one by one as they are asked for (PyAV)."""
+"""Read videos as clips of unlabelled frames, decoded on demand with PyAV."""
 
 import threading
 from collections.abc import Iterator
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".ogv", ".flv", ".3gp")
 SPLIT = "frames"
-# Threads ask for neighbours in any order; so many frames stay decoded.
+# Decoded frames that are kept, because threads request neighbouring frames in any order.
 CACHED_FRAMES = 4
 
 
 def read(root: Path) -> RawData:
-    """The video `root`, or every video in the folder `root`: a clip each, its frames numbered from 0 and unlabelled.
+    """Read the video `root`, or all videos in the folder `root`: one clip each, with unlabelled frames from number 0.
 
-    It counts the frames and decodes none. Raises DataError where there is no video, or one is broken or empty.
+    It counts frames and decodes none. Raises DataError if there is no video, or if one is damaged or empty.
     """
     files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if is_video(file))
     if not files:
         raise DataError(f"root {root}: no video, expected a file of: {' '.join(SUFFIXES)}")
-    # With its suffix, as a.mp4 and a.mov may lie side by side.
+    # Keep the suffix in the name: a folder may contain a.mp4 and a.mov.
     names = [file.name if file == root else file.relative_to(root).as_posix() for file in files]
     clips = [Clip(name, file, count_frames(file)) for name, file in zip(names, files, strict=True)]
     return RawData("video", Classes((), ()), VideoItems(clips, FrameReader()), {})
 
 
 def is_video(file: Path) -> bool:
-    """Whether a file is called like a video."""
+    """Whether `file` is a visible file with a video suffix."""
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
 
 
 def count_frames(file: Path) -> int:
-    """How many frames `file` holds, by its packets: what a file says of itself is often wrong or missing.
+    """Count the frames of `file` by its packets, because the frame count in its header is often wrong or missing.
 
-    Raises DataError where it is no video or is empty.
+    Raises DataError if it is no video or is empty.
     """
     import av
 
     try:
         with av.open(str(file)) as container:
             if container.streams.video[0].codec_context is None:
-                # Of a file cut within its first frame; decoding it would end the process.
+                # The file is cut within its first frame; decoding it would crash the process.
                 raise DataError(f"{file}: breaks off within its first frame, expected a video")
             count = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(video=0))
     except (av.FFmpegError, OSError, IndexError) as error:
@@ -63,7 +63,7 @@ def count_frames(file: Path) -> int:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video and how many frames it has."""
+    """A video and its number of frames."""
 
     name: str
     file: Path
@@ -72,7 +72,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class VideoItems:
-    """The frames of all clips, in order. One reader serves all, so that one video is open at a time."""
+    """The frames of all clips, in order. All clips share one reader, so that one video is open at a time."""
 
     clips: list[Clip]
     reader: "FrameReader"
@@ -88,9 +88,9 @@ class VideoItems:
 
 
 class FrameReader:
-    """Decodes frames in their order; a step back beyond the last few begins the video again.
+    """Decodes frames in order; a request before the last CACHED_FRAMES frames restarts the video.
 
-    Seeking is no help: timestamps are missing from some containers and untrue in others.
+    It does not seek, because timestamps are missing in some containers and wrong in others.
     """
 
     def __init__(self) -> None:
@@ -101,15 +101,15 @@ class FrameReader:
         self._kept: dict[int, av.VideoFrame] = {}
 
     def read(self, file: Path, frame: int) -> bytes:
-        """The picture of a frame, as PNG. Raises DataError where it cannot be decoded."""
+        """Read a frame as PNG. Raises DataError if it cannot be decoded."""
         with self._lock:
             if file != self._file or (frame < self._next and frame not in self._kept):
                 self._open(file)
             while frame >= self._next:
                 self._decode()
-            # Within the lock: frames of one decoder share what converts them, and two at once end the process.
+            # Convert within the lock: frames of one decoder share a converter, and concurrent use crashes the process.
             picture = rotate_upright(self._kept[frame])
-        # Packed lightly, since a video has many.
+        # Low compression is fast, and a video has many frames.
         return encode_picture(picture, compress_level=1)
 
     def _open(self, file: Path) -> None:
@@ -125,7 +125,7 @@ class FrameReader:
 
 
 def decode_frames(file: Path) -> Iterator["av.VideoFrame"]:
-    """The frames of `file`. Raises DataError where it breaks off."""
+    """Decode the frames of `file` in order. Raises DataError if it breaks off."""
     import av
 
     count = 0
@@ -139,10 +139,10 @@ def decode_frames(file: Path) -> Iterator["av.VideoFrame"]:
 
 
 def rotate_upright(frame: "av.VideoFrame") -> np.ndarray:
-    """A frame, (H, W, 3) uint8: a phone stores it as the sensor saw it and notes how it was held."""
+    """Convert a frame to (H, W, 3) uint8, rotated upright: phones store the sensor's picture and its rotation."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
 
 
 def describe_error(error: Exception) -> str:
-    """What went wrong, without the path that FFmpeg repeats."""
+    """Describe the error without the path that FFmpeg appends."""
     return getattr(error, "strerror", None) or "no video stream"

@@ -1,4 +1,4 @@
-"""Write the items of a data set as prepared data, and put what is unusable in quarantine."""
+"""Write the items of a data set as prepared data, and list unusable items in quarantine."""
 
 import shutil
 from collections import deque
@@ -16,13 +16,13 @@ from pixelwise.errors import DataError
 from pixelwise.files import write_json
 from pixelwise.progress import progress
 
-# Pillow decodes outside Python's lock; beyond two threads, the rest of the work holds it.
+# Pillow decodes without the GIL. With more than two threads, the remaining work is limited by the GIL.
 THREADS = 2
 NAMED = 3
 
 
 def write_items(raw: RawData, writer: PreparedWriter, max_pixels: int) -> list[Rejected]:
-    """Examine every item and write those that pass, in their order; returns those that do not."""
+    """Inspect all items and write the accepted ones in order; return the rejected ones."""
     rejected: list[Rejected] = []
     seen: dict[str, str] = {}
     results = in_order(lambda item: inspect_item(item, raw, max_pixels), raw.items)
@@ -40,11 +40,11 @@ def write_items(raw: RawData, writer: PreparedWriter, max_pixels: int) -> list[R
 def in_order(
     function: Callable[[Item], Accepted | Rejected], items: Iterable[Item]
 ) -> Iterator[tuple[Item, Accepted | Rejected]]:
-    """Each item with `function` of it, in order, computed by a few threads a few items ahead."""
+    """Yield each item with the result of `function`, in order; THREADS threads compute a few items ahead."""
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque[tuple[Item, Future[Accepted | Rejected]]] = deque()
         for item in items:
-            # A short queue, because a generated item carries its pictures.
+            # The queue is short, because a generated item holds its pictures in memory.
             if len(waiting) >= 4 * THREADS:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -54,7 +54,7 @@ def in_order(
 
 
 def judge(rejected: list[Rejected], total: int, limit: float, out: Path) -> None:
-    """Raise DataError where too large a share is unusable, and leave the list of reasons beside `out`."""
+    """Raise DataError if all items or a share above `limit` are unusable, and write the reasons beside `out`."""
     report = out.with_name(f"{out.name}.quarantine.json")
     if len(rejected) <= limit * total and len(rejected) < total:
         report.unlink(missing_ok=True)
@@ -66,18 +66,18 @@ def judge(rejected: list[Rejected], total: int, limit: float, out: Path) -> None
 
 
 def quarantine(rejected: list[Rejected], total: int, limit: float) -> dict[str, Any]:
-    """The content of quarantine.json."""
+    """Make the content of quarantine.json."""
     return {"share": len(rejected) / total, "limit": limit, "items": [asdict(item) for item in rejected]}
 
 
 def require_replaceable(out: Path) -> None:
-    """Raise DataError where `out` holds something that ingest did not write."""
+    """Raise DataError if `out` exists and is neither prepared data nor an empty folder."""
     if out.exists() and not (out.is_dir() and ((out / DATASET_FILE).is_file() or not any(out.iterdir()))):
         raise DataError(f"out {out}: exists and is no prepared data, expected a new folder")
 
 
 def replace(new: Path, out: Path) -> None:
-    """Put the folder `new` in the place of `out`."""
+    """Replace the folder `out` by the folder `new`."""
     if out.exists():
         shutil.rmtree(out)
     new.replace(out)
