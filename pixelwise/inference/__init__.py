@@ -1,1 +1,1 @@
-"""Exported models at work: ONNX Runtime, NumPy and Pillow, no torch."""
+"""Inference with exported models: ONNX Runtime, NumPy and Pillow, no torch."""

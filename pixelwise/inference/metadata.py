@@ -1,6 +1,6 @@
-"""What a model file says of itself, and what it must be before it is loaded: one file with the hash on record.
+"""Read a model file's metadata, and check it before it is loaded: it is one file and has the recorded hash.
 
-Reads ONNX's Protocol Buffers as far as is needed: the numbers are those of the fields in onnx.proto.
+Parses only the needed part of ONNX's Protocol Buffers; the numbers are the field numbers in onnx.proto.
 """
 
 import json
@@ -12,7 +12,7 @@ from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file
 from pixelwise.model_folder import ModelFolder
 
-# message -> field -> message in that field.
+# Message -> field number -> message in that field.
 MESSAGES = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -28,7 +28,7 @@ DEEPEST = 100
 
 
 def require_sealed(file: Path) -> None:
-    """Raise ModelError where the graph in `file` takes data from other files, which it could name anywhere."""
+    """Raise ModelError where the graph in `file` reads tensors from other files, since their paths can be arbitrary."""
     try:
         outside = names_data_elsewhere(memoryview(file.read_bytes()), "model")
     except OSError as error:
@@ -40,7 +40,7 @@ def require_sealed(file: Path) -> None:
 
 
 def read_metadata(file: Path) -> dict[str, str]:
-    """What the graph in `file` says of itself, by key; the graph is not loaded. Raises ModelError where it is none."""
+    """Read the metadata of the graph in `file`, by key, without loading it. Raises ModelError where it is no graph."""
     try:
         found = [value for field, value in fields(memoryview(file.read_bytes())) if field == METADATA]
         entries = [dict(fields(value)) for value in found if isinstance(value, memoryview)]
@@ -52,14 +52,14 @@ def read_metadata(file: Path) -> dict[str, str]:
 
 
 def text_of(value: memoryview | int) -> str:
-    """The text in a field of a message. Raises ValueError where it holds no UTF-8, TypeError where it is a number."""
+    """Decode the text in a field. Raises ValueError where it is not UTF-8, TypeError where it is a number."""
     if isinstance(value, int):
         raise TypeError(f"found {value}, expected a text")
     return str(value, "utf-8")
 
 
 def names_data_elsewhere(content: memoryview, message: str, depth: int = 0) -> bool:
-    """Whether a tensor in a `message` lies in another file. Raises ValueError or IndexError where it is no message."""
+    """Whether a tensor in a `message` has data in another file. Raises ValueError or IndexError on invalid content."""
     if depth > DEEPEST:
         raise ValueError("too deep")
     for field, value in fields(content):
@@ -74,7 +74,7 @@ def names_data_elsewhere(content: memoryview, message: str, depth: int = 0) -> b
 
 
 def fields(content: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """The number and the content of every field of a message."""
+    """Yield the number and the content of every field of a message. Raises ValueError or IndexError where it is cut."""
     place = 0
     while place < len(content):
         key, place = number(content, place)
@@ -93,7 +93,7 @@ def fields(content: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def number(content: memoryview, place: int) -> tuple[int, int]:
-    """The variable-length number at `place`, and the place behind it."""
+    """Decode the variable-length number at `place`; return it and the place after it."""
     value = shift = 0
     while True:
         byte = content[place]
@@ -106,16 +106,16 @@ def number(content: memoryview, place: int) -> tuple[int, int]:
 
 
 def require_recorded(file: Path) -> None:
-    """Raise ModelError where `file` has another hash than the step that wrote it recorded."""
+    """Raise ModelError where the hash of `file` is not the one that `pixelwise export` or `quantize` recorded."""
     known = recorded(file)
     if known and (found := sha256_file(file)) != known:
         raise ModelError(f"{file}: sha256 {found[:12]}…, but {known[:12]}… was written; export it again")
 
 
 def recorded(file: Path) -> str | None:
-    """The hash that export.json or quantization.json of its model folder has for `file`, if there is one."""
+    """Return the hash of `file` in export.json or quantization.json of its model folder; None where there is none."""
     folder = ModelFolder.around(file)
-    # A file of another kind or version says nothing of this graph.
+    # A JSON file of another kind or version has no hash of this graph.
     with suppress(ValueError, KeyError, TypeError, AttributeError):
         if folder.export.is_file():
             return str(json.loads(folder.export.read_text())["graphs"][file.stem]["sha256"])

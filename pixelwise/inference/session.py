@@ -1,4 +1,4 @@
-"""Open an exported model and label pictures with it, on the execution provider that was asked for."""
+"""Open an exported model and label pictures with it, on the requested execution provider."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ from pixelwise.model_folder import ModelFolder
 
 Provider = Literal["auto", "cpu", "cuda"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-# The map of the data set's classes, which a graph gives first if it gives it.
+# The output with the data set's classes; a graph that has it lists it first.
 PREDICTION = "prediction"
-# The classes of the map `geometry` (thesis §2.4), the same in every data set that has it.
+# The classes of the output `geometry` (thesis §2.4), the same in every data set that has it.
 GEOMETRY = ("sky", "horizontal", "vertical")
 GEOMETRY_PALETTE = ((70, 130, 180), (128, 64, 128), (190, 153, 153))
 
 
 class Labelled(Protocol):
-    """A sample, as a model is given it and judged by it."""
+    """A sample with a model's inputs and labels."""
 
     @property
     def image(self) -> np.ndarray:
@@ -40,9 +40,9 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A model of one graph: pictures in, labels out. `provider` is the one that really runs it.
+    """A model of one graph that labels pictures.
 
-    `names` and `palette` are those of its first map.
+    names, palette: of the classes of its first output. provider: the execution provider that the session obtained.
     """
 
     session: ort.InferenceSession
@@ -53,37 +53,37 @@ class Segmenter:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What the graph takes: image, and depth or hha where it was trained with them."""
+        """Names of the graph's inputs: image, and depth or hha where it was trained with them."""
         return tuple(given.name for given in self.session.get_inputs())
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The maps that the graph gives: prediction, geometry or both, in this order."""
+        """Names of the graph's outputs: prediction, geometry or both, in this order."""
         return tuple(given.name for given in self.session.get_outputs())
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers of the data that it takes or is judged by."""
+        """Names of the data's layers that the model takes as input or is scored against."""
         return tuple(name for name in (*self.inputs, *self.outputs) if name not in ("image", PREDICTION))
 
     def predict(self, images: np.ndarray, **layers: np.ndarray) -> np.ndarray:
-        """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns (N, H, W) uint8 class indices: the first map.
+        """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns the first output, (N, H, W) uint8 class indices.
 
         layers: further inputs by name, hha like the images and depth (N, H, W) in centimetres. Raises ModelError where
-        an array is not of that kind, or the graph takes one that is not given.
+        image or hha has another shape or type, or an input of the graph is missing.
         """
         return self.label({"image": images, **layers})[self.outputs[0]]
 
     def label(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every map that the graph gives, (N, H, W) uint8 by name. `given` and what is raised: as for `predict`."""
+        """Return every output by name, (N, H, W) uint8. `given` holds the inputs by name. Raises as `predict`."""
         return dict(zip(self.outputs, self.session.run(list(self.outputs), self.feeds(given)), strict=True))
 
     def stream(self) -> "FrameByFrame":
-        """What labels the frames of videos: each on its own."""
+        """Return a stream that labels every frame of a video independently."""
         return FrameByFrame(self)
 
     def feeds(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What of `given` the graph takes, of the types that it takes. Raises ModelError like `predict`."""
+        """Select the graph's inputs from `given` and convert them to its types. Raises ModelError as `predict`."""
         if missing := set(self.inputs) - set(given):
             raise ModelError(f"model: takes {' and '.join(self.inputs)}, found no {' and no '.join(sorted(missing))}")
         for name in set(given) & {"image", "hha"}:
@@ -95,35 +95,35 @@ class Segmenter:
 
 @dataclass(frozen=True)
 class FrameByFrame:
-    """Labels every frame of a video as a picture of its own: what a model without state makes of video."""
+    """The stream of a model without state: it labels every frame of a video as an independent picture."""
 
     segmenter: Segmenter
 
     def reset(self) -> None:
-        """Nothing is kept from frame to frame."""
+        """Do nothing: there is no state."""
 
     def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:  # noqa: ARG002 - a stream's
-        """The label (H, W) uint8 of a frame (H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
+        """Return the prediction (H, W) uint8 for a frame (H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
         label: np.ndarray = self.segmenter.predict(image[None])[0]
         return label
 
     def annotate(self, overlay: np.ndarray) -> np.ndarray:
-        """The overlay as it is."""
+        """Return the overlay unchanged."""
         return overlay
 
     def summary(self) -> str:
-        """Nothing to say."""
+        """Return an empty summary."""
         return ""
 
 
 def stacked(samples: Sequence[Labelled]) -> dict[str, np.ndarray]:
-    """The picture and layers of samples of equal size, as a model is given them: each (N, H, W) or (N, H, W, 3)."""
+    """Stack the images and layers of samples of equal size into model inputs, (N, H, W) or (N, H, W, 3) each."""
     layers = {name: np.stack([sample.layers[name] for sample in samples]) for name in samples[0].layers}
     return {"image": np.stack([sample.image for sample in samples]), **layers}
 
 
 def truth(output: str, sample: Labelled) -> np.ndarray:
-    """The map (H, W) of `sample` that the model's map `output` is judged by."""
+    """Return the label map (H, W) of `sample` against which the model's `output` is scored."""
     return sample.label if output == PREDICTION else sample.layers[output]
 
 
@@ -134,7 +134,7 @@ def open_model(
     is_alone: bool = True,
     keeps_memory: bool = True,
 ) -> Segmenter:
-    """Open `model`, a model folder or an .onnx file, on `provider`; the rest: as for a session.
+    """Open `model`, a model folder or an .onnx file, on `provider`; other arguments as for `open_session`.
 
     >>> from pathlib import Path
     >>> import numpy as np
@@ -144,8 +144,8 @@ def open_model(
     >>> prediction.shape, model.names[prediction[0, 0, 0]]
     ((1, 24, 32), 'red')
 
-    Raises ModelError where it is missing, unreadable, changed or not one of ours, ProviderError where `provider` cannot
-    be had.
+    Raises ModelError where the model is missing, unreadable, changed or not written by `pixelwise export`,
+    ProviderError where `provider` is not available.
     """
     session = open_session(graph_file(model), provider, threads, is_alone, keeps_memory)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -162,7 +162,7 @@ def open_model(
 
 
 def graph_file(model: Path) -> Path:
-    """The graph of `model`, a model folder or an .onnx file. Raises ModelError where there is none."""
+    """Path of the graph of `model`, a model folder or an .onnx file. Raises ModelError where there is none."""
     if model.is_dir():
         return ModelFolder(model).require_graph()
     if not model.is_file():
@@ -173,24 +173,25 @@ def graph_file(model: Path) -> Path:
 def open_session(
     file: Path, provider: Provider, threads: int | None = None, is_alone: bool = True, keeps_memory: bool = True
 ) -> ort.InferenceSession:
-    """A session on the provider asked for, or an error: ONNX Runtime itself falls back to the CPU in silence.
+    """Open a session on the requested provider; raise an error where ONNX Runtime would silently fall back to the CPU.
 
-    Raises ModelError where the file is none, has data in other files or is not the one that was written there.
+    is_alone: False makes idle threads sleep; busy waiting would take the cores from other work. keeps_memory: True
+    saves about a tenth of the time of a large batch on a CPU, and never frees the memory of the largest batch.
 
-    Not alone, its idle threads sleep instead of waiting busily, which would take the cores from others' work. Keeping
-    memory saves about a tenth of the time of a large batch on a CPU, and holds what the largest one took for ever.
+    Raises ModelError where the file is no graph, has data in other files or differs from its recorded hash,
+    ProviderError where the provider is not available.
     """
     require_sealed(file)
     require_recorded(file)
-    # Loading a provider that the machine lacks prints errors, though the session then says which one it got.
+    # Loading a provider that the machine lacks prints errors; `get_providers` below reports the obtained one anyway.
     ort.set_default_logger_severity(4)
     if provider != "cpu" and hasattr(ort, "preload_dlls"):
-        # CUDA's libraries come as Python packages, where the system's loader does not look.
+        # CUDA's libraries are in Python packages, where the system's loader does not search.
         ort.preload_dlls()
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    # Threads that wait busily after a run take the cores from those of the next graph: three graphs in turns took 2.5
-    # times as long.
+    # Threads that spin after a run take the cores from the next graph's threads: three graphs in turn took 2.5 times as
+    # long.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if not is_alone:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -203,7 +204,7 @@ def open_session(
         raise ProviderError(f"provider {provider}: not in this build of ONNX Runtime, expected cpu or auto")
     try:
         session = ort.InferenceSession(file, options, providers=available)
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base but this.
+    except Exception as error:  # ONNX Runtime's exceptions have no other common base class.
         raise ModelError(f"{file}: not a graph that ONNX Runtime can load ({' '.join(str(error).split())})") from None
     obtained = session.get_providers()[0]
     if provider != "auto" and obtained != NAMES[provider]:
