@@ -1,1 +1,1 @@
-"""Measurements of speed and cost, each a command: `python -m benchmarks.NAME`."""
+"""Measurements of speed and cost. Run each as `python -m benchmarks.NAME`."""

@@ -1,4 +1,4 @@
-"""What a click costs: the guidance and the mask by late fusion, against a full pass by early fusion (thesis §4.4.1).
+"""Time of a click: guidance and mask with late fusion, against a full pass with early fusion (thesis §4.4.1).
 
 `python -m benchmarks.click_cost --model models/guided`
 """
@@ -28,31 +28,31 @@ from pixelwise.progress import progress
 from pixelwise.timing import describe_machine, measure_ratio, measure_spread
 
 OPSET = 20
-# Parts of a full pass, and milliseconds, that a click may take.
+# Limits of a click: share of a full pass, and milliseconds from click to mask.
 BARS = {"update": 1 / 20, "click to mask": 1 / 3}
 MASK_MILLISECONDS = 10
 
 
 class CostParams(Params):
-    """Options only."""
+    """No section; options only."""
 
     width: PositiveInt = Field(480, description="width of the picture")
     height: PositiveInt = Field(360, description="height of the picture")
     threads: PositiveInt = Field(2, description="threads of ONNX Runtime")
-    clicks: PositiveInt = Field(10, description="clicks that are there when one is added, half of them negative")
-    warmup: PositiveInt = Field(10, description="turns that do not count")
-    repeats: PositiveInt = Field(60, description="turns that count")
+    clicks: PositiveInt = Field(10, description="clicks before the measured one, half of them negative")
+    warmup: PositiveInt = Field(10, description="turns before the measured ones")
+    repeats: PositiveInt = Field(60, description="measured turns")
 
 
 @dataclass(frozen=True)
 class ClickCost:
-    """Milliseconds of every turn: of the update of the guidance, of click to mask, and of the full pass."""
+    """Milliseconds of every turn for the update of the guidance, click to mask, and the full pass."""
 
     params: CostParams
     milliseconds: Mapping[str, Sequence[float]]
 
     def report(self) -> dict[str, Any]:
-        """Medians and spreads, and the ratios to the full pass of the same turn."""
+        """Return medians and spreads, and the ratios to the full pass of the same turn."""
         whole = self.milliseconds["full pass"]
         return {
             "machine": describe_machine(),
@@ -89,9 +89,10 @@ def run(
     *,
     json: Annotated[Path | None, "file to write the figures to as JSON"] = None,
 ) -> ClickCost:
-    """Time clicks and full passes in turns, in one process through ONNX Runtime on the CPU.
+    """Time clicks and full passes in turn, in one process with ONNX Runtime on the CPU.
 
-    Early fusion has the same backbone, a scorer of the same size, and random weights: they do not change its time.
+    The early-fusion net has the default backbone, a scorer as wide as the model's, and random weights, which do not
+    change its time.
     """
     picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3), dtype=np.uint8)
     guided = GuidedModel(model, "cpu", params.threads)
@@ -109,7 +110,7 @@ def run(
         for turn in progress(range(params.warmup + params.repeats), "clicks"):
             click = timed(lambda: session.click(0, *last))
             merge = timed(session.guidance)
-            # A mask merges the shots itself.
+            # `segment` merges the shots itself, so click to mask does not include `merge`.
             times = (click + merge, click + timed(lambda: session.segment(0)), timed(early))
             session.undo()
             for name, time in zip(found, times, strict=True):
@@ -123,7 +124,7 @@ def run(
 def early_pass(
     picture: np.ndarray, annotation: np.ndarray, hidden: int, file: Path, threads: int
 ) -> Callable[[], object]:
-    """A full pass of early fusion by stacked annotations, as a graph of this size."""
+    """Export an early-fusion net for this picture's size; return a call of its full pass."""
     net = build(NetworkParams(guide="early", weights="none", frozen_stride=0, hidden=hidden), 2).eval()
     assert isinstance(net, EarlyFusion)
     inputs = (torch.from_numpy(picture[None]), torch.from_numpy(annotation))
@@ -143,14 +144,14 @@ def early_pass(
 
 
 def timed(work: Callable[[], object]) -> float:
-    """The milliseconds that `work` takes."""
+    """Milliseconds that `work` takes."""
     started = perf_counter()
     work()
     return 1000 * (perf_counter() - started)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the benchmark from the command line."""
     command.main(run, argv=argv)
 
 

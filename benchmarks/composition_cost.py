@@ -1,4 +1,4 @@
-"""What dynamic layers add to a convolution in time, beside free-form deformation, and how exact they are (§5.3.2)."""
+"""Time that dynamic layers add to a convolution, against free-form deformation, and their error (thesis §5.3.2)."""
 
 import math
 import warnings
@@ -28,7 +28,7 @@ OPSET = 20
 
 
 class CostParams(Params):
-    """What a variant of a study of kind cost overrides. The map is of a CamVid picture at stride 8."""
+    """Parameters that a variant of a study of kind `cost` overrides. Default size: a CamVid picture at stride 8."""
 
     filter: Literal["dynamic", "scales", "free-form"]
     covariance: Kind = "spherical"
@@ -41,11 +41,11 @@ class CostParams(Params):
 
 @torch.inference_mode()
 def cost(params: CostParams, seed: int) -> dict[str, float]:
-    """The time that a layer adds to its plain convolution, as a share of what free-form deformation adds to it.
+    """Measure the time that a layer adds to its plain convolution, as a share of what free-form deformation adds.
 
-    In torch and in ONNX Runtime on the CPU, the three layers in turn so that whatever slows the machine slows all; the
-    least of the turns counts. `local_error_…`: how far it is from exact local filtering, where sizes vary from cell
-    to cell and where one size is everywhere.
+    Measures torch and ONNX Runtime on the CPU. The three layers run in turn, so that a slow machine affects all alike;
+    the result uses the minimum over the turns. `local_error_…`: relative error against exact local filtering, with
+    sizes that vary between cells (`white`, `smooth`) and with one size everywhere (`size_…`).
     """
     torch.manual_seed(seed)
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
@@ -54,7 +54,8 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
-        # Offsets and sizes that differ from cell to cell, as learned ones do; of 3 by 3 cells divided by PACE.
+        # Random weights make offsets and sizes vary between cells, as learned ones do. A layer divides the output of a 3
+        # by 3 filter by PACE.
         weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
         pace = PACE if weight.shape[-1] == 3 else 1.0
         nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
@@ -65,7 +66,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
         sessions = {name: exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
         found["added_time_onnx"] = added(sessions, params.trials)
     if isinstance(own, DynamicGaussian | Scales):
-        # White noise, which no sampling can follow, and noise as smooth as features are.
+        # White noise, which no sampling can represent, and noise as smooth as features.
         found["local_error_white"] = local_error(own, x)
         smooth = blur(x, torch.zeros(1, 1))
         found["local_error_smooth"] = local_error(own, smooth)
@@ -77,7 +78,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
 
 @torch.inference_mode()
 def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, Spread]:
-    """What a blur of standard deviation `sigma` in cells takes in torch, as made, and as one dense filter."""
+    """Time a blur of standard deviation `sigma` (in cells) in torch: `blur` as implemented, `dense` as one filter."""
     x, numbers = torch.randn(1, 40, 45, 60), torch.full((1, 1), math.log(sigma))
     dense, made = [kernel_2d(numbers)], kernels_of(numbers)
     times = take_turns({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials, warmup=3)
@@ -85,19 +86,19 @@ def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, Spread]:
 
 
 def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
-    """What `own` adds to `plain`, in parts of what `free-form` adds."""
+    """Ratio of the time that `own` adds to `plain` to the time that `free-form` adds to it."""
     times = least(calls, trials)
     return (times["own"] - times["plain"]) / (times["free-form"] - times["plain"])
 
 
 def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
-    """The least milliseconds of each call, all in turns: the difference of two medians would drown in their noise."""
-    # The first turns make what the others find ready.
+    """Minimum milliseconds of each call, all in turn: the difference of two medians is smaller than their noise."""
+    # The first turns warm up and do not count.
     return {name: min(times) for name, times in take_turns(calls, trials, warmup=3).items()}
 
 
 def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
-    """A call of `net` on `x` in ONNX Runtime."""
+    """Export `net` to `file`; return a call of it on `x` in ONNX Runtime."""
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
             net, (x,), file, dynamo=True, opset_version=OPSET, input_names=["x"], external_data=False, verbose=False
@@ -108,10 +109,10 @@ def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
 
 
 def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
-    """The root mean square difference of `layer` on noise `x` from the exact way, in parts of the latter's.
+    """Root mean square difference between `layer` and exact filtering on noise `x`, relative to the exact output.
 
-    Exact: at every cell the input is filtered by that cell's own Gaussian, then sampled around it by its covariance.
-    Here at the sizes that the layer infers, each tap from its own local filter.
+    Exact: at every cell the input is filtered with that cell's own Gaussian, then sampled around the cell by its
+    covariance. Uses the sizes that the layer infers; each tap reads its own locally filtered value.
     """
     scaled = layer.scale_map(x)
     if isinstance(layer, DynamicGaussian):
@@ -132,7 +133,7 @@ LAYERS = {
 def run(
     trials: Annotated[int, "turns that count"] = 40,
 ) -> None:
-    """Print what blurs and dynamic layers cost on one thread, each beside its plain way."""
+    """Print the time of blurs (against dense filters) and of dynamic layers (against plain ones) on one thread."""
     torch.set_num_threads(1)
     print(f"{describe_machine()}; {trials} turns, median (p10–p90)", flush=True)
     for sigma in (1.0, 2.0, 4.0, 8.0):
@@ -147,7 +148,7 @@ def run(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the benchmark from the command line."""
     command.main(run, argv=argv)
 
 

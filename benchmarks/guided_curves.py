@@ -1,8 +1,8 @@
-"""Curves of guidance: positive IU over points and over shots, beside foreground–background (figure 4.5).
+"""Draw positive IU over points and over shots, with the foreground–background baseline (thesis figure 4.5).
 
     python -m benchmarks.guided_curves SCORES.json … --out FILE.png
 
-draws what `pixelwise evaluate … --json` wrote, and the same numbers as FILE.json.
+reads files that `pixelwise evaluate … --json` wrote, and writes the same numbers to FILE.json.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from pixelwise.errors import DataError
 from pixelwise.files import atomic_path, write_json
 
 Scores = Mapping[str, Any]
-# More points than a picture has clicks.
+# Stands for a dense mask when sorting: more points than any picture has.
 MANY = 10**6
 
 
 def draw(found: Sequence[Scores], file: Path) -> None:
-    """Write the PNG `file` of the scores `found`, and their numbers beside it."""
+    """Draw the scores `found` to the PNG `file`, and write their numbers to a JSON file beside it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -28,7 +28,7 @@ def draw(found: Sequence[Scores], file: Path) -> None:
     single = sorted((scores for scores in found if scores["shots"] == 1), key=amount)
     draw_line(of_points, [named(scores["points"]) for scores in single], single, "one picture")
     shots = sorted({scores["shots"] for scores in found})
-    # Places first, so that a line without the lowest count does not reorder the axis.
+    # Set the ticks first, so that a line without the lowest count does not reorder the axis.
     of_shots.set_xticks(range(len(shots)), [str(count) for count in shots])
     for points in sorted({scores["points"] for scores in found if scores["shots"] > 1}, key=lambda each: each or MANY):
         line = sorted((scores for scores in found if scores["points"] == points), key=lambda each: each["shots"])
@@ -48,17 +48,17 @@ def draw(found: Sequence[Scores], file: Path) -> None:
 
 
 def draw_line(axes: Any, places: Sequence[Any], line: Sequence[Scores], label: str) -> None:
-    """One line of scores at `places` along an axis."""
+    """Draw one line of scores at `places` along the x axis."""
     axes.plot(places, [scores["positive_iu"] for scores in line], "o-", label=label)
 
 
 def amount(scores: Scores) -> int:
-    """How much is annotated, to sort by; a dense mask is more than any points."""
+    """Sort key by the amount of annotation; a dense mask counts as more than any number of points."""
     return int(scores["points"] or MANY)
 
 
 def named(points: int | None) -> str:
-    """`5`, or `dense`."""
+    """Return the number of points as text, or `dense`."""
     return "dense" if points is None else str(points)
 
 
@@ -66,13 +66,13 @@ def run(
     scores: Annotated[Sequence[Path], "files that `pixelwise evaluate … --json` wrote"],
     out: Annotated[Path, "PNG to draw; the same numbers go to a JSON file beside it"],
 ) -> str:
-    """Draw curves of positive IU over points and over shots. Raises DataError at a file of other scores."""
+    """Draw curves of positive IU over points and over shots. Raises DataError for a file of other scores."""
     draw([read(file) for file in scores], out)
     return f"{out}, {out.with_suffix('.json')}"
 
 
 def read(file: Path) -> Scores:
-    """The scores in `file`. Raises DataError where it is missing or holds others, such as those of clips."""
+    """Read the scores in `file`. Raises DataError where it is missing or holds other scores, such as those of clips."""
     found: Scores = read_json(file, "what `pixelwise evaluate … --json` writes")
     if "foreground_background" not in found:
         raise DataError(f"{file}: found no foreground_background, expected scores of categories")
@@ -80,7 +80,7 @@ def read(file: Path) -> Scores:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the command line."""
     command.main(run, argv=argv)
 
 

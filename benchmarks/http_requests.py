@@ -1,4 +1,4 @@
-"""Ask a server as its clients do, and keep count of what becomes of every request."""
+"""Send requests to a server and count their outcomes."""
 
 import asyncio
 import time
@@ -14,17 +14,17 @@ from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import ModelError
 from pixelwise.timing import measure_spread
 
-# The server ends a request in 10 seconds: what takes longer than this is cut by the client, and counted as such.
+# The server ends a request within 10 seconds. After this time the client gives up and counts the request as cut.
 CLIENT_SECONDS = 30.0
 BLOCK = 16
 
 
 @dataclass
 class Tally:
-    """What became of requests.
+    """Outcomes of requests.
 
-    seconds: from when each was due to its answer, by status. failed: those that the server did not answer, by error.
-    cut: those on which the client itself gave up.
+    seconds: from the time when each was due to its answer, by status. failed: number of requests without an answer, by
+    error. cut: number of requests on which the client gave up, by error. versions: answers 200 by model version.
     """
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Tally:
     versions: Counter[str] = field(default_factory=Counter)
 
     async def ask(self, client: httpx.AsyncClient, content: bytes, due: float) -> None:
-        """Send one picture and note what came of it."""
+        """Send one picture and count the outcome."""
         try:
             answer = await client.post("/predict", content=content, headers={"Content-Type": "image/jpeg"})
         except httpx.TimeoutException as error:
@@ -46,7 +46,7 @@ class Tally:
                 self.versions[answer.headers["X-Pixelwise-Version"]] += 1
 
     def summary(self) -> dict[str, Any]:
-        """Counts, and milliseconds of those that were answered with 200 and of all that were answered."""
+        """Return the counts, and the milliseconds of requests answered with 200 and of all answered requests."""
         everything = [second for seconds in self.seconds.values() for second in seconds]
         return {
             "requests": len(everything) + self.failed.total() + self.cut.total(),
@@ -60,15 +60,15 @@ class Tally:
 
 
 def client_of(address: str, seconds: float = CLIENT_SECONDS) -> httpx.AsyncClient:
-    """A client that opens a connection more whenever all it has are busy, and waits so many `seconds` for each step."""
+    """Make a client that opens another connection whenever all are busy; each network operation has `seconds`."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(base_url=address, timeout=seconds, limits=limits)
 
 
 async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clients: int, seconds: float) -> float:
-    """Answered requests a second while some clients ask, each again as soon as it was answered.
+    """Measure the requests answered with 200 per second while each client sends the next one after each answer.
 
-    Raises ModelError where none was.
+    Raises ModelError where no request was answered with 200.
     """
     tally, began = Tally(), time.perf_counter()
 
@@ -85,7 +85,7 @@ async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clie
 async def open_loop(
     client: httpx.AsyncClient, contents: Sequence[bytes], rate: float, seconds: float, seed: int, tally: Tally
 ) -> None:
-    """Requests that leave at random, `rate` a second on average, for so many `seconds`; ends with the last answer."""
+    """Send requests at random times, `rate` per second on average, for `seconds`; return after the last answer."""
     rng = np.random.default_rng(seed)
     due = began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -96,7 +96,7 @@ async def open_loop(
 
 
 def pictures(seed: int, height: int, width: int) -> list[bytes]:
-    """Eight pictures of seeded blocks, as JPEG."""
+    """Make eight JPEG pictures of random blocks, from a seed."""
     rng = np.random.default_rng(seed)
     shape = (8, height // BLOCK + 1, width // BLOCK + 1, 3)
     blocks = rng.integers(0, 256, shape, dtype=np.uint8).repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
@@ -104,7 +104,7 @@ def pictures(seed: int, height: int, width: int) -> list[bytes]:
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, int]:
-    """Milliseconds: the median, the tenth and ninetieth percentile and the 99th; empty where there were none."""
+    """Median, 10th, 90th and 99th percentile in milliseconds; empty where `seconds` is empty."""
     if not seconds:
         return {}
     found = measure_spread(seconds).as_json() | {"p99": float(np.percentile(seconds, 99))}

@@ -1,7 +1,7 @@
-"""What many pictures cost: `python -m benchmarks.many_pictures` makes, ingests and reruns them unchanged.
+"""Measure the cost of many pictures: `python -m benchmarks.many_pictures`.
 
-For each count: the memory of the ingest at its highest, and the seconds of a `dvc repro` with nothing to do, over the
-pictures as loose files outside the checkout and as one archive. Each picture has a mask, which is a file too.
+For each number of pictures: the peak memory of the ingest, and the seconds of a `dvc repro` with nothing to do, with
+the pictures as loose files outside the checkout and as one archive. Each picture has a mask, which is a second file.
 """
 
 import os
@@ -25,7 +25,7 @@ from pixelwise.progress import progress
 from pixelwise.timing import describe_machine, measure_spread
 
 SIDE, CLASSES = 32, 4
-# Beside the project: within it DVC would go through the loose files once more, in search of stages.
+# Outside the project: DVC searches the project's folders for stages and would scan the loose files a second time.
 ROOTS = {"files": "../pictures", "archive": "../pictures.zip"}
 STAGES = {
     name: {
@@ -40,7 +40,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of `images` pictures: megabytes at most while they are ingested, seconds of each `dvc repro` without changes."""
+    """For `images` pictures: peak MiB of the ingest, and seconds of each `dvc repro` without changes, by root."""
 
     images: int
     megabytes: float
@@ -52,12 +52,12 @@ class Cost:
 
 
 def run(counts: Annotated[Sequence[int], "how many pictures; default: 5000 50000"] = (5000, 50000)) -> str:
-    """Measure each count of small pictures in a temporary folder, which takes minutes."""
+    """Measure each number of small pictures in a temporary folder; this takes minutes."""
     return "\n".join([describe_machine(), *(str(measure(count)) for count in counts or (5000, 50000))])
 
 
 def measure(count: int) -> Cost:
-    """Make `count` pictures and their labels, ingest them, and rerun."""
+    """Make `count` pictures and their labels, ingest them, and measure reruns without changes."""
     with tempfile.TemporaryDirectory() as folder:
         project = make_project(Path(folder), count)
         peak = peak_megabytes(["pixelwise", "ingest", "--section", "files", "--out", "alone"], project)
@@ -67,7 +67,7 @@ def measure(count: int) -> Cost:
 
 
 def make_project(folder: Path, count: int) -> Path:
-    """A DVC project in `folder` whose stages ingest the same `count` pictures from loose files and from one archive."""
+    """Make a DVC project in `folder` whose stages ingest the same `count` pictures, loose and from one archive."""
     project = folder / "project"
     project.mkdir()
     call(["dvc", "init", "--quiet", "--no-scm"], project)
@@ -92,12 +92,12 @@ def make_project(folder: Path, count: int) -> Path:
 
 
 def call(command: Sequence[str], project: Path) -> None:
-    """Run a command of this Python in `project`."""
+    """Run a command of this Python environment in `project`."""
     subprocess.run(command, cwd=project, env=make_environment(), check=True, stdout=subprocess.DEVNULL)
 
 
 def repeat(command: Sequence[str], project: Path) -> list[float]:
-    """Seconds of three calls."""
+    """Run a command three times; return the seconds of each."""
     took = []
     for _ in range(3):
         started = time.perf_counter()
@@ -107,7 +107,7 @@ def repeat(command: Sequence[str], project: Path) -> list[float]:
 
 
 def peak_megabytes(command: Sequence[str], project: Path) -> float:
-    """The largest resident memory of a command, as the kernel counted it."""
+    """Run a command; return its peak resident memory in MiB, as counted by the kernel."""
     with subprocess.Popen(command, cwd=project, env=make_environment(), stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -118,7 +118,7 @@ def peak_megabytes(command: Sequence[str], project: Path) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the benchmark from the command line."""
     command.main(run, argv=argv)
 
 

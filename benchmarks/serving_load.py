@@ -1,8 +1,8 @@
-"""Load a server of its own beyond what it can do, change the champion meanwhile, and write down what happened.
+"""Start a server, load it beyond its capacity, change the champion meanwhile, and record the outcomes.
 
     python -m benchmarks.serving_load --model models/fcn --seconds 120 --out load.json
 
-From this process, over loopback: requests leave at their own times, whether or not earlier ones were answered.
+This process sends the requests over loopback, at random times that do not depend on earlier answers.
 """
 
 import asyncio
@@ -26,27 +26,27 @@ from pixelwise.files import write_json
 from pixelwise.params import Params
 from pixelwise.timing import describe_machine
 
-# Far more than it takes, except where others have the cores.
+# Far more than a start takes, for machines whose cores are busy.
 READY_SECONDS = 900.0
-# Memory is compared from here on: every batch size has been seen by then.
+# Memory is compared after this share of the load: by then every batch size has occurred.
 WARM_SHARE = 0.1
 
 
 class LoadParams(Params):
     """No section; options only."""
 
-    seconds: PositiveFloat = Field(120.0, description="how long the load is held")
-    times: PositiveFloat = Field(4.0, description="the load as a multiple of the capacity")
-    capacity_seconds: PositiveFloat = Field(15.0, description="how long the capacity is measured")
-    clients: PositiveInt = Field(16, description="clients that ask one after the other while the capacity is measured")
-    width: PositiveInt = Field(480, description="of the pictures")
-    height: PositiveInt = Field(360, description="of the pictures")
-    seed: int = Field(0, description="of the pictures and of the times between requests")
+    seconds: PositiveFloat = Field(120.0, description="duration of the load")
+    times: PositiveFloat = Field(4.0, description="load as a multiple of the capacity")
+    capacity_seconds: PositiveFloat = Field(15.0, description="duration of the measurement of the capacity")
+    clients: PositiveInt = Field(16, description="concurrent clients while the capacity is measured")
+    width: PositiveInt = Field(480, description="width of the pictures")
+    height: PositiveInt = Field(360, description="height of the pictures")
+    seed: int = Field(0, description="seed of the pictures and of the times between requests")
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was measured, and where it stands."""
+    """The measured `result`, and the file `out` that holds it."""
 
     out: Path
     result: dict[str, Any]
@@ -69,9 +69,9 @@ def run(
     model: Annotated[Path, "folder of an exported model of one graph"],
     out: Annotated[Path, "JSON file to write"],
 ) -> LoadReport:
-    """Measure the capacity of `pixelwise serve`, offer a multiple of it, and change the champion halfway. Linux alone.
+    """Measure the capacity of `pixelwise serve`, send a multiple of it, and change the champion halfway. Linux only.
 
-    Raises ModelError where the server does not start or answers nothing.
+    Raises ModelError where the server does not start or answers no request.
     """
     with tempfile.TemporaryDirectory() as folder:
         releases, log = release_twice(model, Path(folder)), Path(folder) / "server.log"
@@ -88,7 +88,7 @@ def run(
 
 
 def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start `pixelwise serve` on a free port; the process and its address. Raises ModelError where it ends at once."""
+    """Start `pixelwise serve` on a free port; return the process and its address. Raises ModelError if it fails."""
     command = [sys.executable, "-m", "pixelwise.tools.serve", releases.reference, "--tracking", releases.store]
     options = ["--port", "0", "--device", "cpu", "--poll-seconds", "1"]
     with log.open("wb") as file:
@@ -103,7 +103,7 @@ def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes]
 
 
 async def measure(params: LoadParams, address: str, server: int, releases: Releases) -> dict[str, Any]:
-    """The capacity, then the load on the process `server`."""
+    """Measure the capacity, then put the load on the server, whose process id is `server`."""
     contents, tally = pictures(params.seed, params.height, params.width), Tally()
     async with client_of(address) as client:
         capacity = await closed_loop(client, contents, params.clients, params.capacity_seconds)
@@ -123,13 +123,13 @@ async def measure(params: LoadParams, address: str, server: int, releases: Relea
 
 
 async def change_champion(releases: Releases, after: float) -> None:
-    """Let the alias name the other version."""
+    """Move the alias `champion` to the second version `after` seconds."""
     await asyncio.sleep(after)
     await asyncio.to_thread(releases.promote)
 
 
 async def watch_memory(process: int, seconds: float) -> list[float]:
-    """The resident MiB of a process, a hundred times over `seconds`."""
+    """Sample the resident MiB of a process a hundred times over `seconds`."""
     found = []
     for _ in range(100):
         await asyncio.sleep(seconds / 100)
@@ -139,7 +139,10 @@ async def watch_memory(process: int, seconds: float) -> list[float]:
 
 
 def summarised(memory: Sequence[float]) -> dict[str, int]:
-    """Memory when warm, at half time, before the champion changes, and at the end; each as the mean of a tenth."""
+    """Mean memory over a tenth of the samples when warm, at half time (before the champion changes) and at the end.
+
+    most: the largest sample. All in MiB.
+    """
     tenth = int(WARM_SHARE * len(memory))
     half = len(memory) // 2
     parts = {"warm": memory[tenth : 2 * tenth], "half": memory[half - tenth : half], "end": memory[-tenth:]}
@@ -147,7 +150,7 @@ def summarised(memory: Sequence[float]) -> dict[str, int]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the load from the command line."""
+    """Run the benchmark from the command line."""
     command.main(run, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""From a click to the picture, on the studio's page in a headless Chromium: `python -m benchmarks.studio_latency`."""
+"""Time from a click to the drawn mask in the studio, in headless Chromium: `python -m benchmarks.studio_latency`."""
 
 import random
 import shutil
@@ -22,7 +22,7 @@ from pixelwise.timing import describe_machine, measure_spread
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# A browser without a profile that asks nobody anything.
+# Flags against network requests and dialogs of a fresh profile.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,20 +33,20 @@ FLAGS = [
     "--disable-sync",
 ]
 WARM_UP = 5
-# Milliseconds that a browser on a busy machine may need for anything.
+# Time limit of each browser operation in milliseconds, for a busy machine.
 PATIENCE = 180_000
 
 
 class LatencyParams(Params):
-    """Options only."""
+    """No section; options only."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
-    clicks: PositiveInt = Field(40, description="clicks that count")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    clicks: PositiveInt = Field(40, description="measured clicks")
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds from each click's event to the frame that shows its mask."""
+    """Milliseconds from each click event to the frame that shows its mask."""
 
     milliseconds: Sequence[float]
     picture: str
@@ -62,7 +62,7 @@ def run(
     picture: Annotated[Path, "picture to click on"],
     model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
 ) -> Latency:
-    """Click on a picture in the page, positives and negatives in turn, at random places.
+    """Click at random places of a picture in the page, positives and negatives in turn.
 
     Raises DataError where there is no Chromium or Playwright, ModelError where the model is not a guided one.
     """
@@ -80,7 +80,7 @@ def run(
 
 
 def click(page: "Page", x: float, y: float, is_negative: bool = False) -> None:
-    """Click at (x, y) of the picture, each 0–1, with the real mouse, and wait for the mask."""
+    """Click at (x, y) of the picture, each 0–1, with the browser's mouse, and wait for the mask."""
     box, before = page.locator("#stage").bounding_box(), page.evaluate("window.clickTimes.length")
     assert box
     place = box["x"] + x * box["width"], box["y"] + y * box["height"]
@@ -90,7 +90,10 @@ def click(page: "Page", x: float, y: float, is_negative: bool = False) -> None:
 
 @contextmanager
 def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Page"]:
-    """The page at `address` in a headless Chromium with a profile of its own. Raises DataError where there is none."""
+    """Open the page at `address` in headless Chromium with a temporary profile.
+
+    Raises DataError where Chromium or Playwright is missing.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -113,7 +116,7 @@ def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Pa
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the benchmark from the command line."""
     from pixelwise import command
 
     command.main(run, argv=argv)

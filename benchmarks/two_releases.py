@@ -1,4 +1,4 @@
-"""A registry with two releases of one model, to try what a change of champion does."""
+"""Make a registry with two versions of one model, to test a change of champion."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pixelwise.registry.registration import add_version
 from pixelwise.registry.versions import CHAMPION, GRAPH_FILE, ONNX_TAG, move_alias
 from pixelwise.tracking.store import connect
 
-# The start of a field of ONNX's ModelProto (domain, 4) of no length: another file, the same graph.
+# An empty field of ONNX's ModelProto (domain, number 4). Appending it changes the file but not the graph.
 NOTHING_MORE = b"\x22\x00"
 
 
@@ -25,7 +25,7 @@ class Releases:
 
     @property
     def reference(self) -> str:
-        """What follows the champion."""
+        """Reference to the champion by its alias."""
         return f"{PREFIX}{self.name}@{CHAMPION}"
 
     def promote(self) -> None:
@@ -34,7 +34,7 @@ class Releases:
 
 
 def release_twice(model: Path, folder: Path, name: str = "load") -> Releases:
-    """Register the graph of `model` twice, in a registry of its own in `folder`.
+    """Register the graph of `model` twice, in a new registry in `folder`.
 
     Raises ModelError where `model` holds no graph.
     """
