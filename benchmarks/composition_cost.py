@@ -54,8 +54,8 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
-        # Random weights make offsets and sizes vary between cells, as learned ones do. A layer divides the output of a 3
-        # by 3 filter by PACE.
+        # Random weights make offsets and sizes vary between cells, as learned ones do. A layer divides the output of a
+        # 3 by 3 filter by PACE.
         weight: Tensor = layer.infer.weight  # type: ignore[union-attr, assignment]
         pace = PACE if weight.shape[-1] == 3 else 1.0
         nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
