@@ -1,4 +1,4 @@
-"""The data sets that can be read from disk, by name. A new one is a module with `read(root)` and a line here."""
+"""Readers of data sets on disk, by name. A new data set needs a module with `read(root)` and a line here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ READERS: dict[str, Callable[[Path], RawData]] = {
 
 
 def read_dataset(name: str, root: Path) -> RawData:
-    """The data set `name`, a key of READERS, under the folder `root`. Its pictures are read as `items` are.
+    """Read the data set `name`, a key of READERS, under the folder `root`. Pictures are decoded later, item by item.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -53,7 +53,7 @@ def read_dataset(name: str, root: Path) -> RawData:
     >>> raw.classes.names, [item.id for item in raw.items]
     (('red', 'green', 'blue'), ['val/0', 'val/1'])
 
-    Raises DataError where the name is unknown or nothing is found.
+    Raises DataError if the name is unknown or nothing is found.
     """
     if name not in READERS:
         raise DataError(f"data set {name}: unknown, expected one of: {', '.join(READERS)}")

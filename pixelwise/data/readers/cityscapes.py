@@ -1,4 +1,4 @@
-"""Cityscapes: gtFine beside leftImg8bit and, of the video, leftImg8bit_sequence (Cordts et al. 2016)."""
+"""Cityscapes: gtFine with leftImg8bit or, for the video frames, leftImg8bit_sequence (Cordts et al. 2016)."""
 
 import re
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ CLASSES = {
 }
 LAST_ID = 33
 LABELS, STILLS, SEQUENCES = "gtFine", "leftImg8bit", "leftImg8bit_sequence"
-# As published, and as Cityscapes' own scripts derive them.
+# The published labels, and the labels that Cityscapes' own scripts derive from them.
 KINDS = ("labelIds", "labelTrainIds")
-# Its labels are published without a class.
+# The published labels of this split contain no classes.
 UNPUBLISHED = "test"
 PRECEDING = 19
 FRAME = re.compile(r"(?P<city>.+)_(?P<sequence>\d+)_(?P<frame>\d+)")
@@ -45,10 +45,10 @@ TRAIN_IDS[[id_ for id_, _ in CLASSES.values()]] = np.arange(len(CLASSES))
 
 
 def read(root: Path) -> RawData:
-    """Cityscapes under `root`: labelled frames are the splits train and val; of each, the frames before it a clip's.
+    """Read Cityscapes under `root`: labelled frames form the splits train and val.
 
-    Where leftImg8bit_sequence is there, the 19 frames that precede a labelled one are the split train_frames or
-    val_frames, unlabelled. Raises DataError where there are no labels.
+    If leftImg8bit_sequence exists, the up to 19 frames before a labelled frame form its clip; they are unlabelled, in
+    the split train_frames or val_frames. Raises DataError if there are no labels.
     """
     what = f"Cityscapes' {LABELS} beside {STILLS} or {SEQUENCES}"
     folder = find_folder(root, is_cityscapes, what)
@@ -64,12 +64,12 @@ def read(root: Path) -> RawData:
 
 
 def is_cityscapes(folder: Path) -> bool:
-    """Whether labels and pictures lie in `folder`."""
+    """Whether `folder` contains labels and pictures."""
     return (folder / LABELS).is_dir() and any((folder / images).is_dir() for images in (STILLS, SEQUENCES))
 
 
 def find_labels(folder: Path, split: str) -> list[Path]:
-    """The label files of a split, one a frame: as published where both kinds are there."""
+    """Find the label files of a split, one per frame; labelIds take precedence over labelTrainIds."""
     found: dict[str, Path] = {}
     for kind in KINDS:
         suffix = f"_{LABELS}_{kind}.png"
@@ -79,7 +79,7 @@ def find_labels(folder: Path, split: str) -> list[Path]:
 
 
 def read_clip(folder: Path, split: str, label: Path) -> Iterator[Item]:
-    """A labelled frame, after those of its sequence that precede it. Raises DataError at a file of another name."""
+    """Yield the preceding frames of the sequence, then the labelled frame. Raises DataError at an unknown file name."""
     name = label.name.partition(f"_{LABELS}_")[0]
     match = FRAME.fullmatch(name)
     if match is None:
@@ -96,8 +96,8 @@ def read_clip(folder: Path, split: str, label: Path) -> Iterator[Item]:
 
 
 def convert_to_train_ids(ids: np.ndarray) -> np.ndarray:
-    """The values of labelIds (H, W) as the 19 train ids and void. Raises DataError at a value that is no id."""
+    """Convert values of labelIds (H, W) to the 19 train ids and void. Raises DataError at an unknown id."""
     if (wrong := ids[(ids < -1) | (ids > LAST_ID) & (ids != VOID)]).size:
         raise DataError(f"value {wrong[0]}, but cityscapes has ids 0–{LAST_ID}")
-    # The licence plate is -1, which is stored as 255 or not at all.
+    # The licence plate has id -1, which is stored as 255 or not at all.
     return TRAIN_IDS[ids]

@@ -1,4 +1,4 @@
-"""COCO's instances: `annotations/instances_SPLIT.json`, and the pictures in the folder SPLIT (Lin et al. 2014)."""
+"""COCO instances: `annotations/instances_SPLIT.json`, with the pictures in the folder SPLIT (Lin et al. 2014)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ KEYS = ("images", "annotations", "categories")
 
 
 def read(root: Path) -> RawData:
-    """COCO under `root`: every file of instances is a split, and its categories are the classes after background.
+    """Read COCO under `root`: each instances file is a split; the classes are background and the categories.
 
-    Smaller objects lie over larger ones, crowds are void, and the layer `instance` numbers the objects of a picture.
-    Raises DataError where there is no such file, or one is damaged.
+    Smaller objects are painted over larger ones, crowds are void, and the layer `instance` numbers a picture's objects.
+    Raises DataError if there is no instances file, or one is damaged.
     """
     folder = find_folder(
         root, lambda path: any((path / FOLDER).glob(f"{PREFIX}*.json")), f"COCO's {FOLDER}/{PREFIX}*.json"
@@ -36,7 +36,7 @@ def read(root: Path) -> RawData:
 
 
 def read_instances(file: Path) -> dict[str, Any]:
-    """The lists of a file of instances. Raises DataError where one is missing."""
+    """Read the lists of an instances file. Raises DataError if one is missing."""
     found: dict[str, Any] = read_json(file, "COCO's instances")
     missing = [key for key in KEYS if not isinstance(found.get(key), list)]
     if missing:
@@ -45,7 +45,7 @@ def read_instances(file: Path) -> dict[str, Any]:
 
 
 class CocoItems:
-    """The items of all splits, each painted as it is read: a hundred thousand maps need not be held at once."""
+    """The items of all splits, each painted on demand, so that a hundred thousand maps are never in memory together."""
 
     def __init__(self, folder: Path, parts: Mapping[str, Mapping[str, Any]], values: Mapping[int, int]) -> None:
         self.folder, self.parts, self.values = folder, parts, values
@@ -62,12 +62,12 @@ class CocoItems:
                 yield self.make_item(split, image, of_image[image["id"]])
 
     def make_item(self, split: str, image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> Item:
-        """One picture with its label and its objects' numbers; without them where an annotation is damaged."""
+        """Make the item of one picture, with label and layer `instance`; without both if an annotation is damaged."""
         id_, file = f"{split}/{Path(image['file_name']).stem}", self.folder / split / image["file_name"]
         try:
             label, instance = paint_maps(annotations, image["height"], image["width"], self.values)
         except (KeyError, TypeError, ValueError):
-            # What lacks its label goes to quarantine, and the others come in.
+            # An item without a label goes to quarantine, and the other items are still ingested.
             return Item(id_, split, file, None)
         return Item(id_, split, file, encode_picture(label), layers={"instance": encode_picture(instance)})
 
@@ -75,9 +75,9 @@ class CocoItems:
 def paint_maps(
     annotations: Sequence[Mapping[str, Any]], height: int, width: int, values: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The label (H, W) uint8 and the objects' numbers (H, W) uint16, 0 where there is none.
+    """Paint the label (H, W) uint8 and the object numbers (H, W) uint16, 0 = no object.
 
-    values: the class of each category id.
+    values: category id -> class.
     """
     label, instance = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint16)
     crowds = [each for each in annotations if each.get("iscrowd")]
@@ -91,7 +91,10 @@ def paint_maps(
 
 
 def decode_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """The pixels (H, W) bool of a segmentation: polygons, or run lengths as a list or packed."""
+    """Decode a segmentation to pixels (H, W) bool: polygons, or run lengths as a list or packed.
+
+    Raises ValueError if the mask has another size.
+    """
     from pycocotools import mask
 
     if isinstance(segmentation, dict) and isinstance(segmentation["counts"], str | bytes):

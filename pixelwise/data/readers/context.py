@@ -1,4 +1,4 @@
-"""PASCAL-Context: whole scenes of VOC 2010 in 59 classes and background (Mottaghi et al. 2014; thesis §2.4)."""
+"""PASCAL-Context: VOC 2010 labelled with 59 classes and background (Mottaghi et al. 2014; thesis §2.4)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ NAMES = (
     *("sign", "plate", "road", "rock", "shelves", "sidewalk", "sky", "snow", "bedcloth", "track", "tree", "truck"),
     *("wall", "water", "window", "wood"),
 )
-# The names that the 459 labels have for three of the 59.
+# Names in the list of 459 labels that differ from the 59 class names.
 RAW_NAMES = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 NAMES_FILE, LABELS, FIELD = "labels.txt", Path("trainval"), "LabelMap"
 YEAR, LISTS = "VOC2010", Path("ImageSets/Main")
@@ -24,9 +24,9 @@ SPLITS = ("train", "val")
 
 
 def read(root: Path) -> RawData:
-    """PASCAL-Context and VOC2010 under `root`. Raises DataError where either is missing.
+    """Read PASCAL-Context and VOC2010 under `root`. Raises DataError if either is missing.
 
-    What is none of the 59 classes is class 0, background: it is learnt and counts.
+    Pixels of none of the 59 classes are class 0, background, which is trained and scored.
     """
     folder = find_folder(root, is_context, f"PASCAL-Context's {NAMES_FILE} and {LABELS}/<id>.mat")
     year = find_folder(root, lambda path: path.name == YEAR and (path / LISTS).is_dir(), f"{YEAR}/{LISTS}")
@@ -43,12 +43,12 @@ def read(root: Path) -> RawData:
 
 
 def is_context(folder: Path) -> bool:
-    """Whether `folder` holds the names and the labels."""
+    """Whether `folder` contains the list of names and the labels."""
     return (folder / NAMES_FILE).is_file() and (folder / LABELS).is_dir()
 
 
 def read_label_values(file: Path) -> dict[int, int]:
-    """Raw value -> class, from the names of the raw values. Raises DataError where one of the 59 is not among them."""
+    """Read raw value -> class from the names of the raw values. Raises DataError if one of the 59 names is missing."""
     values = read_names(file)
     for name in NAMES[1:]:
         if RAW_NAMES.get(name, name) not in values:
@@ -58,7 +58,7 @@ def read_label_values(file: Path) -> dict[int, int]:
 
 
 def read_names(file: Path) -> dict[str, int]:
-    """Name, without spaces -> raw value. Raises DataError at a line that is not `value: name`."""
+    """Read name without spaces -> raw value. Raises DataError at a line that is not `value: name`."""
     values = {}
     for number, line in enumerate(read_text(file).splitlines(), start=1):
         value, _, name = line.replace(" ", "").partition(":")

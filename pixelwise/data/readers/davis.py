@@ -11,14 +11,15 @@ from pixelwise.errors import DataError
 
 LISTS, IMAGES, MASKS = Path("ImageSets"), Path("JPEGImages"), Path("Annotations")
 CLASSES = Classes(("background", "object"), ((0, 0, 0), (128, 0, 0)))
-# 2016 has 0 and 255, 2017 a number an object; as one class here, while the layer `instance` keeps them apart.
+# Masks of 2016 hold 0 and 255, masks of 2017 one number per object. All objects are one class here; the layer
+# `instance` keeps their numbers.
 LABEL_VALUES = {0: 0, **dict.fromkeys(range(1, 256), 1)}
 
 
 def read(root: Path) -> RawData:
-    """DAVIS under `root`: a sequence is a clip, and every list of the oldest year at hand a split.
+    """Read DAVIS under `root`: each sequence is a clip, and each list of the oldest available year is a split.
 
-    Raises DataError where there is no list, or a sequence of one has no frames.
+    Raises DataError if there is no list, or if a listed sequence has no frames.
     """
     folder = find_folder(root, lambda path: any((path / LISTS).glob("*/*.txt")), f"DAVIS's {LISTS}/YEAR/*.txt")
     year = min(path for path in (folder / LISTS).iterdir() if any(path.glob("*.txt")))
@@ -32,13 +33,13 @@ def read(root: Path) -> RawData:
 
 
 def read_sequence_names(file: Path) -> list[str]:
-    """The sequences of a list: names alone, or the frames of 2016's full lists."""
+    """Read the sequence names of a list: a line is a sequence name, or an image path in the full lists of 2016."""
     lines = [line.split()[0] for line in read_text(file).splitlines() if line.strip()]
     return [Path(line).parent.name if "." in Path(line).name else Path(line).name for line in lines]
 
 
 def list_frames(folder: Path, split: str, sequence: str) -> list[Item]:
-    """The frames of one sequence, at the lowest resolution at hand."""
+    """List the annotated frames of one sequence, at the lowest available resolution."""
     images = sorted(folder.glob(f"{IMAGES}/*/{sequence}/*.jpg"))
     if not images:
         raise DataError(f"{folder / IMAGES}: no frames of {sequence}, which a list of {split} names")
@@ -61,5 +62,5 @@ def list_frames(folder: Path, split: str, sequence: str) -> list[Item]:
 
 
 def convert_to_ids(mask: np.ndarray) -> np.ndarray:
-    """The ids of a mask as a layer `instance` has them."""
+    """Convert the object numbers of a mask to uint16, the type of the layer `instance`."""
     return mask.astype(np.uint16)

@@ -1,8 +1,8 @@
-"""A plain folder of images and masks, with a classes.yaml that says what the mask values mean.
+"""A plain folder of images and masks, with a classes.yaml that defines the mask values.
 
-Two layouts: `<split>/images/…` and `<split>/masks/…`; or one `images/…` and `masks/…`, of which a tenth becomes val, by
-whole clips. An image and its mask share their path and differ in suffix. A folder below `images` is a clip, and the
-digits that end a file's name its frame.
+Two layouts: `<split>/images/…` and `<split>/masks/…`; or one `images/…` and `masks/…`, of which a tenth becomes val, in
+whole clips. An image and its mask have the same path and may differ in suffix. A folder below `images` is a clip, and
+the digits at the end of a file's name are its frame number.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class FolderClasses(Params):
 
 
 def read(root: Path) -> RawData:
-    """The data set under `root`. Raises DataError where classes.yaml or the pictures are missing or contradict."""
+    """Read the data set under `root`. Raises DataError if classes.yaml or the pictures are missing or inconsistent."""
     folder = find_folder(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
     described = read_classes(folder / CLASSES_FILE)
     names = tuple(described.names)
@@ -56,7 +56,7 @@ def read(root: Path) -> RawData:
 
 
 def read_classes(file: Path) -> FolderClasses:
-    """classes.yaml as typed values. Raises DataError or ParamsError naming the key at fault."""
+    """Read classes.yaml as typed values. Raises DataError or ParamsError with the wrong key."""
     classes = parse(FolderClasses, read_yaml(file, "`names: [...]`"), str(file))
     if len(set(classes.names)) != len(classes.names):
         raise DataError(f"{file}: names: found a name twice, expected each once")
@@ -66,7 +66,7 @@ def read_classes(file: Path) -> FolderClasses:
 
 
 def map_label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
-    """Mask value -> class index or 255. Raises DataError at an unknown name, or a class called void."""
+    """Compute mask value -> class index or 255. Raises DataError at an unknown name, or a class named void."""
     if "void" in classes.names:
         raise DataError(f"{file}: names: found void, expected classes alone; values says which value is void")
     indices = {"void": VOID} | {name: index for index, name in enumerate(classes.names)}
@@ -79,7 +79,7 @@ def map_label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
 
 
 class Pair(NamedTuple):
-    """Where an image and its mask lie: folder/images/stem + image and folder/masks/stem + mask, None where missing."""
+    """Paths of an image and its mask: folder/images/stem + image and folder/masks/stem + mask; None if missing."""
 
     folder: Path
     split: str
@@ -89,7 +89,7 @@ class Pair(NamedTuple):
     mask: str | None
 
     def make_item(self) -> Item:
-        """The pair as an item; half a pair is left for ingest to name."""
+        """Make the item of the pair. If one file is missing, ingest rejects the item and reports the file."""
         clip, digits = parse_clip(self.stem), re.search(r"\d+$", self.stem)
         return Item(
             id=f"{self.prefix}{self.stem}",
@@ -102,7 +102,7 @@ class Pair(NamedTuple):
 
 
 class Pairs:
-    """The items of a folder, each made as it is read: the paths of all would take a kilobyte an item."""
+    """The items of a folder, each made on demand, because stored items would take a kilobyte each."""
 
     def __init__(self, pairs: list[Pair]) -> None:
         self.pairs = pairs
@@ -118,7 +118,7 @@ class Pairs:
 
 
 def find_pairs(folder: Path) -> Iterator[Pair]:
-    """The pairs of every split, sorted by path. Raises DataError where there are no pictures."""
+    """Find the pairs of all splits, sorted by path. Raises DataError if there is no folder of images."""
     splits = [name for name in list_subfolders(folder) if (folder / name / IMAGES).is_dir()]
     if splits:
         for split in splits:
@@ -130,7 +130,7 @@ def find_pairs(folder: Path) -> Iterator[Pair]:
 
 
 def find_split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
-    """Pairs under `folder`, in the given split or held out by hash."""
+    """Find the pairs under `folder`, in the given split; without a split, choose val by hash."""
     images, masks = list_images(folder / IMAGES), list_images(folder / MASKS)
     stems = sorted(images.keys() | masks.keys())
     require_text(folder, [f"{prefix}{stem}" for stem in stems])
@@ -141,7 +141,7 @@ def find_split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[P
 
 
 def require_text(folder: Path, names: list[str]) -> None:
-    """Raise DataError at a name that is not UTF-8, which neither the manifest nor a message can hold."""
+    """Raise DataError at a name that is not UTF-8, because the manifest and messages cannot contain it."""
     for name in names:
         try:
             name.encode()
@@ -150,14 +150,14 @@ def require_text(folder: Path, names: list[str]) -> None:
 
 
 def parse_clip(stem: str) -> str:
-    """The folders in front of a name, "" where it has none."""
+    """The folders in front of a file's name; "" if there are none."""
     return stem.rpartition("/")[0]
 
 
 def list_images(folder: Path) -> dict[str, str]:
-    """Path below `folder` without suffix -> the picture file's suffix.
+    """List the picture files below `folder`: relative path without suffix -> suffix.
 
-    Raises DataError where two differ in suffix only.
+    Raises DataError if two files differ in suffix only.
     """
     found: dict[str, str] = {}
     for place, folders, names in os.walk(folder):
@@ -177,6 +177,9 @@ def list_images(folder: Path) -> dict[str, str]:
 
 
 def choose_held_out(keys: set[str]) -> set[str]:
-    """The tenth of `keys` that becomes val, at least one of two: those of least hash, so that few move as keys come."""
+    """Choose the tenth of `keys` that becomes val: the smallest hashes, so that new keys move few old ones.
+
+    It is at least one key of two or more, and none of a single key.
+    """
     ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
     return set(ordered[: max(1, round(VAL_SHARE * len(ordered)))]) if len(ordered) > 1 else set()

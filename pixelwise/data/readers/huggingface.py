@@ -1,8 +1,8 @@
-"""A data set of the Hugging Face Hub, or a folder in one of its formats, read by their library `datasets`.
+"""A data set of the Hugging Face Hub, or a folder in one of its formats, read with the library `datasets`.
 
-A folder is an "imagefolder", whose metadata.csv or metadata.jsonl names an image (`file_name`) and a label
-(`<column>_file_name`) a row, or Parquet files with two columns of images. huggingface.yaml in it says what the label's
-values mean, and whatever else is to be chosen.
+A folder is either an "imagefolder", where each row of metadata.csv or metadata.jsonl names an image (`file_name`) and a
+label (`<column>_file_name`), or Parquet files with two columns of images. Its huggingface.yaml defines the label values
+and the other options.
 """
 
 import os
@@ -32,21 +32,22 @@ SPLIT_NAMES = {"validation": "val"}
 
 
 class SourceParams(Params):
-    """huggingface.yaml, less its keys of classes.yaml: names, colours and values."""
+    """Keys of huggingface.yaml, without those that it shares with classes.yaml: names, colours and values."""
 
-    path: str | None = Field(None, description="organisation/name on the Hub, or a folder; none: that of the file")
-    config: str | None = Field(None, description="which of its configurations")
+    path: str | None = Field(None, description="organisation/name on the Hub, or a folder; none: this file's folder")
+    config: str | None = Field(None, description="configuration of the data set")
     revision: str | None = Field(None, description="commit, tag or branch on the Hub")
     image: str = Field("image", description="column of the images")
-    label: str | None = Field(None, description="column of the labels; none: the other column of images")
-    splits: dict[str, str] | None = Field(None, description="its split -> ours, all others left out")
+    label: str | None = Field(None, description="column of the labels; none: the only other column of label maps")
+    splits: dict[str, str] | None = Field(None, description="the data set's split -> split here; others are left out")
 
 
 @dataclass(frozen=True)
 class HuggingFaceItems:
-    """The rows of every split, read as they are asked for.
+    """The rows of all splits, read on demand.
 
-    splits: our name -> rows with an image and a label each. folders: where their files may lie, first the data set's.
+    splits: split name here -> rows with an image and a label. folders: the allowed folders of files, first the data
+    set's own.
     """
 
     splits: Mapping[str, "Dataset"]
@@ -70,10 +71,10 @@ class HuggingFaceItems:
 
 
 def read(root: Path) -> RawData:
-    """The data set under `root`; one with nothing but a split train has a tenth of it as val, as a plain folder has.
+    """Read the data set under `root`. If train is the only split, a tenth of it becomes val, as for a plain folder.
 
-    Raises DataError where it cannot be read, or does not say which column is the label or what its values mean, and
-    ParamsError at a bad key of huggingface.yaml.
+    Raises DataError if the data set cannot be read, or its label column or label values are undefined, and ParamsError
+    at a wrong key of huggingface.yaml.
     """
     folder = find_folder(root, is_dataset, f"{SOURCE_FILE} or {', '.join(LAYOUTS)}")
     file = folder / SOURCE_FILE
@@ -100,15 +101,15 @@ def read(root: Path) -> RawData:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether `folder` is described, or holds one of the layouts, itself or in folders of its splits."""
+    """Whether `folder` contains huggingface.yaml, or one of the layouts directly or one level below."""
     return (folder / SOURCE_FILE).is_file() or any(
         any(folder.glob(pattern)) or any(folder.glob(f"*/{pattern}")) for pattern in LAYOUTS
     )
 
 
 def load_splits(folder: Path, source: SourceParams) -> dict[str, "Dataset"]:
-    """Its name of every split -> its rows. Raises DataError with what the library says."""
-    # Read as the library is imported, which is here for the first time.
+    """Load the splits: the data set's split name -> rows. Raises DataError with the library's message."""
+    # The library reads these variables when it is imported, which happens here for the first time.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
     from datasets import load_dataset_builder
@@ -134,7 +135,7 @@ def load_splits(folder: Path, source: SourceParams) -> dict[str, "Dataset"]:
 
 
 def choose_splits(tables: Mapping[str, "Dataset"], source: SourceParams, file: Path) -> dict[str, "Dataset"]:
-    """Our name of every split that is read -> its rows. Raises DataError at an unknown one, or two of one name."""
+    """Choose and rename splits: split name here -> rows. Raises DataError at an unknown split or a duplicate name."""
     names = source.splits or {name: SPLIT_NAMES.get(name, name) for name in tables}
     for name in names.keys() - tables.keys():
         raise DataError(f"{file}: splits: found {name}, expected any of: {', '.join(tables)}")
@@ -144,7 +145,7 @@ def choose_splits(tables: Mapping[str, "Dataset"], source: SourceParams, file: P
 
 
 def require_no_addresses(folder: Path) -> None:
-    """Raise DataError where the card of a folder sends its reader to the network; the library would follow at once."""
+    """Raise DataError if the card of a folder contains a URL, because the library would download from it."""
     from huggingface_hub import DatasetCard
 
     card, plain = folder / "README.md", folder / ".huggingface.yaml"
@@ -155,18 +156,18 @@ def require_no_addresses(folder: Path) -> None:
 
 
 def require_inside(folders: Sequence[Path], file: Path, what: str) -> None:
-    """Raise DataError where `what` of a data set sends its reader to a file of other places of the machine."""
+    """Raise DataError if `file`, which `what` of a data set names, is outside the `folders`."""
     if not any(file.resolve().is_relative_to(folder) for folder in folders):
         raise DataError(f"data set {folders[0]}: {what} names {file}, expected files of its own folder")
 
 
 def resolve_local_folder(folder: Path, source: SourceParams) -> Path:
-    """Where the data set lies that `folder` describes; no such folder, where it is one of the Hub."""
+    """Resolve the local folder of the data set that `folder` describes; the path does not exist for a Hub data set."""
     return (folder / (source.path or "")).resolve()
 
 
 def list_cache_folders() -> list[Path]:
-    """Where the library keeps what it downloads and unpacks."""
+    """List the folders where the library stores downloaded and unpacked files."""
     from datasets.config import DOWNLOADED_DATASETS_PATH
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -174,7 +175,7 @@ def list_cache_folders() -> list[Path]:
 
 
 def find_label_column(features: "Features", source: SourceParams, file: Path) -> str:
-    """The column of the labels. Raises DataError where columns are missing, or it is not the only one it could be."""
+    """Find the label column. Raises DataError if the image or label column is missing, or several are possible."""
     from datasets import Image
 
     pictures = [name for name, feature in features.items() if isinstance(feature, Image)]
@@ -188,12 +189,12 @@ def find_label_column(features: "Features", source: SourceParams, file: Path) ->
 
 
 def join_names(names: list[str]) -> str:
-    """`names` for a message; how to have one, where there are none."""
+    """Join `names` for a message; if there are none, explain how to add such a column."""
     return ", ".join(names) or "there is none, which metadata.csv would call <column>_file_name"
 
 
 def read_mask_names(feature: Any) -> list[str] | None:
-    """The names of a column of maps of ClassLabel, rows of numbers; None for any other column."""
+    """Read the class names of a column of ClassLabel maps (rows of numbers); None for any other column."""
     from datasets import ClassLabel
 
     inner = getattr(getattr(feature, "feature", None), "feature", None)
@@ -201,7 +202,7 @@ def read_mask_names(feature: Any) -> list[str] | None:
 
 
 def read_class_names(feature: Any, file: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The names of the classes as the label's own column says. Raises DataError where nothing does."""
+    """Read the class names from the label column. Raises DataError if neither it nor `found` has names."""
     names = read_mask_names(feature)
     if names is None and "names" not in found:
         raise DataError(f"{file}: names: missing, expected what the values 0, 1, … of the column of labels mean")
@@ -209,7 +210,7 @@ def read_class_names(feature: Any, file: Path, found: Mapping[str, Any]) -> dict
 
 
 def select_columns(table: "Dataset", image: str, label: str) -> "Dataset":
-    """`table` with the columns image and label alone, pictures left encoded."""
+    """Keep only the columns `image` and `label` of `table`, with pictures left encoded."""
     from datasets import Image
 
     chosen = table.select_columns([image, label]).rename_columns({image: "image", label: "label"})
@@ -220,9 +221,9 @@ def select_columns(table: "Dataset", image: str, label: str) -> "Dataset":
 
 
 def read_cell(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
-    """A cell of a row as ingest takes it: a path, or the bytes of a picture; None where it is empty.
+    """Convert a cell to a path or the bytes of a picture; None if the cell is empty.
 
-    Raises DataError where its path leads out of the `folders`.
+    Raises DataError if its path is outside the `folders`.
     """
     if cell is None:
         return None
@@ -233,7 +234,7 @@ def read_cell(cell: Any, folders: Sequence[Path]) -> Path | bytes | None:
     require_inside(folders, path, "a row")
     if not inside.startswith("zip://"):
         return path
-    # The library leaves pictures in their archive: zip://a.png::/folder/train.zip.
+    # The library does not unpack pictures from their archive: zip://a.png::/folder/train.zip.
     try:
         with zipfile.ZipFile(path) as opened:
             return opened.read(inside.removeprefix("zip://"))

@@ -1,4 +1,4 @@
-"""NYUDv2 in 40 classes, as Gupta et al. lay it out: colour, depth, HHA and MATLAB labels (Silberman et al. 2012)."""
+"""NYUDv2 in 40 classes, in Gupta et al.'s layout: colour, depth, HHA and MATLAB labels (Silberman et al. 2012)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +23,10 @@ LISTS = ("train", "val", "trainval", "test")
 
 
 def read(root: Path) -> RawData:
-    """NYUDv2 under `root`, with the layers depth and hha where their folders are there.
+    """Read NYUDv2 under `root`, with the layers depth and hha if their folders exist.
 
-    train (381) and val (414) are together the thesis's 795 training pictures, test its 654. Raises DataError where the
-    lists or the labels are missing.
+    train (381) and val (414) together are the thesis's 795 training pictures; test is its 654 test pictures. Raises
+    DataError if the lists or the labels are missing.
     """
     folder = find_folder(root, is_nyud, f"NYUDv2's {LABELS}/img_<id>.mat, beside train.txt and test.txt of ids")
     files = {split: folder / f"{split}.txt" for split in LISTS}
@@ -40,12 +40,12 @@ def read(root: Path) -> RawData:
 
 
 def is_nyud(folder: Path) -> bool:
-    """Whether the labels and a list lie in `folder`."""
+    """Whether `folder` contains the labels and a list."""
     return (folder / LABELS).is_dir() and any((folder / f"{split}.txt").is_file() for split in LISTS)
 
 
 def list_items(folder: Path, split: str, ids: list[str]) -> Iterator[Item]:
-    """The pictures of one list."""
+    """Iterate over the items of one list."""
     images, depth, hha = (find_layer_folder(folder, name) for name in (IMAGES, DEPTH, HHA))
     for id_ in ids:
         layers: dict[str, Map] = {}
@@ -58,10 +58,10 @@ def list_items(folder: Path, split: str, ids: list[str]) -> Iterator[Item]:
 
 
 def find_layer_folder(folder: Path, name: Path) -> Path:
-    """The folder `name`, which the published copies have below data/ or beside the lists."""
+    """Find the folder `name`, which published copies have below data/ or beside the lists."""
     return folder / "data" / name if (folder / "data" / name).is_dir() else folder / name
 
 
 def convert_to_centimetres(millimetres: np.ndarray) -> np.ndarray:
-    """Depth (H, W) uint16 as the Kinect's files have it, in centimetres; 0, unknown, stays 0."""
+    """Convert depth (H, W) uint16 from the Kinect's millimetres to centimetres; 0 (unknown) stays 0."""
     return np.rint(millimetres / 10).astype(np.uint16)

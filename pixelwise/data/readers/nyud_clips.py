@@ -1,4 +1,4 @@
-"""NYUDv2's labelled pictures within the raw clips that they were cut from (Silberman et al. 2012; thesis §3.4)."""
+"""NYUDv2's labelled pictures in the raw clips that they were cropped from (Silberman et al. 2012; thesis §3.4)."""
 
 import re
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
 RAW = "raw"
-# Beside test.txt: its line n is the raw frame, scene/r-….ppm, that the picture on line n of test.txt was cut from.
+# Beside test.txt. Line n names the raw frame, scene/r-….ppm, of the picture on line n of test.txt.
 RAW_LIST = "{}_rawImages.txt"
-# r-1294886360.208451-2996770081: the seconds, and the tick of the camera's own clock.
+# r-1294886360.208451-2996770081: time in seconds, and tick of the camera's clock.
 FRAME = re.compile(r"r-(\d+(?:\.\d+)?)-\d+")
 SIZE = (640, 480)
-# Left, top, right and bottom of what is labelled, 560 by 425.
+# Left, top, right and bottom of the labelled part, 560 by 425 pixels.
 BOX = (40, 44, 600, 469)
 
 
 def read(root: Path) -> RawData:
-    """NYUDv2's clips under `root`: a scene is a clip; its labelled pictures are test, its other frames test_frames.
+    """Read NYUDv2's clips under `root`: a scene is a clip; its labelled pictures are test, other frames test_frames.
 
-    Likewise of every split that has a list of raw frames. Raises DataError where the lists, the labels or the raw
-    frames are missing, or a list does not go with the other.
+    Other splits with a list of raw frames are read the same way. Raises DataError if lists, labels or raw frames are
+    missing, or if a split's two lists do not match.
     """
     folder = find_folder(
         root, is_clips, f"NYUDv2's {LABELS}, {RAW}/<scene>/r-….ppm and test_rawImages.txt beside test.txt"
@@ -45,12 +45,12 @@ def read(root: Path) -> RawData:
 
 
 def is_clips(folder: Path) -> bool:
-    """Whether NYUDv2 lies in `folder` with raw clips and a list of them."""
+    """Whether `folder` contains NYUDv2 with raw clips and a list of raw frames."""
     return is_nyud(folder) and (folder / RAW).is_dir() and any(folder.glob(RAW_LIST.format("*")))
 
 
 def read_places(folder: Path, split: str) -> dict[str, tuple[str, str]]:
-    """Picture id -> (scene, name of its raw frame). Raises DataError where the two lists do not go together."""
+    """Read picture id -> (scene, name of its raw frame). Raises DataError if the two lists do not match."""
     ids, file = read_ids(folder / f"{split}.txt"), folder / RAW_LIST.format(split)
     lines = read_text(file).split()
     if len(lines) != len(ids):
@@ -65,7 +65,7 @@ def read_places(folder: Path, split: str) -> dict[str, tuple[str, str]]:
 
 
 def read_split(folder: Path, split: str, places: dict[str, tuple[str, str]]) -> Iterator[Item]:
-    """The clips of a split. Raises DataError where a scene lacks the frame that was labelled."""
+    """Iterate over the items of a split's clips. Raises DataError if a scene lacks its labelled frame."""
     ids = {scene_and_frame: id_ for id_, scene_and_frame in places.items()}
     present = set(list_subfolders(folder / RAW))
     for scene in sorted({scene for scene, _ in ids}):
@@ -82,26 +82,26 @@ def read_split(folder: Path, split: str, places: dict[str, tuple[str, str]]) -> 
 
 
 def list_raw_frames(scene: Path) -> list[Path]:
-    """The colour frames of a scene in the order of their time."""
+    """List the colour frames of a scene, sorted by time."""
     found = [(match, file) for file in scene.iterdir() if (match := FRAME.fullmatch(file.stem))]
     frames = [(float(match[1]), file) for match, file in found if file.suffix.lower() in (".ppm", *SUFFIXES)]
     return [file for _, file in sorted(frames)]
 
 
 def make_labelled_item(folder: Path, split: str, scene: str, number: int, id_: str) -> Item:
-    """A labelled picture, as NYUDv2 publishes it already cropped, at its place in the clip."""
+    """Make the item of a labelled picture, which NYUDv2 publishes cropped; `number` is its frame number in the clip."""
     label = MapFile(folder / LABELS / f"img_{id_}.mat", FIELD)
     return Item(id_, split, find_layer_folder(folder, IMAGES) / f"img_{id_}.png", label, clip=scene, frame=number)
 
 
 def make_unlabelled_item(split: str, scene: str, number: int, file: Path) -> Item:
-    """A raw frame that nobody labelled."""
+    """Make the item of an unlabelled raw frame."""
     image = ImagePart(file, partial(read_cropped_frame, file))
     return Item(f"{scene}/{file.stem}", f"{split}_frames", image, UNLABELLED, clip=scene, frame=number)
 
 
 def read_cropped_frame(file: Path) -> bytes:
-    """The labelled part of a raw frame, as PNG. Raises DataError where the file is no whole frame of the Kinect."""
+    """Crop a raw frame to the labelled part, as PNG. Raises DataError if it is not a complete Kinect frame."""
     frame = decode(file.read_bytes(), MAX_PIXELS, ("PPM", *FORMATS))
     if frame.size != SIZE:
         raise DataError(f"size {format_size(frame.size)}, expected {format_size(SIZE)}")

@@ -1,4 +1,4 @@
-"""Lists of object masks: coco_mval, a category a picture; davis_frames, frames of clips; and both with VOC as one."""
+"""Lists of object masks: coco_mval, one object per picture; davis_frames, frames of clips; and both joined with VOC."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from pixelwise.data.readers import voc
 from pixelwise.errors import DataError
 
 INDEX = "index.tsv"
-# COCO's names for what VOC has.
+# COCO's names of VOC's classes, where they differ.
 IN_VOC = {
     "airplane": "aeroplane",
     "couch": "sofa",
@@ -20,16 +20,16 @@ IN_VOC = {
     "potted plant": "pottedplant",
     "tv": "tvmonitor",
 }
-# One split a part: what a recipe learns from and what it scores are chosen by name.
+# Folder names of the three parts of the joined data set.
 PARTS = ("voc", "coco_mval", "davis_frames")
-# Sequences of davis_frames kept from training, to choose the weights by.
+# Number of davis_frames sequences that are held out as val, for the choice of weights.
 VAL_SEQUENCES = 5
 
 
 def read_mval(root: Path) -> RawData:
-    """coco_mval under `root`: one object a picture, labelled as its category; all of it is the split val.
+    """Read coco_mval under `root`: one object per picture, labelled with its category; all items are in the split val.
 
-    Other objects of a picture, of the same category too, have no mask and count as background.
+    Other objects of a picture, also of the same category, have no mask and count as background.
     """
     rows = read_index(root, ("id", "category"))
     names = ("background", *sorted({row["category"] for row in rows}))
@@ -39,7 +39,7 @@ def read_mval(root: Path) -> RawData:
 
 
 def read_frames(root: Path) -> RawData:
-    """davis_frames under `root`: the objects of a frame are one class; the last sequences are the split val."""
+    """Read davis_frames under `root`: all objects are one class; the last VAL_SEQUENCES sequences are the split val."""
     rows = read_index(root, ("id", "sequence"))
     kept = sorted({row["sequence"] for row in rows})[-VAL_SEQUENCES:]
     classes = Classes(("background", "object"), bit_palette(2))
@@ -48,10 +48,11 @@ def read_frames(root: Path) -> RawData:
 
 
 def read_together(root: Path) -> RawData:
-    """voc, coco_mval and davis_frames under `root` as one: VOC's classes, COCO's further categories, and `object`.
+    """Read voc, coco_mval and davis_frames under `root` as one data set.
 
-    train: VOC's lists but val, all of coco_mval, davis_frames' train; val: VOC's and davis_frames'. What training must
-    never see is named by its classes.
+    Its classes are VOC's classes, COCO's additional categories, and `object`. train: VOC's lists except val, all of
+    coco_mval, and davis_frames' train. val: VOC's val and davis_frames' val. Classes that training must not see are
+    selected by name.
     """
     first, second, third = (root / part for part in PARTS)
     stills, frames = voc.read(first), read_frames(third)
@@ -72,7 +73,7 @@ def read_together(root: Path) -> RawData:
 
 
 def read_index(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of the index. Raises DataError where it is missing or lacks a column."""
+    """Read the rows of the index. Raises DataError if it is missing, empty or lacks a column."""
     file = root / INDEX
     try:
         with file.open(newline="") as lines:
@@ -85,27 +86,27 @@ def read_index(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 
 def make_object_item(root: Path, id_: str, split: str, value: int, prefix: str = "") -> Item:
-    """The item whose mask's pixels are the class `value`."""
+    """Make an item whose mask pixels have the class `value`."""
     image, mask = root / "images" / f"{id_}.jpg", root / "masks" / f"{id_}.png"
     return Item(prefix + id_, split, image, MapFile(mask, convert=make_converter(value)))
 
 
 def make_frame_item(root: Path, row: Mapping[str, str], split: str, value: int, prefix: str = "") -> Item:
-    """A frame of a clip, all its objects as the class `value`; ids number the frames."""
+    """Make the item of a frame of a clip; all its objects have the class `value`, and its id is the frame number."""
     item = make_object_item(root, row["id"], split, value, prefix)
     return Item(item.id, split, item.image, item.label, row["sequence"], int(row["id"]))
 
 
 def rename_item(item: Item, prefix: str, split: str) -> Item:
-    """`item` under a name that no other part has."""
+    """Copy `item` to `split` with a prefix of its id that is unique to the part; the layers are dropped."""
     return Item(f"{prefix}/{item.id}", split, item.image, item.label)
 
 
 def make_converter(value: int) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns a mask, non-zero on the object, into a label of the class `value`."""
+    """Make a function that converts a mask, non-zero on the object, to a label of the class `value`."""
     return lambda mask: np.where(mask > 0, value, 0).astype(np.uint8)
 
 
 def make_identity_values(names: Sequence[str]) -> dict[int, int]:
-    """Labels that hold the classes already."""
+    """Map each label value to itself, for labels that already contain class indices."""
     return {value: value for value in range(len(names))}

@@ -1,4 +1,4 @@
-"""SBD, which labels more of PASCAL VOC's pictures, in its own MATLAB files (Hariharan et al. 2011; thesis §2.4)."""
+"""SBD: labels of more PASCAL VOC pictures, in MATLAB files (Hariharan et al. 2011; thesis §2.4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ FIELD, OBJECT_FIELD = "GTcls.Segmentation", "GTinst.Segmentation"
 
 
 def read(root: Path) -> RawData:
-    """SBD under `root`, and the year of VOC that lies beside it, if one does.
+    """Read SBD under `root`, and a year of VOC if `root` contains one.
 
     train is SBD's own list. val is VOC's val, with VOC's labels, without the pictures of train: VOC 2011 gives
-    seg11valid, the 736 pictures of the thesis. Without VOC, or without a label of it, val is SBD's own. Where the
-    objects of all pictures are there, the layer `instance` numbers them. Raises DataError where the lists are missing.
+    seg11valid, the 736 pictures of the thesis. Without VOC or its labels, val is SBD's own val. If all pictures have
+    object files, the layer `instance` numbers the objects. Raises DataError if the lists are missing.
     """
     folder = find_folder(root, is_sbd, "SBD's dataset folder, with img, cls, train.txt and val.txt")
     ids = voc.read_ids(folder / "train.txt")
@@ -35,19 +35,19 @@ def read(root: Path) -> RawData:
 
 
 def is_sbd(folder: Path) -> bool:
-    """Whether `folder` is benchmark_RELEASE/dataset."""
+    """Whether `folder` has the content of benchmark_RELEASE/dataset."""
     return (folder / IMAGES).is_dir() and (folder / LABELS).is_dir() and (folder / "train.txt").is_file()
 
 
 def list_items(folder: Path, split: str, ids: Sequence[str]) -> list[Item]:
-    """The pictures of one list, labelled by SBD."""
+    """List the items of one list, with SBD's labels."""
     return [
         Item(id_, split, folder / IMAGES / f"{id_}.jpg", MapFile(folder / LABELS / f"{id_}.mat", FIELD)) for id_ in ids
     ]
 
 
 def find_voc(root: Path) -> Path | None:
-    """The year of VOC under `root`, if there is one."""
+    """Find the folder of a year of VOC under `root`; None if there is none."""
     try:
         return voc.find_year(root)
     except DataError:
@@ -55,7 +55,7 @@ def find_voc(root: Path) -> Path | None:
 
 
 def read_voc_val(year: Path, train: Sequence[str]) -> list[Item]:
-    """VOC's val without the pictures `train`, which SBD took from val as well."""
+    """List VOC's val without the pictures in `train`, because SBD's train contains pictures of VOC's val."""
     taken = set(train)
     return voc.list_labelled_items(
         year, "val", [id_ for id_ in voc.read_ids(year / voc.LISTS / "val.txt") if id_ not in taken]

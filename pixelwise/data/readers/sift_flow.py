@@ -19,14 +19,14 @@ SCENES = Path("spatial_envelope_256x256_static_8outdoorcategories")
 IMAGES, LABELS, GEOMETRIES = Path("Images") / SCENES, Path("SemanticLabels") / SCENES, Path("GeoLabels") / SCENES
 FIELD = "S"
 TEST_LISTS = ("TestSet1.txt", "test.txt")
-# Published without a label.
+# Pictures that are published without a label.
 UNLABELLED = ("highway_bost181", "street_urb506")
 
 
 def read(root: Path) -> RawData:
-    """SIFT Flow under `root`, with the layer geometry: the 200 pictures of the test list are test, all others train.
+    """Read SIFT Flow under `root`, with the layer geometry: the 200 pictures of the test list are test, others train.
 
-    Raises DataError where the folders or the test list are missing.
+    Raises DataError if the folders or the test list are missing.
     """
     folder = find_folder(root, lambda path: (path / LABELS).is_dir(), f"SIFT Flow's {LABELS}")
     test = read_test_list(folder)
@@ -40,9 +40,9 @@ def read(root: Path) -> RawData:
 
 
 def read_test_list(folder: Path) -> list[str]:
-    """The ids of the test pictures. Raises DataError where there is no list.
+    """Read the ids of the test pictures. Raises DataError if there is no list.
 
-    A line is a path with the backslashes of Windows and a suffix, or the bare id.
+    A line is a path with Windows backslashes and a suffix, or only the id.
     """
     for name in TEST_LISTS:
         if (folder / name).is_file():
@@ -52,14 +52,17 @@ def read_test_list(folder: Path) -> list[str]:
 
 
 def make_item(folder: Path, split: str, id_: str) -> Item:
-    """One picture and both its labels."""
+    """Make the item of one picture, with its semantic and its geometric label."""
     geometry = MapFile(folder / GEOMETRIES / f"{id_}.mat", FIELD, convert_geometry)
     label = MapFile(folder / LABELS / f"{id_}.mat", FIELD)
     return Item(id_, split, folder / IMAGES / f"{id_}.jpg", label, layers={"geometry": geometry})
 
 
 def convert_geometry(values: np.ndarray) -> np.ndarray:
-    """-1 and 0 -> void, 1 sky, 2 horizontal, 3 vertical -> 0, 1, 2 (H, W) uint8. Raises DataError at other values."""
+    """Convert geometric labels (H, W): 1 sky, 2 horizontal, 3 vertical become 0, 1, 2; -1 and 0 become 255, void.
+
+    Returns uint8. Raises DataError at other values.
+    """
     if (wrong := values[(values < -1) | (values > len(GEOMETRY))]).size:
         raise DataError(f"value {wrong[0]}, but sift_flow has geometry 1–{len(GEOMETRY)} and -1, 0 (void)")
     return np.where(values < 1, VOID, values - 1).astype(np.uint8)

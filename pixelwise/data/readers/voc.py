@@ -19,18 +19,18 @@ NAMES = (
 LISTS = Path("ImageSets/Segmentation")
 IMAGES = Path("JPEGImages")
 OBJECTS = Path("SegmentationObject")
-# The second holds SBD's labels as PNG, as most lists of further training pictures expect.
+# The second folder contains SBD's labels as PNG, which most lists of additional training pictures expect.
 LABELS = (Path("SegmentationClass"), Path("SegmentationClassAug"))
 CLASSES = Classes(NAMES, bit_palette(len(NAMES)))
 LABEL_VALUES = {**{value: value for value in range(len(NAMES))}, VOID: VOID}
 
 
 def read(root: Path) -> RawData:
-    """VOC under `root`: the VOCdevkit folder, the folder of one year, or what holds them.
+    """Read VOC under `root`: the VOCdevkit folder, the folder of one year, or a folder that contains them.
 
-    Every list is a split, under its own name. A picture belongs to the shortest list that names it, so that trainval is
-    left with nothing and vanishes; so does a list without a single label, as VOC's own test. Where SegmentationObject
-    is there, the layer `instance` numbers the objects of a picture. Raises DataError where there are no lists.
+    Each list is a split with the list's name. A picture belongs to the shortest list that contains it, so trainval
+    becomes empty and is dropped. A list without any label, such as VOC's own test, is dropped too. If all pictures have
+    a file in SegmentationObject, the layer `instance` numbers the objects. Raises DataError if there are no lists.
     """
     folder = find_year(root)
     splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
@@ -40,12 +40,12 @@ def read(root: Path) -> RawData:
 
 
 def find_object_file(folder: Path, item: Item) -> MapFile:
-    """Where a picture's objects are numbered."""
+    """The file of a picture's object numbers."""
     return MapFile(folder / OBJECTS / f"{item.id}.png", convert=convert_to_ids)
 
 
 def add_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list[Item]:
-    """`items` with what `find` gives as the layer `instance`; as they are where one has no such file."""
+    """Add the file that `find` returns as the layer `instance`; leave all items unchanged if one has no such file."""
     files = [find(item) for item in items]
     if not all(file.path.is_file() for file in files):
         return list(items)
@@ -53,17 +53,17 @@ def add_objects(items: Sequence[Item], find: Callable[[Item], MapFile]) -> list[
 
 
 def convert_to_ids(objects: np.ndarray) -> np.ndarray:
-    """The numbers of a map of objects, as the layer `instance` has them; its void belongs to none."""
+    """Convert a map of object numbers to the layer `instance` (uint16); void becomes 0, no object."""
     return np.where(objects == VOID, 0, objects).astype(np.uint16)
 
 
 def find_year(root: Path) -> Path:
-    """The folder of a year nearest to `root`, of several the first. Raises DataError where there is none."""
+    """Find the folder of a year nearest to `root`, the first of several. Raises DataError if there is none."""
     return find_folder(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
 
 
 def read_ids(file: Path) -> list[str]:
-    """The picture ids of a list, one a line. Raises DataError at one that is no plain name."""
+    """Read the picture ids of a list, one per line. Raises DataError at an id that is not a plain name."""
     ids = read_text(file).split()
     for id_ in ids:
         if Path(id_).name != id_:
@@ -72,7 +72,7 @@ def read_ids(file: Path) -> list[str]:
 
 
 def make_disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
-    """`splits` with every id only in the shortest list that names it, in the order of `splits`; no empty lists."""
+    """Keep each id only in the shortest list that contains it, and drop empty lists; the order of `splits` stays."""
     owner: dict[str, str] = {}
     for split, ids in sorted(splits.items(), key=lambda pair: len(pair[1])):
         for id_ in ids:
@@ -82,7 +82,7 @@ def make_disjoint(splits: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def list_labelled_items(folder: Path, split: str, ids: list[str]) -> list[Item]:
-    """The items of a split; none where no label of it was published."""
+    """List the items of a split; an empty list if none of its labels was published."""
     labels = [find_label(folder, id_) for id_ in ids]
     if not any(label.is_file() for label in labels):
         return []
@@ -91,6 +91,6 @@ def list_labelled_items(folder: Path, split: str, ids: list[str]) -> list[Item]:
 
 
 def find_label(folder: Path, id_: str) -> Path:
-    """The label of a picture: VOC's own where it is published, else SBD's."""
+    """Find the label of a picture: VOC's own if it is published, else SBD's."""
     official, *others = (folder / labels / f"{id_}.png" for labels in LABELS)
     return next((label for label in (official, *others) if label.is_file()), official)

@@ -1,4 +1,4 @@
-"""YouTube-Objects, the shots with masks: ten of PASCAL's classes (Prest et al. 2012, Jain and Grauman 2014)."""
+"""YouTube-Objects, the shots with masks: ten PASCAL classes (Prest et al. 2012, Jain and Grauman 2014)."""
 
 import re
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ NAMES = ("background", *OBJECTS)
 VIDEOS, MASKS = Path("v1"), Path("youtube_masks")
 SPLIT, FRAMES_SPLIT = "test", "test_frames"
 FRAME = re.compile(r"frame(\d+)")
-# The thesis's: PASCAL's pictures have this longer side. JPEG leaves small values around a mask's black.
+# The longer side of the thesis, equal to that of PASCAL's pictures. JPEG leaves small values in the black of a mask.
 LONGER_SIDE = 500
 THRESHOLD = 15
 
 
 def read(root: Path) -> RawData:
-    """YouTube-Objects under `root`: a shot is a clip; its annotated frames are the split test, the others test_frames.
+    """Read YouTube-Objects under `root`: a shot is a clip; annotated frames are the split test, others test_frames.
 
-    A shot shows one class, so that other objects in it count as background, as in the thesis. Pictures and masks have
-    a longer side of 500. Raises DataError where there are no masks.
+    A shot is labelled with one class; other objects in it count as background, as in the thesis. Pictures and masks
+    are resized to a longer side of 500 pixels. Raises DataError if there are no masks.
     """
     what = f"YouTube-Objects' {VIDEOS} of frames and {MASKS} of masks"
     folder = find_folder(root, lambda path: (path / VIDEOS).is_dir() and (path / MASKS).is_dir(), what)
@@ -42,13 +42,13 @@ def read(root: Path) -> RawData:
 
 
 def find_shots(folder: Path, name: str) -> list[Path]:
-    """Where the annotated shots of a class lie, below both the videos and the masks."""
+    """Find the annotated shots of a class, as paths relative to the folder of videos and to that of masks."""
     found = (folder / MASKS).glob(f"{name}/data/*/shots/*/labels")
     return sorted(labels.parent.relative_to(folder / MASKS) for labels in found)
 
 
 def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
-    """The frames of one shot in order, from 1; the mask of frame 11 is labels/00011.jpg."""
+    """Iterate over the frames of one shot in order, from 1; the mask of frame 11 is labels/00011.jpg."""
     _, _, video, _, number = shot.parts
     files = sorted((folder / MASKS / shot / "labels").glob("*.jpg"))
     masks = {frame_number(file.stem): file for file in files if file.stem.isdecimal()}
@@ -56,7 +56,7 @@ def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
     images = {frame_number(match[1]): file for file in files if (match := FRAME.fullmatch(file.stem))}
     clip = f"{name}/{video}/{number}"
     for frame in sorted(images.keys() | masks.keys()):
-        # Of a mask without its frame, the file that ingest shall miss.
+        # For a mask without a frame, name the expected file, so that ingest reports it as missing.
         file = images.get(frame, folder / VIDEOS / shot / f"frame{frame:04d}.jpg")
         mask = make_mask_file(masks[frame], name) if frame in masks else None
         yield Item(
@@ -70,23 +70,23 @@ def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
 
 
 def make_mask_file(file: Path, name: str) -> MapFile:
-    """A mask of the class `name`."""
+    """Make the label of a frame from its mask of the class `name`."""
     return MapFile(file, convert=partial(convert_mask, NAMES.index(name)), is_lossy=True)
 
 
 def read_resized_frame(file: Path) -> bytes:
-    """The picture of `file` with a longer side of 500, as PNG. Raises DataError where it cannot be used."""
+    """Read the picture `file` and resize it to a longer side of 500, as PNG. Raises DataError if it is unusable."""
     picture = Image.fromarray(convert_to_rgb(decode_usable_image(file.read_bytes(), MAX_PIXELS)))
     return encode_picture(np.array(picture.resize(fit_size(picture.size), Image.Resampling.BILINEAR)))
 
 
 def convert_mask(value: int, stored: np.ndarray) -> np.ndarray:
-    """The stored JPEG mask (H, W) uint8 as `value` and 0, with a longer side of 500."""
+    """Convert a stored JPEG mask (H, W) uint8 to `value` and 0, resized to a longer side of 500."""
     mask = Image.fromarray(np.where(stored > THRESHOLD, value, 0).astype(np.uint8))
     return np.array(mask.resize(fit_size(mask.size), Image.Resampling.NEAREST))
 
 
 def fit_size(size: tuple[int, int]) -> tuple[int, int]:
-    """`size` (width, height) scaled to a longer side of 500, the other rounded down."""
+    """Scale `size` (width, height) to a longer side of 500; the shorter side is rounded down."""
     width, height = (max(1, side * LONGER_SIDE // max(size)) for side in size)
     return width, height
