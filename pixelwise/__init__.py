@@ -1,4 +1,4 @@
-"""Pixelwise: a label for every pixel. The library that the pipeline's steps are made of, and its public names.
+"""Pixelwise: a label for every pixel. The library behind the pipeline's steps, and its public names.
 
     from pathlib import Path
 
@@ -6,8 +6,8 @@
 
     model = pixelwise.open_model(Path("models/fcn"))
 
-Each name is imported from its module on first use, so that `import pixelwise` costs nothing and opening an exported
-model needs no torch.
+Each name is imported from its module on first use. So `import pixelwise` is fast, and opening an exported model needs
+no torch.
 """
 
 from importlib import import_module
@@ -44,12 +44,12 @@ __all__ = list(MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """The public `name`, imported now (PEP 562)."""
+    """Import the public `name` on first access (PEP 562)."""
     if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    """The public names, before they are imported too."""
+    """All names of the module, including public names that are not imported yet."""
     return sorted({*globals(), *MODULES})

@@ -1,4 +1,4 @@
-"""Why DVC would run a stage again: what differs from dvc.lock, in words."""
+"""Explain why DVC would run a stage again: the differences from dvc.lock, in words."""
 
 import json
 import subprocess
@@ -12,24 +12,24 @@ from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 
 DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
-# Where the stage `code` writes what each stage's step imports.
+# The stage `code` writes the digest of each stage's code to this folder.
 DIGESTS = Path("digests")
 MODELS = Path("models")
 
 
 class StageError(PixelwiseError):
-    """A stage is unknown, or DVC cannot say how it stands."""
+    """A stage is unknown, or DVC cannot report its status."""
 
 
 def read_stages(project: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The stages of dvc.yaml as they stand there, templates and all. Raises StageError where there is no dvc.yaml."""
+    """Read the stages of dvc.yaml with their templates unresolved. Raises StageError if dvc.yaml is missing."""
     return read_yaml(project / DVC_FILE, "the pipeline", error=StageError).get("stages", {})
 
 
 def find_changes(stages: Sequence[str], project: Path) -> dict[str, tuple[str, ...]]:
-    """Why each of `stages` and those that they need would run again; without those that are up to date.
+    """The reasons why `stages` and their upstream stages would run again, without stages that are up to date.
 
-    Raises StageError naming the stages there are, where one is none of them.
+    Raises StageError naming the known stages if one is unknown.
     """
     known = read_stages(project)
     for name in stages:
@@ -45,13 +45,13 @@ def find_changes(stages: Sequence[str], project: Path) -> dict[str, tuple[str, .
 
 
 def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
-    """What DVC finds changed in the `stages` and all that they need, as its --json has it."""
+    """The output of `dvc status --json` for `stages` and their upstream stages."""
     remove_truncated_lock(project)
     return json.loads(dvc("status", "--json", "--with-deps", *stages, project=project))
 
 
 def dvc(*command: str, project: Path) -> str:
-    """What a command of DVC prints. Raises StageError with DVC's own words where it fails."""
+    """Run a DVC command and return its output. Raises StageError with DVC's message if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *command], cwd=project, capture_output=True, text=True, check=False
     )
@@ -63,9 +63,9 @@ def dvc(*command: str, project: Path) -> str:
 def explain(
     changes: Sequence[Any], locked: Mapping[str, Any] | None, project: Path, command: str | Sequence[str] | None
 ) -> Iterator[str]:
-    """DVC's `changes` of one stage in words.
+    """Describe DVC's `changes` of one stage in words.
 
-    locked: its entry in dvc.lock, None where it never ran. command: as dvc.yaml has it, None of a `foreach`.
+    locked: the stage's entry in dvc.lock; None if it never ran. command: that of dvc.yaml; None for a `foreach` stage.
     """
     if locked is None:
         yield "it never ran here"
@@ -83,7 +83,7 @@ def explain(
 
 
 def explain_dependency(path: str, what: Any, locked: Mapping[str, Any], project: Path) -> Iterator[str]:
-    """One changed dependency in words: of a parameters file its values, of a digest its files and libraries."""
+    """Describe one changed dependency: the values of a parameters file, or the files and libraries of a digest."""
     if isinstance(what, Mapping):
         yield from explain_parameters(path, what, locked.get("params", {}).get(path, {}), project)
     elif Path(path).is_relative_to(DIGESTS):
@@ -94,9 +94,9 @@ def explain_dependency(path: str, what: Any, locked: Mapping[str, Any], project:
 
 
 def explain_digest(path: str, md5: str, project: Path) -> Iterator[str]:
-    """Each file of code and each library that differs from the digest that a stage last ran with.
+    """Name each code file and library that differs from the digest of the stage's last run.
 
-    DVC's cache has that digest under its `md5`, unless `dvc gc` took it.
+    DVC's cache has that digest under its `md5`, unless `dvc gc` removed it.
     """
     cached = Path(dvc("cache", "dir", project=project).strip()) / "files/md5" / md5[:2] / md5[2:]
     if not cached.is_file():
@@ -110,7 +110,7 @@ def explain_digest(path: str, md5: str, project: Path) -> Iterator[str]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """(key, old, new) of what differs; None where the key is missing."""
+    """Yield (key, old, new) for each different value; None if the key is missing."""
     for key in dict.fromkeys([*before, *now]):
         if before.get(key) != now.get(key):
             yield key, before.get(key), now.get(key)
@@ -119,7 +119,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[t
 def explain_parameters(
     file: str, changed: Mapping[str, str], locked: Mapping[str, Any], project: Path
 ) -> Iterator[str]:
-    """Each value under the `changed` keys of a parameters file that differs from dvc.lock: `key: old → new`."""
+    """Describe each value under the `changed` keys of a parameters file that differs from dvc.lock."""
     now = read_yaml(project / file, "parameters", default={})
     for key in changed:
         old = dict(leaves(locked[key], key)) if key in locked else {}
@@ -132,7 +132,7 @@ def explain_parameters(
 
 
 def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The plain values under `value`, each with its dotted key."""
+    """Yield the scalar and list values under `value`, each with its dotted key."""
     if isinstance(value, Mapping):
         for name, child in value.items():
             yield from leaves(child, f"{key}.{name}")
@@ -141,7 +141,7 @@ def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def at(values: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted `key`, or None."""
+    """The value at a dotted `key`; None if it is missing."""
     found: Any = values
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -149,5 +149,5 @@ def at(values: Mapping[str, Any], key: str) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value on one line."""
+    """Format a value on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,11 +1,11 @@
-"""The `pixelwise` command: one verb a module. Only the chosen one is imported, so that --help answers at once."""
+"""The `pixelwise` command. Each verb is a module, imported only when it runs, so that --help is fast."""
 
 import importlib
 import os
 import sys
 from pathlib import Path
 
-# The folder of the packages that run.
+# The folder that holds the packages of this process.
 CODE = Path(__file__).resolve().parent.parent
 
 STEPS = {
@@ -32,14 +32,14 @@ TOOLS = {
     "use": "point params.yaml at a recipe and your data",
     "why": "say what would make a stage run again",
 }
-# Each belongs to one family: it stands in the folder verbs of that family's room.
+# Verbs of a single family: modules in the folder `verbs` of its package.
 FAMILY_VERBS = {
     "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
     "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
     "guide": "make a guidance file from pictures and clicks or masks",
     "studio": "open a page on which clicks become masks",
 }
-# The verbs that the packages of the extra `serve` are enough for.
+# Verbs that need only the packages of the extra `serve`.
 SERVING = ("predict", "guide", "studio", "serve", "profile-stages")
 FAMILIES = Path(__file__).parent / "families"
 FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
@@ -47,7 +47,7 @@ VERBS = FLOWS | STEPS | TOOLS | FAMILY_VERBS
 
 
 def module_of(verb: str) -> str:
-    """The module whose `main` a verb runs: a step of the pipeline, a tool beside it, a family's verb, or a flow."""
+    """The module whose `main` the verb runs: a pipeline step, a tool, a family's verb or a flow."""
     name = verb.replace("-", "_")
     if verb in FAMILY_VERBS:
         (file,) = FAMILIES.glob(f"*/verbs/{name}.py")
@@ -71,10 +71,10 @@ def is_checkout(folder: Path) -> bool:
 
 
 def run_again_from_here() -> None:
-    """Run this command in place of this process, with the packages of the working folder.
+    """Replace this process by the same command with the packages of the working folder.
 
-    A git worktree in which the environment of another checkout is active would else record results of the other's code
-    as its own.
+    Otherwise, in a git worktree with another checkout's environment active, results of the other checkout's code would
+    be recorded as the worktree's own.
     """
     # Python puts the working folder first for a module, unless PYTHONSAFEPATH is set.
     command = [sys.executable, "-m", "pixelwise.cli", *sys.argv[1:]]
@@ -82,7 +82,7 @@ def run_again_from_here() -> None:
 
 
 def explain_missing(verb: str, package: str) -> str:
-    """The error about a `package` that `verb` imports and that is not installed."""
+    """The error message for a `package` that `verb` imports but that is not installed."""
     if package in ("components", "flows"):
         return f"{verb}: needs a checkout of Pixelwise, found none in {Path.cwd()}: run it where dvc.yaml is"
     extra = "serve" if verb in SERVING else "pipeline"
@@ -103,11 +103,11 @@ def main() -> None:
 
 
 def run_verb(verb: str, argv: list[str]) -> None:
-    """Import the module of `verb` and run its `main`; what the user did wrong ends in one line."""
+    """Import the module of `verb` and run its `main`. An error of the user ends the process with one line."""
     from pixelwise.command import plain_errors
     from pixelwise.signals import install_signal_handlers
 
-    # Before the module is imported, which takes seconds.
+    # Installed before the import of the module, which takes seconds.
     install_signal_handlers()
     try:
         with plain_errors():

@@ -1,8 +1,8 @@
-"""The command line of a step, read off its `run` function: paths and fields become options.
+"""Build the command line of a step from its `run` function: paths and fields become options.
 
     def run(params: IngestParams, out: Path) -> Report: ...
 
-gives `--params FILE`, `--section NAME`, an option for every field of IngestParams (over the file), `--out PATH`.
+gives `--params FILE`, `--section NAME`, an option for every field of IngestParams (overrides the file), `--out PATH`.
 """
 
 import argparse
@@ -26,50 +26,50 @@ Run = Callable[..., Any]
 def main(
     run: Run, section: str | None = None, argv: Sequence[str] | None = None, params: type[Params] | None = None
 ) -> None:
-    """Parse the command line, call `run` and print what it returns; end with status 1 and one line on bad input.
+    """Parse the command line, call `run` and print its result; exit with status 1 and one line on bad input.
 
-    `section` names the part of params.yaml that is read by default and may hold `{family}`; None reads none. `params`
-    is the class of run's `params` where its annotation only names the base.
+    `section`: the section of params.yaml that is read by default, which may contain `{family}`; None reads none.
+    `params`: the class of run's `params` if its annotation names only the base class.
     """
     with plain_errors():
         values = vars(parser(run, section, params).parse_args(argv))
         report = run(**call_arguments(run, values, params))
         if report is not None:
-            # Flushed here, so that a reader who went away is noticed inside and not as Python ends.
+            # Flushed here, so that a closed pipe raises inside `plain_errors` and not at Python's exit.
             print(report, flush=True)
-        # A report that is complete and yet bad news, such as a refused promotion, says why the command failed.
+        # A complete report can still mean failure, such as a refused promotion; `failure` gives the reason.
         if failure := getattr(report, "failure", None):
             raise PixelwiseError(failure)
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """End the process with one line and a non-zero status where the user is at fault or stops it."""
+    """Exit with one line and a non-zero status on an error of the user, a system error or an interrupt."""
     try:
         yield
     except PixelwiseError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:
-        # The reader of our output (head, less) went away: nothing is wrong, and nobody is left to tell.
+        # The reader of the output (head, less) closed the pipe, which is no error. Python's exit must not write to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        # A full disk, a folder that may not be written: the system's own words name the file.
+        # Such as a full disk or a folder without write permission. The system's message names the file.
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where this one was")
 
 
 def value_of(option: str, argv: Sequence[str] | None, default: str) -> str:
-    """The value of `--option` on a command line that cannot be parsed as a whole yet."""
+    """The value of `--option` on a command line that cannot be fully parsed yet."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument(f"--{option}", default=default)
     return str(getattr(peek.parse_known_args(argv)[0], option))
 
 
 def name_program(run: Run) -> str:
-    """What a user types: `pixelwise VERB`, or `pixelwise VERB ACT` for a verb that has a function for each act.
+    """The command that a user types: `pixelwise VERB`, or `pixelwise VERB FUNCTION` if the function is not `run`.
 
-    A measurement is no verb: `python -m benchmarks.NAME`.
+    A benchmark is not a verb: `python -m benchmarks.NAME`.
     """
     module = inspect.getmodule(run)
     name = module.__spec__.name if module and module.__spec__ else run.__name__
@@ -80,12 +80,12 @@ def name_program(run: Run) -> str:
 
 
 def parser(run: Run, section: str | None, params: type[Params] | None = None) -> argparse.ArgumentParser:
-    """An argument parser for `run`: its docstring is the help, its annotations are the types."""
+    """Make the argument parser for `run`: its docstring is the help text, its annotations are the types."""
     options = argparse.ArgumentParser(
         prog=name_program(run),
         description=inspect.getdoc(run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        # As in value_of: `--fam` must not name a family to one of them only.
+        # As in value_of: both parsers must treat `--fam` alike.
         allow_abbrev=False,
     )
     for name, (kind, note, default) in signature(run, params).items():
@@ -100,7 +100,7 @@ def parser(run: Run, section: str | None, params: type[Params] | None = None) ->
 
 
 def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
-    """One option a simple field, so that a single value can be tried without editing params.yaml."""
+    """Add one option per simple field, so that a value can be tried without editing params.yaml."""
     group = options.add_argument_group(f"parameters (each overrides --section; {params.__doc__})")
     for name, field in params.model_fields.items():
         kind = without_none(field.annotation)
@@ -118,12 +118,12 @@ def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
 
 
 def flag(name: str) -> str:
-    """The option of a field or an argument called `name`."""
+    """The option for the field or argument `name`."""
     return f"--{name.replace('_', '-')}"
 
 
 def refuse_former(old: str, new: str) -> Callable[[str], None]:
-    """What reads the value of an option that has a new name: it raises ParamsError."""
+    """The argparse type of a renamed option: a function that raises ParamsError."""
 
     def refuse(_: str) -> None:
         raise ParamsError(f"{flag(old)}: renamed to {flag(new)}")
@@ -132,14 +132,14 @@ def refuse_former(old: str, new: str) -> Callable[[str], None]:
 
 
 def is_nested(kind: Any) -> bool:
-    """Whether a field of type `kind` is more than one word of a command line: all but values and tuples."""
+    """Whether a field of type `kind` does not fit in one command line word: all but scalars and tuples of them."""
     if get_origin(kind) is tuple:
         return any(is_nested(part) for part in get_args(kind) if part is not Ellipsis)
     return get_origin(kind) in (dict, list) or (inspect.isclass(kind) and issubclass(kind, Params))
 
 
 def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: str, default: Any) -> None:
-    """Add one path, list, flag or plain value of the signature; a list without a default is positional."""
+    """Add one path, list, flag or plain value of the signature. Lists are positional."""
     required = default is inspect.Parameter.empty
     kind = without_none(kind)
     if kind is bool:
@@ -163,7 +163,7 @@ def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: s
 
 
 def call_arguments(run: Run, values: dict[str, Any], params: type[Params] | None = None) -> dict[str, Any]:
-    """The keyword arguments of `run` from parsed `values`, with the section read and overridden."""
+    """The keyword arguments of `run` from parsed `values`. `params` is the section with its overrides."""
     call = {name: values[name] for name in signature(run) if name in values and name != "params"}
     for name, (kind, _, _) in signature(run, params).items():
         if isinstance(kind, type) and issubclass(kind, Params):
@@ -172,7 +172,7 @@ def call_arguments(run: Run, values: dict[str, Any], params: type[Params] | None
 
 
 def params_of(model: type[Params], values: dict[str, Any]) -> Params:
-    """The section of the parameters file, overridden by the options given."""
+    """The section of the parameters file, overridden by the given options."""
     section = section_of(values)
     found = read_section(values["params"], section) if section else {}
     prefix = "params."
@@ -182,21 +182,21 @@ def params_of(model: type[Params], values: dict[str, Any]) -> Params:
 
 
 def as_value(kind: Any, text: str) -> Any:
-    """What `text` on a command line stands for, in a field of type `kind`: `a,b` is a list."""
+    """Convert `text` from a command line to a value for a field of type `kind`: `a,b` is a list."""
     if get_origin(without_none(kind)) is tuple:
         return [part for part in text.split(",") if part]
     return None if text in ("null", "none") else text
 
 
 def section_of(values: dict[str, Any]) -> str | None:
-    """The dotted section that parsed `values` name, `{family}` and the like filled in; None for none."""
+    """The dotted section in parsed `values` with placeholders such as `{family}` filled in; None if there is none."""
     if not values["section"]:
         return None
     return re.sub(r"{(\w+)}", lambda found: str(values.get(found[1], found[0])), values["section"])
 
 
 def signature(run: Run, params: type[Params] | None = None) -> dict[str, tuple[Any, str, Any]]:
-    """For each parameter of `run`: name -> (type, note, default); the note stands in Annotated[type, note]."""
+    """The parameters of `run`: name -> (type, note, default). The note comes from Annotated[type, note]."""
     hints = typing.get_type_hints(run, include_extras=True) | ({"params": params} if params else {})
     found = {}
     for name, parameter in inspect.signature(run).parameters.items():
@@ -208,7 +208,7 @@ def signature(run: Run, params: type[Params] | None = None) -> dict[str, tuple[A
 
 
 def without_none(kind: Any) -> Any:
-    """`X` for `X | None`, `Annotated[X, ...]` and `X` alike."""
+    """Return `X` for `X | None`, `Annotated[X, ...]` and `X`."""
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in (UnionType, typing.Union):
@@ -218,7 +218,7 @@ def without_none(kind: Any) -> Any:
 
 
 def metavar(kind: Any) -> str:
-    """How a value of `kind` is written in --help."""
+    """The placeholder for a value of `kind` in --help."""
     if get_origin(kind) is tuple:
         return "A,B,…"
     if get_origin(kind) is Literal:

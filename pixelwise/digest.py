@@ -1,4 +1,4 @@
-"""The digest of a step: what its result depends on beside parameters and inputs, which is code and libraries."""
+"""The digest of a step: the code and libraries that its result depends on, beside parameters and inputs."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ from pixelwise.identity import PROJECT, sha256_file
 from pixelwise.imports import code_closure, libraries
 from pixelwise.sources import read_source
 
-# They keep what a step found and give it nothing: an edit in MLflow code trains no net again.
+# Recorders store a step's results and do not affect them. An edit in MLflow code must not retrain a net.
 RECORDERS = ("pixelwise.tracking", "pixelwise.registry")
 
 
 @dataclass(frozen=True)
 class Digest:
-    """The code and libraries behind a result. files: path -> hash. versions: distribution -> version."""
+    """The code and libraries that a result depends on. files: path -> hash. versions: distribution -> version."""
 
     files: Mapping[str, str]
     versions: Mapping[str, str]
@@ -29,26 +29,26 @@ class Digest:
 
 
 def digest_of(module: str, by_name: Mapping[str, str]) -> Digest:
-    """The digest of all that `module` imports but RECORDERS. `by_name` is as for `code_closure`."""
+    """Make the digest of `module` and its imports, without RECORDERS. `by_name`: as for `code_closure`."""
     public = {f"pixelwise.{name}": home for name, home in MODULES.items()}
     files = code_closure([module], public | dict(by_name), without=RECORDERS)
     return Digest({path.as_posix(): hash_of(path) for path in with_data(files)}, versions_of(files))
 
 
 def hash_of(path: Path) -> str:
-    """The hash of a file of the project: of the code that runs where it is Python, else of its bytes."""
+    """The hash of a project file: of the code that runs if it is Python, otherwise of its bytes."""
     return read_source(PROJECT / path).code if path.suffix == ".py" else sha256_file(PROJECT / path)
 
 
 def with_data(files: Iterable[Path]) -> list[Path]:
-    """`files` and the data of their packages: the pages and tables that a module reads lie beside it."""
+    """`files` and the data files of their packages, since a module reads pages and tables beside it."""
     folders = {path.parent for path in files}
     return sorted({*files, *(path for folder in folders for path in package_data(folder))})
 
 
 @cache
 def package_data(folder: Path) -> tuple[Path, ...]:
-    """The files in the package `folder` that are not Python, and those below it that are in no package."""
+    """The non-Python files of the package `folder`, including those in subfolders that are not packages."""
     found: list[Path] = []
     for path in (PROJECT / folder).iterdir():
         if path.is_dir() and path.name != "__pycache__" and not any(path.glob("*.py")):
@@ -59,7 +59,7 @@ def package_data(folder: Path) -> tuple[Path, ...]:
 
 
 def versions_of(files: Iterable[Path]) -> dict[str, str]:
-    """The installed version of every distribution that Python `files` import; nothing else of the environment."""
+    """The installed versions of the distributions that Python `files` import, and of no others."""
     imported = {name for path in files for name in libraries(PROJECT / path)} - sys.stdlib_module_names
     providers = distributions()
     return {name: version_of(name) for module in sorted(imported & set(providers)) for name in providers[module]}
@@ -67,7 +67,7 @@ def versions_of(files: Iterable[Path]) -> dict[str, str]:
 
 @cache
 def distributions() -> Mapping[str, list[str]]:
-    """The installed distributions by the modules that they provide; asking takes a quarter of a second."""
+    """The installed distributions by the modules that they provide. Cached: the query takes 0.25 s."""
     return packages_distributions()
 
 

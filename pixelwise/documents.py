@@ -1,4 +1,4 @@
-"""Reading JSON and YAML files, which an editor, a crash or a full disk may have damaged."""
+"""Read JSON and YAML files, with clear errors for files that an editor, a crash or a full disk damaged."""
 
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ Kind = type[PixelwiseError]
 
 
 def read_json(file: Path, expected: str, kind: Any = dict[str, Any], default: Any = ...) -> Any:
-    """The JSON in `file` as a `kind`, a type that pydantic knows; `default`, if there is one, where there is no file.
+    """Read the JSON in `file` as a `kind`, a type that pydantic knows. Return `default`, if given, if there is no file.
 
-    Raises DataError saying what was found and what was `expected`.
+    Raises DataError naming what was found and what was `expected`.
     """
     if default is not ... and not file.is_file():
         return default
@@ -27,16 +27,16 @@ def read_json(file: Path, expected: str, kind: Any = dict[str, Any], default: An
 
 
 def read_yaml(file: Path, expected: str, default: Any = ..., error: Kind = DataError) -> dict[str, Any]:
-    """The mapping in a YAML `file`; `default`, if there is one, where there is no file.
+    """Read the mapping in a YAML `file`. Return `default`, if given, if there is no file.
 
-    Raises `error` saying what was found and what was `expected`.
+    Raises `error` naming what was found and what was `expected`.
     """
     if default is not ... and not file.is_file():
         return dict(default)
     try:
         found = yaml.safe_load(read_text(file, expected, error))
     except (yaml.YAMLError, ValueError) as fault:
-        # A date that does not exist, such as 2001-99-99, is a plain ValueError.
+        # An invalid date, such as 2001-99-99, raises a plain ValueError.
         raise error(f"{file}: not YAML: {' '.join(str(fault).split())}, expected {expected}") from None
     if not isinstance(found, dict):
         raise error(f"{file}: found {found!r}, expected {expected}")
@@ -44,9 +44,9 @@ def read_yaml(file: Path, expected: str, default: Any = ..., error: Kind = DataE
 
 
 def read_text(file: Path, expected: str = "UTF-8 text", error: Kind = DataError) -> str:
-    """The UTF-8 text in `file`. Raises `error` saying what was found and what was `expected`."""
+    """Read the UTF-8 text in `file`. Raises `error` naming what was found and what was `expected`."""
     try:
-        # Windows' editors put a byte order mark in front, which would become part of the first word.
+        # Windows editors write a byte order mark, which would become part of the first word.
         return file.read_text(encoding="utf-8-sig")
     except OSError as fault:
         reason = (fault.strerror or "unreadable").replace("No such file or directory", "no such file")

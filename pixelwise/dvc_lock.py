@@ -6,7 +6,7 @@ from pathlib import Path
 from pixelwise.file_lock import hold_lock
 
 RWLOCK = Path(".dvc/tmp/rwlock")
-# Held by whoever reads or writes the list.
+# DVC holds this lock while it reads or writes the list.
 RWLOCK_GUARD = Path(".dvc/tmp/rwlock.lock")
 
 
@@ -18,7 +18,7 @@ def remove_truncated_lock(project: Path) -> None:
     file = project / RWLOCK
     if not file.is_file():
         return
-    # Else one that another DVC is about to write would look cut.
+    # Without the lock, a file that another DVC is writing would look truncated.
     with hold_lock(project / RWLOCK_GUARD):
         try:
             json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one line: where, what was found, what was expected."""
+"""The errors that a user can cause. Each message is one line: the place, what was found, what was expected."""
 
 
 class PixelwiseError(Exception):
@@ -19,16 +19,16 @@ class ParamsError(PixelwiseError):
 
 
 class DataError(PixelwiseError):
-    """A data set, a file of it, or the prepared data is not what was asked for."""
+    """A data set, one of its files, or the prepared data is not as expected."""
 
 
 class ModelError(PixelwiseError):
-    """A model cannot be loaded, run or exported as asked."""
+    """A model cannot be loaded, run or exported as requested."""
 
 
 class ProviderError(ModelError):
-    """The execution provider asked for is not the one obtained."""
+    """The requested execution provider is not available."""
 
 
 class RegistryError(PixelwiseError):
-    """The model registry is unreachable or refuses what was asked."""
+    """The model registry is unreachable or refuses a request."""

@@ -46,16 +46,16 @@ def is_running(process: int) -> bool:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, wholly or not at all."""
+    """Write `content` to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, wholly or not at all."""
+    """Write `text` to `path` atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON."""
+    """Write `value` to `path` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")

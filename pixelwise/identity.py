@@ -1,4 +1,4 @@
-"""Content hashes, and the fingerprint over all that a result was made from."""
+"""Content hashes, and the fingerprint over the origin of a result."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """The SHA-256 hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_json(value: Any) -> str:
-    """Hex digest of `value` as canonical JSON."""
+    """The SHA-256 hex digest of `value` as canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def fingerprint(parts: Mapping[str, Any]) -> str:
-    """sha256 over the named parts of a result's origin: parameters, data, code, environment, upstream models."""
+    """The SHA-256 over the named parts of a result's origin: parameters, data, code, environment, upstream models."""
     return sha256_json(dict(parts))

@@ -1,4 +1,4 @@
-"""Which files of this project a module imports. DVC sees no imports, so what stages depend on is read from sources."""
+"""Find the project files that a module imports. DVC does not track imports, so they are read from the sources."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,10 +12,10 @@ PACKAGES = ("pixelwise", "components", "flows", "benchmarks")
 def code_closure(
     modules: Iterable[str], by_name: Mapping[str, str] | None = None, without: tuple[str, ...] = ()
 ) -> list[Path]:
-    """Files of this project that `modules` import, directly or not, relative to the project; sorted.
+    """The files of this project that `modules` import, directly or indirectly, relative to the project; sorted.
 
-    An import inside a function counts as any other. With `by_name` (function that finds a module by name -> the module
-    that it finds) what is imported by name counts too, and in the place of what finds it. `without` names packages to
+    Imports inside functions count too. `by_name`: function that imports a module by name -> the module that it imports.
+    With it, imports by name count too; the found module replaces the module of the function. `without`: packages to
     leave out.
     """
     found: set[Path] = set()
@@ -37,7 +37,7 @@ def code_closure(
 
 
 def module_file(name: str) -> Path | None:
-    """The source file of a module of this project, or None where the name is no module."""
+    """The source file of a module of this project; None if `name` is no module."""
     if not name:
         return None
     base = PROJECT.joinpath(*name.split("."))
@@ -55,7 +55,7 @@ def modules_in_strings(path: Path) -> list[str]:
 
 
 def libraries(path: Path) -> set[str]:
-    """The top-level modules outside PACKAGES that the file at `path` imports, and the names that it may import."""
+    """The top-level modules outside PACKAGES that the file at `path` imports or may import by name."""
     source = read_source(path)
     return {name.partition(".")[0] for name in (*source.imports, *source.strings) if not is_ours(name)}
 
@@ -66,5 +66,5 @@ def is_ours(name: str) -> bool:
 
 
 def is_within(name: str, package: str) -> bool:
-    """Whether a dotted name is the `package` or in it."""
+    """Whether a dotted name is `package` or inside it."""
     return name == package or name.startswith(f"{package}.")

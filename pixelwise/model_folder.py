@@ -1,10 +1,10 @@
-"""The name and place of every file of a model, for the steps that write the files and for all that read them."""
+"""The name and path of every file of a model, for the code that writes and reads these files."""
 
 from pathlib import Path
 
 from pixelwise.errors import ModelError
 
-# What `pixelwise train` writes.
+# The files that `pixelwise train` writes.
 WEIGHTS_FILE, MODEL_FILE, HISTORY_FILE, RUN_FILE = "weights.safetensors", "model.json", "history.json", "run.json"
 # The graph that labels images by itself. A guided model has none of this name.
 GRAPH = "model"
@@ -19,7 +19,7 @@ class ModelFolder:
         self.checkpoint = root / "checkpoint"
         self.history = self.checkpoint / HISTORY_FILE
         self.run = self.checkpoint / RUN_FILE
-        # The exported graphs, NAME.onnx each, and what export wrote about them.
+        # The exported graphs NAME.onnx, and the report of the export.
         self.onnx = root / "onnx"
         self.export = root / "export.json"
         # The schedule values that `pixelwise calibrate --keep` found for a clockwork.
@@ -30,19 +30,19 @@ class ModelFolder:
 
     @classmethod
     def around(cls, graph: Path) -> "ModelFolder":
-        """The model folder that the file `graph` belongs to."""
+        """The model folder of the file `graph`."""
         return cls(graph.parent.parent if graph.parent.name == "onnx" else graph.parent)
 
     def graph(self, name: str = GRAPH) -> Path:
-        """Where the graph `name` is exported to."""
+        """The path of the exported graph `name`."""
         return self.onnx / f"{name}.onnx"
 
     def graphs(self) -> list[Path]:
-        """The exported graphs, by name."""
+        """The paths of the exported graphs, sorted by name."""
         return sorted(self.onnx.glob("*.onnx"))
 
     def require_graph(self, name: str = GRAPH) -> Path:
-        """The graph `name`. Raises ModelError where it is missing, or where an earlier version exported the folder."""
+        """The path of graph `name`. Raises ModelError if it is missing or an earlier version exported the folder."""
         file = self.graph(name)
         if not file.is_file():
             self.require_layout()
@@ -50,7 +50,7 @@ class ModelFolder:
         return file
 
     def require_layout(self) -> None:
-        """Raise ModelError where an earlier version exported the folder: graphs at its root."""
+        """Raise ModelError if an earlier version exported the folder, which put graphs at its root."""
         if not self.onnx.is_dir() and (found := sorted(self.root.glob("*.onnx"))):
             raise ModelError(f"{found[0]}: found a graph here, expected it in {self.onnx}; export it again")
 

@@ -15,17 +15,17 @@ PARAMS_FILE = Path("params.yaml")
 
 
 class Params(BaseModel):
-    """Base of every section. Unknown keys fail, so that a typing error cannot pass for a setting."""
+    """Base class of every section. Unknown keys are errors, so that a misspelt key is not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    # Former names of keys -> their names now.
+    # Former name of a key -> its current name.
     renamed: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
     def refuse_former_names(cls, values: Any) -> Any:
-        """Raise what `parse` reports as a renamed key."""
+        """Raise the error that `parse` reports as a renamed key."""
         for old, new in cls.renamed.items():
             if isinstance(values, Mapping) and old in values:
                 raise PydanticCustomError("renamed", "{old}: renamed to {new}", {"old": old, "new": new})
@@ -33,7 +33,7 @@ class Params(BaseModel):
 
     @classmethod
     def with_default(cls, field: str, value: Any) -> Any:
-        """The `field` of this section with another default, for a subclass; its range and description stay."""
+        """Copy the `field` of this section with another default, for a subclass. Its range and description stay."""
         found = copy(cls.model_fields[field])
         found.default = value
         return found
@@ -43,9 +43,9 @@ P = TypeVar("P", bound=Params)
 
 
 def read_section(file: Path, section: str) -> dict[str, Any]:
-    """The mapping at dotted `section` of the YAML `file`.
+    """Read the mapping at the dotted `section` of the YAML `file`.
 
-    Raises ParamsError where the file or the section is missing or is no mapping.
+    Raises ParamsError if the file or the section is missing or not a mapping.
     """
     found: Any = read_yaml(file, "the pipeline's parameters", error=ParamsError)
     for key in section.split("."):
@@ -58,7 +58,7 @@ def read_section(file: Path, section: str) -> dict[str, Any]:
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one; of a key in several, the last wins, mappings being merged in turn."""
+    """Merge nested mappings. The last value of a key wins, except that mappings are merged recursively."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -69,7 +69,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-    """The values of nested mappings by their dotted keys below `at`."""
+    """The values of nested mappings by dotted key, each prefixed with `at`."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found |= flatten(value, f"{at}{key}.") if isinstance(value, Mapping) else {f"{at}{key}": value}
@@ -77,12 +77,12 @@ def flatten(values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
 
 
 def defaults(model: type[Params]) -> dict[str, Any]:
-    """The default values of a section, as YAML holds them."""
+    """The default values of a section, as YAML types."""
     return model().model_dump(mode="json")
 
 
 def parse(model: type[P], values: Mapping[str, Any], source: str) -> P:
-    """`values` as a `model`; `source` names their origin in the error (params.yaml: fcn.train).
+    """Validate `values` as a `model`. `source` names their origin in the error (params.yaml: fcn.train).
 
     Raises ParamsError naming the first bad key, what was found and what was expected.
     """
@@ -93,7 +93,7 @@ def parse(model: type[P], values: Mapping[str, Any], source: str) -> P:
 
 
 def describe(error: ValidationError) -> str:
-    """The first fault of a validation error as `.key: found X, expected Y`."""
+    """Format the first fault of a validation error as `.key: found X, expected Y`."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "renamed":

@@ -1,4 +1,4 @@
-"""Progress bars for long work, on standard error so that output stays clean."""
+"""Progress bars for long work, on standard error, so that they do not mix with output."""
 
 from collections.abc import Iterable
 from typing import TypeVar

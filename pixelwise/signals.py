@@ -7,14 +7,14 @@ from types import FrameType
 
 # prctl's request for a signal to this process when its parent ends, on Linux.
 PR_SET_PDEATHSIG = 1
-# DVC sets it for the commands of its stages.
+# DVC sets this variable for the commands of its stages.
 STAGE = "DVC_STAGE"
 
 
 def install_signal_handlers() -> None:
-    """Let SIGTERM raise KeyboardInterrupt; inside a DVC stage on Linux, let the kernel kill this process with DVC.
+    """Make SIGTERM raise KeyboardInterrupt. In a DVC stage on Linux, let the kernel kill this process with DVC.
 
-    A killed DVC cannot stop its children: a training would keep the GPU and run beside the next one.
+    A killed DVC cannot stop its children: a training would keep the GPU and run beside the next training.
     """
     signal.signal(signal.SIGTERM, raise_interrupt)
     if STAGE in os.environ and sys.platform == "linux":

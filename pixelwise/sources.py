@@ -1,4 +1,4 @@
-"""What a Python file does, read from its source: what it imports, and a hash that only what runs can change."""
+"""Read a Python source file: its imports, and a hash over the code that runs."""
 
 import ast
 import hashlib
@@ -14,7 +14,7 @@ from pixelwise.errors import PixelwiseError
 from pixelwise.files import write_text
 
 IMPORT_BY_NAME = ("import_module", "find_spec")
-# Key of a file's content -> what it holds: read by this process, and read before. Parsing all takes over a second.
+# Hash of a file's content -> its Source: used by this process, and cached on disk. Parsing all takes over a second.
 known: dict[str, "Source"] = {}
 remembered: dict[str, "Source"] = {}
 
@@ -25,10 +25,11 @@ class CodeError(PixelwiseError):
 
 @dataclass(frozen=True)
 class Source:
-    """What a file imports and what it does.
+    """The imports of a file, and the hash of its code.
 
-    imports: dotted names; `from a import b` may mean module a.b, so both are named. strings: of a file that imports
-    modules by name, since that name may be any of them. code: hash of the syntax that runs.
+    imports: dotted names; `from a import b` may mean module a.b, so both `a` and `a.b` are listed. strings: all string
+    constants of a file that imports modules by name, since each may be a module's name; else empty. code: hash of the
+    syntax tree that runs.
     """
 
     imports: tuple[str, ...]
@@ -37,7 +38,7 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """What the file at `path` imports and does. Raises CodeError where it is no Python."""
+    """Read the Source of the file at `path`. Raises CodeError if it is not Python."""
     content = path.read_bytes()
     key = hashlib.sha256(salt() + content).hexdigest()
     if key not in known:
@@ -47,12 +48,12 @@ def read_source(path: Path) -> Source:
 
 @cache
 def salt() -> bytes:
-    """What the hashes depend on beside the file: this Python's syntax trees, and this module."""
+    """Cache key beside the file's content: the Python version, which decides syntax trees, and this module."""
     return sys.version.encode() + Path(__file__).read_bytes()
 
 
 def parse(content: bytes, path: Path) -> Source:
-    """Read what runs of a source file; what stands under `if TYPE_CHECKING` never does."""
+    """Parse the code of a source file that runs, without `if TYPE_CHECKING` blocks."""
     try:
         tree = OnlyWhatRuns().visit(ast.parse(content))
     except (SyntaxError, ValueError) as error:
@@ -74,20 +75,20 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 class OnlyWhatRuns(ast.NodeTransformer):
-    """Removes docstrings, the descriptions of parameters and `if TYPE_CHECKING`; comments are no syntax."""
+    """Remove docstrings, parameter descriptions and `if TYPE_CHECKING` blocks. Syntax trees have no comments."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Remove the docstring of a module, class or function, then go on below."""
+        """Remove the docstring of a module, class or function, then visit its children."""
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if begins_with_text(node.body) else node.body
         return super().generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
-        """Remove imports of types."""
+        """Remove `if TYPE_CHECKING` blocks."""
         return None if "TYPE_CHECKING" in ast.unparse(node.test) else self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Remove what --help says of a parameter."""
+        """Remove the description of a parameter."""
         if getattr(node.func, "id", "") == "Field":
             node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
         return self.generic_visit(node)
@@ -101,7 +102,7 @@ def begins_with_text(body: list[ast.stmt]) -> bool:
 
 @contextmanager
 def kept_in(file: Path) -> Iterator[None]:
-    """Keep in `file` what is read from sources inside the block, so that next time only what changed is parsed."""
+    """Cache sources read inside the block in `file`, so that the next process parses only changed files."""
     with suppress(OSError, ValueError, TypeError):
         remembered.update({key: Source(**found) for key, found in json.loads(file.read_text()).items()})
     before = set(remembered)

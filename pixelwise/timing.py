@@ -1,4 +1,4 @@
-"""Times of calls that take turns, and how times are written: median (p10–p90), ratios of the same turn, the machine."""
+"""Time calls in alternation, and format times: median (p10–p90), ratios per turn, the machine."""
 
 import os
 import platform
@@ -14,18 +14,18 @@ from pixelwise.progress import progress
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some values, and their tenth and ninetieth percentile."""
+    """The median, 10th and 90th percentile of values."""
 
     median: float
     p10: float
     p90: float
 
     def __format__(self, digits: str) -> str:
-        """`12.3 (11.9–14.0)`; `digits` formats each of the three."""
+        """Format as `12.3 (11.9–14.0)`; `digits` is the format of each number."""
         return f"{self.median:{digits}} ({self.p10:{digits}}–{self.p90:{digits}})"
 
     def as_json(self) -> dict[str, float]:
-        """The three by name."""
+        """The three numbers by name."""
         return asdict(self)
 
 
@@ -36,14 +36,17 @@ def measure_spread(values: Sequence[float] | np.ndarray) -> Spread:
 
 
 def measure_ratio(times: Sequence[float], reference: Sequence[float]) -> Spread:
-    """The spread of `times` over `reference`, turn by turn: what drifts with the machine cancels in a pair."""
+    """The spread of `times` / `reference` per turn. The machine's drift cancels within a turn."""
     return measure_spread(np.asarray(times) / np.asarray(reference))
 
 
 def take_turns(
     calls: Mapping[str, Callable[[], object]], repeats: int, warmup: int = 0, words: str = ""
 ) -> dict[str, list[float]]:
-    """Milliseconds of every call in turns, so that the machine's drift hits all alike; `warmup` turns do not count."""
+    """Time the calls in turns, so that machine drift affects all equally. Returns milliseconds by name.
+
+    `warmup` turns are not counted. `words`: title of the progress bar; none if empty.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in progress(range(warmup + repeats), words) if words else range(warmup + repeats):
         for name, call in calls.items():
@@ -54,7 +57,7 @@ def take_turns(
 
 
 def describe_machine() -> str:
-    """`2 cores of Intel(R) Xeon(R) Processor @ 2.10GHz, Linux`."""
+    """The machine as text: `2 cores of Intel(R) Xeon(R) Processor @ 2.10GHz, Linux`."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

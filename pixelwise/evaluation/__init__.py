@@ -1,1 +1,1 @@
-"""Scores of exported models that label pictures: what the families share."""
+"""Evaluation of exported models that label pictures, shared by the families."""

@@ -1,4 +1,4 @@
-"""Confusion counts of a model over a split: the truth of every pixel against its prediction (thesis §2.4)."""
+"""Confusion counts of a model over a split: label against prediction of every pixel (thesis §2.4)."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +20,10 @@ from pixelwise.progress import progress
 
 @dataclass(frozen=True)
 class Scoring:
-    """A model and the split that scores it.
+    """A model and the split on which it is scored.
 
-    classes: those of the model's first map, as the split names them. table: the split's class for each of the model's;
-    None where they are the same.
+    classes: the scored classes; those of the split if the model's first map is the prediction, else the model's.
+    table: the index in `classes` of each class of the model; None if they are the same.
     """
 
     model: Path
@@ -35,9 +35,9 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Counted:
-    """The ids of the images, and for every map of the model the (M, K, K) pixel counts of each image.
+    """The ids of the M images, and for each map of the model the (M, K, K) pixel counts per image.
 
-    speed: what a model that labels video adds to metrics.json about its speed.
+    speed: the entries that a video model adds to metrics.json about its speed.
     """
 
     ids: tuple[str, ...]
@@ -46,13 +46,13 @@ class Counted:
 
 
 def match(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
-    """The scoring of an open model on `split`. Raises DataError where the classes of the two do not match."""
+    """Make the scoring of an open model on `split`. Raises DataError if their classes do not match."""
     classes = classes_of(segmenter, split)
     return Scoring(model, segmenter, split, classes, make_class_table(segmenter.names, classes.names))
 
 
 def classes_of(segmenter: Segmenter, split: Split) -> Classes:
-    """The classes of the map that is scored. Raises DataError where the data's are neither the model's nor fewer."""
+    """The classes of the scored map. Raises DataError if the data has none, or if they do not match."""
     if segmenter.outputs[0] != PREDICTION:
         return Classes(segmenter.names, segmenter.palette)
     if not len(split.classes):
@@ -72,7 +72,7 @@ def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
 
 
 def count_images(scoring: Scoring, batch_size: int) -> Counted:
-    """Count every image of the split on its own. Raises DataError naming an image whose truth does not fit."""
+    """Count the pixels of each image of the split. Raises DataError naming an image whose label does not fit."""
     segmenter, samples, table = scoring.segmenter, scoring.split.samples, scoring.table
     known = len(segmenter.names) if table is None else int(table.max()) + 1
     ids: list[str] = []
@@ -92,7 +92,7 @@ def count_images(scoring: Scoring, batch_size: int) -> Counted:
 def predict_all(
     segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
 ) -> Iterator[tuple[Sample, dict[str, np.ndarray]]]:
-    """Every sample with its maps (H, W) by name; neighbours of equal size are predicted at once."""
+    """Yield every sample with its maps (H, W) by name. Neighbours of equal size are predicted in one batch."""
     everything = (samples[index] for index in range(len(samples)))
     for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
         while batch := list(itertools.islice(alike, batch_size)):

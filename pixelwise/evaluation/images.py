@@ -1,4 +1,4 @@
-"""Evaluate a model of one graph, pictures in and labels out: the evaluation of every family without its own."""
+"""Evaluate a model with one graph, pictures in and labels out: the default for families without their own."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +20,11 @@ from pixelwise.reporting.evaluation import Evaluation
 def evaluate(
     params: EvaluateParams, model: Path, open_split: Callable[[tuple[str, ...]], Split], out: Path | None
 ) -> Evaluation:
-    """The scores of an exported `model` on a split. A model that labels the geometry alone is scored on its classes.
+    """Score an exported `model` on a split. A model that labels only geometry is scored on the geometry classes.
 
-    open_split: the split, with the layers that the model needs. out: folder for metrics.json, plots and report.html.
-    Raises DataError where the classes of the data are not the model's, ModelError where the model cannot run.
+    open_split: opens the split with the layers that the model needs. out: folder for metrics.json, plots and
+    report.html. Raises DataError if the classes of the data do not match the model's, ModelError if the model
+    cannot run, ParamsError if `params` names an unknown class.
     """
     segmenter = open_model(model, params.provider)
     scoring = match(model, segmenter, open_split(segmenter.layers))
@@ -33,7 +34,7 @@ def evaluate(
 def score(
     params: EvaluateParams, scoring: Scoring, count: Callable[[Scoring], Counted], out: Path | None
 ) -> Evaluation:
-    """The scores over what `count` counts, written under `out` where it is given."""
+    """Compute the scores from the counts of `count`, and write them under `out` if it is given."""
     file, mean_over = graph_file(scoring.model), chosen(scoring.classes.names, params.classes)
     first, split = scoring.segmenter.outputs[0], scoring.split
     started = time.perf_counter()
@@ -56,7 +57,7 @@ def score(
         out=out,
     )
     if out:
-        # Plots take a second to import, and a score alone needs none.
+        # Importing plots takes a second, and the scores alone do not need them.
         from pixelwise.evaluation.results import write_and_record
 
         write_and_record(out, found, scoring, params.pictures)
@@ -64,7 +65,7 @@ def score(
 
 
 def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
-    """Which of `names` are among `classes`, (K,) bool; None for all. Raises ParamsError at a class that is unknown."""
+    """A mask (K,) bool of the `names` in `classes`; None for all. Raises ParamsError for an unknown class."""
     for name in classes:
         if name not in names:
             raise ParamsError(f"classes: found {name}, expected some of: {', '.join(names)}")
@@ -72,10 +73,10 @@ def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
 
 
 def further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
-    """What training also scores, from the (K, K) counts of every map."""
+    """The scores beside those of the first map, as in training, from the (K, K) counts of each map."""
     return {"geometry_accuracy": compute_scores(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
 
 
 def evidence(evaluation: Path) -> list[Path]:
-    """The files that `evaluate` writes to the folder `evaluation` and the release gate judges."""
+    """The files in the folder `evaluation` that `evaluate` writes and the release gate judges."""
     return [evaluation / "metrics.json", evaluation / "images.npz"]

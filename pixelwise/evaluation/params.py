@@ -1,4 +1,4 @@
-"""What a user sets of an evaluation that counts pixels."""
+"""Parameters of an evaluation that counts pixels."""
 
 from pydantic import Field, PositiveInt
 
@@ -11,10 +11,10 @@ class EvaluateParams(Params):
     """Section `<family>.evaluate`."""
 
     split: str = Field("val", min_length=1, description="split of the data to score")
-    batch_size: PositiveInt = Field(8, description="images predicted at once, where neighbours are of equal size")
+    batch_size: PositiveInt = Field(8, description="images per batch; only neighbours of equal size share a batch")
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     absent: Absent = Field(
-        "exclude", description="a class without a truth pixel: out of the means, or IU 0 where it was predicted"
+        "exclude", description="a class without label pixels: exclude it from the means, or IU 0 if it is predicted"
     )
-    classes: tuple[str, ...] = Field((), description="classes that the means are over, joined by commas; none: all")
-    pictures: PositiveInt = Field(6, description="images in the picture grid, the worst among them")
+    classes: tuple[str, ...] = Field((), description="classes in the means, separated by commas; none: all")
+    pictures: PositiveInt = Field(6, description="images in the picture grid, including the worst")

@@ -1,4 +1,4 @@
-"""The files of an evaluation, and its scores in the MLflow run of the training."""
+"""Write the files of an evaluation, and add its scores to the MLflow run of the training."""
 
 import re
 from pathlib import Path
@@ -16,12 +16,12 @@ from pixelwise.reporting.evaluation import Evaluation, format_percent
 from pixelwise.reporting.evaluation_files import write_results
 from pixelwise.reporting.prediction_grid import GridRow
 
-# What is expected in the files of a model.
+# The expectation that error messages name for files of a model.
 WRITTEN = "what a step of the pipeline wrote"
 
 
 def write_and_record(out: Path, found: Evaluation, scoring: Scoring, pictures: int) -> None:
-    """Write all files under `out`, and add them to the MLflow run of the training where the model names one."""
+    """Write all files under `out`, and add them and the scores to the model's MLflow run if it has one."""
     folder = ModelFolder.around(found.model)
     run_id = read_json(folder.run, WRITTEN, default={}).get("run_id")
     history = read_json(folder.history, WRITTEN, list[Any], default=[])
@@ -34,7 +34,7 @@ def write_and_record(out: Path, found: Evaluation, scoring: Scoring, pictures: i
 def origins_of(
     found: Evaluation, metadata: dict[str, str], folder: ModelFolder, run_id: str | None
 ) -> dict[str, dict[str, Any]]:
-    """What the page says about the model and the data, by the title of each box."""
+    """The facts about the model and the data on the report page, by the title of their box."""
     return {
         "Model": {
             "file": found.model,
@@ -56,7 +56,7 @@ def origins_of(
 
 
 def grid_rows(found: Evaluation, scoring: Scoring, pictures: int) -> list[GridRow]:
-    """The worst image and others spread evenly over the split, predicted once more: predictions are not kept."""
+    """The worst image and others spread evenly over the split, predicted again, since predictions are not kept."""
     segmenter, samples = scoring.segmenter, scoring.split.samples
     mean_ius, output = found.image_mean_ius(), segmenter.outputs[0]
     worst = int(np.nanargmin(mean_ius))
@@ -73,11 +73,11 @@ def grid_rows(found: Evaluation, scoring: Scoring, pictures: int) -> list[GridRo
 
 
 def tracked_metrics(found: Evaluation) -> dict[str, float]:
-    """The scores under the names that every family's runs share."""
+    """The scores under the metric names that the runs of all families share."""
     metrics, four = found.metrics(), ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
     tracked = {name: metrics[name] for name in (*four, *found.further)}
     for name, iu in metrics["per_class"].items():
         if iu is not None:
-            # MLflow refuses other characters in names, and a class may be called what its data set likes.
+            # Class names may contain characters that MLflow refuses.
             tracked["iu/" + re.sub(r"[^\w .-]", "_", name)] = iu
     return {f"evaluate/{found.split}/{name}": value for name, value in tracked.items()}

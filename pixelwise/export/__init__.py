@@ -1,1 +1,1 @@
-"""From a trained net to graphs that ship: ONNX files, their parity with torch, int8, and how fast they are."""
+"""Export a trained net: ONNX files, their parity with torch, int8 quantisation, and engines for benchmarks."""

@@ -1,4 +1,4 @@
-"""The engines that can run an exported graph, from NumPy to NumPy: ONNX Runtime and torch."""
+"""The engines that can run an exported graph on NumPy arrays: ONNX Runtime and torch."""
 
 import logging
 import warnings
@@ -15,13 +15,16 @@ from pixelwise.families.graph import Graph
 from pixelwise.inference.session import open_model
 from pixelwise.model_folder import ModelFolder
 
-# Inputs of the graph by name, each with a first axis for the batch.
+# Inputs of the graph by name. The first axis of each is the batch.
 Inputs = Mapping[str, np.ndarray]
 Engine = Callable[[Inputs], object]
 
 
 def open_engines(model: Path, graph: Graph, device: Literal["cpu", "cuda"]) -> tuple[dict[str, Engine], dict[str, str]]:
-    """Every engine that can run `graph` here, and why others cannot."""
+    """Open every engine that can run `graph` on `device`. Returns engines, and reasons why others are left out.
+
+    Raises ProviderError if torch finds no CUDA device.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("device cuda: torch finds none, expected cpu")
     module: Any = graph.module.to(device)
@@ -34,14 +37,14 @@ def open_engines(model: Path, graph: Graph, device: Literal["cpu", "cuda"]) -> t
     else:
         left_out["onnx int8"] = "not offered by quantize"
     engines["torch eager"] = torch_engine(module, device)
-    # The compiler reports what it lacks for CUDA, also where nobody asked for CUDA.
+    # The compiler warns about missing CUDA tools even on the CPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     engines["torch compile"] = torch_engine(torch.compile(module), device)
     return engines, left_out
 
 
 def torch_engine(module: Callable[..., Any] | nn.Module, device: str) -> Engine:
-    """`module` from NumPy to NumPy, as ONNX Runtime takes and gives it."""
+    """Wrap `module` to take and return NumPy arrays, as ONNX Runtime does."""
 
     @torch.inference_mode()
     def engine(inputs: Inputs) -> list[np.ndarray]:
@@ -52,7 +55,7 @@ def torch_engine(module: Callable[..., Any] | nn.Module, device: str) -> Engine:
 
 
 def warm_up(engines: dict[str, Engine], inputs: Inputs, runs: int) -> dict[str, str]:
-    """Run every engine `runs` times; those that fail (torch.compile needs a C++ compiler) are taken out and named."""
+    """Run every engine `runs` times. Remove torch.compile if it fails and return why: it needs a C++ compiler."""
     failed = {}
     for name, engine in list(engines.items()):
         try:

@@ -1,4 +1,4 @@
-"""Write a graph as one ONNX file, its facts and its input contract as metadata."""
+"""Write a graph as one ONNX file, with its facts and its input contract as metadata."""
 
 import inspect
 import json
@@ -14,12 +14,15 @@ from pixelwise.errors import ModelError
 from pixelwise.families.graph import Graph
 
 SIDES = {"height", "width"}
-# Where a smaller side is allowed, torch finds that strided layers hold from 33 pixels on, and traces the net again.
+# With a smaller minimum, torch finds that strided layers need at least 33 pixels, and traces the net again.
 LEAST_SIDE = 33
 
 
 def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) -> None:
-    """Export `graph` to one ONNX `file` with `facts` and its input contract as metadata, and check it."""
+    """Export `graph` to one ONNX `file` with `facts` and its input contract as metadata, and check it.
+
+    Raises ModelError if the exporter returns no graph.
+    """
     inputs = graph.example(*graph.traced)
     symbols: dict[str | None, Any] = {None: torch.export.Dim.DYNAMIC}
     named = {name for axes in graph.dynamic.values() for name in axes.values() if name}
@@ -28,7 +31,7 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
     shapes: tuple[Any, ...] = tuple({axis: symbols[symbol] for axis, symbol in each.items()} for each in axes)
     if inspect.getfullargspec(graph.module.forward).varargs:
         shapes = (shapes,)
-    # The exporter warns of its own internals, which tells a user nothing.
+    # The exporter's warnings are about its internals and do not help the user.
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
             graph.module,
@@ -50,9 +53,9 @@ def write_graph(graph: Graph, facts: Mapping[str, str], opset: int, file: Path) 
 
 
 def forget_traces(graph: onnx.GraphProto) -> None:
-    """Remove what the exporter notes of the source at every node.
+    """Remove the source locations that the exporter writes to every node.
 
-    It names paths of this machine: they are nobody's business, and would make one model differ by where it was made.
+    They contain paths of this machine, which are private, and which would make equal models differ between machines.
     """
     for node in graph.node:
         node.ClearField("metadata_props")
@@ -62,7 +65,7 @@ def forget_traces(graph: onnx.GraphProto) -> None:
 
 
 def contract(graph: Graph) -> dict[str, str]:
-    """What each input takes, for whoever opens the file: `uint8 (batch, height, width, 3) RGB`."""
+    """The type and shape of each input as text, such as `uint8 (batch, height, width, 3)`."""
     described = {}
     for name, tensor in graph.example(*graph.traced).items():
         axes = graph.dynamic.get(name, {})

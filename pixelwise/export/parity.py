@@ -1,4 +1,4 @@
-"""Compare an exported graph with torch: the share of values on which the two agree."""
+"""Compare an exported graph with torch: the share of values on which both agree."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pixelwise.inference.session import open_session
 
 @torch.inference_mode()
 def compare(graph: Graph, file: Path, size: Size) -> dict[str, Any]:
-    """Share of values on which ONNX Runtime and torch agree at one size (N, H, W): the worst of the graph's outputs."""
+    """The share of values on which ONNX Runtime and torch agree at one size (N, H, W), for the graph's worst output."""
     inputs = graph.example(*size)
     expected = graph.module(*inputs.values())
     expected = [expected] if isinstance(expected, Tensor) else list(expected)
@@ -25,7 +25,7 @@ def compare(graph: Graph, file: Path, size: Size) -> dict[str, Any]:
 
 
 def agree(found: np.ndarray, expected: np.ndarray) -> float:
-    """Share of equal values, floating ones within rounding; 0 where the shapes differ."""
+    """The share of equal values; floats may differ by rounding. 0 if the shapes differ."""
     if found.shape != expected.shape:
         return 0.0
     if np.issubdtype(expected.dtype, np.floating):
