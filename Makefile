@@ -1,12 +1,12 @@
-# make setup      .venv with what runs, from requirements.lock
-# make dev        what tests and checks too, from requirements-dev.lock
-# make pipeline   the whole pipeline as a flow: data to registered model
-# make test       the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA;
+# make setup      create .venv with the packages to run, from requirements.lock
+# make dev        add the packages for tests and checks, from requirements-dev.lock
+# make pipeline   run the whole pipeline as a flow, from data to registered model
+# make test       run the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA;
 #                 `make test ARGS="--durations=20"` passes options to pytest
-# make coverage   the tests, and the lines that none of them runs
-# make bench    what the README quotes, measured here; needs models/fcn and models/guided
-# make check      lint, format and types
-# make docs       the documentation as a site, in site/index.html
+# make coverage   run the tests and list the lines that no test runs
+# make bench      measure the times that the README quotes; needs models/fcn and models/guided
+# make check      check lint, format and types
+# make docs       build the documentation site, site/index.html
 # make lock       resolve the packages of pyproject.toml into the two lock files
 
 PYTHON ?= python3
@@ -14,14 +14,14 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
-# Commands of DVC and the flow find `pixelwise` and `python` where they find everything else.
+# Commands that DVC and the flow start find `pixelwise` and `python` in .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
-# Nothing that we start tells anybody anything.
+# No telemetry from the tools that make starts.
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
-# Set in many containers: each command of a second would compile a thousand modules, and take two.
+# Many containers set this; then each command compiles a thousand modules and takes two seconds instead of one.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: bench docs setup dev pipeline test coverage test-slow test-gpu check lock
