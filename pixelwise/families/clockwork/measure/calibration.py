@@ -1,4 +1,4 @@
-"""Find the value of a schedule that gives a wanted speed or loss on clips without labels."""
+"""Find the value of a schedule that gives a wanted speed or loss, on clips without labels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,18 +16,19 @@ from pixelwise.families.clockwork.runtime.schedules import SCHEDULES
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES
 
 Aim = Literal["speed", "rate", "loss"]
-# Times the schedule's usual value that are tried first, and how many values between two in each closer look.
+# First trials: multiples of the schedule's default value. Then LOOKS refinements, each of BETWEEN values inside the
+# current interval.
 LADDER = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 LOOKS, BETWEEN = 2, 3
-# Values of these are numbers of stages, which trade nothing.
+# Schedules whose value is a number of stages: it does not trade score for speed.
 COUNTS = ("pipeline", "truncated")
-# A clip's pictures, (H, W, 3) uint8 each; None where frames were lost, so that what follows is another clip.
+# Yields a clip's pictures, (H, W, 3) uint8 each; None where frames were lost, as the rest counts as another clip.
 Clip = Callable[[], Iterator[np.ndarray | None]]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """At least `amount` times the oracle's speed or frames a second, or a loss of mean IU of at most that fraction."""
+    """The goal: at least `amount` times the oracle's speed or frames a second, or at most `amount` of mean IU lost."""
 
     aim: Aim
     amount: float
@@ -43,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a schedule did on the clips. loss: expected, a fraction of mean IU; stage_share: shallow to deep."""
+    """The result of a schedule on the clips. loss: expected, a fraction of mean IU. stage_share: shallow to deep."""
 
     schedule: str
     speed_up: float
@@ -57,7 +58,7 @@ class Trial:
         return float(self.schedule.partition(":")[2])
 
     def is_beyond(self, wanted: Wanted) -> bool:
-        """Whether the value is large enough for a wanted speed, or too large for a wanted loss."""
+        """Whether the trial is fast enough for a wanted speed or rate, or loses too much for a wanted loss."""
         if wanted.aim == "loss":
             return self.loss > wanted.amount
         return (self.speed_up if wanted.aim == "speed" else self.frames_per_second) >= wanted.amount
@@ -65,7 +66,7 @@ class Trial:
 
 @dataclass
 class Tally:
-    """What is summed of one engine over all frames."""
+    """Sums over all frames of one engine."""
 
     engine: Engine
     seconds: float = 0.0
@@ -74,11 +75,11 @@ class Tally:
 
 
 def calibrate(model: Staged, name: str, clips: Sequence[Clip], wanted: Wanted) -> tuple[Trial, list[Trial]]:
-    """The trial that gives what is wanted, and all that were made, by value.
+    """Return the trial that meets `wanted`, and all trials by value.
 
-    A wide look, then closer ones around where the trials pass what is wanted: the least value that is fast enough, or
-    the largest that loses no more. Raises ParamsError where the schedule has no such value, or what is wanted cannot be
-    had.
+    A wide search is followed by closer ones around the value where trials cross `wanted`. The result is the smallest
+    value that is fast enough, or the largest that loses no more. Raises ParamsError if schedule `name` has no value to
+    calibrate, or no trial meets `wanted`.
     """
     trials = try_schedules(model, words_of(name, first_values(name)), clips)
     for _ in range(LOOKS):
@@ -94,7 +95,7 @@ def calibrate(model: Staged, name: str, clips: Sequence[Clip], wanted: Wanted) -
 
 
 def described(trial: Trial) -> str:
-    """What a trial gave, in words."""
+    """Return the result of a trial in words."""
     return (
         f"{trial.speed_up:.2f} times as fast, {trial.frames_per_second:.1f} frames a second and "
         f"{100 * trial.loss:.1f} points lost"
@@ -102,9 +103,10 @@ def described(trial: Trial) -> str:
 
 
 def crossing(trials: Sequence[Trial], wanted: Wanted) -> tuple[Trial | None, Trial | None]:
-    """The neighbours by value between which trials pass what is wanted; None where there is none on that side.
+    """Return the two neighbours by value between which trials cross `wanted`; None for a side without trials.
 
-    Where times are noisy they may pass it more than once: no value after that is too slow, and none before loses more.
+    Noisy trials may cross it more than once. For speed the last crossing is taken, so that no larger value is too slow;
+    for loss the first, so that no smaller value loses too much.
     """
     beyond = [trial.is_beyond(wanted) for trial in trials]
     if wanted.aim == "loss":
@@ -120,7 +122,7 @@ def is_whole(name: str) -> bool:
 
 
 def first_values(name: str) -> list[float]:
-    """The values of the wide look. Raises ParamsError where `name` is no schedule with a value that trades."""
+    """Return the values of the wide search. Raises ParamsError if `name` is no schedule with a value to calibrate."""
     traded = [known for known, named in SCHEDULES.items() if named.default and known not in COUNTS]
     if name not in traded:
         raise ParamsError(f"schedule: found {name!r}, expected one whose value can be picked: {', '.join(traded)}")
@@ -128,7 +130,7 @@ def first_values(name: str) -> list[float]:
 
 
 def between(name: str, below: Trial | None, beyond: Trial | None) -> list[str]:
-    """Schedules between those of two trials, in equal ratios; none where they are neighbours already."""
+    """Return schedules with values between two trials', in equal ratios; none if there is no other value between."""
     if below is None or beyond is None:
         return []
     inside = words_of(name, np.geomspace(below.value, beyond.value, BETWEEN + 2)[1:-1])
@@ -136,13 +138,13 @@ def between(name: str, below: Trial | None, beyond: Trial | None) -> list[str]:
 
 
 def words_of(name: str, values: Iterable[float]) -> list[str]:
-    """The schedules NAME:VALUE, each once, of three digits or whole numbers of at least 1."""
+    """Return the schedules NAME:VALUE without repeats; values have three digits or are whole numbers from 1."""
     texts = [str(max(round(value), 1)) if is_whole(name) else f"{value:.3g}" for value in values]
     return [f"{name}:{text}" for text in dict.fromkeys(texts)]
 
 
 def try_schedules(model: Staged, schedules: Sequence[str], clips: Sequence[Clip]) -> list[Trial]:
-    """Every schedule over every clip, in turns with the oracle on each frame, so that all are slowed alike."""
+    """Run all schedules over all clips, in turns with the oracle on each frame, so that other load affects all."""
     oracle, watched = Tally(open_engine(model, "oracle")), Watched(model)
     tallies = [oracle, *(Tally(open_engine(model, words)) for words in schedules)]
     engines = [tally.engine for tally in tallies]
@@ -162,7 +164,7 @@ def try_schedules(model: Staged, schedules: Sequence[str], clips: Sequence[Clip]
 
 
 def add_frame(tally: Tally, image: np.ndarray, odds: np.ndarray) -> None:
-    """Label the next frame and add what it took, and how well it can be expected to have gone."""
+    """Label the next frame; add its time, the stages that fired and its expected confusion."""
     frame = tally.engine.step(image)
     tally.seconds += frame.seconds
     tally.counts = tally.counts + expected_counts(odds, frame.prediction, tally.engine.model.grids[SCORES])
@@ -170,7 +172,7 @@ def add_frame(tally: Tally, image: np.ndarray, odds: np.ndarray) -> None:
 
 
 def trial_of(words: str, tally: Tally, oracle: Tally) -> Trial:
-    """What a schedule gave beside the oracle."""
+    """Return a schedule's trial, compared with the oracle."""
     return Trial(
         schedule=words,
         speed_up=oracle.seconds / tally.seconds,

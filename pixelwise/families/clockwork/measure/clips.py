@@ -1,4 +1,4 @@
-"""The clips of a split, in the order of their frames."""
+"""The clips of a split, with frames in order."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,10 +9,10 @@ from pixelwise.data.splits import read_clip_and_frame
 
 
 def clips_of(samples: Any) -> list[list[int]]:
-    """The places of each clip's frames in a split, in order; a still is a clip of its own, and a gap begins another.
+    """Return the indices in a split of each clip's frames, in order. A still is a clip; a gap starts a new clip.
 
-    samples: `rows` or `items` with clip and frame. A gap is a step wider than the clip's usual one: frames are missing
-    there, and what was seen before is of no use.
+    samples: `rows` or `items` with clip and frame. A gap is a step above the clip's median step: frames are missing, so
+    the state from earlier frames is useless.
     """
     known: dict[Any, list[tuple[int, int]]] = {}
     for place in range(len(samples)):
@@ -22,7 +22,7 @@ def clips_of(samples: Any) -> list[list[int]]:
 
 
 def without_gaps(frames: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """The places of (frame, place) pairs, cut where a step is wider than usual."""
+    """Return the places of (frame, place) pairs, split where a step is above the median step."""
     steps = [after[0] - before[0] for before, after in pairwise(frames)]
     usual = median(steps) if steps else 0
     runs = [[frames[0][1]]]

@@ -1,4 +1,4 @@
-"""Evaluate a clockwork: frame by frame as any net, on a schedule over clips, or on all schedules (thesis §3.4)."""
+"""Evaluate a clockwork: on single frames, on a schedule over clips, or on all schedules (thesis §3.4)."""
 
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,10 @@ EVERY_SCHEDULE = "frontier"
 
 
 def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Path | None) -> Evaluation | Frontier:
-    """The scores of an exported clockwork on a split.
+    """Return the scores of an exported clockwork on a split.
 
-    Raises ModelError where `params` name a schedule and the model is not in stages, ParamsError where there is no such
-    schedule; all else as for `images.evaluate`.
+    Raises ModelError if `params` has a schedule and the model is not in stages, ParamsError if the schedule is unknown;
+    otherwise as `images.evaluate`.
     """
     if params.schedule is None:
         return images.evaluate(params, model, open_split, out)
@@ -38,18 +38,18 @@ def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Pa
 
 
 def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
-    """Count the frames of all clips on a schedule, and how fast it was."""
+    """Run a schedule over all clips; return its confusion counts and its speed."""
     (ran,) = run_schedules(staged, scoring.split.samples, [schedule], rounds=1, table=scoring.table)
     return Counted(tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed())
 
 
 def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:
-    """Every schedule's score and speed, paired with the frame oracle's."""
+    """Return each schedule's score and speed, paired with the frame oracle's. With `out`, write the frontier there."""
     split, mean_over = scoring.split, chosen(scoring.classes.names, params.classes)
     frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, scoring.table)
     found = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
     if out:
-        # Plots take a second to import.
+        # Imported here because plots take a second to import.
         from pixelwise.families.clockwork.measure.frontier_page import write_frontier
 
         write_frontier(out, found)

@@ -1,4 +1,4 @@
-"""The loss of a schedule on video without labels: what mean IU it and the oracle can expect under the net's odds."""
+"""The expected loss of a schedule on video without labels, from the class probabilities (odds) of the net."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,26 +8,26 @@ from pixelwise.families.clockwork.runtime.motion import Motion
 from pixelwise.families.clockwork.runtime.staged_execution import run_part
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid
 
-# Share of the odds that comes from the frames before, along the motion. Odds of one frame alone call wrong whatever
-# the oracle does not say, though other frames may know better; of CamVid's schedules they made three times the loss.
+# Weight of earlier frames in the odds, moved to the current frame. Odds of a single frame count every deviation from
+# the oracle as an error, even if other frames support it: on CamVid, they tripled the loss of schedules.
 REMEMBERED = 2 / 3
 Odds = NDArray[np.float32]
 
 
 class Watched:
-    """A video seen whole: how probable each class is in each cell, by every frame up to the current one."""
+    """The odds of each class in each cell of a video, by all frames up to the current one, all run whole."""
 
     def __init__(self, model: Staged) -> None:
         self.model = model
         self.reset()
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
         self.motion: Motion | None = None
         self.odds: Odds = np.zeros((0, 0, 0), np.float32)
 
     def step(self, image: np.ndarray) -> Odds:
-        """The odds (K, h, w) of the cells of the next frame, (H, W, 3) uint8 RGB of the same size."""
+        """Return the odds (K, h, w) of the next frame, (H, W, 3) uint8 RGB of the same size."""
         odds = odds_of(self.model, image)
         if self.motion is None:
             self.motion, self.odds = Motion(image), odds
@@ -40,16 +40,16 @@ class Watched:
 
 
 def odds_of(model: Staged, image: np.ndarray) -> Odds:
-    """The softmax of the whole net's scores on their own grid, (K, h, w)."""
+    """Return the softmax of the whole net's scores on the scores' grid, (K, h, w)."""
     scores = fused(model, run_part(model.stages, image[None]))[0]
     odds: Odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 
 
 def expected_counts(odds: Odds, prediction: np.ndarray, where: Grid) -> NDArray[np.float64]:
-    """The (K, K) confusion to expect of a prediction (H, W): row = class of the odds, column = class predicted.
+    """Return the expected confusion (K, K) of a prediction (H, W): row = class of the odds, column = class predicted.
 
-    odds: (K, h, w) of cells that lie as `where` says. Cells that look beyond the picture are left out.
+    odds: (K, h, w) on the grid `where`. Cells centred outside the picture are left out.
     """
     pixels = [np.rint(where.pixels(np.arange(cells))).astype(int) for cells in odds.shape[1:]]
     inside = [(places >= 0) & (places < side) for places, side in zip(pixels, prediction.shape, strict=True)]
@@ -59,7 +59,7 @@ def expected_counts(odds: Odds, prediction: np.ndarray, where: Grid) -> NDArray[
 
 
 def expected_loss(oracle: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
-    """By how much the mean IU of `counts` is below the oracle's, a fraction; of the classes that the oracle found."""
+    """Return the oracle's mean IU minus that of `counts`, a fraction, over the classes that the oracle predicted."""
     found = oracle.sum(axis=0) > 0
     ious = [np.diag(each) / (each.sum(axis=0) + each.sum(axis=1) - np.diag(each)) for each in (oracle, counts)]
     return float(np.mean((ious[0] - ious[1])[found]))

@@ -1,4 +1,4 @@
-"""The frontier of a clockwork: score against speed for every schedule, paired with the frame oracle in one run."""
+"""The frontier of a clockwork: score against speed of each schedule, paired with the frame oracle in one run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,11 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True)
 class Point:
-    """One schedule on the curve. speed_ups: times the oracle's speed in each round; stage_share: shallow to deep."""
+    """One schedule on the curve.
+
+    lost: mean IU below the oracle's. speed_ups: multiples of the oracle's speed, by round. stage_share: shallow to
+    deep. slowest: the 95th percentile of a frame's milliseconds.
+    """
 
     schedule: str
     mean_iu: float
@@ -32,11 +36,11 @@ class Point:
 
     @property
     def speed_up(self) -> float:
-        """The median over the rounds."""
+        """The median speed-up over the rounds."""
         return median(self.speed_ups)
 
     def metrics(self) -> dict[str, Any]:
-        """As JSON; fractions and milliseconds."""
+        """Return the point as JSON, in fractions and milliseconds."""
         return {
             "mean_iu": self.mean_iu,
             "lost": self.lost,
@@ -50,7 +54,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Frontier:
-    """The oracle and every schedule of the curve on one split."""
+    """The oracle and all schedules of the curve on one split."""
 
     model: Path
     dataset: str
@@ -61,7 +65,7 @@ class Frontier:
     out: Path | None
 
     def metrics(self) -> dict[str, Any]:
-        """The content of frontier.json."""
+        """Return the content of frontier.json."""
         return {
             "dataset": self.dataset,
             "split": self.split,
@@ -72,7 +76,7 @@ class Frontier:
         }
 
     def best(self) -> list[Point]:
-        """The schedules that no other beats in both speed and score, fastest last."""
+        """Return the schedules that no other beats in both speed and score, fastest last."""
         ordered = sorted(self.points, key=lambda point: point.speed_up)
         return [
             one
@@ -106,9 +110,9 @@ def measure_frontier(
     classes: np.ndarray | None = None,
     table: np.ndarray | None = None,
 ) -> tuple[int, tuple[Point, ...]]:
-    """The number of frames, and a point a schedule, the oracle first. classes (K,) bool: what the mean is over.
+    """Return the number of frames, and one point per schedule, the oracle first.
 
-    table: as for `run_schedules`.
+    classes: (K,) bool, the classes in the mean. table: as for `run_schedules`.
     """
     found = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
     scores = [compute_scores(np.sum(ran.counts, axis=0), absent, classes).mean_iu for ran in found]
@@ -117,7 +121,7 @@ def measure_frontier(
 
 
 def point_of(ran: Ran, score: float, best: float, oracle: Ran) -> Point:
-    """What one schedule measured."""
+    """Return the point of one schedule."""
     return Point(
         schedule=ran.schedule,
         mean_iu=score,

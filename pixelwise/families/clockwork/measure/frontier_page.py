@@ -14,7 +14,7 @@ from pixelwise.files import write_bytes, write_json, write_text
 from pixelwise.reporting import html_page
 from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, STYLE, encode_figure
 
-# The reference and the two that win stand out.
+# Strong colours for the reference and the two best schedules.
 STRONG = {"oracle": INK, "carry": BLUE, "motion": ORANGE}
 OTHERS = ("#2a9d8f", "#8ab17d", "#b56576", "#6d597a", "#e5989b", "#457b9d", "#9aa3b0", "#bc9c5c")
 
@@ -28,7 +28,7 @@ def write_frontier(out: Path, found: Frontier) -> None:
 
 
 def frontier_page(found: Frontier, drawn: bytes) -> str:
-    """The HTML page."""
+    """Return the HTML page."""
     best = {point.schedule for point in found.best()}
     lead = f"{found.dataset}, split {found.split} · {found.frames} frames · {found.provider}"
     note = "Speed is paired with the frame oracle in one run, decoding left out. Bold: no other is faster and better."
@@ -43,13 +43,13 @@ def frontier_page(found: Frontier, drawn: bytes) -> str:
 
 
 def table(found: Frontier, best: set[str]) -> str:
-    """A line a schedule."""
+    """Return an HTML table with one row per schedule."""
     head = ("schedule", "#mean IU %", "#lost", "#frames a second", "#speed", "#range", "#p95 ms", "#stages run")
     return html_page.render_table(head, [row(point, point.schedule in best) for point in found.points])
 
 
 def row(point: Point, is_best: bool) -> list[str]:
-    """The cells of one schedule."""
+    """Return the table cells of one schedule."""
     name = point.schedule.partition(":")[0]
     words = escape(point.schedule)
     return [
@@ -65,7 +65,7 @@ def row(point: Point, is_best: bool) -> list[str]:
 
 
 def frontier_plot(found: Frontier) -> bytes:
-    """A PNG: mean IU over speed, and over the share of frames on which the whole net ran; a line a schedule."""
+    """Return a PNG: mean IU over speed, and over the share of frames on which all stages ran; one line per schedule."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12.4, 4.8), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
@@ -80,7 +80,7 @@ def frontier_plot(found: Frontier) -> bytes:
 
 
 def draw(axes: Axes, found: Frontier, place: Callable[[Point], float]) -> None:
-    """One panel."""
+    """Draw one panel; `place` gives a point's horizontal position."""
     lines: dict[str, list[Point]] = {}
     for point in found.points:
         lines.setdefault(point.schedule.partition(":")[0], []).append(point)

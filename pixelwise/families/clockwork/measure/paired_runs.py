@@ -1,4 +1,4 @@
-"""Run schedules over clips, paired: all of them on the same frames, decoded before the clock starts."""
+"""Run schedules over clips, paired: all schedules on the same frames, which are decoded before timing starts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ from pixelwise.families.clockwork.runtime.engines import Engine, open_engine
 from pixelwise.metrics.confusion import Counts, count_pixels
 from pixelwise.progress import progress
 
-# Frames held decoded at once, however long a clip.
+# Most decoded frames in memory at once.
 CHUNK = 64
 # Frames that every engine labels before it is timed.
 WARM_UP = 3
-# Takes down what else is wanted of a scored frame: the schedule, the frame as it came, and its prediction.
+# Called for each scored frame with the schedule, the frame and its prediction.
 Note = Callable[[str, Sample, np.ndarray], None]
 
 
 @dataclass
 class Ran:
-    """What one schedule did. counts: (K, K) a frame; fired: a stage each; seconds: a frame each, in each round."""
+    """The results of one schedule. counts: (K, K) per frame. fired: by frame and stage. seconds: by round and frame."""
 
     schedule: str
     ids: list[str] = field(default_factory=list)
@@ -35,16 +35,16 @@ class Ran:
 
     @property
     def stage_share(self) -> list[float]:
-        """How often each stage ran, as a share of the frames, shallow to deep."""
+        """The share of frames on which each stage ran, shallow to deep."""
         return [float(share) for share in np.mean(self.fired, axis=0)]
 
     @property
     def frames_per_second(self) -> float:
-        """The median of the rounds; all but decoding is counted."""
+        """The median over the rounds, without the time of decoding frames."""
         return float(np.median([len(seconds) / sum(seconds) for seconds in self.seconds]))
 
     def speed(self) -> dict[str, Any]:
-        """What a schedule adds to the scores: frames a second, the share of frames on which each stage ran, times."""
+        """Return the entries that a schedule adds to the scores: frames a second, stage shares, milliseconds."""
         milliseconds = 1000 * np.concatenate(self.seconds)
         return {
             "schedule": self.schedule,
@@ -54,7 +54,7 @@ class Ran:
         }
 
     def speed_ups(self, oracle: "Ran") -> list[float]:
-        """How many times as fast as `oracle`, in each round."""
+        """Return the speed as a multiple of `oracle`'s, for each round."""
         return [sum(theirs) / sum(ours) for theirs, ours in zip(oracle.seconds, self.seconds, strict=True)]
 
 
@@ -66,10 +66,10 @@ def run_schedules(
     note: Note | None = None,
     table: np.ndarray | None = None,
 ) -> list[Ran]:
-    """Every schedule over every clip of a split, `rounds` times; scores are those of the first round.
+    """Run every schedule over every clip of a split, `rounds` times. The first round gives the scores.
 
-    table: the data's class for each of the model's, where the two differ.
-    All schedules take turns on each stretch of frames, so that whatever else the machine does slows them alike.
+    All schedules take turns on each chunk of frames, so that other load on the machine slows them equally. table: the
+    data's class for each class of the model, if they differ.
     """
     engines = [open_engine(model, words) for words in schedules]
     found = [Ran(words) for words in schedules]
@@ -91,14 +91,14 @@ def run_schedules(
 
 
 def warm_up(engines: Sequence[Engine], image: np.ndarray) -> None:
-    """Let every engine allocate what it needs."""
+    """Run every engine a few times, so that allocations are not timed."""
     for engine in engines:
         for _ in range(WARM_UP):
             engine.step(image)
 
 
 def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Sample]]:
-    """The frames of a clip, so many at a time."""
+    """Yield the frames of a clip in lists of at most CHUNK."""
     places = iter(clip)
     while part := list(islice(places, CHUNK)):
         yield [samples[place] for place in part]
@@ -107,7 +107,10 @@ def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Samp
 def label_frames(
     engine: Engine, frames: Sequence[Sample], ran: Ran, is_scored: bool, table: np.ndarray, note: Note | None
 ) -> None:
-    """Label the next frames of a clip, and note what it took and how well it went. Raises DataError naming a frame."""
+    """Label the next frames of a clip; add times and, if `is_scored`, results to `ran`.
+
+    Raises DataError naming the frame if a label and a prediction cannot be compared.
+    """
     for sample in frames:
         frame = engine.step(sample.image)
         ran.seconds[-1].append(frame.seconds)

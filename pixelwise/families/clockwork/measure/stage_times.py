@@ -1,4 +1,4 @@
-"""What each stage of a net costs, and where to cut it for a pipeline: borders by measured time (thesis §3.3.2)."""
+"""Measure the time of each stage of a net, and choose the borders of a pipeline by it (thesis §3.3.2)."""
 
 import time
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ class Cut:
 
     @property
     def longest(self) -> float:
-        """A pipeline of these stages gives a frame no sooner."""
+        """The longest stage, the least time per frame of a pipeline."""
         return max(self.stages)
 
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Milliseconds. ends: the stride at which each stage ends; fuse and decode follow the last one on every frame."""
+    """Times in milliseconds. ends: the stride at which each stage ends. fuse and decode run after it on every frame."""
 
     ends: tuple[int, ...]
     stages: tuple[float, ...]
@@ -42,30 +42,30 @@ class StageTimes:
 
     @property
     def whole(self) -> float:
-        """All of a frame, nothing overlapping."""
+        """The time of a frame without overlap."""
         return sum(self.stages) + self.fuse + self.decode
 
     def latency(self, cut: Cut) -> float:
-        """From a frame to its labels in a pipeline, each part having a core of its own."""
+        """Return the time from a frame to its labels in a pipeline with one core per part."""
         return cut.longest + self.fuse + self.decode
 
     def cuts(self) -> list[Cut]:
-        """Every way to cut the net at the ends of its stages, those of fewest parts first, most even first."""
+        """Return all cuts of the net at ends of its stages: fewest parts first, then most even first."""
         inner = range(1, len(self.stages))
         found = [self.cut(places) for parts in inner for places in combinations(inner, parts)]
         return sorted(found, key=lambda cut: (len(cut.stages), cut.longest))
 
     def cut(self, places: Sequence[int]) -> Cut:
-        """The net cut before the stages `places`."""
+        """Return the cut before the stages `places`."""
         bounds = [0, *places, len(self.stages)]
         times = tuple(sum(self.stages[start:end]) for start, end in pairwise(bounds))
         return Cut(tuple(self.ends[place - 1] for place in places), times)
 
 
 def measure_stages(model: Staged, image: np.ndarray, rounds: int) -> StageTimes:
-    """The least time of every part of a net on one picture, (H, W, 3) uint8, of so many rounds in which all take turns.
+    """Return the least time of each part of a net on one picture, (H, W, 3) uint8, over `rounds` rounds of all parts.
 
-    The least, because whatever else the machine does only adds; the first round allocates and does not count.
+    The least, because other load on the machine only adds time. A first round, which allocates, is not counted.
     """
     times = [one_round(model, image) for _ in range(rounds + 1)][1:]
     *stages, fuse, decode = (1000 * min(column) for column in zip(*times, strict=True))
@@ -73,7 +73,7 @@ def measure_stages(model: Staged, image: np.ndarray, rounds: int) -> StageTimes:
 
 
 def one_round(model: Staged, image: np.ndarray) -> list[float]:
-    """The seconds that each stage, the fusion and the decoding took."""
+    """Return the seconds of each stage, of the fusion and of the decoding."""
     clock = [time.perf_counter()]
     states: list[Maps] = []
     given = image[None]
@@ -89,5 +89,5 @@ def one_round(model: Staged, image: np.ndarray) -> list[float]:
 
 
 def ends(model: Staged) -> list[int]:
-    """The stride at which each stage ends: that of its coarsest stream."""
+    """Return the stride at which each stage ends: that of its coarsest stream."""
     return [max(stride_of(out.name) for out in stage.get_outputs() if out.name != FEATURES) for stage in model.stages]

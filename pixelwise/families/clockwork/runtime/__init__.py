@@ -1,1 +1,1 @@
-"""Clockwork models at work: NumPy and ONNX Runtime, no torch."""
+"""Run clockwork models with NumPy and ONNX Runtime, without torch."""

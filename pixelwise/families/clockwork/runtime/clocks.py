@@ -1,4 +1,4 @@
-"""Clocks: which frames a stage runs on (thesis §3.3.1, §3.3.3)."""
+"""Clocks decide on which frames a stage runs (thesis §3.3.1, §3.3.3)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from pixelwise.metrics.frame_change import label_change, pixel_change
 
 @dataclass(frozen=True)
 class Seen:
-    """What a clock may look at when its stage's turn comes.
+    """The input of a stage's clock.
 
-    frame: counted from the last reset. image: (H, W, 3) uint8. before: whether the shallower stage fired. scores: the
-    shallower stage's finest stream, (K, h, w), and `features` its features, (1, C, h, w); None before the first stage.
-    unexplained: what motion since the key frame does not explain.
+    frame: number since the last reset. image: (H, W, 3) uint8. before: whether the shallower stage fired. scores: the
+    shallower stage's finest stream, (K, h, w). features: its features, (1, C, h, w). Both are None for the first stage.
+    unexplained: the share of change since the key frame that motion does not explain, as in `Motion`.
     """
 
     frame: int
@@ -28,80 +28,80 @@ class Seen:
 
 
 class Clock(Protocol):
-    """Decides when a stage runs. The engine runs every stage on the first frame and tells no clock."""
+    """Decides when a stage runs. On the first frame the engine runs every stage but `Off` ones without asking."""
 
     def fires(self, seen: Seen) -> bool:
         """Whether the stage runs on this frame."""
 
     def ran(self, seen: Seen) -> None:
-        """The stage ran on this frame, whoever decided it."""
+        """Note that the stage ran on this frame, by this clock's decision or as the first frame."""
 
 
 class Stateless:
-    """A clock that remembers nothing."""
+    """A clock without state."""
 
     def ran(self, seen: Seen) -> None:
-        """Nothing to remember."""
+        """Do nothing: there is no state."""
 
 
 class Always(Stateless):
-    """1: on every frame."""
+    """Clock 1: fires on every frame."""
 
     def fires(self, seen: Seen) -> bool:  # noqa: ARG002
-        """Always."""
+        """Whether the stage runs: always."""
         return True
 
 
 class Never(Stateless):
-    """0: on the first frame alone."""
+    """Clock 0: the stage runs on the first frame only."""
 
     def fires(self, seen: Seen) -> bool:  # noqa: ARG002
-        """Never."""
+        """Whether the stage runs: never."""
         return False
 
 
 class Off(Never):
-    """Not even on the first frame: the net ends before this stage."""
+    """The stage does not even run on the first frame: the net ends before it."""
 
 
 class WithBefore(Stateless):
-    """With the shallower stage."""
+    """Fires with the shallower stage."""
 
     def fires(self, seen: Seen) -> bool:
-        """As the stage before."""
+        """Whether the shallower stage fired."""
         return seen.before
 
 
 @dataclass(frozen=True)
 class Every(Stateless):
-    """t ≡ phase (mod n)."""
+    """Fires where t ≡ phase (mod period)."""
 
     period: int
     phase: int = 0
 
     def fires(self, seen: Seen) -> bool:
-        """On every `period`-th frame."""
+        """Whether the frame is one of every `period`-th."""
         return (seen.frame - self.phase) % self.period == 0
 
 
 @dataclass(frozen=True)
 class Over(Stateless):
-    """Where what `measure` finds in the current frame reaches the threshold."""
+    """Fires where `measure` of the current frame reaches the threshold."""
 
     threshold: float
     measure: Callable[[Seen], float]
 
     def fires(self, seen: Seen) -> bool:
-        """Threshold 0 fires always."""
+        """Whether the measure reaches the threshold; always with threshold 0."""
         return self.measure(seen) >= self.threshold
 
 
 @dataclass
 class Changed:
-    """Where what is watched has changed since the stage last ran: threshold 0 fires always, above 1 never.
+    """Fires where the watched value has changed since the stage last ran: always with threshold 0, never above 1.
 
-    The thesis writes the change since the frame before; its code compares with the frame on which the clock last fired,
-    as here, so that slow change adds up.
+    The thesis text compares with the previous frame. Its code, as here, compares with the frame on which the clock last
+    fired, so that slow change adds up.
     """
 
     threshold: float
@@ -119,7 +119,10 @@ class Changed:
 
 
 def shallow_labels(seen: Seen) -> np.ndarray:
-    """The most probable class of every cell, by the shallower stages alone, (h, w)."""
+    """Return the most probable class of each cell, (h, w), by the shallower stages only.
+
+    Raises ParamsError for the first stage.
+    """
     if seen.scores is None:
         raise ParamsError("clock: found nothing before the first stage, expected a clock on pixels or motion there")
     labels: np.ndarray = seen.scores.argmax(axis=0)
@@ -127,7 +130,7 @@ def shallow_labels(seen: Seen) -> np.ndarray:
 
 
 def doubt(seen: Seen) -> float:
-    """One less the mean probability of the best class, by the shallower stages alone: 0 where all cells are sure."""
+    """Return 1 minus the mean probability of the best class, by the shallower stages only: 0 if all cells are sure."""
     labels, scores = shallow_labels(seen), seen.scores
     assert scores is not None
     odds = np.exp(scores - np.take_along_axis(scores, labels[None], axis=0))
@@ -135,9 +138,10 @@ def doubt(seen: Seen) -> float:
 
 
 def make_clock(words: str, learned: Callable[[Any, Any], float]) -> Clock:
-    """The clock that `words` name, one of KNOWN. learned: what share of the output changes, from features now and then.
+    """Return the clock named by `words`, one of KNOWN.
 
-    Raises ParamsError where there is none such or the number is bad.
+    learned: predicts the share of the output that changes, from features now and then. Raises ParamsError if the clock
+    is unknown or its number is bad.
     """
     name, *values = words.split(":")
     if name in PLAIN and not values:

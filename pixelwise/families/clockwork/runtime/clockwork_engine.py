@@ -1,4 +1,4 @@
-"""The clockwork engine: stages, their state, and a clock each (thesis §3.3). Frames in, labels out, one at a time."""
+"""The clockwork engine: stages, each with a state and a clock (thesis §3.3). It labels one frame at a time."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,19 +20,19 @@ from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read
 from pixelwise.inference.session import Provider, Segmenter, open_model, open_session
 from pixelwise.model_folder import ModelFolder
 
-# Share of a new key frame's scores that comes from those carried to it: two looks at a scene err less than one.
+# Weight of the carried scores in a new key frame's scores: two observations of a scene err less than one.
 REMEMBERED = 0.25
 Maps = dict[str, np.ndarray]
-# What a stage gives the next one; all else that it gives are streams for the fusion.
+# The output of a stage that the next stage takes; its other outputs are streams for the fusion.
 FEATURES = "features"
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A net in stages: the plain one, the stages, what fuses their streams and labels scores, and the learned clock.
+    """A net in stages: the plain net, the stages, the fusion of streams, the decoding of scores, the learned clock.
 
-    grids: where the cells of every stream lie, and those of the fused scores. values: what was picked for schedules on
-    this net, by name; used where none is given.
+    grids: the grid of each stream and of the fused scores. values: the calibrated values of schedules by name, for
+    schedules without a value.
     """
 
     plain: Segmenter
@@ -51,7 +51,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame became. prediction: (H, W) uint8 classes. fired: which stages ran. seconds: all that it took."""
+    """The result of a frame. prediction: (H, W) uint8 classes. fired: which stages ran. seconds: the whole time."""
 
     prediction: np.ndarray
     fired: tuple[bool, ...]
@@ -61,7 +61,7 @@ class Frame:
 def open_staged(model: Path, provider: Provider = "auto", threads: int | None = None) -> Staged:
     """Open the folder of an exported clockwork.
 
-    Raises ModelError where it is missing or not staged, ProviderError where `provider` cannot be had.
+    Raises ModelError if it is missing or not in stages, ProviderError if `provider` is not available.
     """
     plain = open_model(model, provider, threads)
     folder = ModelFolder(model)
@@ -72,7 +72,7 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
         )
     names = [*(f"stage{place + 1}" for place in range(count)), "fuse", "decode", "change"]
     *stages, fuse, decode, change = (
-        # Idle threads of one session that spin would take the cores from the others.
+        # Spinning idle threads of one session would take the cores from the other sessions.
         open_session(folder.graph(name), provider, threads, is_alone=False)
         for name in names
     )
@@ -87,10 +87,10 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
 
 
 class Clockwork:
-    """Labels the frames of one video after the other, on a schedule. Holds one frame's state, however long the video.
+    """Labels the frames of a video on a schedule. It holds the state of one frame, however long the video.
 
-    A frame of another size starts anew, as `reset` does. A stage's state advances by the generalised equations: its
-    layers are f_I and f_H is the identity; where states move, what is held is brought along as it is looked at.
+    A frame of another size causes a `reset`. A stage's state advances by the generalised equation: f_I is the stage's
+    layers, f_H the identity. If states move with the picture, held maps are moved when they are read.
     """
 
     def __init__(self, model: Staged, schedule: Schedule) -> None:
@@ -98,17 +98,17 @@ class Clockwork:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames: the next one is run whole."""
+        """Forget all frames: the whole net runs on the next one."""
         self.frame = 0
         self.states: list[Maps] = [{} for _ in self.model.stages]
         self.clocks: list[Clock] = [make_clock(words, self.changed) for words in self.schedule.clocks]
-        # Of the last key frame, on which the deepest stage ran: what has to move with the picture.
+        # State of the last key frame (on which the deepest stage ran) that moves with the picture.
         self.scores: np.ndarray | None = None
         self.labels: np.ndarray | None = None
         self.motion: Any = None
 
     def step(self, image: np.ndarray) -> Frame:
-        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         began = time.perf_counter()
         self.model.plain.feeds({"image": image[None]})
         if self.labels is not None and self.labels.shape != image.shape[:2]:
@@ -121,9 +121,9 @@ class Clockwork:
         return Frame(prediction, fired, time.perf_counter() - began)
 
     def follow(self, image: np.ndarray) -> None:
-        """Keep up with where everything has moved."""
+        """Update the motion since the key frame."""
         if self.motion is None:
-            # OpenCV takes a while to import, and other schedules do without it.
+            # Imported here because OpenCV imports slowly and other schedules do not need it.
             from pixelwise.families.clockwork.runtime.motion import Motion
 
             self.motion = Motion(image)
@@ -131,7 +131,7 @@ class Clockwork:
             self.motion.follow(image)
 
     def run_stages(self, image: np.ndarray) -> tuple[bool, ...]:
-        """Advance the state of every stage; only those whose clocks fire cost anything."""
+        """Advance the state of every stage and return which fired. Only stages whose clock fires cost time."""
         fired: list[bool] = []
         given = image[None]
         for place, clock in enumerate(self.clocks):
@@ -153,7 +153,7 @@ class Clockwork:
         return tuple(fired)
 
     def seen(self, image: np.ndarray, place: int, fired: Sequence[bool]) -> Seen:
-        """What the clock of stage `place` may look at."""
+        """Return the input of the clock of stage `place`."""
         before = self.states[place - 1] if place else {}
         streams = [name for name in before if name != FEATURES]
         return Seen(
@@ -166,11 +166,11 @@ class Clockwork:
         )
 
     def changed(self, now: np.ndarray, then: np.ndarray) -> float:
-        """The share of the output that the learned clock expects to have changed."""
+        """Return the share of the output that the learned clock expects to have changed."""
         return float(self.model.change.run(["share"], {"now": now, "then": then})[0][0])
 
     def look(self, image: np.ndarray, fired: Sequence[bool]) -> np.ndarray:
-        """The labels of this frame, of what is fresh and what is held."""
+        """Return the labels of this frame from fresh and held streams."""
         is_key = fired[-1] or self.labels is None
         if not any(fired):
             assert self.labels is not None
@@ -189,11 +189,11 @@ class Clockwork:
 
     @property
     def moves(self) -> bool:
-        """Whether what is held moves with the picture."""
+        """Whether held maps and labels move with the picture."""
         return self.schedule.idle == "move"
 
     def held(self, state: Maps, is_fresh: bool) -> Maps:
-        """The streams of a stage for this frame."""
+        """Return the streams of a stage for this frame, moved with the picture if they are held and move."""
         if is_fresh or not self.moves:
             return state
         streams = ((name, maps) for name, maps in state.items() if name != FEATURES)
@@ -201,15 +201,15 @@ class Clockwork:
 
 
 def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
-    """The features and streams of a stage by name; given: the picture or the features of the stage before."""
+    """Run a stage and return its features and streams by name. given: the picture, or the previous stage's features."""
     names = [found.name for found in stage.get_outputs()]
     return dict(zip(names, stage.run(names, {stage.get_inputs()[0].name: given}), strict=True))
 
 
 def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
-    """The scores (1, K, h, w) of all streams; where a stage never ran its streams are zero: the net ends before."""
+    """Fuse all streams to scores (1, K, h, w). Streams of stages that never ran are zero, as in a truncated net."""
     streams = {name: maps for state in states for name, maps in state.items() if name != FEATURES}
-    # Fine to coarse, so that a missing one finds the size of the next finer.
+    # Fine to coarse, as the size of a missing stream follows from the next finer one.
     for finer, missing in pairwise(model.fuse.get_inputs()[::-1]):
         if missing.name not in streams:
             where, above = model.grids[missing.name], model.grids[finer.name]
@@ -220,11 +220,11 @@ def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
 
 
 def decoded(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The labels (H, W) of fused scores."""
+    """Return the labels (H, W) of fused scores."""
     labels: np.ndarray = model.decode.run(["prediction"], {"scores": scores, "image": image[None]})[0][0]
     return labels
 
 
 def stride_of(stream: str) -> int:
-    """32 of stream_32."""
+    """Return the stride in a stream's name: 32 for stream_32."""
     return int(stream.rpartition("_")[2])

@@ -1,4 +1,4 @@
-"""The engine for every schedule: the frame oracle, clockwork, or pipeline."""
+"""Choose the engine for a schedule: frame oracle, clockwork or pipeline."""
 
 import time
 from pathlib import Path
@@ -21,20 +21,20 @@ class Engine(Protocol):
         """Label the next frame, (H, W, 3) uint8 RGB."""
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
 
 
 class Plain:
-    """The frame oracle: the plain net on every frame, the best score that a clockwork can keep (thesis §3.4.1)."""
+    """The frame oracle: the plain net on every frame, the reference for every schedule's score (thesis §3.4.1)."""
 
     def __init__(self, model: Staged) -> None:
         self.model = model
 
     def reset(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no state."""
 
     def step(self, image: np.ndarray) -> Frame:
-        """Label a frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        """Label a frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         began = time.perf_counter()
         prediction = self.model.plain.predict(image[None])[0]
         return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
@@ -53,14 +53,14 @@ def open_video_model(
     >>> [any(video.step(frame).fired) for frame in frames]  # every second frame carries the labels of the last
     [True, False, True]
 
-    Raises ModelError where it is missing or not in stages, ProviderError where `provider` cannot be had, ParamsError
-    where there is no such schedule.
+    Raises ModelError if the model is missing or not in stages, ProviderError if `provider` is not available,
+    ParamsError if the schedule is unknown.
     """
     return open_engine(open_staged(model, provider, threads), schedule)
 
 
 def open_engine(model: Staged, words: str) -> Engine:
-    """The engine of a schedule. Raises ParamsError where there is none such."""
+    """Return the engine of a schedule. Raises ParamsError if the schedule is unknown."""
     if words == "oracle":
         return Plain(model)
     schedule = parse_schedule(with_value(model, words), len(model.stages))
@@ -68,5 +68,5 @@ def open_engine(model: Staged, words: str) -> Engine:
 
 
 def with_value(model: Staged, words: str) -> str:
-    """A schedule with the value that was picked for it on this net, where it has none of its own."""
+    """Append the value that was calibrated for this net, if `words` is a schedule's name without a value."""
     return f"{words}:{model.values[words]}" if words in model.values else words

@@ -1,7 +1,7 @@
-"""The generalised clockwork equation of a state (thesis §3.3, equation 3.1), for recurrent and staged nets alike.
+"""The generalised clockwork equation of a state (thesis §3.3, equation 3.1), for recurrent and staged nets.
 
-State, input and output are whatever the functions take and give: arrays, or a stage's tuple of maps. A clock is 0 or 1
-for all of it, or an array of them, one a unit.
+State, input and output are arrays or a stage's maps, as the functions take and return them. A clock is 0 or 1 for the
+whole state, or an array with one value per unit.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Clock = float | np.ndarray
 
 
 def identity(value: Any) -> Any:
-    """What is given."""
+    """Return `value` unchanged."""
     return value
 
 
@@ -27,10 +27,10 @@ def advance(
     input_clock: Clock,
     hidden_clock: Clock,
 ) -> Any:
-    """The next state, y_H(t) = f_T(C_H ⊙ f_H(y_H(t − 1)) + C_I ⊙ f_I(x(t))) (equation 3.1).
+    """Return the next state, y_H(t) = f_T(C_H ⊙ f_H(y_H(t − 1)) + C_I ⊙ f_I(x(t))) (equation 3.1).
 
-    A function whose clock is off is not called, so that a stage that does not fire costs nothing. Units whose clocks
-    are both off keep their state, as the clockwork RNN's idle modules do: to the letter they would become f_T(0).
+    A function whose clock is off is not called, so a stage that does not fire costs nothing. Units with both clocks off
+    keep their state, like idle modules of the clockwork RNN; the equation taken literally gives f_T(0).
     """
     hidden, fresh = gated(hidden_clock, f_hidden, state), gated(input_clock, f_input, given)
     if hidden is None and fresh is None:
@@ -41,7 +41,7 @@ def advance(
 
 
 def gated(clock: Clock, function: Function, value: Any) -> Any:
-    """C ⊙ f(x), f not being called where the clock is off altogether: then None."""
+    """Return C ⊙ f(x), or None without calling f if the clock is off for all units."""
     if not np.any(clock):
         return None
     found = function(value)

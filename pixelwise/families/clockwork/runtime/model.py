@@ -1,4 +1,4 @@
-"""Label pictures and video with a clockwork: every frame by the whole net, or on a schedule."""
+"""Label pictures and videos with a clockwork: the whole net on every frame, or stages on a schedule."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ INSTEAD_OF_SERVING = "`pixelwise predict --schedule NAME` labels videos with it"
 
 @dataclass
 class Scheduled:
-    """The frames of videos on a schedule, and which stages ran on them. seconds: the engine's own, reading left out."""
+    """Video labeller on a schedule; records which stages ran. seconds: time in the engine, without reading frames."""
 
     name: str
     engine: Engine
@@ -25,12 +25,12 @@ class Scheduled:
     seconds: float = 0.0
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
         self.engine.reset()
         self.strip.reset()
 
     def step(self, image: np.ndarray, follows: bool = True) -> np.ndarray:
-        """The label (H, W) uint8 of the next frame (H, W, 3) uint8 RGB; where frames are lost it starts anew."""
+        """Return the label (H, W) uint8 of the next frame (H, W, 3) uint8 RGB. Lost frames (not `follows`) reset it."""
         if not follows:
             self.engine.reset()
         frame = self.engine.step(image)
@@ -39,11 +39,11 @@ class Scheduled:
         return frame.prediction
 
     def annotate(self, overlay: np.ndarray) -> np.ndarray:
-        """The overlay, with a strip below it that shows which stages ran."""
+        """Return the overlay with a strip below it that shows which stages ran."""
         return np.concatenate([overlay, self.strip.after(self.fired[-1], overlay.shape[1])])
 
     def summary(self) -> str:
-        """How fast the frames were labelled, and on how many each stage ran."""
+        """Return one line: frames a second, and the share of frames on which each stage ran."""
         if not self.fired:
             return ""
         shares = ", ".join(
@@ -55,7 +55,7 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class ScheduledPredictor:
-    """A clockwork that labels pictures by the whole net and video on a schedule."""
+    """A clockwork that labels pictures with the whole net and videos on a schedule."""
 
     staged: Staged
     schedule: str
@@ -63,31 +63,31 @@ class ScheduledPredictor:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes of its labels."""
+        """The names of the classes."""
         return self.staged.plain.names
 
     @property
     def palette(self) -> tuple[tuple[int, int, int], ...]:
-        """A colour a class."""
+        """One colour per class."""
         return self.staged.plain.palette
 
     @property
     def provider(self) -> str:
-        """Where ONNX Runtime computes."""
+        """The ONNX Runtime provider in use."""
         return self.staged.plain.provider
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Labels (N, H, W) uint8 of images (N, H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
+        """Return labels (N, H, W) uint8 of images (N, H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
         return self.staged.plain.predict(images)
 
     def stream(self) -> Scheduled:
-        """What labels the frames of videos. Raises ParamsError where there is no such schedule."""
+        """Return a labeller for the frames of videos. Raises ParamsError if the schedule is unknown."""
         engine = open_engine(self.staged, self.schedule)
         return Scheduled(with_value(self.staged, self.schedule), engine, Strip(len(self.staged.stages)))
 
 
 def open_model(model: Path, provider: Provider = "auto", schedule: str | None = None) -> Segmenter | ScheduledPredictor:
-    """The exported clockwork. Raises ModelError where a schedule is given and the model is not in stages."""
+    """Open an exported clockwork. Raises ModelError if a schedule is given and the model is not in stages."""
     if schedule is None:
         return session.open_model(model, provider)
     return ScheduledPredictor(open_staged(model, provider), schedule)

@@ -1,8 +1,7 @@
-"""Carry what was computed at an earlier frame to where it is now, along the optical flow.
+"""Move maps and labels of the key frame to the current frame along the optical flow.
 
-OpenCV's DIS flow between neighbouring frames costs a millisecond or two; composed from frame to frame it stays right
-for longer than flow from the last key frame itself, whose displacements are larger. Import it only where frames are
-carried: it is the one part of the runtime that needs OpenCV.
+OpenCV's DIS flow between neighbouring frames costs a millisecond or two. Composed over frames, it stays accurate longer
+than flow from the key frame, whose displacements are larger. Import this module only on use: it alone needs OpenCV.
 """
 
 import math
@@ -12,22 +11,22 @@ import numpy as np
 
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
 
-# The flow is estimated on a picture whose longer side is at most this: finer costs more than it gains.
+# Longer side, at most, of the picture on which the flow is estimated: larger pictures cost more than they gain.
 SIDE = 320
-# Grey levels by which a pixel differs from where it came from that motion fails to explain: above a camera's noise.
+# A pixel that differs by more grey levels from its source is not explained by motion. Camera noise is lower.
 NOISE = 10
 EDGE = cv2.BORDER_REPLICATE
 
 
 class Motion:
-    """Where every pixel was at the key frame.
+    """The optical flow from the current frame back to the key frame.
 
-    unexplained: the share of the picture that changed otherwise than by moving, summed over the frames since.
+    unexplained: the share of pixels whose change motion does not explain, summed over the frames since the key frame.
     """
 
     def __init__(self, image: np.ndarray) -> None:
-        """image: the key frame, (H, W, 3) uint8 RGB."""
-        # Faster presets lose what is small, slower ones take longer than they save: measured on CamVid.
+        """Start at the key frame `image`, (H, W, 3) uint8 RGB."""
+        # Measured on CamVid: faster presets lose small objects, slower ones take longer than they save.
         self.estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.estimator.setFinestScale(1)
         self.estimator.setGradientDescentIterations(16)
@@ -35,23 +34,23 @@ class Motion:
         self.grey = self.small(image)
         self.places = grid(*self.grey.shape)
         self.pixels = grid(*image.shape[:2])
-        # Pixels of the picture in one of the flow's, (x, y).
+        # Pixels of the picture per pixel of the flow, (x, y).
         self.ratio = np.float32(np.divide(self.pixels.shape[1::-1], self.places.shape[1::-1]))
         self.start()
 
     def small(self, image: np.ndarray) -> np.ndarray:
-        """The picture in grey at the size at which flow is estimated."""
+        """Return the picture in grey at the size at which the flow is estimated."""
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         height, width = (max(math.ceil(side / self.factor), 16) for side in image.shape[:2])
         return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
 
     def start(self) -> None:
-        """Make the last frame followed the key frame."""
+        """Make the last frame the key frame."""
         self.flow: np.ndarray | None = None
         self.unexplained = 0.0
 
     def follow(self, image: np.ndarray) -> None:
-        """Go on to the next frame, (H, W, 3) uint8 of the key frame's size."""
+        """Extend the flow to the next frame, (H, W, 3) uint8 of the key frame's size."""
         grey = self.small(image)
         step = self.estimator.calc(grey, self.grey, None)
         came_from = self.places + step
@@ -60,14 +59,14 @@ class Motion:
         self.grey = grey
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) of the key frame as the current frame has them; what comes into view repeats the border."""
+        """Move labels (H, W) of the key frame to the current frame; pixels that come into view repeat the border."""
         if self.flow is None:
             return labels
         flow = cv2.resize(self.flow * self.ratio, self.pixels.shape[1::-1])
         return cv2.remap(labels, self.pixels + flow, None, cv2.INTER_NEAREST, borderMode=EDGE)
 
     def maps(self, maps: np.ndarray, where: Grid) -> np.ndarray:
-        """Maps (1, C, h, w) of the key frame, whose cells lie as `where` says, as the current frame has them."""
+        """Move maps (1, C, h, w) of the key frame, with cells on the grid `where`, to the current frame."""
         if self.flow is None:
             return maps
         cells = grid(*maps.shape[2:])
@@ -80,12 +79,12 @@ class Motion:
 
 
 def grid(height: int, width: int) -> np.ndarray:
-    """(H, W, 2) float32: the place (x, y) of every cell."""
+    """Return the position (x, y) of every cell, (H, W, 2) float32."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     return np.dstack([columns, rows])
 
 
 def look(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """`values` (h, w) or (h, w, C ≤ 4) at `places` (H, W, 2), bilinearly, the border repeated."""
+    """Sample `values` (h, w) or (h, w, C ≤ 4) at `places` (H, W, 2) bilinearly; the border is repeated."""
     found: np.ndarray = cv2.remap(np.ascontiguousarray(values), places, None, cv2.INTER_LINEAR, borderMode=EDGE)
     return found

@@ -1,4 +1,4 @@
-"""The values of schedules that were picked for a net, kept in its model folder."""
+"""Calibrated values of schedules, stored in the model folder."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from pixelwise.model_folder import ModelFolder
 
 
 def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
-    """The values by schedule that stand in the folder `model` for the net of this fingerprint.
+    """Return the values by schedule in the folder `model` for the net with this fingerprint.
 
-    A file of another net is passed over: the graphs were exported anew since. Raises ModelError where it is damaged.
+    A file for another fingerprint is ignored: the graphs were exported again since. Raises ModelError if the file is
+    damaged.
     """
     file = ModelFolder(model).schedules
     if not file.is_file():
@@ -27,5 +28,5 @@ def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
 
 
 def values_with(known: Mapping[str, str], fingerprint: str | None, name: str, value: str) -> dict[str, Any]:
-    """The content of schedules.json with one more value."""
+    """Return the content of schedules.json with one more value."""
     return {"fingerprint": fingerprint, "values": {**known, name: value}}

@@ -1,4 +1,4 @@
-"""Schedules as data: which clock each stage has, and what becomes of its state while it is idle (thesis §3.3.1)."""
+"""Schedules as data: the clock of each stage, and whether an idle stage's state moves (thesis §3.3.1)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from pixelwise.errors import ParamsError
 
 @dataclass(frozen=True)
 class Schedule:
-    """A clock a stage, in words, shallow to deep.
+    """One clock per stage, by name, shallow to deep.
 
-    idle: an idle stage's state stays as it is, or moves with the picture. overlapped: how many stages at a time run one
-    after the other in each part of a pipeline; a part takes what the one before gave on the frame before, so that all
-    run at once. Empty: no pipeline.
+    idle: an idle stage's state stays, or moves with the picture. overlapped: the number of stages in each part of a
+    pipeline; all parts run at the same time, each on the previous part's output for the previous frame. Empty: no
+    pipeline.
     """
 
     name: str
@@ -23,13 +23,13 @@ class Schedule:
 
     @property
     def uses_motion(self) -> bool:
-        """Whether frames have to be followed."""
+        """Whether the schedule needs the motion between frames."""
         return self.idle == "move" or any(clock.startswith("motion") for clock in self.clocks)
 
 
 @dataclass(frozen=True)
 class Named:
-    """A schedule by name: what it is, its value where none is given, the values of a curve, and its making."""
+    """A named schedule. words: a description. default: the value if none is given. curve: values for a frontier."""
 
     words: str
     make: Callable[[str, int], Schedule]
@@ -38,36 +38,36 @@ class Named:
 
 
 def whole(value: str) -> str:
-    """A clock of the whole net on every n-th frame. Raises ParamsError where n is no whole number over 0."""
+    """Return the clock that fires on every n-th frame. Raises ParamsError if n is not a whole number above 0."""
     if not value.isdecimal() or int(value) < 1:
         raise ParamsError(f"schedule: found {value!r}, expected a number of frames such as 3")
     return f"every:{value}"
 
 
 def tied(name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
-    """The whole net by one clock."""
+    """Return a schedule that runs the whole net by one clock."""
     return Schedule(name, (first, *["before"] * (stages - 1)), idle)
 
 
 def deep(name: str, clock: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
-    """The first stage always, all deeper ones by one clock."""
+    """Return a schedule that always runs the first stage, and all deeper ones by one clock."""
     return Schedule(name, ("always", clock, *["before"] * (stages - 2)), idle)
 
 
 def pipeline(value: str, stages: int) -> Schedule:
-    """All stages at once in so many parts, the first of which takes the stages that are left over."""
+    """Return a pipeline of `value` parts; the first part takes the surplus stages, the others one each."""
     parts = count_of(value, 2, stages)
     return Schedule(f"pipeline:{parts}", ("always",) * stages, overlapped=(stages - parts + 1, *[1] * (parts - 1)))
 
 
 def truncated(value: str, stages: int) -> Schedule:
-    """The first stages alone."""
+    """Return a schedule of the first `value` stages only."""
     kept = count_of(value, 1, stages - 1)
     return Schedule(f"truncated:{kept}", ("always",) * kept + ("off",) * (stages - kept))
 
 
 def count_of(value: str, low: int, high: int) -> int:
-    """A number of stages. Raises ParamsError where it is out of range."""
+    """Return a number of stages. Raises ParamsError if it is out of range."""
     if not value.isdecimal() or not low <= int(value) <= high:
         raise ParamsError(f"schedule: found {value!r} stages, expected {low} to {high}")
     return int(value)
@@ -142,9 +142,9 @@ SCHEDULES = {
 
 
 def parse_schedule(words: str, stages: int) -> Schedule:
-    """The schedule NAME or NAME:VALUE of a net with so many stages, or clocks joined by commas, one a stage.
+    """Return the schedule NAME or NAME:VALUE for a net of `stages`, or one from clocks joined by commas, one per stage.
 
-    Raises ParamsError where there is none such or the value is bad.
+    Raises ParamsError if the schedule is unknown or its value is bad.
     """
     name, _, value = words.partition(":")
     if "," in words:
@@ -164,7 +164,7 @@ def parse_schedule(words: str, stages: int) -> Schedule:
 
 
 def require_number(name: str, value: str) -> None:
-    """Raise ParamsError where the value of schedule `name` is no number of at least 0."""
+    """Raise ParamsError if the value of schedule `name` is not a number of at least 0."""
     try:
         is_good = float(value) >= 0
     except ValueError:
@@ -174,5 +174,5 @@ def require_number(name: str, value: str) -> None:
 
 
 def curve() -> list[str]:
-    """The schedules that a frontier measures."""
+    """Return the schedules that a frontier measures."""
     return [f"{name}:{value}" if value else name for name, named in SCHEDULES.items() for value in named.curve]

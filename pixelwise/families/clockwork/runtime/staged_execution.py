@@ -1,4 +1,4 @@
-"""Pipelined clockwork: the parts of a net at work on different frames at once (thesis §3.3.2)."""
+"""Pipelined clockwork: the parts of a net work on different frames at the same time (thesis §3.3.2)."""
 
 import time
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from pixelwise.families.clockwork.runtime.schedules import Schedule
 
 
 class Pipeline:
-    """Labels frames as `Clockwork` does, each part of the net a frame behind the one before.
+    """Labels frames like `Clockwork`, with each part of the net one frame behind the previous part.
 
-    Of a 3-part pipeline the labels of a frame come from the first part on it, the second on the frame before and the
-    third on the one before that. The parts run in threads of their own, so that with enough cores a frame takes as long
-    as the longest part and the fusion. On the first frame all parts run one after the other.
+    In a 3-part pipeline the labels of frame t come from the first part on frame t, the second on t − 1 and the third on
+    t − 2. Each part has its thread, so that with enough cores a frame takes as long as the longest part and the fusion.
+    On the first frame the parts run one after the other.
     """
 
     def __init__(self, model: Staged, schedule: Schedule) -> None:
@@ -38,12 +38,12 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget all frames: the next one fills the pipeline."""
-        # What every part but the first takes on the next frame.
+        # The inputs of all parts but the first for the next frame.
         self.waiting: list[np.ndarray] = []
         self.size: tuple[int, ...] = ()
 
     def step(self, image: np.ndarray) -> Frame:
-        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError where it is of another kind."""
+        """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         began = time.perf_counter()
         self.model.plain.feeds({"image": image[None]})
         if image.shape != self.size:
@@ -54,12 +54,12 @@ class Pipeline:
         return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
 
     def at_once(self, image: np.ndarray) -> list[list[Maps]]:
-        """The states of every part, each on what waited for it."""
+        """Run all parts at the same time, each on its waiting input, and return their states."""
         given = [image[None], *self.waiting]
         return list(self.workers.map(run_part, self.parts, given))
 
     def fill(self, image: np.ndarray) -> list[list[Maps]]:
-        """The states of every part on one frame, one after the other."""
+        """Run all parts on one frame, one after the other, and return their states."""
         found, given = [], image[None]
         for part in self.parts:
             found.append(run_part(part, given))
@@ -68,7 +68,7 @@ class Pipeline:
 
 
 def run_part(stages: Sequence[ort.InferenceSession], given: np.ndarray) -> list[Maps]:
-    """The states of stages one after the other."""
+    """Run stages one after the other and return their states."""
     states: list[Maps] = []
     for stage in stages:
         states.append(run_stage(stage, given))

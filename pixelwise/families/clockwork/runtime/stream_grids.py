@@ -1,4 +1,4 @@
-"""Where the cells of a net's maps lie in its picture: what moves with the picture has to know."""
+"""Grids: the places of a map's cells in the picture, for moving maps along the optical flow."""
 
 import json
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ import numpy as np
 
 from pixelwise.errors import ModelError
 
-# In an exported clockwork's metadata: the grid of every stream and of the fused scores, by name.
+# Keys in an exported clockwork's metadata: GRIDS holds the grid of each stream, and of the fused scores as SCORES.
 GRIDS = "grids"
 SCORES = "scores"
 
 
 class Grid(NamedTuple):
-    """Cell i of a map looks at pixel start + i·step of the picture, each way.
+    """Cell i of a map is centred on pixel start + i·step of the picture, in rows and columns.
 
-    trimmed: cells that a map has less than the next finer one makes, since layers without padding took them off.
+    trimmed: the number of cells that layers without padding removed, compared with the size by the next finer map.
     """
 
     step: float
@@ -24,20 +24,20 @@ class Grid(NamedTuple):
     trimmed: int = 0
 
     def pixels(self, cells: np.ndarray) -> np.ndarray:
-        """The places in the picture, in pixels, of places in the map, in cells."""
+        """Convert positions in the map, in cells, to positions in the picture, in pixels."""
         return self.start + self.step * cells
 
     def cells(self, pixels: np.ndarray) -> np.ndarray:
-        """The places in the map, in cells, of places in the picture, in pixels."""
+        """Convert positions in the picture, in pixels, to positions in the map, in cells."""
         return (pixels - self.start) / self.step
 
     def below(self, finer: "Grid", side: int) -> int:
-        """Cells each way of this map, where the next finer one has `side`."""
+        """Return the cells along a side of this map if the next finer map has `side` cells."""
         return -(-side // round(self.step / finer.step)) - self.trimmed
 
 
 def read_grids(metadata: Mapping[str, str], source: str) -> dict[str, Grid]:
-    """The grids that a graph's metadata names. Raises ModelError naming `source` where they are missing."""
+    """Return the grids in a graph's metadata. Raises ModelError naming `source` if they are missing."""
     if GRIDS not in metadata:
         raise ModelError(f"{source}: says no {GRIDS} of its maps, expected a clockwork exported by this version")
     return {name: Grid(*values) for name, values in json.loads(metadata[GRIDS]).items()}

@@ -7,7 +7,7 @@ import numpy as np
 
 from pixelwise.reporting.label_images import INK, PAPER, Picture
 
-# Frames that the strip goes back, and its lines' height in pixels.
+# Frames that the strip shows, and the height of a line in pixels.
 FRAMES = 96
 LINE = 9
 IDLE = (226, 229, 236)
@@ -15,18 +15,18 @@ NOW = (47, 111, 222)
 
 
 class Strip:
-    """A line a stage, shallow on top; a dark cell where it ran, this frame's in blue."""
+    """One line per stage, shallow on top: dark cells where the stage ran, blue for the current frame."""
 
     def __init__(self, stages: int) -> None:
         self.stages = stages
         self.reset()
 
     def reset(self) -> None:
-        """Begin another video."""
+        """Start a new video."""
         self.seen: deque[Sequence[bool]] = deque([(False,) * self.stages] * FRAMES, maxlen=FRAMES)
 
     def after(self, fired: Sequence[bool], width: int) -> Picture:
-        """The strip (H, width, 3) once a further frame ran the stages `fired`."""
+        """Add a frame that ran the stages `fired` and return the strip (H, width, 3)."""
         self.seen.append(fired)
         cells = np.where(np.array(self.seen).T[..., None], np.array(INK, np.uint8), np.array(IDLE, np.uint8))
         cells[np.array(fired), -1] = NOW
