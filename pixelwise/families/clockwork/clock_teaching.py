@@ -1,4 +1,4 @@
-"""Teach the learned clock: what share of the output changes between two frames (thesis §3.3.3)."""
+"""Train the learned clock to predict the share of the output that changes between two frames (thesis §3.3.3)."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from pixelwise.progress import progress
 def observe_pairs(
     net: Clockwork, split: PreparedSplit, pairs: int, seed: int
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """What the clock sees of pairs of frames, now and then, (1, C, h, w) each, and the share that changed, (pairs,)."""
+    """Return the clock's inputs for pairs of frames (now, then; (1, C, h, w) each) and the changed shares, (pairs,)."""
     first, device = net.stages()[0], next(net.parameters()).device
     features: list[list[Tensor]] = [[], []]
     shares = []
@@ -33,12 +33,12 @@ def observe_pairs(
 
 
 def teach(clock: Change, now: list[Tensor], then: list[Tensor], share: Tensor, params: TrainParams) -> float:
-    """Fit `clock` to the shares; return the last loss."""
+    """Fit `clock` to the shares and return the last loss."""
     optimiser = torch.optim.AdamW(clock.parameters(), params.learning_rate)
     rng, loss = np.random.default_rng(params.seed), torch.zeros(())
     for _ in progress(range(params.steps), "clock"):
         place = int(rng.integers(len(now)))
-        # Clones, since what was made in inference mode takes no part in learning.
+        # Clones, because autograd refuses tensors that were made in inference mode.
         guess = clock(now[place].clone(), then[place].clone()).clamp(1e-6, 1 - 1e-6)
         loss = F.binary_cross_entropy(guess, share[place : place + 1].clone())
         optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""The clockwork family: a trained FCN cut into stages that run by clocks of their own (thesis chapter 3)."""
+"""The clockwork family: a trained FCN cut into stages, each with its own clock (thesis chapter 3)."""
 
 import time
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ __all__ = ["NetworkParams", "TrainParams", "build", "fit", "graphs", "rescore", 
 
 
 def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
-    """`params` with the net filled in that model.json, `described`, and the weights in the folder `start` say.
+    """Return `params` with the net of the trained model in the folder `start`; `described` is its model.json.
 
-    Raises ModelError where that is no FCN.
+    Raises ModelError if the model is not an FCN.
     """
     if described["family"] != "fcn":
         raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
@@ -38,7 +38,7 @@ def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> T
 
 
 def build(network: StagesParams, classes: int, pretrained: bool = True) -> Clockwork:
-    """The net with an untaught clock. Raises ParamsError where it is not trained, or of a kind that cannot be cut."""
+    """Build the net with an untrained clock. Raises ParamsError if there is no trained net or it cannot be cut."""
     if not isinstance(network, NetworkParams):
         raise ParamsError("clockwork: found no net to cut, expected --start with the folder of a trained FCN")
     net = fcn.build(network.fcn, classes, pretrained)
@@ -48,16 +48,16 @@ def build(network: StagesParams, classes: int, pretrained: bool = True) -> Clock
 
 
 def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
-    """The splits, as pictures that are scored one by one. Raises DataError where the data lacks one."""
+    """Return the task of both splits as single pictures. Raises DataError if the data lacks a split."""
     still = StillImageParams(train_split=params.train_split, val_split=params.val_split)
     return StillImageTask(data.split(params.train_split), data.split(params.val_split), still)
 
 
 def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:  # noqa: ARG001
-    """Teach the clock what share of the output changes between two frames; the net stays as it is.
+    """Train the clock to predict the share of the output that changes between two frames; the net does not change.
 
-    Short, so that it starts anew where it was cut and keeps no state. One row: the clock's mean error on pairs of the
-    validation split, in shares, and the scores of the net.
+    Training is short: it saves no state, and starts again after an interruption. It returns one row: the net's scores,
+    the training loss, and the clock's mean absolute error on pairs of the validation split, as a share.
     """
     began, task = time.perf_counter(), task_of(data, params)
     net.eval()
@@ -73,5 +73,5 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
 
 
 def rescore(net: Clockwork, data: PreparedData, params: TrainParams) -> dict[str, float]:
-    """The validation scores of the net on single frames."""
+    """Return the validation scores of the net on single frames."""
     return task_of(data, params).score(net.eval())

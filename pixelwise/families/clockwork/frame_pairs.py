@@ -1,4 +1,4 @@
-"""Pairs of frames that teach a clock, without labels: of a clip, or of one picture seen through a moving window."""
+"""Pairs of frames that train a clock, without labels: two frames of a clip, or two windows of one picture."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,16 @@ import numpy as np
 from pixelwise.data.prepared import PreparedSplit
 from pixelwise.errors import DataError
 
-# Frames apart, and pixels that a window moves in each direction: what a clock has to tell apart.
+# The most that a pair is apart: in frames of a clip, and in pixels of a window in each direction.
 MAX_AGE = 4
 MAX_SHIFT = 32
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def frame_pairs(split: PreparedSplit, count: int, seed: int) -> Iterator[Pair]:
-    """`count` pairs of pictures, (H, W, 3) uint8 each, the earlier one first.
+    """Yield `count` pairs of pictures, (H, W, 3) uint8 each, the earlier one first.
 
-    Clips and moving windows (thesis §3.4) take turns; a split of stills has windows alone.
+    Pairs from moving windows (thesis §3.4) and from clips alternate; a split of stills has windows only.
     """
     rng = np.random.default_rng(seed)
     clips = clips_of(split)
@@ -28,7 +28,7 @@ def frame_pairs(split: PreparedSplit, count: int, seed: int) -> Iterator[Pair]:
 
 
 def clips_of(split: PreparedSplit) -> list[list[int]]:
-    """The places in `split` of each clip's items, in the order of their frames; clips of one item are left out."""
+    """Return the indices in `split` of each clip's items, in frame order; clips of one item are left out."""
     found: dict[str, list[int]] = {}
     for place, row in enumerate(split.rows):
         if row["clip"]:
@@ -38,16 +38,16 @@ def clips_of(split: PreparedSplit) -> list[list[int]]:
 
 
 def clip_pair(split: PreparedSplit, clip: list[int], rng: np.random.Generator) -> Pair:
-    """Two frames of a clip, at most MAX_AGE apart."""
+    """Draw two frames of a clip, at most MAX_AGE apart."""
     age = int(rng.integers(1, min(MAX_AGE, len(clip) - 1) + 1))
     first = int(rng.integers(len(clip) - age))
     return split.image(clip[first]), split.image(clip[first + age])
 
 
 def window_pair(image: np.ndarray, rng: np.random.Generator) -> Pair:
-    """Two windows of one picture, up to MAX_SHIFT pixels apart in each direction.
+    """Draw two windows of one picture, up to MAX_SHIFT pixels apart in each direction.
 
-    Raises DataError where the picture is no larger than that.
+    Raises DataError if a side of the picture is not over 2 · MAX_SHIFT pixels.
     """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * MAX_SHIFT:

@@ -1,4 +1,4 @@
-"""The graphs of a clockwork as they ship: the plain net, its stages, fusion, decoding and the clock."""
+"""The exported graphs of a clockwork: the plain net, its stages, fusion, decoding and the clock."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +15,13 @@ from pixelwise.nets.pixel_labeller import PixelLabeller
 from pixelwise.nets.synthetic_inputs import make_images
 
 TRACED = (2, 96, 128)
-# A map (N, C, h, w) inside the net: its size follows from the picture's.
+# Dynamic axes of a map (N, C, h, w) inside the net, whose size follows from the picture's.
 MAP = {0: "batch", 2: None, 3: None}
 PROBES = [(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40)]
 
 
 def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
-    """The plain net, its stages, what fuses their streams, what makes labels of scores, and the learned clock."""
+    """Return the graphs of the plain net, its stages, the fusion, the decoding and the learned clock."""
     stages, image = net.stages(), {0: "batch", 1: "height", 2: "width"}
 
     def shown(batch: int, height: int, width: int) -> dict[str, Tensor]:
@@ -29,7 +29,7 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
 
     @torch.inference_mode()
     def run(count: int, batch: int, height: int, width: int) -> tuple[Tensor, list[Tensor]]:
-        """The features of the first `count` stages, and their streams, coarse to fine."""
+        """Return the features of the first `count` stages and their streams, coarse to fine."""
         x, streams = make_images(batch, height, width), list[Tensor]()
         for stage in stages[:count]:
             out = stage(x)
@@ -81,5 +81,5 @@ def graph(
     dynamic: Mapping[str, Mapping[int, str | None]],
     facts: Mapping[str, str] | None = None,
 ) -> Graph:
-    """A graph of any batch and size."""
+    """Return a graph for any batch and picture size."""
     return Graph(name, module, example, outputs, dynamic, TRACED, PROBES, facts or {})

@@ -1,4 +1,4 @@
-"""The clockwork: a net with skips in stages, and its learned clock (thesis §3.3)."""
+"""The clockwork: a net with skips, cut into stages, and its learned clock (thesis §3.3)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pixelwise.families.clockwork.stages import Skips, Stage, cut
 
 
 class Clockwork(nn.Module):
-    """A net with skips, the strides of its stages and its learned clock. image as for the net; returns its logits."""
+    """A net with skips, the strides of its stages and its learned clock. Called, it returns the net's logits."""
 
     def __init__(self, net: Skips, borders: Sequence[int]) -> None:
         super().__init__()
@@ -18,10 +18,10 @@ class Clockwork(nn.Module):
         self.change = Change(net.channels[net.strides.index(self.strides[0][-1])])
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of a single frame."""
+        """Return the logits of single frames; `image` as for the net."""
         logits: Tensor = self.net(image)
         return logits
 
     def stages(self) -> list[Stage]:
-        """The stages, shallow to deep."""
+        """Return the stages, shallow to deep, in evaluation mode."""
         return [Stage(self.net, strides).eval() for strides in self.strides]

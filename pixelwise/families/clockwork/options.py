@@ -1,4 +1,4 @@
-"""What a user sets of an exported clockwork: its schedule."""
+"""Options of an exported clockwork: its schedule."""
 
 from pydantic import Field
 
@@ -9,11 +9,13 @@ class EvaluateParams(options.EvaluateParams):
     """Section `clockwork.evaluate`."""
 
     schedule: str | None = Field(
-        None, description="over the clips: NAME[:VALUE], or frontier: all, paired; none: every frame as a picture"
+        None, description="schedule over clips, NAME[:VALUE], or frontier: all schedules, paired; none: single frames"
     )
 
 
 class PredictParams(options.PredictParams):
     """No section; options of a clockwork."""
 
-    schedule: str | None = Field(None, description="of videos, NAME[:VALUE]: carry:4, motion, adaptive, …; none: none")
+    schedule: str | None = Field(
+        None, description="schedule for videos, NAME[:VALUE]: carry:4, motion, …; none: whole net"
+    )

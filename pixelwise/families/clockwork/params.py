@@ -1,4 +1,4 @@
-"""What a user sets of a clockwork and the calibration of its clocks."""
+"""Parameters of a clockwork and the calibration of its clocks."""
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny
 
@@ -10,7 +10,7 @@ class StagesParams(Params):
     """Where the net is cut."""
 
     borders: tuple[PositiveInt, ...] = Field(
-        (8, 16), description="strides at which a stage ends; the last ends the net"
+        (8, 16), description="strides at which a stage ends; the last stage ends with the net"
     )
 
 
@@ -18,16 +18,16 @@ class NetworkParams(StagesParams):
     """A net and where it is cut."""
 
     fcn: fcn.NetworkParams
-    trained: str = Field(description="fingerprint of the training that made the net")
+    trained: str = Field(description="fingerprint of the training of the net")
 
 
 class TrainParams(Params):
     """Calibration of the clocks; the net itself is trained already."""
 
     seed: NonNegativeInt = Field(0, description="seed of every random choice")
-    train_split: str = Field("train", description="split that the learned clock is taught on; its labels are not read")
-    val_split: str = Field("val", description="split that is scored")
-    pairs: PositiveInt = Field(64, description="pairs of frames that teach the learned clock")
-    steps: PositiveInt = Field(300, description="steps of its optimiser")
-    learning_rate: PositiveFloat = Field(3e-3, description="its rate")
+    train_split: str = Field("train", description="split that trains the learned clock; its labels are not read")
+    val_split: str = Field("val", description="split to score")
+    pairs: PositiveInt = Field(64, description="pairs of frames that train the learned clock")
+    steps: PositiveInt = Field(300, description="optimiser steps of the learned clock")
+    learning_rate: PositiveFloat = Field(3e-3, description="learning rate of the learned clock")
     network: SerializeAsAny[StagesParams] = StagesParams()

@@ -1,4 +1,4 @@
-"""A net cut into stages that run by clocks of their own: the clockwork FCN (thesis §3.3)."""
+"""A net cut into stages, each with its own clock: the clockwork FCN (thesis §3.3)."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
 from pixelwise.nets.pixel_labeller import assemble_input
 
-# Nets that can be cut: both offer their layers in pieces, and their fusion apart.
+# Nets that can be cut: both have methods for their layers by stride and for their fusion.
 Skips = FCN | ReferenceFCN
 
 
 class Stage(nn.Module):
-    """One stage of a net: from the features of the stage before, or the picture, to its own (thesis §3.3.1).
+    """One stage of a net: maps the picture, or the previous stage's features, to its own features (thesis §3.3.1).
 
-    strides: those of the net that it computes, fine to coarse. x: image (N, H, W, 3) uint8 RGB for the first stage,
-    else features (N, C, h, w). Returns its last features, which the next stage takes and the last one leaves out, and
-    its streams, coarse to fine: what the fusion takes of it (for a net without top-down path, class scores).
+    strides: the net's strides that it computes, fine to coarse. x: image (N, H, W, 3) uint8 RGB for the first stage,
+    else features (N, C, h, w). Returns its last features for the next stage (the last stage omits them), then its
+    streams, coarse to fine: the inputs of the fusion (class scores, for a net without top-down path).
     """
 
     def __init__(self, net: Skips, strides: Sequence[int]) -> None:
@@ -29,12 +29,12 @@ class Stage(nn.Module):
         self.net = net
         pieces = net.split_by_stride()
         self.pieces = nn.ModuleList(pieces[place] for place in places)
-        # In the fusion the coarsest comes first.
+        # Positions in the fusion, where the coarsest stream comes first.
         self.streams = [len(known) - 1 - place for place in places]
         self.is_first, self.is_last = places[0] == 0, places[-1] == len(known) - 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Features, where a stage follows, and streams."""
+        """Return the features, unless this is the last stage, and the streams."""
         if self.is_first:
             x = self.net.prepared(assemble_input({"image": x}))
         streams: list[Tensor] = []
@@ -45,21 +45,21 @@ class Stage(nn.Module):
 
 
 class Fuse(nn.Module):
-    """The streams of all stages, coarse to fine, as scores (N, K, h, w) on the finest grid."""
+    """Fuse the streams of all stages, coarse to fine, to scores (N, K, h, w) on the finest grid."""
 
     def __init__(self, net: Skips) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, *streams: Tensor) -> Tensor:
-        """Fused scores."""
+        """Return the fused scores."""
         return self.net.fuse(streams)
 
 
 class Decode(nn.Module):
-    """The most probable class of every pixel, (N, H, W) uint8, of scores on the finest grid.
+    """Map scores on the finest grid to the most probable class of each pixel, (N, H, W) uint8.
 
-    image: (N, H, W, 3), for its size alone.
+    image: (N, H, W, 3); only its size is used.
     """
 
     def __init__(self, net: Skips) -> None:
@@ -67,14 +67,14 @@ class Decode(nn.Module):
         self.net = net
 
     def forward(self, scores: Tensor, image: Tensor) -> Tensor:
-        """Labels."""
+        """Return the labels."""
         return self.net.to_pixels(scores, image.shape[1:3]).argmax(dim=1).to(torch.uint8)
 
 
 def cut(strides: Sequence[int], borders: Sequence[int]) -> list[list[int]]:
-    """The strides of each stage, fine to coarse, where a stage ends at each of `borders`.
+    """Return the strides of each stage, fine to coarse, with a stage ending at each of `borders`.
 
-    Raises ParamsError where a border is no stride of the net or leaves the last stage empty.
+    Raises ParamsError if a border is no stride of the net or leaves the last stage empty.
     """
     ordered = sorted(strides)
     for border in borders:

@@ -1,1 +1,1 @@
-"""Verbs of the command line that clockworks alone have."""
+"""Command-line verbs of clockworks."""

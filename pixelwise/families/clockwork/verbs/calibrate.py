@@ -1,4 +1,4 @@
-"""Calibrate: pick the value of a clockwork's schedule for a wanted speed or loss, on video without labels."""
+"""Calibrate: choose a schedule's value for a wanted speed or loss, on videos without labels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class CalibrateParams(Params):
     """No section; options only."""
 
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
-    frames: PositiveInt = Field(300, description="frames of each clip that are looked at, from its start")
-    speed: PositiveFloat | None = Field(None, description="wanted: times the plain net's frames a second, 3")
-    rate: PositiveFloat | None = Field(None, description="wanted: frames a second on this machine, decoding left out")
-    loss: float | None = Field(None, description="bearable: points of mean IU to lose, 1.0")
+    frames: PositiveInt = Field(300, description="frames used of each clip, from its start")
+    speed: PositiveFloat | None = Field(None, description="wanted speed as a multiple of the plain net's, such as 3")
+    rate: PositiveFloat | None = Field(None, description="wanted frames a second on this machine, without decoding")
+    loss: float | None = Field(None, description="most points of mean IU to lose, such as 1.0")
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The schedule that was picked, and all that were tried."""
+    """The chosen schedule, and all that were tried."""
 
     model: Path
     clips: Sequence[Path]
@@ -65,11 +65,10 @@ def run(
     schedule: Annotated[str, "NAME of the schedule whose value is picked: motion, carry, adaptive, …"] = "motion",
     keep: Annotated[bool, "write the value into the model's folder, where --schedule NAME then takes it"] = False,
 ) -> Calibrated:
-    """Try a schedule with many values on clips, and pick the one that is fast enough (--speed, --rate) or loses no more
-    than it may (--loss).
+    """Try many values of a schedule on clips; choose one that is fast enough (--speed, --rate) or within --loss.
 
-    Raises ModelError where the model is not in stages, DataError where a clip is no video, ParamsError where not one
-    thing is wanted, the schedule has no value to pick, or what is wanted cannot be had.
+    Raises ModelError if the model is not in stages, DataError if a clip is not a video, ParamsError if not exactly one
+    goal is given, the schedule has no value to choose, or no value meets the goal.
     """
     wanted = wanted_of(params)
     staged = open_staged(model, params.provider)
@@ -79,7 +78,7 @@ def run(
 
 
 def wanted_of(params: CalibrateParams) -> Wanted:
-    """What is wanted. Raises ParamsError where it is not one thing."""
+    """Return the goal. Raises ParamsError if not exactly one is given."""
     loss = None if params.loss is None else params.loss / 100
     given: list[tuple[Aim, float | None]] = [("speed", params.speed), ("rate", params.rate), ("loss", loss)]
     asked = [Wanted(aim, amount) for aim, amount in given if amount is not None]
@@ -89,11 +88,11 @@ def wanted_of(params: CalibrateParams) -> Wanted:
 
 
 def pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
-    """The first frames of a video one by one, None before one that does not follow the one before.
+    """Yield the first frames of a video, with None before a frame that does not follow the previous one.
 
-    Raises DataError where it is no video or breaks off.
+    Raises DataError if the file is not a video or breaks off.
     """
-    # PyAV is large, and --help does without it.
+    # Imported here because PyAV is large and --help does not need it.
     from pixelwise.reporting.video import open_video
 
     for frame in islice(open_video(clip).frames, frames):
@@ -103,7 +102,7 @@ def pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
 
 
 def keep_value(model: Path, staged: Staged, schedule: str) -> Path:
-    """Write the value of NAME:VALUE beside the graphs; the file."""
+    """Write the value of the schedule NAME:VALUE into the model's folder and return the file."""
     name, _, value = schedule.partition(":")
     file = ModelFolder(model).schedules
     write_json(file, values_with(staged.values, staged.plain.metadata.get("fingerprint"), name, value))
@@ -111,7 +110,7 @@ def keep_value(model: Path, staged: Staged, schedule: str) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run the verb from the command line."""
     command.main(run, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""Stages: measure what each stage of a clockwork costs here, and say where to cut the net."""
+"""Profile stages: measure the time of each stage of a clockwork on this machine, and propose where to cut the net."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class StagesParams(Params):
     """No section; options only."""
 
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
-    width: PositiveInt = Field(480, description="of the picture that is labelled")
-    height: PositiveInt = Field(360, description="of the picture that is labelled")
-    rounds: PositiveInt = Field(30, description="times that each stage runs; the least time counts")
+    width: PositiveInt = Field(480, description="width of the labelled picture in pixels")
+    height: PositiveInt = Field(360, description="height of the labelled picture in pixels")
+    rounds: PositiveInt = Field(30, description="runs of each stage; the least time counts")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the stages cost. best: the most even cut for each number of parts, fewest parts first."""
+    """The times of the stages. best: the most even cut for each number of parts, fewest parts first."""
 
     model: Path
     provider: str
@@ -54,13 +54,13 @@ class Report:
 
 
 def run(params: StagesParams, model: Annotated[Path, "folder of the exported clockwork"]) -> Report:
-    """Measure each stage of a clockwork through ONNX Runtime, and the most even borders for each number of stages.
+    """Measure each stage of a clockwork in ONNX Runtime, and find the most even borders for each number of parts.
 
-    A net is cut where its stages end now: export it with every stride as a border to see all cuts. Raises ModelError
-    where the model is not in stages.
+    Cuts are possible only where the exported stages end: export with every stride as a border to see all cuts. Raises
+    ModelError if the model is not in stages.
     """
     staged = open_staged(model, params.provider)
-    # What a net computes takes as long on noise as on any picture.
+    # Noise, as the time does not depend on the content of the picture.
     picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
     times = measure_stages(staged, picture, params.rounds)
     best: dict[int, Cut] = {}
@@ -70,7 +70,7 @@ def run(params: StagesParams, model: Annotated[Path, "folder of the exported clo
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
+    """Run the verb from the command line."""
     command.main(run, argv=argv)
 
 
