@@ -1,4 +1,4 @@
-"""The town: a seeded generator of street clips, labelled to the pixel, for a pipeline that needs no download."""
+"""The town: a seeded generator of street clips with exact labels, for a pipeline that needs no download."""
 
 from pixelwise.data.town.clips import TownParams, generate
 

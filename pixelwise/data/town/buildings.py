@@ -16,10 +16,10 @@ UP = np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True)
 class House:
-    """Where a house stands. corner: the left end of its front as the street sees it (x, 0, z), along: unit direction
-    from there to the right end; width, depth, height to the eaves and rise of the roof in metres.
+    """Position and shape of a house. corner: left end of the front, seen from the street, (x, 0, z); along: unit
+    direction from there to the right end; width, depth, height to the eaves, and rise of the roof in metres.
 
-    roof: "eaves" has its ridge along the street, "gable" across it, "flat" none.
+    roof: "eaves" has its ridge along the street, "gable" across the street, "flat" has none.
     """
 
     corner: np.ndarray
@@ -38,7 +38,7 @@ class House:
         return np.array([-self.along[2], 0, self.along[0]])
 
     def footprint(self) -> np.ndarray:
-        """Its four corners on the ground, (4, 3)."""
+        """The four corners of the house on the ground, (4, 3)."""
         right, back = self.along * self.width, self.inwards * self.depth
         return self.corner + np.array([0 * right, right, right + back, back])
 
@@ -46,12 +46,12 @@ class House:
 def make_wall_quad(
     left: np.ndarray, right: np.ndarray, bottom: float, top: float, texture: Texture, label: int
 ) -> Quad:
-    """A wall over the ground from `left` to `right` as seen from its front."""
+    """Make a wall from `left` to `right`, as seen from its front, between the heights `bottom` and `top`."""
     return Quad(left + top * UP, right - left, (bottom - top) * UP, texture, label)
 
 
 def make_house_quads(rng: np.random.Generator, house: House) -> list[Quad]:
-    """Everything of a house that can be seen from the street."""
+    """Make all parts of a house that are visible from the street."""
     front = facades.draw_facade(rng, house.style, house.width, house.height, house.scale)
     side = facades.draw_wall(rng, house.style, house.depth, house.height, house.scale / 2)
     a, b, c, d = house.footprint()
@@ -69,7 +69,7 @@ def make_house_quads(rng: np.random.Generator, house: House) -> list[Quad]:
 
 
 def add_gable(picture: Image.Image, house: House) -> np.ndarray:
-    """`picture` of a wall with the triangle under the roof on top, (H, W, 4); clear beside the triangle."""
+    """Add the triangle under the roof to the `picture` of a wall, (H, W, 4); transparent beside the triangle."""
     width, height = picture.size
     extra = max(round(height * house.rise / house.height), 1)
     tall = Image.new("RGBA", (width, height + extra), (*np.asarray(picture)[height // 8, width // 2].tolist(), 0))
@@ -86,7 +86,7 @@ def add_gable(picture: Image.Image, house: House) -> np.ndarray:
 
 
 def make_roof_slopes(rng: np.random.Generator, house: House) -> list[Quad]:
-    """The two slopes of a gabled roof, standing out over the walls a little."""
+    """Make the two slopes of a gabled roof, which overhang the walls slightly."""
     over = 0.3
     if house.roof == "eaves":
         eaves, run, span = house.along * (house.width + 0.1), house.inwards * house.depth / 2, house.depth / 2
@@ -110,7 +110,7 @@ def make_roof_slopes(rng: np.random.Generator, house: House) -> list[Quad]:
 def make_box_sides(
     corner: np.ndarray, along: np.ndarray, deep: np.ndarray, height: float, texture: Texture, label: int
 ) -> list[Quad]:
-    """The four upright sides of a box over `corner`, which keeps its own height above the ground."""
+    """Make the four vertical sides of a box of `height` above `corner`, which may be above the ground."""
     points = [corner, corner + along, corner + along + deep, corner + deep]
     return [
         Quad(left + height * UP, right - left, -height * UP, texture, label)
@@ -119,7 +119,7 @@ def make_box_sides(
 
 
 def make_chimney(rng: np.random.Generator, house: House) -> list[Quad]:
-    """One chimney near the ridge."""
+    """Make one chimney near the ridge."""
     at = house.corner + house.along * house.width * rng.uniform(0.15, 0.75) + house.inwards * house.depth * 0.42
     base = at + UP * (house.height + house.rise * 0.5)
     return make_box_sides(
@@ -133,14 +133,14 @@ def make_chimney(rng: np.random.Generator, house: House) -> list[Quad]:
 
 
 def make_cornice(house: House) -> list[Quad]:
-    """A flat roof's edge, standing out over the front."""
+    """Make the cornice of a flat roof, which overhangs the front."""
     base = house.corner - house.inwards * 0.25 + UP * (house.height - 0.15)
     deep = house.inwards * (house.depth + 0.3)
     return make_box_sides(base, house.along * house.width, deep, 0.55, make_plain(house.style.wall * 0.9), BUILDING)
 
 
 def make_awnings(rng: np.random.Generator, house: House) -> list[Quad]:
-    """Cloth over the shop window, reaching over the pavement; some shops have none."""
+    """Make the awning over a shop window and the pavement; some shops have none."""
     if rng.random() < 0.35:
         return []
     out = -house.inwards * rng.uniform(0.8, 1.3)

@@ -1,4 +1,4 @@
-"""The clips of the town: a street each, rendered frame by frame."""
+"""The clips of the town: one street each, rendered frame by frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,20 +29,20 @@ SPLITS = ("train", "val", "test")
 
 
 class TownParams(Params):
-    """The generated town: how many clips of how many frames, and their size."""
+    """The generated town: numbers of clips and frames, and the frame size."""
 
-    seed: int = Field(0, ge=0, description="another seed is another town")
-    train_clips: int = Field(20, gt=0, le=1000, description="clips to learn from")
-    val_clips: int = Field(5, gt=0, le=1000, description="clips to choose by")
-    test_clips: int = Field(4, gt=0, le=1000, description="clips kept apart")
-    frames: int = Field(8, gt=0, le=80, description="frames a clip, 8 a second")
-    width: int = Field(256, ge=64, le=2048, description="pixels")
-    height: int = Field(192, ge=64, le=2048, description="pixels")
+    seed: int = Field(0, ge=0, description="seed of the town; each seed gives another town")
+    train_clips: int = Field(20, gt=0, le=1000, description="clips for training")
+    val_clips: int = Field(5, gt=0, le=1000, description="clips for validation")
+    test_clips: int = Field(4, gt=0, le=1000, description="clips for testing")
+    frames: int = Field(8, gt=0, le=80, description="frames per clip, 8 per second")
+    width: int = Field(256, ge=64, le=2048, description="width of a frame in pixels")
+    height: int = Field(192, ge=64, le=2048, description="height of a frame in pixels")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One street, its traffic and its camera. seeds: names this clip and no other; frames add their own number."""
+    """One street, its traffic and its camera. seeds: unique to the clip; a frame's noise adds the frame number."""
 
     seeds: tuple[int, ...]
     light: Light
@@ -56,7 +56,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class TownItems:
-    """Every frame of every clip, rendered as it is asked for."""
+    """All frames of all clips, rendered on demand."""
 
     params: TownParams
 
@@ -72,23 +72,24 @@ class TownItems:
 
 
 def generate(params: TownParams) -> RawData:
-    """The town of `params`: street clips with the layers instance, depth, geometry and hha.
+    """Generate the town of `params`: street clips with the layers instance, depth, geometry and hha.
 
-    A clip depends on the seed, its split and its number alone, so that more clips leave the others as they were. depth
-    is along the optical axis, in centimetres, 0 for the sky. instance numbers trees, poles, signs, cars and people
-    over a clip, 0 for the rest and within the void band. hha is what depth and the focal length give, 0 for the sky.
+    A clip depends on the seed, its split, its number and the frames' number and size, but not on the numbers of clips,
+    so more clips do not change the others. depth is along the optical axis, in centimetres, 0 for the sky. instance
+    numbers trees, hedges, poles, signs, cars and people throughout a clip, 0 for the rest and the void band. hha is
+    computed from depth and the camera, 0 for the sky.
     """
     values = {value: value for value in (*range(len(CLASSES.names)), VOID)}
     return RawData(name="town", classes=CLASSES, items=TownItems(params), label_values=values)
 
 
 def count_clips(params: TownParams) -> tuple[tuple[str, int], ...]:
-    """(split, number of its clips) for every split."""
+    """(split, number of clips) of each split."""
     return tuple(zip(SPLITS, (params.train_clips, params.val_clips, params.test_clips), strict=True))
 
 
 def draw_clip(params: TownParams, split: str, number: int) -> Clip:
-    """Draw clip `number` of `split`; the four kinds of camera motion take turns."""
+    """Draw clip `number` of `split`; the four kinds of camera motion alternate by number."""
     seeds = params.seed, SPLITS.index(split), number
     rng = np.random.default_rng(seeds)
     light, street, ids = draw_light(rng), draw_street(rng), count(1)
@@ -113,7 +114,7 @@ def draw_clip(params: TownParams, split: str, number: int) -> Clip:
 
 
 def render_frame(clip: Clip, name: str, split: str, frame: int) -> Item:
-    """Frame `frame` of `clip`, encoded."""
+    """Render frame `frame` of `clip` as an encoded item."""
     camera = clip.motion.camera(frame)
     canvas = Canvas(camera.scaled(FINE), clip.light)
     traffic, walked = clip.motion.traffic_seconds(frame), frame * FRAME_SECONDS
@@ -131,14 +132,14 @@ def render_frame(clip: Clip, name: str, split: str, frame: int) -> Item:
     seen = make_maps(canvas, clip.lens)
     seen["hha"] = encode_depth(seen["depth"], camera)
     layers = {layer: encode_picture(values, compress_level=1) for layer, values in seen.items()}
-    # Without loss of colour resolution.
+    # subsampling=0 keeps the full colour resolution.
     photo = encode_picture(image, "JPEG", quality=95, subsampling=0)
     return Item(f"{name}_{frame:03d}", split, photo, layers.pop("label"), name, frame, layers)
 
 
 def encode_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
-    """HHA (H, W, 3) uint8 of `depth` (H, W) in centimetres as `camera` sees it; the sky's is unknown."""
+    """Encode `depth` (H, W), in centimetres, 0 = unknown (sky), as HHA (H, W, 3) uint8 for `camera`."""
     cx, cy = camera.centre
-    # The maps hold the first canvas pixel of each picture pixel, whose centre lies half of one from its corner.
+    # A map holds the first canvas pixel of each picture pixel; its centre is half a canvas pixel from the corner.
     pinhole = hha.Camera((camera.focal, camera.focal), cx - 0.5 / FINE, cy - 0.5 / FINE)
     return hha.encode_hha(depth / 100, pinhole)

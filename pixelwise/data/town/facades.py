@@ -25,7 +25,10 @@ ACCENTS = ((150, 40, 40), (40, 90, 60), (40, 60, 120), (190, 140, 40), (60, 60, 
 
 @dataclass(frozen=True)
 class Style:
-    """How one building looks: wall colour, brick or plaster, window frames, panes, roof colour, a shop below."""
+    """Appearance of one building: wall colour, brick or plaster, windows, roof colour, shop on the ground floor.
+
+    window_width, window_pitch: metres. accent: colour of door, shutters and shop. lit: share of lit windows.
+    """
 
     wall: np.ndarray
     is_brick: bool
@@ -40,7 +43,7 @@ class Style:
 
 
 def draw_style(rng: np.random.Generator, shops: float, lit: float) -> Style:
-    """A style; `shops` and `lit` are the shares of shops and of windows with the lamp on."""
+    """Draw a style. shops: share of buildings with a shop; lit: share of lit windows."""
     number = rng.integers(len(WALLS))
     return Style(
         wall=WALLS[number] * rng.uniform(0.85, 1.08) + rng.normal(0, 6, 3),
@@ -57,7 +60,7 @@ def draw_style(rng: np.random.Generator, shops: float, lit: float) -> Style:
 
 
 def draw_wall(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
-    """A bare wall of width × height metres at `scale` texels a metre: material, stains, darker foot and eaves."""
+    """Draw a bare wall of width × height metres, `scale` texels per metre: material, stains, darker foot and eaves."""
     rows, columns = max(round(height * scale), 4), max(round(width * scale), 4)
     tone = 1 + 0.035 * cut_grain(rng, rows, columns) + 0.05 * make_smooth_noise(rng, rows, columns, 4)
     if style.is_brick:
@@ -68,7 +71,7 @@ def draw_wall(rng: np.random.Generator, style: Style, width: float, height: floa
 
 
 def draw_bricks(rows: int, columns: int, scale: float) -> np.ndarray:
-    """(rows, columns) brightness of bricks of 0.3 × 0.125 m with lighter joints."""
+    """Draw bricks of 0.3 × 0.125 m with lighter joints, as brightness (rows, columns)."""
     y, x = np.arange(rows)[:, None] / scale / 0.125, np.arange(columns)[None] / scale / 0.3
     course = np.floor(y).astype(int)
     brick = np.floor(x + 0.5 * (course % 2)).astype(int)
@@ -77,7 +80,7 @@ def draw_bricks(rows: int, columns: int, scale: float) -> np.ndarray:
 
 
 def draw_facade(rng: np.random.Generator, style: Style, width: float, height: float, scale: float) -> Image.Image:
-    """A street front: storeys of windows over a ground floor with a door or a shop."""
+    """Draw a street front: storeys of windows above a ground floor with a door or a shop."""
     picture = draw_wall(rng, style, width, height, scale)
     pen = Pen(picture, scale)
     storeys = max(int(height / STOREY), 1)
@@ -93,14 +96,14 @@ def draw_facade(rng: np.random.Generator, style: Style, width: float, height: fl
 
 
 class Pen:
-    """Draws in metres from the top left corner of a picture."""
+    """Draws on a picture in metres from its top left corner."""
 
     def __init__(self, picture: Image.Image, scale: float) -> None:
         self.draw = ImageDraw.Draw(picture)
         self.scale = scale
 
     def box(self, x: float, y: float, width: float, height: float, colour: tuple[int, ...]) -> None:
-        """A filled box."""
+        """Draw a filled box."""
         corners = [round(value * self.scale) for value in (x, y, x + width, y + height)]
         self.draw.rectangle(
             (corners[0], corners[1], max(corners[2] - 1, corners[0]), max(corners[3] - 1, corners[1])), colour
@@ -108,19 +111,19 @@ class Pen:
 
 
 def darken(colour: np.ndarray | tuple[int, ...], factor: float) -> tuple[int, ...]:
-    """`colour` times `factor` as drawable integers."""
+    """Multiply `colour` by `factor` and clip it to integers 0–255."""
     return tuple(min(max(int(value * factor), 0), 255) for value in colour)
 
 
 def draw_windows(rng: np.random.Generator, pen: Pen, style: Style, width: float, top: float, height: float) -> None:
-    """A row of windows across `width`."""
+    """Draw a row of windows across `width`."""
     count = max(int((width - 0.8) / style.window_pitch), 1)
     for left in (np.arange(count) + 0.5) * width / count - style.window_width / 2:
         draw_window(rng, pen, style, left, top, height)
 
 
 def draw_window(rng: np.random.Generator, pen: Pen, style: Style, left: float, top: float, height: float) -> None:
-    """One window: reveal, frame, panes that mirror the sky or show a curtain or a lamp, sill and perhaps shutters."""
+    """Draw one window: reveal, frame, panes (lit or reflecting the sky), optional curtain, sill, optional shutters."""
     width = style.window_width
     pen.box(left - 0.1, top - 0.1, width + 0.2, height + 0.2, darken(style.wall, 0.72))
     pen.box(left, top, width, height, style.frame)
@@ -139,7 +142,7 @@ def draw_window(rng: np.random.Generator, pen: Pen, style: Style, left: float, t
 
 
 def draw_house_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
-    """A ground floor with one door and windows beside it."""
+    """Draw a ground floor with one door and windows beside it."""
     pen.box(0, height - 0.45, width, 0.45, darken(style.wall, 0.66))
     at = rng.choice([0.2, 0.5, 0.8]) * width - 0.5
     count = max(int((width - 0.8) / style.window_pitch), 1)
@@ -153,7 +156,7 @@ def draw_house_front(rng: np.random.Generator, pen: Pen, style: Style, width: fl
 
 
 def draw_shop_front(rng: np.random.Generator, pen: Pen, style: Style, width: float, height: float) -> None:
-    """A ground floor of glass with goods behind it, a door, and a name board of letters."""
+    """Draw a shop's ground floor: shop windows with goods, a door, and a sign with letters."""
     top = height - STOREY
     pen.box(0, top, width, STOREY, darken(style.accent, 0.7))
     pen.box(0.15, top + 0.1, width - 0.3, 0.55, style.accent)
@@ -174,7 +177,7 @@ def draw_shop_front(rng: np.random.Generator, pen: Pen, style: Style, width: flo
 
 
 def draw_awning(style: Style, width: float) -> Image.Image:
-    """Striped cloth of `width` metres with a hanging edge."""
+    """Draw striped cloth of `width` metres with a hanging edge."""
     stripes = (np.arange(max(round(width * 12), 8)) // 5) % 2
     colour = np.where(stripes[:, None] == 0, np.array(style.accent), np.array((232, 228, 218)))
     rows = np.linspace(1.05, 0.8, 16)
@@ -183,7 +186,7 @@ def draw_awning(style: Style, width: float) -> Image.Image:
 
 
 def draw_roof(rng: np.random.Generator, style: Style, width: float, length: float, scale: float) -> Image.Image:
-    """A slope of tiles, `width` along the eaves and `length` from ridge to eaves, metres."""
+    """Draw a slope of tiles: `width` metres along the eaves, `length` metres from ridge to eaves."""
     rows, columns = max(round(length * scale), 4), max(round(width * scale), 4)
     y, x = np.arange(rows)[:, None] / scale / 0.32, np.arange(columns)[None] / scale / 0.25
     course = np.floor(y).astype(int)

@@ -1,4 +1,4 @@
-"""The ground as one map from above: road, kerbs, pavement, markings and the shadows that stand still."""
+"""The ground as one map seen from above: road, kerbs, pavement, markings and static shadows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ WHITE = np.array([228.0, 226.0, 218.0])
 
 @dataclass(frozen=True)
 class Ground:
-    """The ground of one clip. classes: (rows, columns) uint8 of the map, far rows first."""
+    """The ground of one clip. classes: class map (rows, columns) uint8, far rows first."""
 
     quad: Quad
     classes: np.ndarray
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw it on an empty canvas."""
+        """Draw the ground on an empty canvas."""
         views = project(canvas.camera, [self.quad])
         if not len(views.index):
             return
@@ -43,14 +43,14 @@ class Ground:
         canvas.brightness[cover.window][cover.mask] = self.fine_grain(cover.s, cover.t, cover.inverse_depth)
 
     def levels(self, canvas: Canvas, inverse_depth: np.ndarray) -> np.ndarray:
-        """The map's halving for each pixel: a pixel at depth λ sees λ / f metres across and λ² / (f h) along."""
+        """Choose the texture level per pixel. At depth λ, a pixel covers λ / f metres across and λ² / (f h) along."""
         height, focal = canvas.camera.position[1], canvas.camera.focal
         seen = inverse_depth**-1.5 / (focal * np.sqrt(height))
         finest = np.log2(np.maximum(seen / TEXEL, 1)).astype(np.int32)
         return np.minimum(finest, len(self.quad.texture.offsets) - 1)
 
     def fine_grain(self, s: np.ndarray, t: np.ndarray, inverse_depth: np.ndarray) -> np.ndarray:
-        """Brightness of grain finer than the map, for what is near."""
+        """Compute the brightness of grain that is finer than the map, for near pixels."""
         rows, columns = self.classes.shape
         row, column = ((part * size * TEXEL * 60).astype(np.int32) % TILE for part, size in ((t, rows), (s, columns)))
         strength = np.clip(inverse_depth * 0.35 - 0.01, 0, 0.06)
@@ -58,7 +58,7 @@ class Ground:
 
 
 class Plan:
-    """Draws on the map in metres: x from the middle, z along the street."""
+    """Converts metres to rows and columns of the map: x from the street's middle, z along the street."""
 
     def __init__(self, street: Street) -> None:
         self.far = street.closing_front + BEYOND
@@ -66,20 +66,20 @@ class Plan:
         self.columns = round(2 * HALF_WIDTH / TEXEL)
 
     def row(self, z: float) -> int:
-        """The row of the map at z."""
+        """The map's row at z."""
         return int(np.clip(round((self.far - z) / TEXEL), 0, self.rows))
 
     def column(self, x: float) -> int:
-        """The column of the map at x."""
+        """The map's column at x."""
         return int(np.clip(round((x + HALF_WIDTH) / TEXEL), 0, self.columns))
 
     def area(self, x0: float, x1: float, z0: float, z1: float) -> tuple[slice, slice]:
-        """The part of the map between x0 and x1, z0 and z1."""
+        """The slices of the map between x0 and x1, and z0 and z1."""
         return slice(self.row(z1), self.row(z0)), slice(self.column(x0), self.column(x1))
 
 
 def draw_ground(rng: np.random.Generator, street: Street, light: Light, shadows: Iterable[np.ndarray]) -> Ground:
-    """The ground of `street`; `shadows` are polygons (n, 2) of x, z where the sun does not reach."""
+    """Draw the ground of `street`. shadows: polygons (n, 2) in x, z that the sun does not reach."""
     plan = Plan(street)
     classes = draw_class_map(plan, street)
     colour = draw_materials(rng, classes)
@@ -93,7 +93,7 @@ def draw_ground(rng: np.random.Generator, street: Street, light: Light, shadows:
 
 
 def draw_class_map(plan: Plan, street: Street) -> np.ndarray:
-    """The class map."""
+    """Draw the class map (rows, columns) uint8: ROAD and PAVEMENT."""
     classes = np.full((plan.rows, plan.columns), PAVEMENT, np.uint8)
     classes[plan.area(-street.kerb, street.kerb, BEHIND, street.end)] = ROAD
     classes[plan.area(-HALF_WIDTH, HALF_WIDTH, street.end, street.end + street.cross_width)] = ROAD
@@ -104,7 +104,7 @@ def draw_class_map(plan: Plan, street: Street) -> np.ndarray:
 
 
 def draw_materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
-    """Asphalt and paving slabs, (rows, columns, 3) float32, 0..255."""
+    """Draw asphalt and paving slabs, (rows, columns, 3) float32, 0–255."""
     rows, columns = classes.shape
     asphalt = (rng.uniform(70, 118) + rng.normal(0, 3, 3)).astype(np.float32)
     slabs = np.array([[168, 160, 150], [150, 148, 146], [184, 168, 146], [168, 138, 122]])[
@@ -122,14 +122,14 @@ def draw_materials(rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
 
 
 def draw_kerbs(colour: np.ndarray, classes: np.ndarray) -> None:
-    """Light stones on the pavement's side of every edge, and a dark gutter on the road's."""
+    """Draw light kerb stones on the pavement's side of each road edge, and a dark gutter on the road's side."""
     is_road = classes == ROAD
     colour[dilate(is_road, 2) & ~is_road] = (188, 185, 178)
     colour[dilate(~is_road, 1) & is_road] *= 0.55
 
 
 def dilate(mask: np.ndarray, texels: int) -> np.ndarray:
-    """`mask` (rows, columns) bool grown by that many texels along rows and columns."""
+    """Grow `mask` (rows, columns) bool by `texels` along rows and columns."""
     grown = mask.copy()
     for shift in range(1, texels + 1):
         grown[shift:] |= mask[:-shift]
@@ -140,7 +140,7 @@ def dilate(mask: np.ndarray, texels: int) -> np.ndarray:
 
 
 def draw_markings(rng: np.random.Generator, plan: Plan, street: Street, colour: np.ndarray) -> None:
-    """A dashed middle line, parking bays, zebra and stop lines, patches of newer asphalt, manholes; all worn."""
+    """Draw worn markings (middle line, parking bays, zebra crossings, stop line), asphalt patches and manholes."""
     rows, columns = colour.shape[:2]
     paint = np.zeros((rows, columns), np.float32)
     for _ in range(rng.integers(3, 9)):
@@ -165,7 +165,7 @@ def draw_markings(rng: np.random.Generator, plan: Plan, street: Street, colour: 
 
 
 def draw_bays(plan: Plan, street: Street, paint: np.ndarray) -> None:
-    """Lines of parking bays on both sides, left out at side streets."""
+    """Draw the lines of parking bays on both sides, except at side streets."""
     inner = street.kerb - street.parking
     for side in (-1, 1):
         for z in np.arange(BEHIND, street.end - 8, 5.5):
@@ -178,7 +178,7 @@ def draw_bays(plan: Plan, street: Street, paint: np.ndarray) -> None:
 
 
 def draw_soft_shadow(plan: Plan, shadows: Iterable[np.ndarray]) -> np.ndarray:
-    """How much of the sun is taken, 0..1, (rows, columns) float32, from polygons drawn on a coarser map."""
+    """Draw soft shadows from polygons on a coarser map: share of sunlight blocked, 0–1, (rows, columns) float32."""
     coarse = 3
     size = plan.columns // coarse, plan.rows // coarse
     cover = Image.new("L", size, 0)

@@ -1,4 +1,4 @@
-"""What stands in a street: houses on both sides and at its end, trees, lamps and signs, and the shadows they cast."""
+"""The static objects of a street: houses on both sides and at its end, trees, lamps, signs, and their shadows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SIDES = (-1, 1)
 
 @dataclass(frozen=True)
 class Town:
-    """All of a clip that never moves. shadows: polygons (n, 2) of x, z where the sun does not reach the ground."""
+    """The static objects of a clip. shadows: polygons (n, 2) in x, z where the sun does not reach the ground."""
 
     walls: list[Quad]
     trees: list[Tree]
@@ -28,7 +28,7 @@ class Town:
 
 
 def draw_town(rng: np.random.Generator, street: Street, light: Light, ids: Iterator[int]) -> Town:
-    """Fill `street`; `ids` numbers its things."""
+    """Draw the static objects of `street`. ids: source of instance numbers."""
     habit = Habit(storeys=rng.uniform(2, 3.6), shops=rng.uniform(0.1, 0.6), lit=light.lamps)
     houses, hedges = [], []
     for side in SIDES:
@@ -43,7 +43,7 @@ def draw_town(rng: np.random.Generator, street: Street, light: Light, ids: Itera
 
 
 def draw_trees(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> Iterator[Tree]:
-    """Trees along the kerb of planted sides, and a few at the end and up the side streets."""
+    """Draw trees along the kerb of planted sides, at the street's end and in the side streets."""
     pictures = [trees.draw_tree_picture(rng) for _ in range(3)]
     places = [(s.side * (BACK - 2.5), s.far + 2.0, rng.uniform(5, 9)) for s in street.side_streets]
     places += [(x, street.closing_front - 1.5, rng.uniform(5, 9)) for x in rng.uniform(-20, 20, 3)]
@@ -58,7 +58,7 @@ def draw_trees(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> 
 
 
 def draw_posts(rng: np.random.Generator, street: Street, side: int, ids: Iterator[int]) -> Iterator[Post]:
-    """Lamps at intervals, road signs, a row of bollards, and traffic lights where a side street joins."""
+    """Draw lamps at intervals, road signs, a row of bollards, and traffic lights at side streets."""
     beside = side * (street.kerb + 0.35)
 
     def free(places: np.ndarray) -> Iterator[np.ndarray]:
@@ -76,7 +76,7 @@ def draw_posts(rng: np.random.Generator, street: Street, side: int, ids: Iterato
 
 
 def cast_shadows(light: Light, houses: list[House], growing: list[Tree], standing: list[Post]) -> list[np.ndarray]:
-    """The polygons of everything's shadow on the ground."""
+    """Compute the shadow polygons of houses, trees and posts on the ground."""
     cast = -light.sun[[0, 2]] / max(light.sun[1], 0.12)
     shadows = [shadow for house in houses for shadow in cast_house_shadow(house, cast)]
     shadows += [make_disc(tree.position[[0, 2]] + cast * tree.height * 0.62, tree.width * 0.36) for tree in growing]
@@ -84,7 +84,7 @@ def cast_shadows(light: Light, houses: list[House], growing: list[Tree], standin
 
 
 def cast_house_shadow(house: House, cast: np.ndarray) -> list[np.ndarray]:
-    """Shadow polygons (n, 2) of x, z: the roof's and one for each wall. cast: metres a metre of height."""
+    """Compute a house's shadow polygons (n, 2) in x, z: ground, roof and walls. cast: metres per metre of height."""
     ground = house.footprint()[:, [0, 2]]
     top = ground + cast * (house.height + 0.5 * house.rise)
     sides = [np.array([ground[i], ground[i - 1], top[i - 1], top[i]]) for i in range(4)]
@@ -92,12 +92,12 @@ def cast_house_shadow(house: House, cast: np.ndarray) -> list[np.ndarray]:
 
 
 def make_disc(centre: np.ndarray, radius: float) -> np.ndarray:
-    """A round polygon (12, 2)."""
+    """Make a round polygon (12, 2)."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     return centre + radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
 
 
 def make_bar(start: np.ndarray, along: np.ndarray, width: float) -> np.ndarray:
-    """A strip (4, 2) from `start`."""
+    """Make a strip (4, 2) of `width` from `start` to `start + along`."""
     across = np.array([along[1], -along[0]]) / max(float(np.hypot(*along)), 1e-6) * width / 2
     return np.array([start - across, start + across, start + along + across, start + along - across])

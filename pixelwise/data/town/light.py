@@ -1,4 +1,4 @@
-"""The light of a clip: time of day, weather, sun, and the sky that goes with them. Colours are 0..1 as displayed."""
+"""The light of a clip: time of day, weather, sun and sky. Colours are display values, 0–1."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ CLOUD = 1.5
 
 @dataclass(frozen=True)
 class Weather:
-    """A kind of light: sky colours at zenith and horizon, sun and ambient light, sun's elevation in degrees, clouds."""
+    """A kind of light: sky, sun and ambient colours; ranges of sun elevation (degrees), clouds and haze (metres)."""
 
     zenith: Colour
     horizon: Colour
@@ -47,7 +47,7 @@ WEATHERS = (
 
 @dataclass(frozen=True)
 class Light:
-    """Light and air of one clip. sun: unit direction towards it; haze: metres over which sight fades to 1 / e."""
+    """Light and air of one clip. sun: unit direction to the sun; haze: metres after which visibility falls to 1 / e."""
 
     sun: np.ndarray
     sun_colour: np.ndarray
@@ -60,23 +60,23 @@ class Light:
     exposure: float
 
     def shade(self, normal: np.ndarray) -> np.ndarray:
-        """What a surface's colour is multiplied by, (3,) float32; open sky lights from above."""
+        """Compute the factor of a surface's colour, (3,) float32; the sky's light comes from above."""
         sky = self.ambient * (0.88 + 0.12 * normal[1])
         return (sky + self.sun_colour * max(float(normal @ self.sun), 0.0)).astype(np.float32)
 
     @property
     def shadow(self) -> np.ndarray:
-        """What is left of the light on the ground where the sun does not reach, (3,)."""
+        """The factor of the ground's light in a shadow, (3,)."""
         up = np.array([0.0, 1.0, 0.0])
         return self.ambient / self.shade(up)
 
     @property
     def lamps(self) -> float:
-        """The share of windows that are lit: the dimmer the light, the more."""
+        """The share of lit windows, which is higher in dim light."""
         return float(np.clip(1.6 - 2 * self.shade(np.array([0.0, 1.0, 0.0])).mean(), 0.05, 0.6))
 
     def sky(self, rays: np.ndarray) -> np.ndarray:
-        """Sky colours (..., 3) float32 in the directions `rays` (..., 3)."""
+        """Compute the sky's colours (..., 3) float32 in the directions `rays` (..., 3)."""
         unit = rays / np.sqrt((rays**2).sum(-1, keepdims=True))
         up = np.clip(unit[..., 1], 0, 1)
         height = (up**0.6)[..., None]
@@ -89,7 +89,7 @@ class Light:
         return (colour + (cloud * (1.06 - 0.25 * cover) - colour) * cover).astype(np.float32)
 
     def cloud_cover(self, unit: np.ndarray, up: np.ndarray) -> np.ndarray:
-        """How much cloud, 0..1, lies in each direction: a flat layer overhead, thinning into the horizon's haze."""
+        """Compute the cloud cover, 0–1, in each direction: a flat layer that fades towards the horizon."""
         scale = 60 / np.maximum(up + 0.08, 0.08)
         column = (unit[..., 0] * scale + self.cloud_offset[0]).astype(int) % TILE
         row = (unit[..., 2] * scale + self.cloud_offset[1]).astype(int) % TILE
@@ -98,7 +98,7 @@ class Light:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """The light of one clip."""
+    """Draw the light of one clip."""
     weather = WEATHERS[rng.choice(len(WEATHERS), p=[0.34, 0.22, 0.18, 0.12, 0.14])]
     elevation, azimuth = np.radians(rng.uniform(*weather.elevation)), rng.uniform(0, 2 * np.pi)
     around = np.cos(elevation) * np.array([np.sin(azimuth), 0, np.cos(azimuth)])

@@ -1,4 +1,4 @@
-"""How the camera of a clip moves: it drives, brakes to a stop, pans, or stands still."""
+"""The camera motion of a clip: it drives, brakes to a stop, pans, or stands still."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,10 +15,10 @@ FRAME_SECONDS = 1 / 8
 
 @dataclass(frozen=True)
 class Motion:
-    """The camera's way through a clip of some frames.
+    """The camera's path through a clip.
 
-    speed: metres a second along z, to begin with; sweep: radians that a pan swings to either side; brakes_for: seconds
-    until a "stop" stands.
+    speed: initial speed in metres per second along z; sweep: amplitude of a pan in radians; brakes_for: seconds until
+    the camera of a "stop" stands still.
     """
 
     kind: Kind
@@ -28,7 +28,7 @@ class Motion:
     brakes_for: float
 
     def traffic_seconds(self, frame: int) -> float:
-        """For how long traffic has driven at its full speed when `frame` is taken: all brake when the camera does."""
+        """Seconds at full speed that give the cars' distance at `frame`; in a "stop", cars brake with the camera."""
         seconds = frame * FRAME_SECONDS
         if self.kind != "stop":
             return seconds
@@ -36,11 +36,11 @@ class Motion:
         return braked - braked**2 / (2 * self.brakes_for)
 
     def camera(self, frame: int) -> Camera:
-        """The camera at `frame`."""
+        """Compute the camera at `frame`."""
         seconds = self.traffic_seconds(frame)
         along = self.speed * seconds
         start = self.start
-        # A driven camera nods over the road, and stands level where the car stands.
+        # A driving camera pitches with the road; the angle depends on the distance, so a standing camera is steady.
         nod = 0.004 * np.sin(1.7 * along)
         yaw = start.yaw + self.sweep * np.sin(2 * np.pi * seconds / 4)
         position = start.position + np.array([0.05 * np.sin(0.35 * along), 0.0, along])
@@ -48,7 +48,7 @@ class Motion:
 
 
 def draw_motion(rng: np.random.Generator, kind: Kind, street: Street, width: int, height: int, frames: int) -> Motion:
-    """A way for the camera through `street`."""
+    """Draw a path of the camera through `street`."""
     drives = kind in ("drive", "stop")
     if drives:
         position = np.array([street.lane + rng.uniform(-0.4, 0.3), rng.uniform(1.3, 1.75), rng.uniform(-2, 6)])
@@ -63,7 +63,7 @@ def draw_motion(rng: np.random.Generator, kind: Kind, street: Street, width: int
     return Motion(
         kind=kind,
         start=start,
-        # A long clip is driven more slowly, so that it ends before the street does.
+        # The camera drives more slowly in a long clip, so that the clip ends before the street does.
         speed=min(rng.uniform(4, 9), (street.end - 20 - position[2]) / (frames * FRAME_SECONDS)) if drives else 0.0,
         sweep=rng.choice([-1, 1]) * rng.uniform(0.12, 0.3) if kind == "pan" else 0.0,
         brakes_for=max(0.4 * frames, 1) * FRAME_SECONDS,

@@ -29,7 +29,7 @@ Tone = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Somebody. position: where they stand at time 0; velocity: metres a second, 0 for standing; phase: of the step."""
+    """A person. position: at time 0; velocity: metres per second, 0 if standing; phase: of the step, 0–1."""
 
     position: np.ndarray
     velocity: np.ndarray
@@ -44,25 +44,25 @@ class Person:
     has_bag: bool
 
     def at(self, seconds: float) -> np.ndarray:
-        """Where they are after that many seconds of walking."""
+        """The person's position after `seconds` of walking."""
         return self.position + self.velocity * seconds
 
     def quads(self, camera: Camera, seconds: float) -> list[Quad]:
-        """Their picture, turned to the camera."""
+        """Make the person's picture, turned to the camera."""
         place = self.at(seconds)
         texture = draw_figure(self, round(8 * self.swing(seconds)) / 8, round(4 * self.sideways(camera, place)) / 4)
         width = self.height * WIDTH_TO_HEIGHT
         return [make_billboard(camera, place, width, self.height, texture, PEDESTRIAN, self.instance, FIGURE_NORMAL)]
 
     def swing(self, seconds: float) -> float:
-        """How far the legs are apart, −1..1."""
+        """Compute how far apart the legs are, −1 to 1."""
         speed = float(np.linalg.norm(self.velocity))
         if not speed:
             return 0.12
         return float(np.sin(2 * np.pi * (self.phase + speed * seconds / STRIDE)))
 
     def sideways(self, camera: Camera, place: np.ndarray) -> float:
-        """−1..1: walking to the camera's left, towards or from it (0), or to its right."""
+        """Compute the walking direction across the view: −1 left, 0 towards or away from the camera, 1 right."""
         away = place - camera.position
         across = np.array([away[2], 0, -away[0]]) / max(float(np.hypot(away[0], away[2])), 1e-6)
         speed = float(np.linalg.norm(self.velocity))
@@ -71,7 +71,7 @@ class Person:
 
 @lru_cache(maxsize=256)
 def draw_figure(person: Person, swing: float, sideways: float) -> Texture:
-    """A person at one moment of a step."""
+    """Draw a person at one moment of a step."""
     picture = Image.new("RGBA", (COLUMNS, ROWS), (*person.top, 0))
     pen = ImageDraw.Draw(picture)
     middle, reach = COLUMNS / 2, swing * sideways
@@ -87,12 +87,12 @@ def draw_figure(person: Person, swing: float, sideways: float) -> Texture:
 
 
 def shade_colour(tone: Tone, factor: float) -> Tone:
-    """A tone made darker or lighter."""
+    """Multiply a tone by `factor`; clip at 255."""
     return tuple(min(int(value * factor), 255) for value in tone)
 
 
 def draw_leg(pen: ImageDraw.ImageDraw, person: Person, hip: float, reach: float, lift: float, tone: Tone) -> None:
-    """Thigh, shin and shoe; a leg behind bends."""
+    """Draw thigh, shin and shoe; a leg that is behind is bent."""
     knee = hip + 11 * reach, 108 - lift * 0.5
     foot = hip + 24 * reach, 142 - lift - (3 if reach < -0.3 else 0)
     below = person.skin if person.has_skirt else tone
@@ -103,7 +103,7 @@ def draw_leg(pen: ImageDraw.ImageDraw, person: Person, hip: float, reach: float,
 
 
 def draw_body(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: float) -> None:
-    """Torso with one side in shade, belt or skirt, and perhaps a bag."""
+    """Draw the torso with one side shaded, an optional skirt and an optional bag."""
     shoulders, waist = half, half * 0.78
     outline = [
         (middle - shoulders, 34),
@@ -127,7 +127,7 @@ def draw_body(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: flo
 
 
 def draw_arm(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: float, reach: float, *, back: bool) -> None:
-    """A sleeve and a hand; arms swing against the legs."""
+    """Draw a sleeve and a hand; arms swing opposite to the legs."""
     side = -1 if back else 1
     shoulder = middle + side * half * 0.86
     hand = shoulder - 20 * reach, 82 - 3 * abs(reach)
@@ -140,7 +140,7 @@ def draw_arm(pen: ImageDraw.ImageDraw, person: Person, middle: float, half: floa
 
 
 def draw_head(pen: ImageDraw.ImageDraw, person: Person, middle: float, sideways: float) -> None:
-    """Neck, face and hair, turned where the person walks."""
+    """Draw neck, face and hair, turned in the walking direction."""
     at = middle + 2 * sideways
     pen.rectangle((middle - 4, 22, middle + 4, 30), (*shade_colour(person.skin, 0.8), 255))
     pen.ellipse((at - 9, 4, at + 9, 26), (*person.skin, 255))
@@ -150,7 +150,7 @@ def draw_head(pen: ImageDraw.ImageDraw, person: Person, middle: float, sideways:
 
 
 def draw_person(rng: np.random.Generator, position: np.ndarray, velocity: np.ndarray, instance: int) -> Person:
-    """Somebody of random looks."""
+    """Draw a person of random appearance."""
     return Person(
         position=position,
         velocity=velocity,

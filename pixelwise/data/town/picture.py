@@ -1,4 +1,4 @@
-"""From the canvas to what a camera stores: haze, sky, lens, exposure and noise; and the maps that go with it."""
+"""Convert the canvas to a camera picture, with haze, sky, lens, exposure and noise, and to the label maps."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,10 @@ FINE = 2
 
 @dataclass(frozen=True)
 class Lens:
-    """What one camera adds to every picture. border: (H, W) float32, below 0 within the void band at the edges."""
+    """The camera's effects on every picture. border: (H, W) float32, negative in the void band at the edges.
+
+    vignette: (H, W) float32 brightness factor; noise: standard deviation in 0–1 display values.
+    """
 
     border: np.ndarray
     vignette: np.ndarray
@@ -23,12 +26,12 @@ class Lens:
 
     @property
     def is_void(self) -> np.ndarray:
-        """(H, W) bool."""
+        """(H, W) bool: the void band."""
         return self.border < 0
 
 
 def draw_lens(rng: np.random.Generator, width: int, height: int) -> Lens:
-    """A lens whose rectified picture has an irregular edge of 1 to 4 pixels."""
+    """Draw a lens whose rectified picture has an irregular void band of 1 to 4 pixels."""
 
     def edge(length: int) -> np.ndarray:
         return np.clip(rng.uniform(1, 2.2) + 1.2 * make_smooth_noise(rng, length, 2, 6)[:, 0], 1, 4)
@@ -47,7 +50,7 @@ def draw_lens(rng: np.random.Generator, width: int, height: int) -> Lens:
 
 
 def develop(rng: np.random.Generator, canvas: Canvas, camera: Camera, lens: Lens) -> np.ndarray:
-    """The picture of `canvas`, (H, W, 3) uint8; `rng` makes its noise."""
+    """Develop `canvas` into a picture (H, W, 3) uint8. rng: source of the noise."""
     seen = light_surfaces(canvas)
     bare = halve((canvas.surface == 0).astype(np.float32))
     rows = bare.any(axis=1)
@@ -55,14 +58,14 @@ def develop(rng: np.random.Generator, canvas: Canvas, camera: Camera, lens: Lens
     sky[rows] = canvas.light.sky(camera.rays()[rows])
     exposed = canvas.light.exposure * lens.vignette * np.clip(1 + lens.border / 2, 0, 1)
     colour = np.stack([(halve(seen[k]) + bare * sky[..., k]) * exposed for k in range(3)], axis=2)
-    # Highlights bend rather than clip.
+    # Compress highlights smoothly instead of clipping them.
     colour = np.where(colour > 0.8, 0.8 + 0.2 * np.tanh((colour - 0.8) / 0.2), colour)
     colour += lens.noise * rng.standard_normal(colour.shape, np.float32)
     return np.clip(colour * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def light_surfaces(canvas: Canvas) -> list[np.ndarray]:
-    """Red, green and blue of the canvas's surfaces behind the haze, (H, W) float32 each; 0 where there is only sky."""
+    """Compute red, green and blue of the surfaces behind the haze, (H, W) canvas pixels, float32; 0 for the sky."""
     light = canvas.light
     air = 0.75 * light.horizon + 0.25 * light.ambient
     with np.errstate(divide="ignore"):
@@ -75,13 +78,13 @@ def light_surfaces(canvas: Canvas) -> list[np.ndarray]:
 
 
 def halve(fine: np.ndarray) -> np.ndarray:
-    """Means of 2 × 2 pixels."""
+    """Average 2 × 2 pixels."""
     rows = fine[0::2] + fine[1::2]
     return (rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25)
 
 
 def make_maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
-    """label, instance, depth and geometry of `canvas`, (H, W) each, one canvas pixel for each of the picture's."""
+    """Make label, instance, depth and geometry of `canvas`, (H, W) each; every FINE-th canvas pixel is used."""
     surface = canvas.surface[::FINE, ::FINE]
     inverse_depth = canvas.inverse_depth[::FINE, ::FINE]
     label = np.array(canvas.labels, np.uint8)[surface]
@@ -94,7 +97,7 @@ def make_maps(canvas: Canvas, lens: Lens) -> dict[str, np.ndarray]:
 
 
 def classify_geometry(label: np.ndarray) -> np.ndarray:
-    """0 for sky, 1 for what lies, 2 for what stands, 255 for void."""
+    """Map `label` to geometry: 0 sky, 1 horizontal, 2 vertical, 255 void."""
     kinds = np.full(256, 2, np.uint8)
     kinds[[SKY, ROAD, PAVEMENT, VOID]] = 0, 1, 1, VOID
     return kinds[label]

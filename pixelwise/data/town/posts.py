@@ -17,7 +17,7 @@ SIGN_TEXELS = 64
 
 @dataclass(frozen=True)
 class Post:
-    """Something upright on the pavement. width and height of the pole; attached: quads that it carries."""
+    """A pole on the pavement. width, height: of the pole in metres; attached: quads that the pole carries."""
 
     position: np.ndarray
     width: float
@@ -27,7 +27,7 @@ class Post:
     attached: tuple[Quad, ...]
 
     def quads(self, camera: Camera) -> list[Quad]:
-        """The pole, turned to the camera, and what it carries."""
+        """Make the pole, turned to the camera, and return it with the attached quads."""
         pole = make_billboard(
             camera, self.position, self.width, self.height, self.texture, POLE, self.instance, POST_NORMAL
         )
@@ -35,20 +35,20 @@ class Post:
 
 
 def draw_steel(tone: np.ndarray) -> Texture:
-    """A round rod of one tone: lighter along its middle, darker at its foot."""
+    """Draw a round rod of one tone: lighter along its middle, darker at its foot."""
     across = np.array([0.7, 1.0, 1.15, 1.0, 0.7])
     along = np.concatenate([np.full(14, 1.0), [0.85, 0.7]])
     return Texture.from_picture(np.clip(tone * (along[:, None] * across)[..., None], 0, 255).astype(np.uint8))
 
 
 def choose_pole_tone(rng: np.random.Generator) -> np.ndarray:
-    """Galvanised, green, black or brown paint."""
+    """Choose a pole's tone: galvanised, green, black or brown."""
     tones = np.array([[150, 152, 154], [60, 76, 66], [48, 50, 54], [110, 96, 80]])
     return tones[rng.choice(4, p=[0.5, 0.15, 0.25, 0.1])] * rng.uniform(0.85, 1.1)
 
 
 def make_lamp_post(rng: np.random.Generator, position: np.ndarray, towards_road: float, instance: int) -> Post:
-    """A tall pole with an arm over the road (towards_road: −1 or 1 along x) and a lamp at its end."""
+    """Make a tall pole with an arm over the road and a lamp at its end. towards_road: −1 or 1 along x."""
     height, reach, tone = rng.uniform(5.5, 8), rng.uniform(1.2, 2.2), choose_pole_tone(rng)
     texture = draw_steel(tone)
     arm = make_two_sided_bar(
@@ -64,7 +64,7 @@ def make_lamp_post(rng: np.random.Generator, position: np.ndarray, towards_road:
 def make_two_sided_bar(
     at: np.ndarray, along: np.ndarray, thick: float, texture: Texture, label: int, instance: int
 ) -> list[Quad]:
-    """A flat bar from `at`, seen from the front (−z) and from behind."""
+    """Make a flat bar from `at`, visible from the front (−z) and from behind."""
     down = np.array([0, -thick, 0])
     left, right = (at, at + along) if along[0] > 0 else (at + along, at)
     front = Quad(left, right - left, down, texture, label, instance)
@@ -72,12 +72,12 @@ def make_two_sided_bar(
 
 
 def make_bollard(rng: np.random.Generator, position: np.ndarray, instance: int) -> Post:
-    """A short pole at the kerb."""
+    """Make a short pole at the kerb."""
     return Post(position, 0.2, rng.uniform(0.85, 1.05), draw_steel(choose_pole_tone(rng)), instance, ())
 
 
 def make_road_sign(rng: np.random.Generator, position: np.ndarray, facing: float, pole: int, sign: int) -> Post:
-    """A sign on a pole, seen by who comes along z (facing −1) or against it (1); grey from behind."""
+    """Make a sign on a pole, grey from behind. facing: −1 for traffic along z, 1 for traffic against z."""
     size, height = rng.uniform(0.62, 0.9), rng.uniform(2.3, 2.9)
     front = draw_sign(rng)
     back = np.asarray(front).copy()
@@ -99,7 +99,7 @@ def make_road_sign(rng: np.random.Generator, position: np.ndarray, facing: float
 
 
 def make_traffic_light(rng: np.random.Generator, position: np.ndarray, pole: int, sign: int) -> Post:
-    """A signal head that shows red or green to who comes along z; CamVid counts it as a sign too."""
+    """Make a traffic light that shows red or green to traffic along z. Its class is sign, as in CamVid."""
     picture = Image.new("RGB", (24, 64), (26, 28, 30))
     pen = ImageDraw.Draw(picture)
     lit = rng.choice([0, 2])
@@ -117,7 +117,7 @@ def make_traffic_light(rng: np.random.Generator, position: np.ndarray, pole: int
 
 
 def draw_sign(rng: np.random.Generator) -> Image.Image:
-    """A prohibition ring, a warning triangle, a blue disc or square, or a stop sign."""
+    """Draw a prohibition ring, a warning triangle, a blue disc or square, or a stop sign."""
     edge = SIGN_TEXELS - 1
     picture = Image.new("RGBA", (SIGN_TEXELS, SIGN_TEXELS), (200, 200, 200, 0))
     pen = ImageDraw.Draw(picture)

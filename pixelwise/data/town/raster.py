@@ -1,7 +1,7 @@
-"""Textured parallelograms into a picture, nearest first by z-buffer: one pass gives colour, class, instance and depth.
+"""Rasterise textured parallelograms with a z-buffer: one pass gives colour, class, instance and depth.
 
-A point of a parallelogram with corner O and edges U, V lies on the ray d of a pixel where λd = O + sU + tV, so
-(s, t, 1) / λ = [U V O]⁻¹ d is linear in the pixel: three planes give position, texture and inverse depth at once.
+The ray d of a pixel meets a parallelogram with corner O and edges U, V where λd = O + sU + tV. Thus
+(s, t, 1) / λ = [U V O]⁻¹ d is linear in the pixel: three planes give position, texture and inverse depth.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ NEAR = 0.3
 
 @dataclass(frozen=True)
 class Quad:
-    """A textured parallelogram, seen only from its front. origin: top left corner there; right, down: edges (metres).
+    """A textured parallelogram, visible only from its front. origin: top left corner; right, down: edges (metres).
 
-    normal: the direction that it is lit as, where that is not the one it faces (a crown is no wall).
+    normal: the normal for lighting, if it differs from the geometric one (a tree's crown is lit unlike a wall).
     """
 
     origin: np.ndarray
@@ -36,7 +36,7 @@ class Quad:
 
 @dataclass(frozen=True)
 class Cover:
-    """The pixels of a window of the canvas that a quad covers: where in its texture, and 1 / depth; (n,) each."""
+    """The pixels of a canvas window that a quad covers. s, t: texture position; inverse_depth: 1 / metres; all (n,)."""
 
     window: tuple[slice, slice]
     mask: np.ndarray
@@ -45,14 +45,14 @@ class Cover:
     inverse_depth: np.ndarray
 
     def where(self, keep: np.ndarray) -> "Cover":
-        """Only the covered pixels that `keep` (n,) bool names."""
+        """Keep only the covered pixels for which `keep` (n,) bool is true."""
         mask = self.mask.copy()
         mask[mask] = keep
         return Cover(self.window, mask, self.s[keep], self.t[keep], self.inverse_depth[keep])
 
 
 class Canvas:
-    """The buffers of one view, (H, W) each: nearest surface, its texel, its inverse depth, and light on it."""
+    """The buffers of one view, (H, W) each: nearest surface, its texel, inverse depth and brightness."""
 
     def __init__(self, camera: Camera, light: Light) -> None:
         shape = camera.height, camera.width
@@ -62,18 +62,18 @@ class Canvas:
         self.texel = np.zeros(shape, np.uint32)
         self.surface = np.zeros(shape, np.uint16)
         self.brightness = np.ones(shape, np.float32)
-        # Surface 0 is what no quad covers.
+        # Surface 0 is the sky: pixels that no quad covers.
         self.labels, self.instances, self.shades = [SKY], [0], [np.zeros(3, np.float32)]
 
     def add_surface(self, label: int, instance: int, shade: np.ndarray) -> int:
-        """A new number for the surface buffer."""
+        """Add a surface and return its number for the surface buffer."""
         self.labels.append(label)
         self.instances.append(instance)
         self.shades.append(shade)
         return len(self.labels) - 1
 
     def draw(self, quads: Sequence[Quad]) -> None:
-        """Draw what is in view, nearest first, so that hidden pixels cost no texture look-up."""
+        """Draw the visible `quads`, nearest first, so that hidden pixels need no texture look-up."""
         views = project(self.camera, quads)
         for index in np.argsort(views.depth, kind="stable"):
             if self.hides(views, index):
@@ -90,13 +90,13 @@ class Canvas:
             self.write(cover, texel, self.add_surface(quad.label, quad.instance, shade))
 
     def hides(self, views: "Views", index: int) -> bool:
-        """Whether all of view `index`'s box already shows what is nearer than its nearest corner."""
+        """Whether the whole box of view `index` already shows surfaces nearer than the view's nearest corner."""
         x0, y0, x1, y1 = views.box[index]
         depth = views.depth[index]
         return bool(depth > NEAR and self.inverse_depth[y0:y1, x0:x1].min() * depth > 1)
 
     def cover(self, views: "Views", index: int) -> Cover:
-        """What view `index` covers and nothing nearer hides."""
+        """Find the pixels that view `index` covers and no nearer surface hides."""
         x0, y0, x1, y1 = views.box[index]
         window = slice(y0, y1), slice(x0, x1)
         a, b, c = views.planes[index].T[:, :, None]
@@ -110,14 +110,14 @@ class Canvas:
         return Cover(window, mask, s[mask] / inverse, t[mask] / inverse, inverse)
 
     def write(self, cover: Cover, texel: np.ndarray, surface: int | np.ndarray) -> None:
-        """Put texels (n,) and surface numbers on the covered pixels."""
+        """Write texels (n,) and surface numbers to the covered pixels, and reset their brightness to 1."""
         self.inverse_depth[cover.window][cover.mask] = cover.inverse_depth
         self.texel[cover.window][cover.mask] = texel
         self.surface[cover.window][cover.mask] = surface
         self.brightness[cover.window][cover.mask] = 1
 
     def darken(self, decals: Sequence[Quad]) -> None:
-        """Lay the alpha of `decals` as shadow on what is drawn so far and lies behind them: a hair above the ground."""
+        """Darken the surfaces drawn so far behind `decals` by the decals' alpha; decals lie just above the ground."""
         views = project(self.camera, decals)
         for index, number in enumerate(views.index):
             cover = self.cover(views, index)
@@ -128,10 +128,10 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Views:
-    """Quads as a camera sees them, those out of view or turned away left out.
+    """The quads that a camera sees; quads out of view or facing away are left out.
 
-    index: (n,) which quad; box: (n, 4) pixels x0 y0 x1 y1; planes: (n, 3, 3) of s/λ, t/λ, 1/λ over (x, y, 1);
-    depth: (n,) of the nearest corner; area: (n,) pixels, 0 where it reaches behind the camera; normal: (n, 3).
+    index: (n,) index of the quad; box: (n, 4) pixels x0 y0 x1 y1; planes: (n, 3, 3) of s/λ, t/λ, 1/λ over (x, y, 1);
+    depth: (n,) of the nearest corner; area: (n,) pixels, 0 if a corner is nearer than NEAR; normal: (n, 3).
     """
 
     index: np.ndarray
@@ -143,7 +143,7 @@ class Views:
 
 
 def project(camera: Camera, quads: Sequence[Quad]) -> Views:
-    """The views of `quads`, in their order."""
+    """Project `quads` to views, in their order."""
     origin, right, down = (np.array([getattr(quad, part) for quad in quads]).reshape(-1, 3) for part in CORNER)
     normal = np.cross(right, down)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
@@ -167,18 +167,18 @@ CORNER = ("origin", "right", "down")
 
 
 def make_pixel_to_ray(camera: Camera) -> np.ndarray:
-    """(3, 3): pixel (x, y, 1) to the ray in camera coordinates with z = 1."""
+    """Make the (3, 3) matrix from pixel (x, y, 1) to its ray in camera coordinates with z = 1."""
     cx, cy = camera.centre
     return np.array([[1, 0, -cx], [0, 1, -cy], [0, 0, camera.focal]]) / camera.focal
 
 
 def project_points(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Pixels (..., 2) of `points` (..., 3) in camera coordinates, all before the camera."""
+    """Project `points` (..., 3) in camera coordinates, all in front of the camera, to pixels (..., 2)."""
     return points[..., :2] / points[..., 2:] * camera.focal + np.array(camera.centre)
 
 
 def find_bounding_boxes(camera: Camera, corners: np.ndarray) -> np.ndarray:
-    """Pixel boxes (n, 4) x0 y0 x1 y1 of quads (n, 4, 3), cut at the near plane and the image; empty where unseen."""
+    """Compute pixel boxes (n, 4) x0 y0 x1 y1 of quads (n, 4, 3), cut at near plane and image; empty if out of view."""
     following = np.roll(corners, -1, axis=1)
     depth, depth_next = corners[..., 2:], following[..., 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -194,6 +194,6 @@ def find_bounding_boxes(camera: Camera, corners: np.ndarray) -> np.ndarray:
 
 
 def measure_projected_area(camera: Camera, corners: np.ndarray) -> np.ndarray:
-    """Pixels that quads (n, 4, 3) before the camera would cover, also outside the image."""
+    """Compute the area (n,) in pixels of quads (n, 4, 3) in front of the camera, including parts outside the image."""
     x, y = np.moveaxis(project_points(camera, np.where(corners[..., 2:] > NEAR, corners, 1.0)), 2, 0)
     return np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(1)) / 2

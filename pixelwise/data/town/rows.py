@@ -21,7 +21,7 @@ CLOSE = 26.0
 
 @dataclass(frozen=True)
 class Habit:
-    """What the houses of a street share: storeys, the share of shops, the share of lit windows."""
+    """Common properties of a street's houses: mean storeys, share of shops, share of lit windows."""
 
     storeys: float
     shops: float
@@ -29,7 +29,7 @@ class Habit:
 
 
 def draw_plots(rng: np.random.Generator, street: Street, side: int) -> list[tuple[float, float]]:
-    """Where houses stand along one side, (start, end) of z; side streets stay open, and some gaps."""
+    """Draw the plots of houses along one side, (start, end) in z; side streets and some gaps stay open."""
     closed = rng.uniform(0.5, 0.95)
     plots, z = [], BEHIND + rng.uniform(0, 4)
     while z < street.end - 6:
@@ -50,7 +50,7 @@ def draw_plots(rng: np.random.Generator, street: Street, side: int) -> list[tupl
 def draw_side(
     rng: np.random.Generator, street: Street, side: int, plots: list[tuple[float, float]], habit: Habit
 ) -> Iterator[House]:
-    """The houses on the plots of one side."""
+    """Draw the houses on the plots of one side."""
     for start, end in plots:
         corner = np.array([side * street.front, 0, end if side > 0 else start])
         scale = 24 if start < CLOSE else 12
@@ -58,7 +58,7 @@ def draw_side(
 
 
 def draw_backdrops(rng: np.random.Generator, street: Street, habit: Habit) -> Iterator[House]:
-    """The terraces that close the view at the street's end and along each side street."""
+    """Draw the terraces that close the view at the ends of the street and of each side street."""
     yield from draw_terrace(rng, np.array([-30.0, 0, street.closing_front]), np.array([1.0, 0, 0]), 60, habit)
     for s in street.side_streets:
         corner = np.array([s.side * BACK, 0, s.far + 7 if s.side > 0 else s.near - 7])
@@ -68,7 +68,7 @@ def draw_backdrops(rng: np.random.Generator, street: Street, habit: Habit) -> It
 def draw_terrace(
     rng: np.random.Generator, corner: np.ndarray, along: np.ndarray, length: float, habit: Habit
 ) -> Iterator[House]:
-    """Houses wall to wall over `length` metres, seen from afar."""
+    """Draw adjoining houses over `length` metres, coarsely, because they are far away."""
     at = 0.0
     while at < length - 5:
         width = min(rng.uniform(6, 11), length - at)
@@ -79,7 +79,7 @@ def draw_terrace(
 def draw_house(
     rng: np.random.Generator, corner: np.ndarray, along: np.ndarray, width: float, habit: Habit, scale: float
 ) -> House:
-    """One house, drawn at `scale` texels a metre; some stand back a little."""
+    """Draw one house at `scale` texels per metre; some are set back slightly."""
     back = np.array([-along[2], 0, along[0]])
     return House(
         corner=corner + back * rng.choice([0, 0, 0.3, 0.6]),
@@ -97,7 +97,7 @@ def draw_house(
 def draw_hedges(
     rng: np.random.Generator, street: Street, side: int, plots: list[tuple[float, float]], ids: Iterator[int]
 ) -> Iterator[Quad]:
-    """Hedges that close the gaps between the plots of one side."""
+    """Draw hedges that close the gaps between the plots of one side."""
     for (_, start), (end, _) in pairwise(plots):
         if end - start < 0.5 or street.is_beside(side, (start + end) / 2, 1.0):
             continue

@@ -1,4 +1,4 @@
-"""The plan of one street, all in metres: how wide it is, where it is crossed, where it ends."""
+"""The plan of one street in metres: its widths, crossings and end."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ BEHIND = -14.0
 
 @dataclass(frozen=True)
 class SideStreet:
-    """A street that joins from the left (side −1) or the right (1) between z = near and far."""
+    """A street that joins from the left (side −1) or the right (side 1) between z = near and z = far."""
 
     side: int
     near: float
@@ -19,10 +19,10 @@ class SideStreet:
 
 @dataclass(frozen=True)
 class Street:
-    """A straight street along z, closed by a cross street.
+    """A straight street along z that ends at a cross street.
 
-    kerb: from the middle to the kerb; front: to the house fronts; parking: width of the parking lanes within the road,
-    0 for none; end: z of the cross street's near kerb; crossings: z of zebra crossings.
+    kerb: distance from the middle to the kerb; front: from the middle to the house fronts; parking: width of each
+    parking lane within the road, 0 for none; end: z of the cross street's near kerb; crossings: z of zebra crossings.
     """
 
     kerb: float
@@ -36,22 +36,22 @@ class Street:
 
     @property
     def lane(self) -> float:
-        """From the middle of the road to the middle of a lane."""
+        """Distance from the middle of the road to the middle of a lane."""
         return (self.kerb - self.parking) / 2
 
     @property
     def closing_front(self) -> float:
-        """Where (z) the house fronts stand that close the view."""
+        """Position (z) of the house fronts behind the cross street, which close the view."""
         return self.end + self.cross_width + self.front - self.kerb
 
     def is_beside(self, side: int, z: float, margin: float) -> bool:
-        """Whether a side street, or the end, opens at z (or within `margin` metres of it)."""
+        """Whether z is at most `margin` metres from a side street on `side`, or from or beyond the end."""
         opens = any(s.side == side and s.near - margin < z < s.far + margin for s in self.side_streets)
         return opens or z > self.end - margin
 
 
 def draw_street(rng: np.random.Generator) -> Street:
-    """The plan of one street."""
+    """Draw the plan of one street."""
     parking = 2.1 if rng.random() < 0.6 else 0.0
     kerb = rng.uniform(2.9, 3.6) + parking
     end = rng.uniform(58, 95)

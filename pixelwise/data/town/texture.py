@@ -1,4 +1,4 @@
-"""Textures with their smaller copies, and the noise that they are made of."""
+"""Textures with halved copies (mipmaps), and noise to draw them."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ SMALLEST = 3
 
 @dataclass(frozen=True)
 class Texture:
-    """An RGBA picture and its halvings, one after another: texels (n,) uint32, A in the high byte.
+    """An RGBA picture and its halvings, concatenated. texels: (n,) uint32, alpha in the high byte.
 
-    offsets, heights, widths: (levels,) of each halving.
+    offsets, heights, widths: (levels,), offset and size of each level; level 0 is the full picture.
     """
 
     texels: np.ndarray
@@ -26,7 +26,7 @@ class Texture:
 
     @classmethod
     def from_picture(cls, picture: np.ndarray | Image.Image) -> "Texture":
-        """From (H, W, 4) uint8, or (H, W, 3) for an opaque one, or a PIL picture of either kind."""
+        """Create a texture from (H, W, 4) uint8, opaque (H, W, 3) uint8, or a PIL picture of either kind."""
         levels = [add_alpha(np.asarray(picture))]
         while min(levels[-1].shape[:2]) >= 2 * SMALLEST:
             levels.append(halve(levels[-1]))
@@ -36,14 +36,14 @@ class Texture:
         return cls(texels, offsets, sizes[:, 0], sizes[:, 1])
 
     def level(self, area: float) -> int:
-        """The halving with about one texel a pixel where the whole covers `area` pixels; the finest where that is 0."""
+        """Choose the level with about one texel per pixel if the texture covers `area` pixels; level 0 if area is 0."""
         if not area:
             return 0
         finest = self.heights[0] * self.widths[0]
         return min(max(round(0.5 * math.log2(finest / area)), 0), len(self.offsets) - 1)
 
     def sample(self, s: np.ndarray, t: np.ndarray, level: int | np.ndarray) -> np.ndarray:
-        """The texels (n,) uint32 at s, t (n,) in 0..1 from the left and the top."""
+        """Look up the texels (n,) uint32 at s, t (n,), 0–1 from the left and from the top."""
         height, width = self.heights[level], self.widths[level]
         row = np.minimum((t * height).astype(np.int32), height - 1)
         column = np.minimum((s * width).astype(np.int32), width - 1)
@@ -51,14 +51,14 @@ class Texture:
 
 
 def add_alpha(picture: np.ndarray) -> np.ndarray:
-    """(H, W, 4) uint8, opaque where there was no alpha."""
+    """Return `picture` as (H, W, 4) uint8, opaque if it had no alpha channel."""
     if picture.shape[2] == 4:
         return picture
     return np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)
 
 
 def halve(picture: np.ndarray) -> np.ndarray:
-    """Half as high and wide (rounded down) by means of 2 × 2 texels."""
+    """Halve height and width (rounded down) by averaging 2 × 2 texels."""
     height, width = (size // 2 for size in picture.shape[:2])
     whole = picture[: 2 * height, : 2 * width]
     rows = whole[0::2].astype(np.uint16) + whole[1::2]
@@ -66,12 +66,12 @@ def halve(picture: np.ndarray) -> np.ndarray:
 
 
 def make_plain(colour: tuple[float, float, float] | np.ndarray) -> Texture:
-    """One colour, 0..255."""
+    """Make a texture of one colour, 0–255."""
     return Texture.from_picture(np.array(colour, np.float32).clip(0, 255).astype(np.uint8).reshape(1, 1, 3))
 
 
 def make_smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
-    """(height, width) float32 noise, mean 0 and deviation about 0.5, with `cells` bumps across the height."""
+    """Make noise (height, width) float32, mean 0, deviation about 0.5, with `cells` bumps across the height."""
     coarse = max(int(np.ceil(cells)), 2), max(int(np.ceil(cells * width / height)), 2)
     bumps = Image.fromarray(rng.normal(0, 0.7, coarse).astype(np.float32))
     return np.asarray(bumps.resize((width, height), Image.Resampling.BICUBIC))
@@ -79,8 +79,9 @@ def make_smooth_noise(rng: np.random.Generator, height: int, width: int, cells: 
 
 @cache
 def make_noise_tile(smoothness: float = 0.9) -> np.ndarray:
-    """(TILE, TILE) float32 noise that repeats without a seam, mean 0 and deviation 1: amplitude falls with frequency to
-    the power −`smoothness`, so that 0.9 is grain and 1.5 is cloud.
+    """Make seamless noise (TILE, TILE) float32, mean 0 and deviation 1.
+
+    The amplitude is proportional to frequency to the power −`smoothness`: 0.9 gives grain, 1.5 gives clouds.
     """
     rng = np.random.default_rng(0)
     fx, fy = np.meshgrid(np.fft.fftfreq(TILE), np.fft.fftfreq(TILE))
@@ -90,12 +91,12 @@ def make_noise_tile(smoothness: float = 0.9) -> np.ndarray:
 
 
 def cut_grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A (height, width) piece of the noise tile from a random place."""
+    """Cut a (height, width) piece of the noise tile at a random position."""
     rows = (rng.integers(TILE) + np.arange(height)) % TILE
     columns = (rng.integers(TILE) + np.arange(width)) % TILE
     return make_noise_tile()[rows[:, None], columns]
 
 
 def convert_to_uint8(colour: np.ndarray) -> np.ndarray:
-    """Colour (H, W, 3) float 0..255 as uint8."""
+    """Convert colours (H, W, 3) float, 0–255, to uint8."""
     return np.clip(colour, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Who moves in a street: cars driving, waiting and parked, people walking and standing."""
+"""The traffic of a street: driving, waiting and parked cars, walking and standing people."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ FORWARD = np.array([0.0, 0.0, 1.0])
 
 
 def draw_cars(rng: np.random.Generator, street: Street, motion: Motion, ids: Iterator[int]) -> list[Car]:
-    """Cars in both lanes, along the kerbs and across the street's end."""
+    """Draw cars in both lanes, along the kerbs and in the cross street."""
     flows = motion.kind in ("drive", "stop")
     cars = []
     z = motion.start.position[2] + rng.uniform(9, 22)
@@ -39,14 +39,14 @@ def draw_cars(rng: np.random.Generator, street: Street, motion: Motion, ids: Ite
 
 
 def choose_speed(rng: np.random.Generator, motion: Motion) -> float:
-    """A car's speed before a camera that does not drive: traffic stands in still clips, flows before a pan."""
+    """Choose a car's speed for a camera that does not drive: 0 in still clips, 3–8 metres per second otherwise."""
     if motion.kind == "still":
         return 0.0
     return float(rng.uniform(3, 8))
 
 
 def draw_parked_cars(rng: np.random.Generator, street: Street, ids: Iterator[int]) -> list[Car]:
-    """Cars in the parking bays."""
+    """Draw cars in the parking bays."""
     if not street.parking:
         return []
     cars, share = [], rng.uniform(0.3, 0.85)
@@ -64,7 +64,7 @@ def draw_parked_cars(rng: np.random.Generator, street: Street, ids: Iterator[int
 
 
 def draw_people(rng: np.random.Generator, street: Street, motion: Motion, ids: Iterator[int]) -> list[Person]:
-    """People on both pavements, alone and in pairs, and some on the crossings; few walk while the camera stands."""
+    """Draw people on both pavements, alone and in pairs, and on the crossings; few walk in "stop" and "still" clips."""
     walks = {"drive": 0.8, "pan": 0.8, "stop": 0.12, "still": 0.12}[motion.kind]
     people = []
     for _ in range(rng.integers(7, 15)):
@@ -87,7 +87,7 @@ def draw_people(rng: np.random.Generator, street: Street, motion: Motion, ids: I
 
 
 def keeps_clear(position: np.ndarray, motion: Motion, metres: float) -> bool:
-    """Whether a place is that far from the camera all along a clip, 10 s at most."""
+    """Whether `position` stays more than `metres` from the camera's path, for up to 10 s."""
     seconds = np.arange(0, 10, FRAME_SECONDS)
     if motion.kind == "stop":
         seconds = np.minimum(seconds, motion.brakes_for / 2)

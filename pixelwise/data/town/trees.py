@@ -1,4 +1,4 @@
-"""Trees and hedges: cut-out pictures of leaves in clumps, turned to the camera."""
+"""Trees, as cut-out pictures turned to the camera (billboards), and pictures of hedges."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ LEAVES = np.array(
     [[78, 110, 50], [92, 120, 54], [58, 92, 52], [110, 124, 60], [166, 122, 50], [130, 90, 48], [48, 76, 54]],
     np.float32,
 )
-# A crown is lit from every side at once.
+# A crown has no single normal; an upward one makes its brightness independent of the view.
 CROWN_NORMAL = np.array([0.0, 0.75, 0.0])
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree: where its trunk stands, its size in metres, its picture."""
+    """A tree: position of the trunk, size in metres, and picture."""
 
     position: np.ndarray
     width: float
@@ -30,7 +30,7 @@ class Tree:
     instance: int
 
     def quads(self, camera: Camera) -> list[Quad]:
-        """Its picture, turned to the camera."""
+        """Make the tree's picture, turned to the camera."""
         return [
             make_billboard(
                 camera, self.position, self.width, self.height, self.texture, TREE, self.instance, CROWN_NORMAL
@@ -48,7 +48,7 @@ def make_billboard(
     instance: int,
     normal: np.ndarray | None = None,
 ) -> Quad:
-    """An upright picture over `position`, turned about its middle to the camera."""
+    """Make a vertical picture above `position`, turned about its vertical axis to the camera."""
     away = (position - camera.position) * np.array([1, 0, 1])
     right = np.array([away[2], 0, -away[0]]) / max(float(np.hypot(away[0], away[2])), 1e-6) * width
     top = position - right / 2 + np.array([0, height, 0])
@@ -56,7 +56,7 @@ def make_billboard(
 
 
 def draw_crown(rng: np.random.Generator, kind: str) -> np.ndarray:
-    """Clumps (n, 3) of x, y, radius in 0..1 of the picture."""
+    """Draw clumps (n, 3) of x, y and radius, as fractions of the picture."""
     if kind == "cone":
         y = np.linspace(0.05, 0.78, 10)
         return np.stack([0.5 + rng.normal(0, 0.03, 10), y, 0.05 + 0.22 * y], axis=1)
@@ -68,7 +68,7 @@ def draw_crown(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def draw_tree_picture(rng: np.random.Generator) -> Texture:
-    """A tree of random kind: trunk, branches, and leaves lighter where a clump faces the sky."""
+    """Draw a tree of random kind: trunk, branches, and leaves that are lighter where a clump faces the sky."""
     kind = rng.choice(["round", "round", "round", "cone", "column"])
     leaf = LEAVES[rng.integers(len(LEAVES))] * rng.uniform(0.85, 1.1)
     picture = Image.new("RGBA", (COLUMNS, ROWS), (*(int(value) for value in leaf * 0.7), 0))
@@ -84,7 +84,7 @@ def draw_tree_picture(rng: np.random.Generator) -> Texture:
 
 
 def draw_leaves(rng: np.random.Generator, pen: ImageDraw.ImageDraw, clumps: np.ndarray, leaf: np.ndarray) -> None:
-    """Tufts of leaves over the clumps, dark ones below and first, light ones above and last."""
+    """Draw tufts of leaves over the clumps: dark ones first and lower, light ones last and higher."""
     count = 320
     home = clumps[rng.integers(len(clumps), size=count)]
     turn, far = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
@@ -103,7 +103,7 @@ def draw_leaves(rng: np.random.Generator, pen: ImageDraw.ImageDraw, clumps: np.n
 
 
 def add_grain(rng: np.random.Generator, picture: Image.Image) -> np.ndarray:
-    """`picture` with single leaves in its tufts, some of them missing, so that light comes through."""
+    """Add leaf grain to `picture`, and holes in the crown through which the background shows."""
     pixels = np.array(picture)
     noise = rng.normal(0, 1, (ROWS, COLUMNS)).astype(np.float32)
     pixels[..., :3] = convert_to_uint8(
@@ -115,7 +115,7 @@ def add_grain(rng: np.random.Generator, picture: Image.Image) -> np.ndarray:
 
 
 def draw_hedge_picture(rng: np.random.Generator) -> Texture:
-    """Leaves with a ragged upper edge."""
+    """Draw leaves with a ragged upper edge."""
     rows, columns = 48, 160
     leaf = LEAVES[rng.integers(4)] * rng.uniform(0.7, 1.0)
     noise = rng.normal(0, 1, (rows, columns)).astype(np.float32)

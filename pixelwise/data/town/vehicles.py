@@ -1,4 +1,4 @@
-"""Cars: a side view cut out along a profile, and strips of paint, glass and lights across it."""
+"""Cars: two side views cut out along a profile, and strips of paint, glass and lights between them."""
 
 from dataclasses import dataclass
 
@@ -23,8 +23,9 @@ SCALE = 44
 
 @dataclass(frozen=True)
 class Shape:
-    """A kind of car. size: length, width and height in metres; profile: (n, 2) of (0 tail .. 1 nose, 0 .. 1 high) along
-    its top; parts: what each stretch of the profile is made of; windows: polygons of the side view, likewise.
+    """A kind of car. size: length, width and height in metres; profile: (n, 2) points along its top, as fractions from
+    tail to nose and from ground to top; parts: material of each profile segment; windows: side windows as polygons in
+    the same fractions.
     """
 
     size: tuple[float, float, float]
@@ -61,8 +62,8 @@ SHAPES = (HATCH, SALOON, VAN)
 
 @dataclass(frozen=True)
 class Car:
-    """A car of a shape and paint. position: of its middle on the ground at time 0; heading: unit direction; speed in
-    metres a second; sides: pictures of the left and the right side; strips: of each stretch of the profile.
+    """A car. position: of its middle on the ground at time 0; heading: unit direction; speed: metres per second;
+    sides: pictures of the left and the right side; strips: a picture for each profile segment.
     """
 
     shape: Shape
@@ -74,11 +75,11 @@ class Car:
     strips: tuple[Texture, ...]
 
     def at(self, seconds: float) -> np.ndarray:
-        """Where its middle is after that many seconds of traffic."""
+        """Compute the position of the car's middle after `seconds` of traffic."""
         return self.position + self.heading * (self.speed * seconds)
 
     def quads(self, seconds: float) -> list[Quad]:
-        """Its surfaces at a time."""
+        """Make the car's surfaces after `seconds` of traffic."""
         length, width, height = self.shape.size
         left = np.array([-self.heading[2], 0, self.heading[0]])
         tail = self.at(seconds) - self.heading * length / 2 + left * width / 2
@@ -90,7 +91,7 @@ class Car:
         ]
         points = tail + self.shape.profile[:, :1] * forward + self.shape.profile[:, 1:] * up
         for start, end, texture in zip(points[:-1], points[1:], self.strips, strict=True):
-            # A strip's picture has its upper edge first; the nose is run down, everything before it up.
+            # A strip's picture starts at its upper edge, so the edges depend on whether the segment rises or falls.
             if end[1] > start[1]:
                 quads.append(Quad(end, across, start - end, texture, CAR, self.instance))
             else:
@@ -98,7 +99,7 @@ class Car:
         return quads
 
     def footprint(self, seconds: float, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Corner, right and down of the ground below it, grown by `margin` metres."""
+        """Compute corner, right and down edge of the ground below the car, grown by `margin` metres on each side."""
         length, width = self.shape.size[0] + 2 * margin, self.shape.size[1] + 2 * margin
         left = np.array([-self.heading[2], 0, self.heading[0]])
         corner = self.at(seconds) + self.heading * length / 2 + left * width / 2
@@ -106,7 +107,7 @@ class Car:
 
 
 def draw_car(rng: np.random.Generator, position: np.ndarray, heading: np.ndarray, speed: float, instance: int) -> Car:
-    """A car of random make and colour."""
+    """Draw a car of random shape and colour."""
     shape = SHAPES[rng.choice(len(SHAPES), p=[0.45, 0.4, 0.15])]
     paint = PAINTS[rng.integers(len(PAINTS))] * rng.uniform(0.85, 1.1) + rng.normal(0, 5, 3)
     pictures = {
@@ -122,13 +123,13 @@ def draw_car(rng: np.random.Generator, position: np.ndarray, heading: np.ndarray
 
 
 def darken_paint(paint: np.ndarray, factor: float) -> tuple[int, int, int]:
-    """Paint times a factor, drawable."""
+    """Multiply `paint` by `factor` and clip it to integers 0–255."""
     red, green, blue = (int(value) for value in np.clip(paint * factor, 0, 255))
     return red, green, blue
 
 
 def draw_side_view(shape: Shape, paint: np.ndarray) -> Image.Image:
-    """The car from its side, nose to the right, clear around it."""
+    """Draw the car from its right side, nose to the right, transparent around it."""
     width, height = round(shape.size[0] * SCALE), round(shape.size[2] * SCALE)
     picture = Image.new("RGBA", (width, height), (*darken_paint(paint, 0.7), 0))
     pen = ImageDraw.Draw(picture)
@@ -137,7 +138,7 @@ def draw_side_view(shape: Shape, paint: np.ndarray) -> Image.Image:
         return [(x * (width - 1), (1 - y) * (height - 1)) for x, y in points]
 
     pen.polygon(scaled(shape.profile), (*darken_paint(paint, 1), 255))
-    # Half a texel more, so that no gap shows between the side and the strips.
+    # Widen the outline, so that no gap shows between the side and the strips.
     pen.line(scaled(shape.profile), (*darken_paint(paint, 1), 255), 3)
     pen.rectangle((0.01 * width, 0.62 * height, 0.99 * width, 0.84 * height), (*darken_paint(paint, 0.86), 255))
     pen.rectangle((0.02 * width, 0.77 * height, 0.98 * width, 0.85 * height), (*darken_paint(paint, 0.5), 255))
@@ -155,7 +156,7 @@ def draw_side_view(shape: Shape, paint: np.ndarray) -> Image.Image:
 
 
 def draw_wheel(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
-    """A tyre in its arch, and a rim."""
+    """Draw a wheel: arch, tyre and rim."""
     for size, tone in (
         (1.2, (24, 24, 26, 255)),
         (1.0, (38, 38, 40, 255)),
@@ -167,7 +168,7 @@ def draw_wheel(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> N
 
 
 def draw_glass(shape: Shape) -> Texture:
-    """A windscreen in a narrow frame, mirroring the sky at its top."""
+    """Draw a windscreen in a narrow frame that reflects the sky at its top."""
     width = round(shape.size[1] * SCALE)
     picture = Image.new("RGB", (width, 32), (30, 32, 36))
     pen = ImageDraw.Draw(picture)
@@ -177,7 +178,7 @@ def draw_glass(shape: Shape) -> Texture:
 
 
 def draw_tail(shape: Shape, paint: np.ndarray) -> Texture:
-    """The car from behind below its window: red lights, number plate, bumper."""
+    """Draw the tail below the rear window: red lights, number plate, bumper."""
     width, height = round(shape.size[1] * SCALE), 40
     picture = Image.new("RGB", (width, height), darken_paint(paint, 0.95))
     pen = ImageDraw.Draw(picture)
@@ -193,7 +194,7 @@ def draw_tail(shape: Shape, paint: np.ndarray) -> Texture:
 
 
 def draw_nose(shape: Shape, paint: np.ndarray) -> Texture:
-    """The car from the front below its bonnet: lamps, grille, number plate."""
+    """Draw the front below the bonnet: lamps, grille, number plate, bumper."""
     width, height = round(shape.size[1] * SCALE), 32
     picture = Image.new("RGB", (width, height), darken_paint(paint, 0.98))
     pen = ImageDraw.Draw(picture)
