@@ -14,7 +14,7 @@ from pixelwise.errors import DataError, ParamsError
 from pixelwise.params import Params
 
 GREY = (127, 127, 127)
-# Of a map: Pillow mode, resampling filter, and fill value outside the picture.
+# How a map is cropped: Pillow mode, resampling filter, and fill value outside the picture.
 Kind = tuple[str, Image.Resampling, Any]
 LABEL: Kind = ("L", Image.Resampling.NEAREST, VOID)
 MAPS: dict[str, Kind] = {
