@@ -37,7 +37,8 @@ def append(pipeline, name, text):
 
 def test_comments_docstrings_the_recorder_the_registry_and_a_bump_of_tools_rerun_nothing(pipeline):
     append(pipeline, NET, "\n# A comment.\n")
-    replace(pipeline.checkout / NET, '    """', '    """Another docstring. ')
+    net = pipeline.checkout / NET
+    net.write_text(net.read_text().replace('    """', '    """Another docstring. ', 1))
     append(pipeline, RECORDER, CHANGE)
     append(pipeline, REFERENCES, CHANGE)
     pipeline.install("ruff", "999")

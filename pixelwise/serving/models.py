@@ -11,6 +11,7 @@ from pixelwise.families import find_runtime
 from pixelwise.families.exported import family_of
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
+from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
 
 if TYPE_CHECKING:
@@ -52,13 +53,14 @@ def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider
 
 def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
     """Open the graph of `model` and label a small picture with it; `source` is what errors call it."""
-    require_one_graph(model, source)
-    file = graph_file(model)
+    graph = model if model.suffix == ".onnx" else ModelFolder(model).graph()
     try:
+        require_one_graph(model, source)
+        file = graph_file(model)
         # Otherwise the memory of one huge picture stays allocated until the service ends.
         segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
     except ModelError as error:
-        raise type(error)(str(error).replace(str(file), source)) from None
+        raise type(error)(str(error).replace(str(graph), source)) from None
     if segmenter.inputs != ("image",):
         raise ModelError(f"{source}: takes {' and '.join(segmenter.inputs)}, expected image alone: requests have one")
     require_labels(segmenter, source)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the size
 PROJECT = Path(__file__).resolve().parents[2]
 SIZE = {"train_clips": 2, "val_clips": 1, "test_clips": 1, "frames": 2, "width": 64, "height": 64}
 DYING = f"""
-import os, sys
+import os, shutil, sys
 from pathlib import Path
 from components import ingest
 from pixelwise.data.town import TownParams
@@ -25,7 +25,7 @@ from pixelwise.data.town import TownParams
 def dies(*_):
     os._exit(9)
 
-owner, name = {{"fsync": (os, "fsync"), "replace": (Path, "replace"), "rmtree": (ingest.shutil, "rmtree")}}[sys.argv[1]]
+owner, name = {{"fsync": (os, "fsync"), "replace": (Path, "replace"), "rmtree": (shutil, "rmtree")}}[sys.argv[1]]
 act, calls = getattr(owner, name), []
 
 def counted(*args, **options):
