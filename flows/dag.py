@@ -62,17 +62,21 @@ def find_changed(project: Path, stages: Iterable[Stage]) -> set[str]:
     One process checks all stages: one DVC command per stage would take most of the time of a nightly run without
     changes. Where another command holds DVC's lock, returns every name: each stage then waits for the lock in a process
     that can be stopped.
+
+    Raises DagError with DVC's own message where DVC cannot compare a stage with dvc.lock.
     """
+    from dvc.exceptions import DvcException
     from dvc.lock import LockError
     from dvc.repo import Repo
 
     names = {stage.name for stage in stages}
-    with Repo(str(project)) as repo:
-        try:
-            with repo.lock:
-                return {stage.name for stage in repo.index.graph.nodes if stage.name in names and stage.changed()}
-        except LockError:
-            return names
+    try:
+        with Repo(str(project)) as repo, repo.lock:
+            return {stage.name for stage in repo.index.graph.nodes if stage.name in names and stage.changed()}
+    except LockError:
+        return names
+    except DvcException as error:
+        raise DagError(" ".join(str(error).split())) from None
 
 
 def sort_stages(stages: Iterable[Stage]) -> list[Stage]:

@@ -30,6 +30,15 @@ def test_a_dvc_yaml_that_is_wrong_gives_one_line(tmp_path):
         read_dag(repository)
 
 
+def test_a_dvc_lock_that_is_damaged_gives_one_line(tmp_path):
+    repository = make_repository(tmp_path / "repository")
+    repro(repository)
+    stages = read_dag(repository)
+    (repository / "dvc.lock").write_text("schema: '2.0'\nstages: [")
+    with pytest.raises(DagError, match=r"^[^\n]*dvc.lock[^\n]*$"):
+        find_changed(repository, stages)
+
+
 def test_an_empty_dvc_yaml_is_an_error(tmp_path):
     repository = make_repository(tmp_path / "repository")
     (repository / "dvc.yaml").write_text("")

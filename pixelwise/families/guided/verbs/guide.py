@@ -64,9 +64,7 @@ def run(
         "background",
         *dict.fromkeys(name for found in said.values() for *_, name in found if name != "background"),
     ]
-    drawn = (
-        {path: read_mask(masks / f"{path.stem}.png" if masks.is_dir() else masks) for path in inputs} if masks else {}
-    )
+    drawn = {path: read_mask(mask_of(path, masks)) for path in inputs} if masks else {}
     for mask in drawn.values():
         highest = int(mask[mask != 255].max(initial=0))
         names += [f"class {value}" if value > 1 else "object" for value in range(len(names), highest + 1)]
