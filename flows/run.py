@@ -1,17 +1,18 @@
 """`pixelwise run`: run the pipeline flow in this process; the Prefect UI shows its past runs."""
 
 import asyncio
-import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 from flows.server import TemporaryServer
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
 from pixelwise import command
-from pixelwise.tracking.store import import_mlflow, is_installed
+from pixelwise.errors import PixelwiseError
+from pixelwise.tracking.store import connect_existing, is_installed, resolve_store_uri, translate_errors
 
 
 class PipelineError(ProjectError):
@@ -34,7 +35,7 @@ def run(
     from flows.pipeline import pipeline
     from flows.summary import format_scores, list_places, read_scores
 
-    import_early(promote=not no_promote)
+    load_early(project, promote=not no_promote)
     if server:
         server.wait()
     state = asyncio.run(pipeline(families=list(families) or None, promote=not no_promote, return_state=True))
@@ -44,11 +45,19 @@ def run(
     return "\n\n".join([*([format_scores(scores)] if scores else []), list_places(project)])
 
 
-def import_early(promote: bool) -> None:
-    """Import modules that the run needs later, while the server starts: on two cores this costs no extra time."""
-    importlib.import_module("dvc.repo")
-    if promote and is_installed():
-        import_mlflow()
+def load_early(project: Path, promote: bool) -> None:
+    """Load what the run needs later, while the server starts: on two cores this costs no extra time.
+
+    Errors are left to the run, which reports them in their place.
+    """
+    from flows.dag import read_dag
+
+    uri = resolve_store_uri(None)
+    with suppress(PixelwiseError), translate_errors(uri):
+        # DVC and MLflow load most of their libraries on first use.
+        read_dag(project)
+        if promote and is_installed():
+            connect_existing(uri).search_registered_models(max_results=1)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
