@@ -10,6 +10,7 @@ from typing import Any
 from pixelwise.documents import read_yaml
 from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
+from pixelwise.params import flatten
 
 DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
 # The stage `code` writes the digest of each stage's code to this folder.
@@ -122,22 +123,13 @@ def explain_parameters(
     """Describe each value under the `changed` keys of a parameters file that differs from dvc.lock."""
     now = read_yaml(project / file, "parameters", default={})
     for key in changed:
-        old = dict(leaves(locked[key], key)) if key in locked else {}
-        new = dict(leaves(value, key)) if (value := at(now, key)) is not None or key in locked else {}
+        old = flatten({key: locked[key]}) if key in locked else {}
+        new = flatten({key: value}) if (value := at(now, key)) is not None or key in locked else {}
         for name in dict.fromkeys([*old, *new]):
             if name not in old or name not in new or old[name] != new[name]:
                 before = as_text(old[name]) if name in old else "not set"
                 after = as_text(new[name]) if name in new else "not set"
                 yield f"parameter {name}: {before} → {after}"
-
-
-def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Yield the scalar and list values under `value`, each with its dotted key."""
-    if isinstance(value, Mapping):
-        for name, child in value.items():
-            yield from leaves(child, f"{key}.{name}")
-    else:
-        yield key, value
 
 
 def at(values: Mapping[str, Any], key: str) -> Any:
