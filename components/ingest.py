@@ -56,17 +56,19 @@ class IngestParams(Params):
 
 @dataclass(frozen=True)
 class IngestReport:
-    """Where ingest wrote the data, its items by split, and the number of items in quarantine."""
+    """Where ingest wrote the data, its items by split, the number of items in quarantine, and the reader's notes."""
 
     out: Path
     name: str
     splits: dict[str, int]
     quarantined: int
+    notes: list[str]
 
     def __str__(self) -> str:
         splits = ", ".join(f"{count:,} {split}" for split, count in self.splits.items())
         quarantine = f"; {self.quarantined} in {self.out / QUARANTINE_FILE}" if self.quarantined else ""
-        return f"{self.name}: {splits}{quarantine}\nnext: pixelwise validate --data {self.out} --out reports/validate"
+        following = f"next: pixelwise validate --data {self.out} --out reports/validate"
+        return "\n".join([f"{self.name}: {splits}{quarantine}", *self.notes, following])
 
 
 def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared data to"]) -> IngestReport:
@@ -90,7 +92,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
             work / "prepared" / QUARANTINE_FILE, quarantine(rejected, len(raw.items), params.max_quarantined_share)
         )
         replace(work / "prepared", out)
-    return IngestReport(given, raw.name, writer.splits, len(rejected))
+    return IngestReport(given, raw.name, writer.splits, len(rejected), raw.notes.lines())
 
 
 def read_raw(params: IngestParams, work: Path) -> RawData:

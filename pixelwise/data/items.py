@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pixelwise.data.notes import Notes
+
 VOID = 255
 # The manifest stores integers with 64 bits.
 LAST_FRAME = 2**63 - 1
@@ -103,12 +105,17 @@ class Items(Protocol):
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set as a reader returns it. label_values: raw label value -> class or 255; other values are errors."""
+    """A data set as a reader returns it.
+
+    label_values: raw label value -> class or 255; other values are errors. notes: what the reader decided by itself,
+    complete once all items are read.
+    """
 
     name: str
     classes: Classes
     items: Items
     label_values: Mapping[int, int]
+    notes: Notes = field(default_factory=Notes)
 
 
 def frame_number(digits: str) -> int:
