@@ -14,9 +14,9 @@ from pydantic import Field, PositiveInt
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.studio.server import served
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
-from pixelwise.studio.server import served
 from pixelwise.timing import describe_machine, measure_spread
 
 if TYPE_CHECKING:

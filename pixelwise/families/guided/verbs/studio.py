@@ -32,7 +32,7 @@ def run(
     Raises ModelError if the model is not a guided one, ParamsError if the address cannot be listened on.
     """
     # Imported here because the web server is large and `--help` does not need it.
-    from pixelwise.studio.server import serve
+    from pixelwise.families.guided.studio.server import serve
 
     guided = GuidedModel(model, params.provider)
     if not is_loopback(params.host):

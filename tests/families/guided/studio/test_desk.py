@@ -9,11 +9,11 @@ from PIL import Image
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.model import open_guided
+from pixelwise.families.guided.studio.app import mask_picture
+from pixelwise.families.guided.studio.desk import LONGEST, Desk
+from pixelwise.families.guided.studio.pictures import read_dropped
 from pixelwise.families.guided.verbs.guide import read_clicks
 from pixelwise.serving.listening import is_loopback
-from pixelwise.studio.app import mask_picture
-from pixelwise.studio.desk import LONGEST, Desk
-from pixelwise.studio.pictures import read_dropped
 
 
 @pytest.fixture

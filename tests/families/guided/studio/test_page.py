@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.studio_latency import LatencyParams, browsing, click
 from benchmarks.studio_latency import run as measure
-from pixelwise.studio.server import served
+from pixelwise.families.guided.studio.server import served
 
 pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
 if not (shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import PixelwiseError
 from pixelwise.families.guided.runtime.model import COLOURS
+from pixelwise.families.guided.studio.desk import Desk, Seen
+from pixelwise.families.guided.studio.pictures import SHOWN
 from pixelwise.reporting.label_images import find_boundaries
-from pixelwise.studio.desk import Desk, Seen
-from pixelwise.studio.pictures import SHOWN
 
 PAGE = Path(__file__).parent / "page"
 # Opacity, of 255: of the classes, and of the rest.

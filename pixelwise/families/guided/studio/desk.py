@@ -11,9 +11,9 @@ from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
+from pixelwise.families.guided.studio.pictures import Picture, read_dropped
 from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.label_images import encode_label, overlay
-from pixelwise.studio.pictures import Picture, read_dropped
 
 # Larger pictures are labelled at this many pixels of the longer side, so that clicks stay fast.
 LONGEST = 1024

@@ -8,9 +8,9 @@ from pathlib import Path
 import uvicorn
 
 from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.studio.app import create_app
+from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.serving.listening import find_url, listen
-from pixelwise.studio.app import create_app
-from pixelwise.studio.desk import Desk
 
 
 def serve(guided: GuidedModel, model: Path, output: Path, host: str, port: int) -> None:
