@@ -8,8 +8,10 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from pixelwise.data.image_codec import FORMATS, open_image
-from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, Unlabelled
+from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, MaskRule, Unlabelled
+from pixelwise.data.mask_file import BY_VALUE, is_jpeg, read_mask, take_values
 from pixelwise.data.matlab import read_field
+from pixelwise.data.orientation import Drawn, Upright, read_orientation, turn_upright
 from pixelwise.errors import DataError
 
 Source = Map | ImagePart | MapRows | Unlabelled | None
@@ -19,8 +21,6 @@ MIN_SIDE = 8
 MAX_PIXELS = 100_000_000
 IMAGE_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 DEEP_MODES = ("I;16", "I;16B", "I", "F")
-# Pillow multiplies grey values of 2 and 4 bits until they fill the byte.
-STRETCHES = {"L;2": 85, "L;4": 17}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class MapFormat:
 
 
 MAP_FORMATS = {
-    "label": MapFormat(("L", "P", "1", "I;16", "I;16B", "I"), "one channel of class values"),
     "instance": MapFormat(("I;16", "I;16B"), "one channel of 16 bits"),
     "depth": MapFormat(("I;16", "I;16B"), "one channel of 16 bits"),
     "geometry": MapFormat(("L", "P"), "one channel of 8 bits"),
@@ -49,8 +48,21 @@ class BadFileError(DataError):
         super().__init__(f"{kind} {path.name if path else item.id}: {reason}")
 
 
-def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
-    """Read the bytes of the image's file and its decoded picture. Raises BadFileError."""
+@dataclass(frozen=True)
+class StoredImage:
+    """The bytes of an image's file, its decoded picture, upright, and the orientation that it was stored with."""
+
+    content: bytes
+    picture: Image.Image
+    orientation: int
+
+    def upright(self, drawn: Drawn) -> Upright:
+        """How the maps of this image are turned."""
+        return Upright(self.picture.size, self.orientation, drawn)
+
+
+def read_image(item: Item, max_pixels: int) -> StoredImage:
+    """Read and decode the image of `item`. Raises BadFileError."""
     content = read_file("image", item.image, item)
     try:
         picture = decode_usable_image(content, max_pixels)
@@ -58,11 +70,12 @@ def read_image(item: Item, max_pixels: int) -> tuple[bytes, Image.Image]:
         raise BadFileError("image", item.image, item, str(error)) from None
     if picture.mode not in IMAGE_MODES:
         raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected RGB or grey")
-    return content, picture
+    # Read from the file again, because turning a picture removes its tag.
+    return StoredImage(content, picture, read_orientation(open_image(content)))
 
 
 def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
-    """Decode the picture in `content`, of any mode with 8 bits per channel. Raises DataError with the reason."""
+    """Decode the picture in `content`, upright, of any mode with 8 bits a channel. Raises DataError with the reason."""
     picture = decode(content, max_pixels)
     if picture.mode in DEEP_MODES:
         raise DataError(f"mode {picture.mode}, expected 8 bits a channel")
@@ -71,17 +84,24 @@ def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
     return picture
 
 
-def read_map(kind: str, source: Map | MapRows | None, item: Item, size: tuple[int, int], max_pixels: int) -> np.ndarray:
-    """Read the values of a label or layer, (H, W) or (H, W, 3). size: width and height of its image.
+def read_map(
+    kind: str,
+    source: Map | MapRows | None,
+    item: Item,
+    image: Upright,
+    max_pixels: int,
+    rule: MaskRule = BY_VALUE,
+) -> np.ndarray:
+    """Read the values of a label or layer, (H, W) or (H, W, 3), turned upright as its `image`.
 
     Raises BadFileError if the file is missing or damaged, or has another format or size.
     """
     stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
     try:
-        values = read_values(kind, stored, file, max_pixels)
-        values = file.convert(values) if file and file.convert else values
-        require_size(values, size)
+        values = read_values(kind, stored, file, max_pixels, rule)
+        values = image.turn_map(file.convert(values) if file and file.convert else values)
+        require_size(values, image.size)
     except DataError as error:
         raise BadFileError(kind, source, item, str(error)) from None
     return values
@@ -93,7 +113,9 @@ def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
         raise DataError(f"size {format_size(values.shape[1::-1])}, but its image is {format_size(size)}")
 
 
-def read_values(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int) -> np.ndarray:
+def read_values(
+    kind: str, stored: bytes | MapRows, file: MapFile | None, max_pixels: int, rule: MaskRule
+) -> np.ndarray:
     """Read the values of a map from rows, from a field of a MATLAB file or from a picture. Raises DataError."""
     if isinstance(stored, MapRows):
         return convert_rows(stored)
@@ -102,7 +124,7 @@ def read_values(kind: str, stored: bytes | MapRows, file: MapFile | None, max_pi
     if kind == "instance" and file and file.convert:
         # `convert` produces the ids, so the stored file may have any format of a label.
         kind = "label"
-    return decode_map_values(kind, stored, max_pixels, may_be_jpeg=bool(file and file.is_lossy))
+    return decode_map_values(kind, stored, max_pixels, bool(file and file.is_lossy), rule)
 
 
 def convert_rows(stored: MapRows) -> np.ndarray:
@@ -116,32 +138,17 @@ def convert_rows(stored: MapRows) -> np.ndarray:
     return np.where(values == -1, VOID, values)
 
 
-def decode_map_values(kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False) -> np.ndarray:
+def decode_map_values(
+    kind: str, content: bytes, max_pixels: int, may_be_jpeg: bool = False, rule: MaskRule = BY_VALUE
+) -> np.ndarray:
     """Decode the values of a map's picture. Raises DataError if the kind does not allow its format or mode."""
     picture, form = decode(content, max_pixels), MAP_FORMATS.get(kind)
+    if kind == "label":
+        return read_mask(content, picture, rule, may_be_jpeg)
     if form and is_jpeg(picture) and not may_be_jpeg:
         raise DataError("JPEG, expected a lossless format such as PNG")
-    values = np.array(picture)
-    if form and picture.mode not in form.modes:
-        missing = int(np.isnan(values).sum()) if picture.mode == "F" else 0
-        found = f"mode {picture.mode}" + (f" with {missing} NaN" if missing else "")
-        raise DataError(f"{found}, expected {form.words}")
-    if picture.mode == "I;16B":
-        # Pillow would write big-endian values to PNG with swapped bytes.
-        return values.astype(np.uint16)
-    return values // find_grey_factor(content) if picture.mode == "L" else values
-
-
-def is_jpeg(picture: Image.Image) -> bool:
-    """Whether a picture is JPEG-compressed: a JPEG, a phone's multi-picture MPO, or a TIFF with JPEG compression."""
-    return picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg"
-
-
-def find_grey_factor(content: bytes) -> int:
-    """The factor by which Pillow multiplies the values of the grey picture in `content`."""
-    # Open it again without decoding, because decoding empties the list of tiles.
-    tiles = str(open_image(content).tile)
-    return next((factor for mode, factor in STRETCHES.items() if mode in tiles), 1)
+    modes, words = (form.modes, form.words) if form else ((picture.mode,), "")
+    return take_values(content, picture, modes, words)
 
 
 def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
@@ -162,11 +169,12 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
 
 
 def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Decode the picture in `content` completely. Raises DataError with the reason if that fails."""
+    """Decode the picture in `content` completely, upright. Raises DataError with the reason if that fails."""
     try:
         picture = open_image(content, formats)
         reason = find_fault(picture, max_pixels)
         if not reason:
+            turn_upright(picture)
             picture.load()
             return picture
     except UnidentifiedImageError:

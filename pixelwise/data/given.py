@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
 from pixelwise.data.image_codec import convert_to_rgb
@@ -30,7 +30,7 @@ def read_picture(path: Path) -> np.ndarray:
 def picture_of(content: bytes, name: str) -> np.ndarray:
     """Decode the picture in `content` as `read_picture` does for a file. name: the picture's name in errors."""
     try:
-        return convert_to_rgb(ImageOps.exif_transpose(decode_usable_image(content, MAX_PIXELS)))
+        return convert_to_rgb(decode_usable_image(content, MAX_PIXELS))
     except Exception as error:
         # Pillow raises unrelated types also on damaged EXIF data, and one bad file must not stop the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

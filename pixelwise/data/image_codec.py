@@ -7,6 +7,8 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from pixelwise.data.orientation import turn_upright
+
 # Only these decoders read a data set's files. Pillow has many more, which are old and rarely tested.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -18,8 +20,10 @@ def open_image(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
 
 
 def decode_image(content: bytes) -> np.ndarray:
-    """Decode to (H, W, 3) uint8 RGB. The EXIF rotation is not applied, because a label map has none."""
-    return convert_to_rgb(open_image(content))
+    """Decode to (H, W, 3) uint8 RGB, upright by the EXIF orientation."""
+    picture = open_image(content)
+    turn_upright(picture)
+    return convert_to_rgb(picture)
 
 
 def decode_map(content: bytes) -> np.ndarray:

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelwise.data.notes import Notes
+from pixelwise.data.orientation import Drawn
 
 VOID = 255
+Colour = tuple[int, int, int]
 # The manifest stores integers with 64 bits.
 LAST_FRAME = 2**63 - 1
 
@@ -104,11 +106,26 @@ class Items(Protocol):
 
 
 @dataclass(frozen=True)
+class MaskRule:
+    """How the masks of a data set are read: decided once for all of its files, never file by file.
+
+    colours: colour (R, G, B) -> class or 255; empty where the values of one channel are the classes. Pixels of other
+    colours become 255 up to a share `max_off_share` of a mask; above it the mask is unusable. threshold: the value from
+    which a soft-edged mask of one object is 255, and below which it is 0; None where values count as they are.
+    """
+
+    colours: Mapping[Colour, int] = field(default_factory=dict)
+    max_off_share: float = 0.01
+    threshold: int | None = None
+
+
+@dataclass(frozen=True)
 class RawData:
     """A data set as a reader returns it.
 
     label_values: raw label value -> class or 255; other values are errors. notes: what the reader decided by itself,
-    complete once all items are read.
+    complete once all items are read. masks: how mask files become label values. drawn: whether maps were drawn on the
+    upright or on the stored picture, where their shape cannot tell.
     """
 
     name: str
@@ -116,6 +133,8 @@ class RawData:
     items: Items
     label_values: Mapping[int, int]
     notes: Notes = field(default_factory=Notes)
+    masks: MaskRule = field(default_factory=MaskRule)
+    drawn: Drawn = "upright"
 
 
 def frame_number(digits: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.decoding import MAX_PIXELS
-from pixelwise.data.item_inspection import read_layer, read_pair
+from pixelwise.data.item_inspection import read_sample
 from pixelwise.data.items import Classes, RawData
 from pixelwise.data.prepared import MANIFEST_FILE, PreparedData, Sample
 from pixelwise.data.readers import read_dataset
@@ -56,8 +56,7 @@ class RawSplit(Sequence[Sample]):
 
     def __getitem__(self, index: Any) -> Any:
         item = self.items[index]
-        image, label = read_pair(item, self.raw, MAX_PIXELS)
-        layers = {name: read_layer(name, item, image.shape[1::-1], MAX_PIXELS) for name in self.layers}
+        image, label, layers = read_sample(item, self.raw, MAX_PIXELS, self.layers)
         return Sample(id=item.id, image=image, label=label, layers=layers)
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from pydantic import Field, PositiveFloat, PositiveInt
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -124,7 +124,7 @@ def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
     """
     require_decodable(content, max_pixels)
     try:
-        return convert_to_rgb(ImageOps.exif_transpose(decode_usable_image(content, max_pixels)))
+        return convert_to_rgb(decode_usable_image(content, max_pixels))
     except DataError as error:
         raise RefusalError(422, f"picture: {error}") from None
     except Exception as error:  # Damaged EXIF data makes Pillow raise unrelated types.

@@ -16,6 +16,7 @@ from components.ingest import IngestParams
 from pixelwise.data.image_codec import decode_map
 from pixelwise.data.item_inspection import Accepted, encode_layer, inspect_item, read_layer, read_pair
 from pixelwise.data.items import Classes, Item, RawData, bit_palette
+from pixelwise.data.orientation import Upright
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import nyud
 from pixelwise.errors import DataError
@@ -179,7 +180,7 @@ def test_grey_values_of_few_bits_are_classes_as_they_are_stored(bits, kept):
 def test_a_layer_of_few_bits_keeps_its_values(bits):
     row = [value % 3 for value in range(32)]
     item = Item("a", "train", b"", b"", layers={"geometry": grey_png(bits, row)})
-    assert (read_layer("geometry", item, (32, 24), 10**6) == row).all()
+    assert (read_layer("geometry", item, Upright((32, 24)), 10**6) == row).all()
 
 
 def test_a_label_in_jpeg_is_left_out():
@@ -194,11 +195,11 @@ def test_depth_of_either_byte_order_is_the_same_depth(tmp_path):
     big = Image.frombytes("I;16B", (32, 24), depth.astype(">u2").tobytes())
     (folder / DEPTH).write_bytes(encoded(big, "TIFF"))
     raw = nyud.read(folder)
-    assert (read_layer("depth", raw.items[0], (32, 24), 10**6) == np.rint(depth / 10)).all()
+    assert (read_layer("depth", raw.items[0], Upright((32, 24)), 10**6) == np.rint(depth / 10)).all()
     # Of a map that is stored as it is, the shard's bytes say the same.
     (tmp_path / "instance.tif").write_bytes(encoded(big, "TIFF"))
     item = Item("a", "train", b"", b"", layers={"instance": tmp_path / "instance.tif"})
-    assert (decode_map(encode_layer("instance", item, (32, 24), 10**6)) == depth).all()
+    assert (decode_map(encode_layer("instance", item, Upright((32, 24)), 10**6)) == depth).all()
 
 
 @pytest.mark.parametrize(
@@ -214,4 +215,4 @@ def test_depth_of_either_byte_order_is_the_same_depth(tmp_path):
 def test_a_layer_has_the_type_that_its_name_stands_for(name, values, expected):
     item = Item("a", "train", b"", b"", layers={name: encoded(Image.fromarray(values), "PNG")})
     with pytest.raises(DataError, match=f"{name} a: mode .*, expected {expected}"):
-        read_layer(name, item, (32, 24), 10**6)
+        read_layer(name, item, Upright((32, 24)), 10**6)

@@ -8,6 +8,7 @@ from support.matlab_sets import save_mat, values, write_nyud
 from components import ingest
 from components.ingest import IngestParams
 from pixelwise.data.item_inspection import read_layer, read_pair
+from pixelwise.data.orientation import Upright
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import nyud
 from pixelwise.errors import DataError
@@ -62,7 +63,7 @@ def test_nyud_layers_are_those_that_are_there(tmp_path):
     raw = nyud.read(write_nyud(tmp_path, LISTS, layers=("depth",)))
     assert [tuple(item.layers) for item in raw.items] == [("depth",)] * 4
     with pytest.raises(DataError, match=r"5003: no layer hha, found: depth"):
-        read_layer("hha", raw.items[0], (32, 24), MANY)
+        read_layer("hha", raw.items[0], Upright((32, 24)), MANY)
 
 
 def test_nyud_is_found_with_its_pictures_beside_the_lists(tmp_path):

@@ -6,6 +6,7 @@ from support.object_sets import write_coco_mval, write_davis, write_davis_frames
 
 from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.items import RawData
+from pixelwise.data.orientation import Upright
 from pixelwise.data.readers import davis, object_masks
 from pixelwise.errors import DataError
 
@@ -27,7 +28,7 @@ def test_davis_frames_come_in_order_as_clips_of_their_split(tmp_path):
 def test_davis_2017_objects_are_one_class_whose_ids_the_instance_layer_keeps(tmp_path):
     raw = davis.read(write_davis(tmp_path, {"val": {"dogs": 1}}, year="2017", objects=2))
     assert labels(raw) == [{0, 1}]
-    assert set(np.unique(read_layer("instance", raw.items[0], (64, 48), 10**6)).tolist()) == {0, 1, 2}
+    assert set(np.unique(read_layer("instance", raw.items[0], Upright((64, 48)), 10**6)).tolist()) == {0, 1, 2}
 
 
 def test_a_sequence_that_a_list_names_and_that_has_no_frames_is_named(tmp_path):

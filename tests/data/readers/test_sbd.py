@@ -8,6 +8,7 @@ from support.matlab_sets import save_mat, values, write_sbd
 from components import ingest
 from components.ingest import IngestParams
 from pixelwise.data.item_inspection import read_layer, read_pair
+from pixelwise.data.orientation import Upright
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import sbd, voc
 
@@ -77,8 +78,8 @@ def test_the_objects_of_sbd_and_of_voc_beside_it_are_the_layer_instance(tmp_path
     objects[:2] = 255
     save(Image.fromarray(objects), year / "SegmentationObject/2008_000009.png")
     items = {item.id: item for item in sbd.read(tmp_path).items}
-    found = read_layer("instance", items["2008_000003"], (32, 24), MANY)
+    found = read_layer("instance", items["2008_000003"], Upright((32, 24)), MANY)
     assert (found == values(1, 0, 3)).all()
-    found = read_layer("instance", items["2008_000009"], (32, 24), MANY)
+    found = read_layer("instance", items["2008_000009"], Upright((32, 24)), MANY)
     assert (found == np.where(objects == 255, 0, objects)).all()
     assert voc.read(tmp_path / "VOCdevkit").items[0].layers

@@ -7,6 +7,7 @@ from support.matlab_sets import values, write_sift_flow
 from components import ingest
 from components.ingest import IngestParams
 from pixelwise.data.item_inspection import read_layer, read_pair
+from pixelwise.data.orientation import Upright
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import sift_flow
 from pixelwise.errors import DataError
@@ -36,7 +37,7 @@ def test_sift_flow_semantics_are_shifted_by_one_with_0_as_void(tmp_path):
 
 def test_sift_flow_geometry_is_sky_horizontal_vertical_with_0_and_below_as_void(tmp_path):
     raw = sift_flow.read(write_sift_flow(tmp_path, TRAIN, TEST))
-    geometry = read_layer("geometry", raw.items[0], (32, 24), MANY)
+    geometry = read_layer("geometry", raw.items[0], Upright((32, 24)), MANY)
     stored = values(0, -1, 3, np.int8)
     # -1 becomes 0, and subtracting one from uint8 makes 0 void.
     assert (geometry == np.where(stored == -1, 0, stored).astype(np.uint8) - np.uint8(1)).all()
