@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from pixelwise import command
 from pixelwise.data.archives import open_root
+from pixelwise.data.class_choice import choose_classes
 from pixelwise.data.items import RawData
 from pixelwise.data.prepared import QUARANTINE_FILE
 from pixelwise.data.prepared_writer import PreparedWriter
@@ -40,6 +41,10 @@ class IngestParams(Params):
     )
     root: Path | None = Field(
         default=None, description="folder or archive of the data set, or a video; unused for town"
+    )
+    classes: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="new class: [names in the data set], to merge and rename; `void` and `dropped` take classes out",
     )
     town: TownParams = Field(default_factory=TownParams, description="options of the generated town")
     max_quarantined_share: float = Field(
@@ -98,10 +103,10 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
 def read_raw(params: IngestParams, work: Path) -> RawData:
     """Open the data set that `params` names, its files still encoded; unpack an archive under `work`."""
     if params.dataset == "town":
-        return generate(params.town)
+        return choose_classes(generate(params.town), params.classes)
     if params.dataset == "video" and params.root is not None and is_video(params.root):
-        return read_dataset(params.dataset, params.root)
-    return read_dataset(params.dataset, open_root(params.root, work))
+        return read_dataset(params.dataset, params.root, params.classes)
+    return read_dataset(params.dataset, open_root(params.root, work), params.classes)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from pixelwise.data.image_codec import FORMATS, open_image
-from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, MaskRule, Unlabelled
+from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, MaskRule, PaintedMap, Unlabelled
 from pixelwise.data.mask_file import BY_VALUE, is_jpeg, read_mask, take_values
 from pixelwise.data.matlab import read_field
 from pixelwise.data.orientation import Drawn, Upright, read_orientation, turn_upright
@@ -96,10 +96,13 @@ def read_map(
 
     Raises BadFileError if the file is missing or damaged, or has another format or size.
     """
-    stored = source if isinstance(source, MapRows) else read_file(kind, source, item)
+    stored = source if isinstance(source, MapRows | PaintedMap) else read_file(kind, source, item)
     file = source if isinstance(source, MapFile) else None
     try:
-        values = read_values(kind, stored, file, max_pixels, rule)
+        if isinstance(stored, PaintedMap):
+            values = stored.paint(image.size)
+        else:
+            values = read_values(kind, stored, file, max_pixels, rule)
         values = image.turn_map(file.convert(values) if file and file.convert else values)
         require_size(values, image.size)
     except DataError as error:
@@ -201,7 +204,7 @@ def find_fault(picture: ImageFile, max_pixels: int) -> str:
 
 def find_path(source: Source) -> Path | None:
     """The path of a source's file; None for bytes, rows and a missing file."""
-    path = source.path if isinstance(source, MapFile | ImagePart) else source
+    path = source.path if isinstance(source, MapFile | ImagePart | PaintedMap) else source
     return path if isinstance(path, Path) else None
 
 

@@ -11,6 +11,8 @@ from pixelwise.data.notes import Notes
 from pixelwise.data.orientation import Drawn
 
 VOID = 255
+# Stands for void among more classes than 8 bits hold, until `ingest.classes` merges them.
+DEEP_VOID = 65535
 Colour = tuple[int, int, int]
 # The manifest stores integers with 64 bits.
 LAST_FRAME = 2**63 - 1
@@ -68,7 +70,19 @@ class Unlabelled:
 UNLABELLED = Unlabelled()
 
 
-Map = Path | bytes | MapFile
+@dataclass(frozen=True)
+class PaintedMap:
+    """A map that is painted from annotations. path: their file.
+
+    `paint` returns the map (H, W) for a picture of a width and height, which are those of the picture upright, or that
+    of the size that its file gives. It raises DataError with what was found and expected.
+    """
+
+    path: Path
+    paint: Callable[[tuple[int, int]], np.ndarray]
+
+
+Map = Path | bytes | MapFile | PaintedMap
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,11 @@ class RawData:
     notes: Notes = field(default_factory=Notes)
     masks: MaskRule = field(default_factory=MaskRule)
     drawn: Drawn = "upright"
+
+
+def void_value(classes: int) -> int:
+    """The value of void in label values of so many classes."""
+    return VOID if classes <= VOID else DEEP_VOID
 
 
 def frame_number(digits: str) -> int:

@@ -1,9 +1,10 @@
 """Readers of data sets on disk, by name. A new data set needs a module with `read(root)` and a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pixelwise.data import video
+from pixelwise.data.class_choice import choose_classes
 from pixelwise.data.items import RawData
 from pixelwise.data.readers import (
     camvid,
@@ -44,8 +45,10 @@ READERS: dict[str, Callable[[Path], RawData]] = {
 }
 
 
-def read_dataset(name: str, root: Path) -> RawData:
+def read_dataset(name: str, root: Path, classes: Mapping[str, Sequence[str]] | None = None) -> RawData:
     """Read the data set `name`, a key of READERS, under the folder `root`. Pictures are decoded later, item by item.
+
+    classes: new class name -> names in the data set (`choose_classes`).
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -60,4 +63,4 @@ def read_dataset(name: str, root: Path) -> RawData:
     raw = READERS[name](root)
     if len(raw.items) == 0:
         raise DataError(f"root {root}: no labelled picture, expected a {name} data set")
-    return raw
+    return choose_classes(raw, classes or {})

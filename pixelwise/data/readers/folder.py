@@ -5,7 +5,6 @@ whole clips. An image and its mask have the same path and may differ in suffix. 
 the digits at the end of a file's name are its frame number.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -18,13 +17,13 @@ from pydantic import Field
 from pixelwise.data.archives import find_folder, list_subfolders
 from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.split_names import choose_held_out
 from pixelwise.documents import read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
 
 CLASSES_FILE = "classes.yaml"
 IMAGES, MASKS = "images", "masks"
-VAL_SHARE = 0.1
 
 Colour = tuple[
     Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
@@ -174,12 +173,3 @@ def list_images(folder: Path) -> dict[str, str]:
                 )
             found[stem] = suffix
     return found
-
-
-def choose_held_out(keys: set[str]) -> set[str]:
-    """Choose the tenth of `keys` that becomes val: the smallest hashes, so that new keys move few old ones.
-
-    It is at least one key of two or more, and none of a single key.
-    """
-    ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
-    return set(ordered[: max(1, round(VAL_SHARE * len(ordered)))]) if len(ordered) > 1 else set()

@@ -18,7 +18,8 @@ from pydantic import Field
 
 from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
 from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
-from pixelwise.data.readers.folder import FolderClasses, choose_held_out, map_label_values
+from pixelwise.data.readers.folder import FolderClasses, map_label_values
+from pixelwise.data.split_names import choose_held_out, find_split
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SOURCE_FILE = "huggingface.yaml"
 LAYOUTS = ("metadata.csv", "metadata.jsonl", "*.parquet")
-SPLIT_NAMES = {"validation": "val"}
 
 
 class SourceParams(Params):
@@ -136,7 +136,7 @@ def load_splits(folder: Path, source: SourceParams) -> dict[str, "Dataset"]:
 
 def choose_splits(tables: Mapping[str, "Dataset"], source: SourceParams, file: Path) -> dict[str, "Dataset"]:
     """Choose and rename splits: split name here -> rows. Raises DataError at an unknown split or a duplicate name."""
-    names = source.splits or {name: SPLIT_NAMES.get(name, name) for name in tables}
+    names = source.splits or {name: find_split(name) or name for name in tables}
     for name in names.keys() - tables.keys():
         raise DataError(f"{file}: splits: found {name}, expected any of: {', '.join(tables)}")
     if len(set(names.values())) < len(names):

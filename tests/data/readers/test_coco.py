@@ -70,7 +70,7 @@ def test_polygons_and_run_lengths_become_classes_and_objects_the_smaller_on_top(
         ],
     )
     ingest.run(ingest.IngestParams(dataset="coco", root=tmp_path), tmp_path / "prepared")
-    split = PreparedData(tmp_path / "prepared").split("val2017").with_layers("instance")
+    split = PreparedData(tmp_path / "prepared").split("val").with_layers("instance")
     assert split.classes.names == ("background", "person", "dog")
     first, second = split[0], split[1]
     np.testing.assert_array_equal(first.label, np.where(crowd, 255, np.where(small, 2, large)))
@@ -84,7 +84,7 @@ def test_a_picture_whose_annotation_is_damaged_is_quarantined_and_the_others_com
     )
     wanted = ingest.IngestParams(dataset="coco", root=tmp_path, max_quarantined_share=0.5)
     ingest.run(wanted, tmp_path / "prepared")
-    assert [row["id"] for row in PreparedData(tmp_path / "prepared").split("val2017").rows] == ["val2017/000000000002"]
+    assert [row["id"] for row in PreparedData(tmp_path / "prepared").split("val").rows] == ["val2017/000000000002"]
 
 
 @pytest.mark.parametrize(

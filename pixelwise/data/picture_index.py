@@ -1,0 +1,63 @@
+"""Find the pictures that annotations name: labelling tools write relative, absolute, Windows' and server paths."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from pixelwise.data.walk import list_files
+from pixelwise.errors import DataError
+
+
+class PictureIndex:
+    """All visible files below `root`, by relative path and by name. A name never leads outside `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = {file.relative_to(root).as_posix(): file for file in list_files(root, Counter())}
+        self.of_name: dict[str, list[str]] = defaultdict(list)
+        for path in self.files:
+            self.of_name[path.rpartition("/")[2]].append(path)
+
+    def locate(self, name: str, folders: Sequence[str]) -> tuple[Path, str]:
+        """Find the picture called `name` as `find` does, or the path expected; and its fault, "" if none."""
+        try:
+            return self.find(name, folders) or Path(self.root, folders[0], *split_name(name)), ""
+        except DataError as error:
+            return Path(self.root, folders[0], *split_name(name)), str(error)
+
+    def find(self, name: str, folders: Sequence[str]) -> Path | None:
+        """Find the picture called `name` below one of `folders`, in their order, or else anywhere.
+
+        Raises DataError naming two pictures of which each could be meant.
+        """
+        parts = split_name(name)
+        for folder in folders:
+            path = PurePosixPath(folder, *parts).as_posix()
+            if path in self.files:
+                return self.files[path]
+        # Of a path on another machine, only the end stands here.
+        ends = range(len(parts)) if is_elsewhere(name) else [0]
+        for start in ends:
+            wanted = "/".join(parts[start:])
+            found = [path for path in self.of_name[parts[-1]] if f"/{path}".endswith(f"/{wanted}")] if parts else []
+            if len(found) > 1:
+                raise DataError(f"{name}: found {found[0]} and {found[1]}, expected one picture of this name")
+            if found:
+                return self.files[found[0]]
+        return None
+
+
+def split_name(name: str) -> tuple[str, ...]:
+    """Split a path as tools write it into its parts, without drive, root and steps upwards."""
+    parts = PurePosixPath(name.replace("\\", "/").partition("?")[0]).parts
+    return tuple(part for part in parts if part not in ("/", "//", "..") and not part.endswith(":"))
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a path starts at a root, a drive or a server, or leads upwards: it holds on the machine that wrote it."""
+    return name.startswith(("/", "\\", "..")) or ":" in name or "/../" in name.replace("\\", "/")
+
+
+def normalise_name(name: str) -> str:
+    """The relative path, with slashes, that identifies a picture called `name`."""
+    return "/".join(split_name(name))
