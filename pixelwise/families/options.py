@@ -4,14 +4,26 @@ from pydantic import Field
 
 from pixelwise.evaluation.params import EvaluateParams
 from pixelwise.inference.session import Provider
+from pixelwise.inference.tiles import SIDE, STEP
 from pixelwise.params import Params
 
 
-class PredictParams(Params):
-    """No section; options only."""
+class LabelParams(Params):
+    """The options of `pixelwise predict` that every family has."""
 
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
     alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
 
 
-__all__ = ["EvaluateParams", "PredictParams"]
+class PredictParams(LabelParams):
+    """No section; options only."""
+
+    tile: int = Field(
+        SIDE,
+        ge=STEP,
+        multiple_of=STEP,
+        description="side of the tiles in which larger pictures are labelled, in pixels",
+    )
+
+
+__all__ = ["EvaluateParams", "LabelParams", "PredictParams"]

@@ -11,6 +11,7 @@ import onnxruntime as ort
 
 from pixelwise.errors import ModelError, ProviderError
 from pixelwise.inference.metadata import require_recorded, require_sealed
+from pixelwise.inference.tiles import SIDE, label_tiles
 from pixelwise.model_folder import ModelFolder
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -19,6 +20,8 @@ NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 PREDICTION = "prediction"
 # The classes of the output `geometry` (thesis §2.4), the same in every data set that has it.
 GEOMETRY = ("sky", "horizontal", "vertical")
+# Characters of an error of ONNX Runtime that are kept; the rest repeats sizes.
+LONGEST_REASON = 200
 GEOMETRY_PALETTE = ((70, 130, 180), (128, 64, 128), (190, 153, 153))
 
 
@@ -43,6 +46,7 @@ class Segmenter:
     """A model of one graph that labels pictures.
 
     names, palette: of the classes of its first output. provider: the execution provider that the session obtained.
+    tile: pictures with a longer side are labelled in tiles of this side (pixelwise/inference/tiles.py).
     """
 
     session: ort.InferenceSession
@@ -50,6 +54,7 @@ class Segmenter:
     palette: tuple[tuple[int, int, int], ...]
     provider: str
     metadata: dict[str, str]
+    tile: int = SIDE
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -70,13 +75,24 @@ class Segmenter:
         """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns the first output, (N, H, W) uint8 class indices.
 
         layers: further inputs by name, hha like the images and depth (N, H, W) in centimetres. Raises ModelError where
-        image or hha has another shape or type, or an input of the graph is missing.
+        image or hha has another shape or type, an input of the graph is missing, or ONNX Runtime fails.
         """
         return self.label({"image": images, **layers})[self.outputs[0]]
 
     def label(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by name, (N, H, W) uint8. `given` holds the inputs by name. Raises as `predict`."""
-        return dict(zip(self.outputs, self.session.run(list(self.outputs), self.feeds(given)), strict=True))
+        feeds = self.feeds(given)
+        count, height, width = feeds[self.inputs[0]].shape[:3]
+        if max(height, width) <= self.tile:
+            return self.run(feeds)
+        # One picture at a time: a batch of large pictures must not need more memory than one of them.
+        alone = [{name: values[index : index + 1] for name, values in feeds.items()} for index in range(count)]
+        found = [label_tiles(self.run, feed, self.tile) for feed in alone]
+        return {name: np.concatenate([labels[name] for labels in found]) for name in self.outputs}
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the graph on its inputs by name, whole; return its outputs by name. Raises ModelError where it fails."""
+        return dict(zip(self.outputs, run_graph(self.session, self.outputs, feeds), strict=True))
 
     def stream(self) -> "FrameByFrame":
         """Return a stream that labels every frame of a video independently."""
@@ -133,8 +149,11 @@ def open_model(
     threads: int | None = None,
     is_alone: bool = True,
     keeps_memory: bool = True,
+    tile: int = SIDE,
 ) -> Segmenter:
     """Open `model`, a model folder or an .onnx file, on `provider`; other arguments as for `open_session`.
+
+    tile: the side of the tiles in which larger pictures are labelled, a multiple of 128.
 
     >>> from pathlib import Path
     >>> import numpy as np
@@ -158,7 +177,7 @@ def open_model(
         raise ModelError(f"{model}: no {error} in its metadata, expected a graph of `pixelwise export`") from None
     if given[0] == "geometry":
         names, palette = GEOMETRY, GEOMETRY_PALETTE
-    return Segmenter(session, names, palette, session.get_providers()[0], metadata)
+    return Segmenter(session, names, palette, session.get_providers()[0], metadata, tile)
 
 
 def graph_file(model: Path) -> Path:
@@ -210,3 +229,18 @@ def open_session(
     if provider != "auto" and obtained != NAMES[provider]:
         raise ProviderError(f"provider {provider}: asked for {NAMES[provider]}, obtained {obtained}")
     return session
+
+
+def run_graph(
+    session: ort.InferenceSession, outputs: Sequence[str] | None, feeds: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Run a graph on its inputs by name; return its `outputs` in order, all where None.
+
+    Raises ModelError where ONNX Runtime fails, as where memory runs out.
+    """
+    try:
+        found: list[np.ndarray] = session.run(outputs and list(outputs), dict(feeds))
+    except Exception as error:  # ONNX Runtime's exceptions have no other common base class.
+        sizes = ", ".join(f"{name} {'×'.join(map(str, values.shape))}" for name, values in feeds.items())
+        raise ModelError(f"ONNX Runtime failed on {sizes}: {' '.join(str(error).split())[:LONGEST_REASON]}") from None
+    return found

@@ -46,7 +46,7 @@ class EvaluateParams(Params):
         return self
 
 
-class PredictParams(options.PredictParams):
+class PredictParams(options.LabelParams):
     """No section; options of a guided model."""
 
     guidance: Path | None = Field(None, description="guidance file, from `pixelwise guide` or the studio")

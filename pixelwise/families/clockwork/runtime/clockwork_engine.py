@@ -17,7 +17,8 @@ from pixelwise.families.clockwork.runtime.clocks import Clock, Off, Seen, make_c
 from pixelwise.families.clockwork.runtime.schedule_values import read_values
 from pixelwise.families.clockwork.runtime.schedules import Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
-from pixelwise.inference.session import Provider, Segmenter, open_model, open_session
+from pixelwise.inference.session import Provider, Segmenter, open_model, open_session, run_graph
+from pixelwise.inference.tiles import SIDE
 from pixelwise.model_folder import ModelFolder
 
 # Weight of the carried scores in a new key frame's scores: two observations of a scene err less than one.
@@ -58,12 +59,12 @@ class Frame:
     seconds: float
 
 
-def open_staged(model: Path, provider: Provider = "auto", threads: int | None = None) -> Staged:
-    """Open the folder of an exported clockwork.
+def open_staged(model: Path, provider: Provider = "auto", threads: int | None = None, tile: int = SIDE) -> Staged:
+    """Open the folder of an exported clockwork. tile: as for `open_model`.
 
     Raises ModelError if it is missing or not in stages, ProviderError if `provider` is not available.
     """
-    plain = open_model(model, provider, threads)
+    plain = open_model(model, provider, threads, tile=tile)
     folder = ModelFolder(model)
     count = len(list(folder.onnx.glob("stage[0-9]*.onnx")))
     if count < 2:
@@ -167,7 +168,7 @@ class Clockwork:
 
     def changed(self, now: np.ndarray, then: np.ndarray) -> float:
         """Return the share of the output that the learned clock expects to have changed."""
-        return float(self.model.change.run(["share"], {"now": now, "then": then})[0][0])
+        return float(run_graph(self.model.change, ["share"], {"now": now, "then": then})[0][0])
 
     def look(self, image: np.ndarray, fired: Sequence[bool]) -> np.ndarray:
         """Return the labels of this frame from fresh and held streams."""
@@ -203,7 +204,7 @@ class Clockwork:
 def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
     """Run a stage and return its features and streams by name. given: the picture, or the previous stage's features."""
     names = [found.name for found in stage.get_outputs()]
-    return dict(zip(names, stage.run(names, {stage.get_inputs()[0].name: given}), strict=True))
+    return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}), strict=True))
 
 
 def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
@@ -215,13 +216,13 @@ def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
             where, above = model.grids[missing.name], model.grids[finer.name]
             sides = [where.below(above, side) for side in streams[finer.name].shape[2:]]
             streams[missing.name] = np.zeros((1, missing.shape[1], *sides), np.float32)
-    scores: np.ndarray = model.fuse.run(["scores"], streams)[0]
+    scores: np.ndarray = run_graph(model.fuse, ["scores"], streams)[0]
     return scores
 
 
 def decoded(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) of fused scores."""
-    labels: np.ndarray = model.decode.run(["prediction"], {"scores": scores, "image": image[None]})[0][0]
+    labels: np.ndarray = run_graph(model.decode, ["prediction"], {"scores": scores, "image": image[None]})[0][0]
     return labels
 
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, Frame, Staged, open_staged
+from pixelwise.families.clockwork.runtime.clockwork_engine import Frame, Staged, open_staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
-from pixelwise.families.clockwork.runtime.staged_execution import Pipeline
+from pixelwise.families.clockwork.runtime.tiled_engine import TiledEngine
 from pixelwise.inference.session import Provider
 
 
@@ -63,8 +63,7 @@ def open_engine(model: Staged, words: str) -> Engine:
     """Return the engine of a schedule. Raises ParamsError if the schedule is unknown."""
     if words == "oracle":
         return Plain(model)
-    schedule = parse_schedule(with_value(model, words), len(model.stages))
-    return Pipeline(model, schedule) if schedule.overlapped else Clockwork(model, schedule)
+    return TiledEngine(model, parse_schedule(with_value(model, words), len(model.stages)))
 
 
 def with_value(model: Staged, words: str) -> str:

@@ -10,6 +10,7 @@ from pixelwise.families.clockwork.runtime.engines import Engine, open_engine, wi
 from pixelwise.families.clockwork.runtime.strip import Strip
 from pixelwise.inference import session
 from pixelwise.inference.session import Provider, Segmenter
+from pixelwise.inference.tiles import SIDE
 
 INSTEAD_OF_SERVING = "`pixelwise predict --schedule NAME` labels videos with it"
 
@@ -86,8 +87,10 @@ class ScheduledPredictor:
         return Scheduled(with_value(self.staged, self.schedule), engine, Strip(len(self.staged.stages)))
 
 
-def open_model(model: Path, provider: Provider = "auto", schedule: str | None = None) -> Segmenter | ScheduledPredictor:
+def open_model(
+    model: Path, provider: Provider = "auto", schedule: str | None = None, tile: int = SIDE
+) -> Segmenter | ScheduledPredictor:
     """Open an exported clockwork. Raises ModelError if a schedule is given and the model is not in stages."""
     if schedule is None:
-        return session.open_model(model, provider)
-    return ScheduledPredictor(open_staged(model, provider), schedule)
+        return session.open_model(model, provider, tile=tile)
+    return ScheduledPredictor(open_staged(model, provider, tile=tile), schedule)
