@@ -22,7 +22,7 @@ class PredictParams(LabelParams):
         SIDE,
         ge=STEP,
         multiple_of=STEP,
-        description="side of the tiles in which larger pictures are labelled, in pixels",
+        description="side of the tiles of larger pictures, in pixels",
     )
 
 

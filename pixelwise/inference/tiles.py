@@ -14,8 +14,8 @@ import numpy as np
 MARGIN = 1 / 8
 # A picture with a longer side is labelled in tiles of this side. The default nets take about 1 GB for one.
 SIDE = 2048
-# Sides are multiples of this. Tiles then start at multiples of 96 pixels, so that a net of stride 32 places its cells in
-# a tile as in the whole picture.
+# Sides are multiples of this. Tiles then start at multiples of 96 pixels, so that a net of stride 32 places its cells
+# in a tile as in the whole picture.
 STEP = 128
 
 
