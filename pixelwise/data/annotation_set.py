@@ -74,8 +74,9 @@ class AnnotatedPicture:
     """One picture and its annotations.
 
     path: its relative path, unique in its data set: the picture's identity. split: "" where the format gives none.
-    image: file or bytes. size: width and height on which the annotations were drawn, if their file gives it. source:
-    the file of the annotations. fault: the reason why the picture cannot be used, "" if it can.
+    image: file or bytes; that of a faulty picture is not read. size: width and height on which the annotations were
+    drawn, if their file gives it. source: the file of the annotations. fault: the reason why the picture cannot be
+    used, "" if it can.
     """
 
     path: str

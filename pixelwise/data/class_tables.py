@@ -1,9 +1,10 @@
 """Merge the class tables of the files of a data set by name, since each file may number its classes differently."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pixelwise.data.annotation_set import AnnotatedPicture
 from pixelwise.data.notes import Notes
 from pixelwise.errors import DataError
 
@@ -38,11 +39,21 @@ def find_alike(names: Iterable[str]) -> dict[str, str]:
 
 
 def check_class_name(name: Any, file: Path) -> str:
-    """Return the class `name` without surrounding space; every name of the background becomes BACKGROUND.
+    """Return the `canonical_name` of a class.
 
     Raises DataError if it is no text, or empty.
     """
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{file}: found the class name {name!r}, expected text")
+    return canonical_name(name)
+
+
+def canonical_name(name: str) -> str:
+    """The class `name` without needless space; every name of the background becomes BACKGROUND."""
     name = " ".join(name.split())
     return BACKGROUND if name.lower() in BACKGROUNDS else name
+
+
+def list_names(pictures: Iterable[AnnotatedPicture], without: Collection[str] = ()) -> list[str]:
+    """List the class names of the annotations in alphabetical order, for formats without a table of classes."""
+    return sorted({canonical_name(each.name) for picture in pictures for each in picture.annotations} - {*without})

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.annotation_set import AnnotatedPicture, Annotation
+from pixelwise.data.class_tables import canonical_name
 from pixelwise.data.decoding import MAX_PIXELS, format_size
-from pixelwise.data.items import VOID, Classes, Item, PaintedMap, RawData, bit_palette, void_value
+from pixelwise.data.items import VOID, Classes, ImagePart, Item, PaintedMap, RawData, bit_palette, void_value
 from pixelwise.data.notes import Notes
 from pixelwise.data.picture_splits import give_splits, require_distinct
 from pixelwise.data.shapes import encode_shape
@@ -64,14 +65,25 @@ class PaintedItems:
 
     def make_item(self, picture: AnnotatedPicture) -> Item:
         """Make the item of one picture; label and layer `instance` share one painting."""
+        id_ = PurePosixPath(picture.path).with_suffix("").as_posix()
+        if picture.fault:
+            return Item(id_, picture.split, fail_to_read(picture), None)
         painting = Painting(picture, self.values, self.void, self.notes)
         label, instance = (PaintedMap(picture.source, partial(painting.read, part)) for part in (0, 1))
-        id_ = PurePosixPath(picture.path).with_suffix("").as_posix()
         return Item(id_, picture.split, picture.image, label, layers={"instance": instance})
 
     def without(self, names: Sequence[str]) -> "PaintedItems":
         """Copy without the annotations of `names`, so that what they covered shows."""
         return replace(self, values={name: value for name, value in self.values.items() if name not in names})
+
+
+def fail_to_read(picture: AnnotatedPicture) -> ImagePart:
+    """The image of a faulty picture: reading it raises DataError with the fault."""
+
+    def fail() -> bytes:
+        raise DataError(f"{picture.path}: {picture.fault}")
+
+    return ImagePart(picture.source, fail)
 
 
 class Painting:
@@ -83,8 +95,6 @@ class Painting:
 
     def read(self, part: int, size: tuple[int, int]) -> np.ndarray:
         """Return the label (0) or the object numbers (1) for a picture of `size`. Raises DataError."""
-        if self.picture.fault:
-            raise DataError(f"{self.picture.path}: {self.picture.fault}")
         if self.maps is None:
             self.maps = self.paint(self.picture.size or size)
         return self.maps[part]
@@ -109,7 +119,7 @@ class Painting:
         objects.sort(key=lambda pair: (pair[0].layer, -int(mask.area(pair[1]))))
         for number, (each, area) in enumerate(objects, start=1):
             inside = mask.decode(area) > 0
-            value = self.values[each.name]
+            value = self.values[canonical_name(each.name)]
             label[inside], instance[inside] = value, number if value not in (0, self.void) else 0
         return label, instance
 
@@ -126,4 +136,4 @@ class Painting:
             self.notes.add("annotations without area, left out", place)
         elif flat:
             self.notes.add("outlines without area beside others of their annotation, left out", place)
-        return area if each.name in self.values else None
+        return area if canonical_name(each.name) in self.values else None

@@ -1,9 +1,11 @@
 """Find the pictures that annotations name: labelling tools write relative, absolute, Windows' and server paths."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
+from pixelwise.data.kinds import find_kind_by_suffix
+from pixelwise.data.notes import Notes
 from pixelwise.data.walk import list_files
 from pixelwise.errors import DataError
 
@@ -17,6 +19,12 @@ class PictureIndex:
         self.of_name: dict[str, list[str]] = defaultdict(list)
         for path in self.files:
             self.of_name[path.rpartition("/")[2]].append(path)
+
+    def note_unused(self, used: Collection[Path | bytes], notes: Notes) -> None:
+        """Note the pictures that are not among the `used` files, since they are left out."""
+        for path, file in self.files.items():
+            if find_kind_by_suffix(file) == "picture" and file not in used:
+                notes.add("pictures that no annotation file names, left out", path)
 
     def locate(self, name: str, folders: Sequence[str]) -> tuple[Path, str]:
         """Find the picture called `name` as `find` does, or the path expected; and its fault, "" if none."""

@@ -11,19 +11,16 @@ from pixelwise.data.split_names import choose_held_out
 
 
 def give_splits(pictures: Sequence[AnnotatedPicture], notes: Notes) -> list[AnnotatedPicture]:
-    """Give a split to every picture: where none has one, a tenth becomes val; else those without one become train."""
-    without = {picture.path for picture in pictures if not picture.split}
-    if not without:
-        return list(pictures)
-    if len(without) < len(pictures):
-        notes.add("pictures without a split beside others, taken for train", f"{len(without)} of {len(pictures)}")
-    val = choose_held_out(without) if len(without) == len(pictures) else set()
+    """Give a split to every picture: where there is none but train, a tenth becomes val, chosen by hashes of paths."""
+    without = sum(not picture.split for picture in pictures)
+    if 0 < without < len(pictures):
+        notes.add(f"{without} of {len(pictures)} pictures have no split, taken for train")
+    if {picture.split for picture in pictures} - {"", "train"}:
+        return [picture if picture.split else replace(picture, split="train") for picture in pictures]
+    val = choose_held_out({picture.path for picture in pictures})
     if val:
-        notes.add(f"no split found: {len(val)} of {len(pictures)} pictures, chosen by their names, became val")
-    return [
-        picture if picture.split else replace(picture, split="val" if picture.path in val else "train")
-        for picture in pictures
-    ]
+        notes.add(f"no split beside train: {len(val)} of {len(pictures)} pictures, chosen by their names, became val")
+    return [replace(picture, split="val" if picture.path in val else "train") for picture in pictures]
 
 
 def require_distinct(pictures: Sequence[AnnotatedPicture]) -> list[AnnotatedPicture]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.annotation_sets import FORMATS
 from support.image_sets import mask, noise, save, write_camvid, write_folder, write_voc
 from support.matlab_sets import write_context, write_nyud, write_sbd, write_sift_flow
 from support.object_sets import write_coco_mval, write_davis, write_davis_frames, write_together
@@ -64,8 +65,8 @@ def test_every_reader_can_be_ingested(tmp_path):
         "coco_mval": lambda root: write_coco_mval(root, ["cat"]),
         "guided": lambda root: write_together(root, {"train": ["a"]}, ["cat"], ["a"]),
     }
-    # Hugging Face's copy of what it reads, videos and COCO's JSON have tests of their own.
-    apart = {"huggingface", "video", "coco"}
+    # Hugging Face's copy of what it reads, videos, and the formats of labelling tools have tests of their own.
+    apart = {"huggingface", "video", *FORMATS}
     assert writes.keys() | apart == READERS.keys()
     for name, write in writes.items():
         root = write(tmp_path / name)

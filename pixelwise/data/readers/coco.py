@@ -58,6 +58,7 @@ def read(root: Path) -> RawData:
         for file, (part, split) in zip(files, name_parts([file.path for file in files], folder), strict=True)
         for picture in read_pictures(file, tables[file.path], part, split, index)
     ]
+    index.note_unused({picture.image for picture in pictures}, notes)
     names = merge_class_tables({path: table.values() for path, table in tables.items()}, notes)
     return make_raw_data("coco", names, pictures, notes)
 

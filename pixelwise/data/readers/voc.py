@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.readers import label_map
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -30,9 +31,12 @@ def read(root: Path) -> RawData:
 
     Each list is a split with the list's name. A picture belongs to the shortest list that contains it, so trainval
     becomes empty and is dropped. A list without any label, such as VOC's own test, is dropped too. If all pictures have
-    a file in SegmentationObject, the layer `instance` numbers the objects. Raises DataError if there are no lists.
+    a file in SegmentationObject, the layer `instance` numbers the objects. An annotation tool's export, with its own
+    classes in labelmap.txt, is read by `label_map`. Raises DataError if there are no lists.
     """
     folder = find_year(root)
+    if label_map.is_label_map(folder):
+        return label_map.read(folder)
     splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
     items = [item for split, ids in make_disjoint(splits).items() for item in list_labelled_items(folder, split, ids)]
     items = add_objects(items, lambda item: find_object_file(folder, item))
