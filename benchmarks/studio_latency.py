@@ -20,7 +20,7 @@ from pixelwise.params import Params
 from pixelwise.timing import describe_machine, measure_spread
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 # Flags against network requests and dialogs of a fresh profile.
 FLAGS = [
@@ -32,6 +32,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+VIEWPORT = {"width": 1280, "height": 800}
 WARM_UP = 5
 # Time limit of each browser operation in milliseconds, for a busy machine.
 PATIENCE = 180_000
@@ -69,7 +70,8 @@ def run(
     with (
         TemporaryDirectory() as output,
         served(GuidedModel(model, params.provider), model, Path(output)) as address,
-        browsing(address) as page,
+        open_browser() as browser,
+        open_page(browser, address) as page,
     ):
         page.set_input_files("#files", picture)
         page.wait_for_selector("#stage:not([hidden])")
@@ -89,8 +91,8 @@ def click(page: "Page", x: float, y: float, is_negative: bool = False) -> None:
 
 
 @contextmanager
-def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Page"]:
-    """Open the page at `address` in headless Chromium with a temporary profile.
+def open_browser() -> Iterator["Browser"]:
+    """A headless Chromium, which keeps nothing on disk.
 
     Raises DataError where Chromium or Playwright is missing.
     """
@@ -101,18 +103,18 @@ def browsing(address: str, width: int = 1280, height: int = 800) -> Iterator["Pa
         raise DataError("playwright: not installed, expected its Python package; it drives the browser") from None
     if not program:
         raise DataError("chromium: not found on the PATH, expected a Chromium that Playwright can drive")
-    with TemporaryDirectory() as profile, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=program, headless=True, args=FLAGS, viewport={"width": width, "height": height}
-        )
-        try:
-            context.set_default_timeout(PATIENCE)
-            page = context.pages[0]
-            page.goto(address)
-            page.wait_for_load_state("networkidle")
-            yield page
-        finally:
-            context.close()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=FLAGS) as browser:
+        yield browser
+
+
+@contextmanager
+def open_page(browser: "Browser", address: str) -> Iterator["Page"]:
+    """The page at `address`, in a profile of its own."""
+    with browser.new_page(viewport=VIEWPORT) as page:
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        yield page
 
 
 def main(argv: Sequence[str] | None = None) -> None:

