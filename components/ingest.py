@@ -12,11 +12,11 @@ from pixelwise import command
 from pixelwise.data.archives import open_root
 from pixelwise.data.class_choice import choose_classes
 from pixelwise.data.items import RawData
+from pixelwise.data.kinds import find_kind
 from pixelwise.data.prepared import QUARANTINE_FILE
 from pixelwise.data.prepared_writer import PreparedWriter
 from pixelwise.data.readers import READERS, read_dataset
 from pixelwise.data.town import TownParams, generate
-from pixelwise.data.video import is_video
 from pixelwise.data.writing import judge, quarantine, replace, require_replaceable, write_items
 from pixelwise.files import write_json
 from pixelwise.params import Params
@@ -104,7 +104,7 @@ def read_raw(params: IngestParams, work: Path) -> RawData:
     """Open the data set that `params` names, its files still encoded; unpack an archive under `work`."""
     if params.dataset == "town":
         return choose_classes(generate(params.town), params.classes)
-    if params.dataset == "video" and params.root is not None and is_video(params.root):
+    if params.dataset == "video" and params.root is not None and find_kind(params.root) == "video":
         return read_dataset(params.dataset, params.root, params.classes)
     return read_dataset(params.dataset, open_root(params.root, work), params.classes)
 

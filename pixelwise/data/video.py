@@ -1,5 +1,6 @@
 """Read videos as clips of unlabelled frames, decoded on demand with PyAV."""
 
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pixelwise.data.cut_files import find_cut
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, RawData
+from pixelwise.data.kinds import VIDEO_SUFFIXES
+from pixelwise.data.notes import Notes
+from pixelwise.data.orientation import UPRIGHT, turn
+from pixelwise.data.walk import Walk, walk
 from pixelwise.errors import DataError
 
 if TYPE_CHECKING:
     import av
 
-SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".ogv", ".flv", ".3gp")
 SPLIT = "frames"
 # Decoded frames that are kept, because threads request neighbouring frames in any order.
 CACHED_FRAMES = 4
@@ -25,20 +30,21 @@ CACHED_FRAMES = 4
 def read(root: Path) -> RawData:
     """Read the video `root`, or all videos in the folder `root`: one clip each, with unlabelled frames from number 0.
 
-    It counts frames and decodes none. Raises DataError if there is no video, or if one is damaged or empty.
+    It counts frames and decodes none. Raises DataError if there is no video, or if one cannot be read or is empty.
     """
-    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if is_video(file))
-    if not files:
-        raise DataError(f"root {root}: no video, expected a file of: {' '.join(SUFFIXES)}")
+    found = Walk((root,)) if root.is_file() else walk(root, kinds=("video",))
+    if not found.files:
+        raise DataError(f"root {root}: no video, expected a file of: {' '.join(VIDEO_SUFFIXES)}")
+    notes = Notes()
+    if found.passed_over:
+        notes.add(found.describe_passed_over())
+    for file in found.files:
+        if missing := find_cut(file):
+            notes.add("videos cut off, their frames until then read", f"{file.name}, {missing}")
     # Keep the suffix in the name: a folder may contain a.mp4 and a.mov.
-    names = [file.name if file == root else file.relative_to(root).as_posix() for file in files]
-    clips = [Clip(name, file, count_frames(file)) for name, file in zip(names, files, strict=True)]
-    return RawData("video", Classes((), ()), VideoItems(clips, FrameReader()), {})
-
-
-def is_video(file: Path) -> bool:
-    """Whether `file` is a visible file with a video suffix."""
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    names = [file.name if file == root else file.relative_to(root).as_posix() for file in found.files]
+    clips = [Clip(name, file, count_frames(file)) for name, file in zip(names, found.files, strict=True)]
+    return RawData("video", Classes((), ()), VideoItems(clips, FrameReader()), {}, notes=notes)
 
 
 def count_frames(file: Path) -> int:
@@ -50,10 +56,11 @@ def count_frames(file: Path) -> int:
 
     try:
         with av.open(str(file)) as container:
-            if container.streams.video[0].codec_context is None:
+            stream = choose_stream(container)
+            if stream.codec_context is None:
                 # The file is cut within its first frame; decoding it would crash the process.
                 raise DataError(f"{file}: breaks off within its first frame, expected a video")
-            count = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(video=0))
+            count = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(stream))
     except (av.FFmpegError, OSError, IndexError) as error:
         raise DataError(f"{file}: no video that can be read: {describe_error(error)}") from None
     if not count:
@@ -131,16 +138,40 @@ def decode_frames(file: Path) -> Iterator["av.VideoFrame"]:
     count = 0
     try:
         with av.open(str(file)) as container:
-            for frame in container.decode(video=0):
+            for frame in container.decode(choose_stream(container)):
                 yield frame
                 count += 1
     except (av.FFmpegError, IndexError) as error:
         raise DataError(f"breaks off after {count} frames: {describe_error(error)}") from None
 
 
+def choose_stream(container: "av.container.InputContainer") -> "av.VideoStream":
+    """Choose the best video stream that is no cover picture. Raises IndexError where there is none."""
+    from av.stream import Disposition
+
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    best = container.streams.best("video")
+    return best if best in streams else streams[0]
+
+
 def rotate_upright(frame: "av.VideoFrame") -> np.ndarray:
-    """Convert a frame to (H, W, 3) uint8, rotated upright: phones store the sensor's picture and its rotation."""
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+    """Convert a frame to (H, W, 3) uint8, upright: phones store the sensor's picture and how to turn it."""
+    return np.ascontiguousarray(turn(frame.to_ndarray(format="rgb24"), read_frame_orientation(frame)))
+
+
+def read_frame_orientation(frame: "av.VideoFrame") -> int:
+    """Read the orientation of a frame from its display matrix, as EXIF numbers it, 1 to 8.
+
+    The matrix says where a step to the right and a step down in the stored frame lead in the upright one. Angles
+    between quarter turns count as the nearest.
+    """
+    stored = frame.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return UPRIGHT
+    right_x, right_y, _, down_x, down_y = struct.unpack("5i", bytes(stored)[:20])
+    if abs(right_x) >= abs(right_y):
+        return ((1, 4), (2, 3))[right_x < 0][down_y < 0]
+    return ((5, 6), (8, 7))[right_y < 0][down_x < 0]
 
 
 def describe_error(error: Exception) -> str:

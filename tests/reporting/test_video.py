@@ -1,18 +1,41 @@
 """Videos: upright, odd sides, and what breaks off."""
 
+import struct
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
+from PIL import Image
 
+from pixelwise.data.orientation import turn
+from pixelwise.data.video import count_frames
 from pixelwise.errors import DataError
 from pixelwise.reporting.video import open_video, transform_video
 
 SIZE = (48, 64)
-# The matrices of an MP4's track header (ISO 14496-12): unturned, and a phone held upright, 90° clockwise.
-UNTURNED = b"".join(value.to_bytes(4, "big") for value in (0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000))
-CLOCKWISE = b"".join(
-    value.to_bytes(4, "big") for value in (0, 0x10000, 0, 0xFFFF0000, 0, 0, SIZE[0] << 16, 0, 0x40000000)
-)
+# Where a step to the right and a step down in the stored frame lead, by the orientation as EXIF numbers it: the display
+# matrix of an MP4's track header (ISO 14496-12).
+MATRICES = {
+    1: (1, 0, 0, 1),
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
+
+
+def set_matrix(path, matrix):
+    """Write a display matrix into an MP4's track header."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    a, b, c, d = (value << 16 for value in matrix)
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
 
 
 def write_video(path, frames=12, size=SIZE):
@@ -29,17 +52,71 @@ def write_video(path, frames=12, size=SIZE):
         writer.mux(stream.encode())
 
 
-def test_a_video_of_a_phone_held_upright_is_turned(tmp_path):
-    write_video(tmp_path / "phone.mp4")
-    content = (tmp_path / "phone.mp4").read_bytes()
-    place = content.rindex(UNTURNED)
-    assert b"tkhd" in content[place - 60 : place]
-    (tmp_path / "phone.mp4").write_bytes(content[:place] + CLOCKWISE + content[place + 36 :])
+@pytest.mark.parametrize("orientation", MATRICES)
+def test_a_video_is_turned_and_mirrored_as_a_picture_of_the_same_orientation(tmp_path, orientation):
+    write_video(tmp_path / "phone.mp4", frames=1)
+    stored = next(open_video(tmp_path / "phone.mp4").frames).image
+    set_matrix(tmp_path / "phone.mp4", MATRICES[orientation])
     frame = next(open_video(tmp_path / "phone.mp4").frames).image
-    assert frame.shape == (SIZE[1], SIZE[0], 3)
-    # Turned clockwise, what was on the left is on top.
-    assert frame[8, :, 0].mean() > 150
-    assert frame[-8, :, 2].mean() > 150
+    np.testing.assert_array_equal(frame, turn(stored, orientation))
+
+
+def write_times(path, times, rate=10):
+    """A video whose frames are shown at `times`, in milliseconds."""
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(np.zeros((*SIZE, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode())
+
+
+def test_frames_are_shown_when_the_source_shows_them(tmp_path):
+    times = [0, 33, 66, 300, 1300, 1310, 2500]
+    write_times(tmp_path / "in.mkv", times)
+    transform_video(tmp_path / "in.mkv", tmp_path / "out.mp4", lambda _, frame: frame.image)
+    with av.open(str(tmp_path / "out.mp4")) as reader:
+        found = [round(1000 * frame.time) for frame in reader.decode(video=0)]
+    assert found == times
+
+
+def test_times_that_go_back_begin_anew(tmp_path):
+    write_times(tmp_path / "a.ts", [0, 100, 200])
+    (tmp_path / "joined.ts").write_bytes(2 * (tmp_path / "a.ts").read_bytes())
+    seconds = [frame.seconds for frame in open_video(tmp_path / "joined.ts").frames]
+    assert len(seconds) == 6
+    assert (np.diff(seconds) > 0.01).all()
+
+
+def test_a_cover_picture_is_not_the_video(tmp_path):
+    cover = tmp_path / "cover.png"
+    Image.new("RGB", (200, 200), (10, 200, 10)).save(cover)
+    with av.open(str(tmp_path / "covered.mp4"), "w") as writer, av.open(str(cover)) as picture:
+        first = writer.add_stream_from_template(picture.streams.video[0])
+        first.disposition = Disposition.attached_pic
+        stream = writer.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        for packet in picture.demux():
+            if packet.size:
+                packet.stream = first
+                writer.mux(packet)
+        for _ in range(5):
+            writer.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((*SIZE, 3), np.uint8), format="rgb24")))
+        writer.mux(stream.encode())
+    assert [frame.image.shape for frame in open_video(tmp_path / "covered.mp4").frames] == [(*SIZE, 3)] * 5
+    assert count_frames(tmp_path / "covered.mp4") == 5
+
+
+def test_a_cut_video_gives_its_frames_and_says_how_much_is_missing(tmp_path):
+    write_times(tmp_path / "in.mkv", range(0, 4000, 100))
+    content = (tmp_path / "in.mkv").read_bytes()
+    (tmp_path / "in.mkv").write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(DataError, match=r"in\.mkv: breaks off after \d\d frames: .* bytes are missing$"):
+        transform_video(tmp_path / "in.mkv", tmp_path / "out.mp4", lambda _, frame: frame.image)
+    assert 10 < len(list(open_video(tmp_path / "out.mp4").frames)) < 40
 
 
 def test_odd_sides_become_even_and_no_frame_is_lost(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pixelwise.data.given import picture_of
 from pixelwise.data.image_codec import encode_picture
-from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
+from pixelwise.data.kinds import VIDEO_SUFFIXES
 from pixelwise.errors import DataError
 
 # The most frames of a clip: more would fill the memory, and nobody steps through them.
