@@ -1,10 +1,13 @@
 """Atomic file writes: a file has its final name only once it is complete."""
 
+import errno
 import glob
 import json
 import os
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,57 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def written_together(target: Path) -> Iterator[Path]:
+    """Yield an empty folder for results, whose names are endings of `target`; on success, all take their places.
+
+    `.label.png` in it becomes `target` + `.label.png`. A result that exists is replaced, a folder as a whole. If the
+    block fails, or one of the places cannot be taken, nothing changes.
+
+    Raises OSError naming the place that cannot be taken: its name is too long, or it is a folder and the result a file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_temporaries(target.with_name("results"))
+    staging = target.with_name(f".results.{os.getpid()}.tmp")
+    staging.mkdir()
+    try:
+        yield staging
+        places = {result: target.with_name(target.name + result.name) for result in sorted(staging.iterdir())}
+        for result, place in places.items():
+            require_place(place, result.is_dir())
+        for result, place in places.items():
+            sync(result)
+            if place.is_dir():
+                shutil.rmtree(place)
+            result.replace(place)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def require_place(place: Path, is_folder: bool) -> None:
+    """Raise OSError if no file, or no folder, can be put at `place`. An existing one of the same kind can."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(place.lstat().st_mode) != is_folder:
+            code = errno.ENOTDIR if is_folder else errno.EISDIR
+            raise OSError(code, os.strerror(code), str(place))
+
+
+def sync(result: Path) -> None:
+    """Write a file, or the files of a folder, to disk."""
+    for path in sorted(result.iterdir()) if result.is_dir() else [result]:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def remove_stale_temporaries(path: Path) -> None:
-    """Remove temporary files beside `path` that killed processes left behind."""
+    """Remove temporary files and folders beside `path` that killed processes left behind."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = left.name.split(".")[-2]
-        if process.isdecimal() and not is_running(int(process)):
+        if not process.isdecimal() or is_running(int(process)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
             left.unlink(missing_ok=True)
 
 

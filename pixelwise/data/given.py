@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
+from pixelwise.data.decoding import decode_usable_image
 from pixelwise.data.image_codec import convert_to_rgb
 from pixelwise.errors import DataError
+
+# Pixels of the largest picture that is predicted: above a phone's 200 megapixels. It takes about 10 bytes of memory a
+# pixel, decoded and with its results.
+LARGEST = 250_000_000
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -30,7 +34,7 @@ def read_picture(path: Path) -> np.ndarray:
 def picture_of(content: bytes, name: str) -> np.ndarray:
     """Decode the picture in `content` as `read_picture` does for a file. name: the picture's name in errors."""
     try:
-        return convert_to_rgb(decode_usable_image(content, MAX_PIXELS))
+        return convert_to_rgb(decode_usable_image(content, LARGEST))
     except Exception as error:
         # Pillow raises unrelated types also on damaged EXIF data, and one bad file must not stop the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,9 @@ from pixelwise.data.orientation import turn_upright
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+# Callers check the size before they decode; Pillow's own limit would refuse a scan of 180 megapixels.
+Image.MAX_IMAGE_PIXELS = None
+
 
 def open_image(content: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile:
     """Open the picture in `content`: read its header, not its pixels. Raises Pillow's errors."""

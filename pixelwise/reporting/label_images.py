@@ -18,6 +18,8 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 # VOC's void colour. No data set uses it for a class; many use black for one.
 VOID_COLOUR = (224, 224, 192)
 WRONG_COLOUR = (214, 30, 50)
+# Rows of an overlay that are computed at a time: fractions of all pixels would take twelve times the picture's memory.
+STRIP = 256
 INK = (32, 36, 44)
 PAPER = (255, 255, 255)
 
@@ -51,11 +53,16 @@ def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: flo
     >>> pixelwise.overlay(image, model.predict(image[None])[0], model.palette).shape
     (80, 120, 3)
     """
-    tint = colourise(prediction, palette).astype(np.float32)
-    mixed = image + np.float32(alpha) * (tint - image)
-    edge = find_boundaries(prediction)
-    mixed[edge] += 0.6 * (255 - mixed[edge])
-    return np.rint(mixed).astype(np.uint8)
+    table, found = make_colour_table(palette), np.empty_like(image)
+    for top in range(0, len(image), STRIP):
+        # One row more, since a line lies where the next row has another class.
+        label = prediction[top : top + STRIP + 1]
+        rows = image[top : top + STRIP]
+        edge = find_boundaries(label)[: len(rows)]
+        mixed = rows + np.float32(alpha) * (table[label[: len(rows)]].astype(np.float32) - rows)
+        mixed[edge] += 0.6 * (255 - mixed[edge])
+        found[top : top + STRIP] = np.rint(mixed)
+    return found
 
 
 def find_boundaries(label: np.ndarray) -> NDArray[np.bool_]:

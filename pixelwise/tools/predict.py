@@ -1,9 +1,10 @@
 """Predict with an exported model: write label maps and overlays of pictures, folders and videos."""
 
+import errno
+import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,17 +12,18 @@ from typing import Annotated, Any
 import numpy as np
 
 from pixelwise import command
+from pixelwise.data.georeference import encode_geotiff, read_georeference
 from pixelwise.data.given import read_picture
-from pixelwise.data.image_codec import SUFFIXES, encode_picture
-from pixelwise.data.video import SUFFIXES as VIDEO_SUFFIXES
+from pixelwise.data.image_codec import encode_picture
+from pixelwise.data.inputs import Input, find_inputs
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import family_of, family_on
 from pixelwise.families.hooks import Predictor, Stream
-from pixelwise.files import write_bytes
+from pixelwise.files import written_together
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.reporting.label_images import Picture, draw_legend, encode_label, overlay
+from pixelwise.reporting.label_images import Picture, draw_legend, encode_label, make_colour_table, overlay
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Report:
     images: int
     seconds: float
     summary: str = ""
+    georeferenced: int = 0
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
@@ -42,16 +45,24 @@ class Report:
             f"{self.inputs} inputs, {self.images} images in {self.seconds:.1f} s on {self.provider} "
             f"({rate:.1f} a second, reading and writing included)\n"
             f"label maps and overlays: {self.output}\n"
+            f"{self.describe_georeferenced()}"
             f"next: pixelwise evaluate --model {self.model} --dataset folder --root LABELLED --split val"
+        )
+
+    def describe_georeferenced(self) -> str:
+        """Say how many GeoTIFFs were labelled as such; an empty text where none was."""
+        return f"label maps with the georeference of their picture: {self.georeferenced} .label.tif\n" * bool(
+            self.georeferenced
         )
 
 
 @dataclass(frozen=True)
-class Input:
-    """One picture or video. name: path of its results below the output folder, without their endings."""
+class Predicted:
+    """What was predicted: pictures and frames, pictures with a georeference, and a line about each failed input."""
 
-    path: Path
-    name: Path
+    images: int
+    georeferenced: int
+    faults: list[str]
 
 
 def run(
@@ -66,6 +77,9 @@ def run(
     The family of the model may add options, which `pixelwise predict --model MODEL --help` shows: the --schedule of a
     clockwork over videos, the --guidance of a guided model.
 
+    A GeoTIFF also gets NAME.label.tif, with its georeference. The results of an input are written together or not at
+    all. Files of other kinds in a folder are counted and passed over.
+
     An input that cannot be read is named and skipped; the others are written, and the command ends with DataError.
     Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
     """
@@ -75,96 +89,99 @@ def run(
     if predictor.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(predictor.inputs)}, expected image alone: predict has pictures")
     stream = predictor.stream()
-    found = find_inputs(inputs, output)
+    require_writable(output)
+    given = find_inputs(inputs, output)
+    if given.passed_over:
+        print(given.passed_over, file=sys.stderr)
     started = time.perf_counter()
-    images, faults = 0, []
+    done = predict_all(predictor, stream, given.found, output, params.alpha)
+    for fault in done.faults:
+        print(f"skipped: {fault}", file=sys.stderr)
+    if done.faults:
+        count = f"{len(done.faults)} of {len(given.found)} inputs"
+        raise DataError(f"{count} could not be used, see above; results: {output}")
+    took = time.perf_counter() - started
+    return Report(
+        model, output, predictor.provider, len(given.found), done.images, took, stream.summary(), done.georeferenced
+    )
+
+
+def require_writable(output: Path) -> None:
+    """Raise DataError where `output` cannot be a folder that is written to."""
+    folder = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "not permitted" if folder.is_dir() else f"{folder} is no folder"
+        raise DataError(f"{output}: cannot be written to: {reason}")
+
+
+def predict_all(predictor: Predictor, stream: Stream, found: Sequence[Input], output: Path, alpha: float) -> Predicted:
+    """Predict every input; an input that fails is a fault, and the others are still done.
+
+    Raises DataError where nothing more can be written.
+    """
+    images, georeferenced, faults = 0, 0, []
     for item in progress(found, "predict"):
         try:
-            images += predict_one(predictor, stream, item, output, params.alpha)
+            if item.is_video:
+                images += predict_video(predictor, stream, item.path, output / item.name, alpha)
+            else:
+                georeferenced += predict_picture(predictor, item.path, output / item.name, alpha)
+                images += 1
+        except ModelError as error:
+            faults.append(f"{item.path}: {error}")
         except PixelwiseError as error:
-            faults.append(error)
+            faults.append(str(error))
+        except MemoryError:
+            faults.append(f"{item.path}: not enough memory")
         except OSError as error:
-            raise DataError(f"{output}: cannot be written to: {error.strerror or error}") from None
-    for fault in faults:
-        print(f"skipped: {fault}", file=sys.stderr)
-    if faults:
-        raise DataError(f"{len(faults)} of {len(found)} inputs could not be used, see above; results: {output}")
-    took = time.perf_counter() - started
-    return Report(model, output, predictor.provider, len(found), images, took, stream.summary())
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise DataError(f"{output}: cannot be written to: {error.strerror}") from None
+            faults.append(f"{item.path}: results cannot be written: {error.strerror}: {error.filename}")
+    return Predicted(images, georeferenced, faults)
 
 
-def find_inputs(given: Sequence[Path], output: Path) -> list[Input]:
-    """List the files to predict, each once, with distinct names for their results.
-
-    Raises DataError where a folder holds no picture or video outside `output`.
-    """
-    files: dict[Path, Path] = {}
-    for path in given:
-        for file in [path] if not path.is_dir() else search(path, output):
-            relative = file.relative_to(path) if path.is_dir() else Path("stream" if str(path) == "-" else file.name)
-            # Keyed by the resolved path, so that a file given twice is predicted once.
-            files.setdefault(file if is_stream(file) else file.resolve(), relative)
-    return [Input(file, name) for file, name in zip(files, result_names(list(files.values())), strict=True)]
-
-
-def search(folder: Path, output: Path) -> list[Path]:
-    """List the pictures and videos in `folder` and below, outside `output`. Raises DataError where there are none."""
-    kinds = (*SUFFIXES, *VIDEO_SUFFIXES)
-    inside = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in kinds and file.is_file()]
-    files = [file for file in inside if not file.resolve().is_relative_to(output.resolve())]
-    if inside and not files:
-        raise DataError(f"{folder}: all pictures and videos lie in the output {output}, expected another --output")
-    if not files:
-        raise DataError(f"{folder}: no picture or video, expected files ending in {' '.join(kinds)}")
-    return files
-
-
-def result_names(relative: Sequence[Path]) -> Iterator[Path]:
-    """Yield a distinct name for each file: without suffix; with it where two would be equal; else numbered."""
-    stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
-    taken: set[str] = set()
-    for path in relative:
-        plain = path.with_suffix("")
-        base = name = plain if stems[str(plain).casefold()] == 1 else path
-        number = 2
-        while str(name).casefold() in taken:
-            name, number = base.with_name(f"{base.name}-{number}"), number + 1
-        taken.add(str(name).casefold())
-        yield name
-
-
-def predict_one(predictor: Predictor, stream: Stream, item: Input, output: Path, alpha: float) -> int:
-    """Write the results of one input and return the number of its images. Raises DataError where it cannot be read."""
-    target = output / item.name
-    if item.path.suffix.lower() in VIDEO_SUFFIXES or is_stream(item.path):
-        return predict_video(predictor, stream, item.path, target, alpha)
-    image = read_picture(item.path)
+def predict_picture(predictor: Predictor, source: Path, target: Path, alpha: float) -> bool:
+    """Write the results of one picture and return whether it has a georeference. Raises DataError if unreadable."""
+    image = read_picture(source)
     prediction = predictor.predict(image[None])[0]
-    shown = np.unique(prediction)
-    write_bytes(ending(target, ".label.png"), encode_label(prediction, predictor.palette))
-    write_bytes(ending(target, ".overlay.png"), encode_picture(explained(predictor, image, prediction, shown, alpha)))
-    return 1
+    place = read_georeference(source)
+    with written_together(target) as folder:
+        (folder / ".label.png").write_bytes(encode_label(prediction, predictor.palette))
+        if place:
+            content = encode_geotiff(prediction, make_colour_table(predictor.palette), image, place)
+            (folder / ".label.tif").write_bytes(content)
+        shown = explained(predictor, image, prediction, np.unique(prediction), alpha)
+        (folder / ".overlay.png").write_bytes(encode_picture(shown))
+    return place is not None
 
 
 def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Path, alpha: float) -> int:
-    """Write NAME.overlay.mp4 and one label map per frame, NAME.label/frame_00000.png and so on; return the frames."""
+    """Write NAME.overlay.mp4 and one label map per frame, NAME.label/frame_00000.png and so on; return the frames.
+
+    The frames before a video breaks off, or before Ctrl-C, are written too.
+    """
     # Imported here, since PyAV is large and pictures do not need it.
-    from pixelwise.reporting.video import VideoFrame, transform_video
+    from pixelwise.reporting.video import BreaksOffError, VideoFrame, transform_video
 
     every_class = np.arange(len(predictor.names))
     stream.reset()
+    count, fault = 0, None
+    with written_together(target) as folder:
+        (folder / ".label").mkdir()
 
-    def predict_frame(number: int, frame: VideoFrame) -> Picture:
-        prediction = stream.step(frame.image, frame.follows)
-        write_bytes(ending(target, ".label") / f"frame_{number:05d}.png", encode_label(prediction, predictor.palette))
-        return stream.annotate(explained(predictor, frame.image, prediction, every_class, alpha))
+        def predict_frame(number: int, frame: VideoFrame) -> Picture:
+            prediction = stream.step(frame.image, frame.follows)
+            label = encode_label(prediction, predictor.palette)
+            (folder / ".label" / f"frame_{number:05d}.png").write_bytes(label)
+            return stream.annotate(explained(predictor, frame.image, prediction, every_class, alpha))
 
-    return transform_video(source, ending(target, ".overlay.mp4"), predict_frame)
-
-
-def is_stream(path: Path) -> bool:
-    """Whether `path` is a live source of frames: standard input, a camera or a named pipe."""
-    return str(path) == "-" or path.is_char_device() or path.is_fifo()
+        try:
+            count = transform_video(source, folder / ".overlay.mp4", predict_frame)
+        except (BreaksOffError, KeyboardInterrupt) as error:
+            fault = error
+    if fault:
+        raise fault
+    return count
 
 
 def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
@@ -173,11 +190,6 @@ def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, show
     entries = [(predictor.names[index], predictor.palette[index]) for index in shown]
     key = draw_legend(entries, width, size=min(max(width // 40, 11), 32))
     return np.concatenate([overlay(image, prediction, predictor.palette, alpha), key])
-
-
-def ending(name: Path, suffix: str) -> Path:
-    """Append `suffix` to `name`; dots in the name are kept."""
-    return name.with_name(name.name + suffix)
 
 
 def main(argv: list[str] | None = None) -> None:

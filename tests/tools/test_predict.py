@@ -9,14 +9,15 @@ import av
 import numpy as np
 import onnx
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from support.channel_model import PALETTE, channel_picture, write_channel_model
 from support.image_sets import noise, save
 
+from pixelwise.data.inputs import result_names
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.options import PredictParams
+from pixelwise.inference.session import FrameByFrame, Segmenter
 from pixelwise.tools import predict
-from pixelwise.tools.predict import result_names
 
 SIZE = (40, 60)
 
@@ -185,8 +186,8 @@ UNUSABLE = {
         "mode F, expected 8 bits a channel",
     ),
     "narrow.png": (lambda path: noise(0, (40, 7)).save(path), "size 7×40, expected at least 8×8"),
-    "animation.jpg": (
-        lambda path: noise(0).save(path, "GIF"),
+    "page.jpg": (
+        lambda path: path.write_text("<html>404</html>"),
         "not a picture, expected one of: JPEG PNG WEBP BMP TIFF",
     ),
 }
@@ -261,3 +262,122 @@ def test_predicting_pictures_imports_neither_torch_nor_ffmpeg(model, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "1 images" in done.stdout
+
+
+def test_files_that_are_neither_pictures_nor_videos_are_counted(model, tmp_path, capsys):
+    write_picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "IMG_1.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(90))
+    (tmp_path / "in" / "IMG_2.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(90))
+    predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+    assert "passed over: 2 .heic, 1 .txt\n" in capsys.readouterr().err
+
+
+def test_linked_folders_are_searched(model, tmp_path):
+    write_picture(tmp_path / "disk" / "a.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "disk")
+    predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+    assert written(tmp_path / "out") == {"link/a.label.png", "link/a.overlay.png"}
+
+
+def test_an_animation_is_a_video_whatever_its_name(model, tmp_path):
+    pictures = [Image.fromarray(channel_picture(seed, SIZE)[0]) for seed in range(3)]
+    pictures[0].save(tmp_path / "moving.GIF", save_all=True, append_images=pictures[1:], duration=100)
+    write_video(tmp_path / "clip.mp4", frames=2)
+    (tmp_path / "clip.mp4").rename(tmp_path / "recording")
+    report = predict.run(PredictParams(), [tmp_path / "moving.GIF", tmp_path / "recording"], model, tmp_path / "out")
+    assert report.images == 5
+
+
+def test_a_name_that_is_too_long_for_its_results_is_the_fault_of_that_input(model, tmp_path, capsys):
+    for name in ("a", "b" * 245, "z"):
+        write_picture(tmp_path / "in" / f"{name}.png")
+    with pytest.raises(DataError, match="1 of 3 inputs"):
+        predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+    said = capsys.readouterr().err
+    assert f"{'b' * 245}.png: results cannot be written: File name too long" in said
+    # Its label map alone would have had a name of 255 characters, which is allowed.
+    assert written(tmp_path / "out") == {f"{name}.{kind}.png" for name in "az" for kind in ("label", "overlay")}
+
+
+def test_a_place_that_is_taken_by_a_folder_is_the_fault_of_that_input(model, tmp_path, capsys):
+    for name in "ab":
+        write_picture(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "out" / "a.overlay.png").mkdir(parents=True)
+    with pytest.raises(DataError, match="1 of 2 inputs"):
+        predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+    assert "a.png: results cannot be written: Is a directory" in capsys.readouterr().err
+    assert written(tmp_path / "out") == {"b.label.png", "b.overlay.png"}
+
+
+def test_a_shorter_video_of_the_same_name_leaves_no_old_frames(model, tmp_path):
+    for frames in (5, 2):
+        write_video(tmp_path / "clip.mp4", frames)
+        predict.run(PredictParams(), [tmp_path / "clip.mp4"], model, tmp_path / "out")
+    maps = {f"clip.label/frame_{frame:05d}.png" for frame in range(2)}
+    assert written(tmp_path / "out") == {"clip.overlay.mp4", *maps}
+
+
+def test_a_video_that_fails_midway_leaves_the_results_before_it(model, tmp_path, monkeypatch):
+    write_video(tmp_path / "clip.mp4", 3)
+    predict.run(PredictParams(), [tmp_path / "clip.mp4"], model, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    write_video(tmp_path / "clip.mp4", 6)
+    calls = []
+
+    def fail(segmenter, image, follows=True):
+        calls.append(follows)
+        if len(calls) == 3:
+            raise ModelError("ONNX Runtime failed")
+        return np.zeros(image.shape[:2], np.uint8)
+
+    monkeypatch.setattr(FrameByFrame, "step", fail)
+    with pytest.raises(DataError, match="1 of 1 inputs"):
+        predict.run(PredictParams(), [tmp_path / "clip.mp4"], model, tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("error", [ModelError("ONNX Runtime failed: no memory"), MemoryError()])
+def test_a_picture_that_the_memory_cannot_hold_is_named_and_the_others_done(
+    model, tmp_path, monkeypatch, capsys, error
+):
+    for name, size in {"a": SIZE, "m": (90, 90), "z": SIZE}.items():
+        write_picture(tmp_path / "in" / f"{name}.png", size=size)
+    work = Segmenter.predict
+
+    def predict_small(segmenter, images):
+        if images.shape[1] == 90:
+            raise error
+        return work(segmenter, images)
+
+    monkeypatch.setattr(Segmenter, "predict", predict_small)
+    with pytest.raises(DataError, match="1 of 3 inputs"):
+        predict.run(PredictParams(), [tmp_path / "in"], model, tmp_path / "out")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    assert "m.png: " in line
+    assert "memory" in line
+    assert written(tmp_path / "out") == {f"{name}.{kind}.png" for name in "az" for kind in ("label", "overlay")}
+
+
+def test_a_geotiff_is_labelled_where_it_lies(model, tmp_path):
+    image, label = channel_picture(seed=3, size=SIZE)
+    image[:4] = 7
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    place = {33550: (0.5, 0.5, 0.0), 33922: (0.0, 0.0, 0.0, 500000.0, 5300000.0, 0.0)}
+    keys = {34735: (1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633)}
+    for tag, value in (place | keys).items():
+        tags[tag] = value
+        tags.tagtype[tag] = 3 if tag in keys else 12
+    tags[34737], tags[42113] = "WGS 84 / UTM zone 33N|", "7"
+    Image.fromarray(image).save(tmp_path / "field.tif", tiffinfo=tags)
+    report = predict.run(PredictParams(), [tmp_path / "field.tif"], model, tmp_path / "out")
+    assert "label maps with the georeference of their picture: 1 .label.tif" in str(report)
+    with Image.open(tmp_path / "out" / "field.label.tif") as found:
+        assert {tag: found.tag_v2[tag] for tag in place | keys} == place | keys
+        assert found.tag_v2[34737] == "WGS 84 / UTM zone 33N|"
+        assert found.tag_v2[42113] == "255"
+        values = np.array(found)
+    assert (values[:4] == 255).all(), "the picture has no data there"
+    assert (values[4:] == label[4:]).all()
+    assert (read_map(tmp_path / "out" / "field.label.png")[4:] == label[4:]).all()
