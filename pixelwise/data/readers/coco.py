@@ -17,7 +17,7 @@ from pixelwise.data.items import RawData
 from pixelwise.data.notes import Notes
 from pixelwise.data.painting import make_raw_data
 from pixelwise.data.picture_index import PictureIndex, normalise_name
-from pixelwise.data.readers.coco_file import CocoFile, Entry, key_of, read_coco_file
+from pixelwise.data.readers.coco_file import LISTS, CocoFile, Entry, key_of, read_coco_file
 from pixelwise.data.shapes import describe_value
 from pixelwise.data.split_names import find_split
 from pixelwise.data.walk import find_files
@@ -32,15 +32,22 @@ PATTERNS = (
 FOLDERS = ("images", "data", "")
 # Names of files and folders that say nothing about a split.
 GENERAL = ("_annotations.coco", "result", "labels", "annotations", "default")
+# Beginnings of names of COCO's files without instances.
+OTHER_KINDS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
 Pictures = Iterator[AnnotatedPicture]
 
 
 def list_annotation_files(folder: Path) -> list[Path]:
     """List the annotation files of COCO's layout in `folder`; [] if there is none."""
     for pattern in PATTERNS:
-        if files := find_files(folder, pattern):
+        if files := [file for file in find_files(folder, pattern) if not file.name.startswith(OTHER_KINDS)]:
             return files
     return []
+
+
+def is_coco(found: Any) -> bool:
+    """Whether a JSON value has COCO's lists."""
+    return isinstance(found, dict) and all(isinstance(found.get(name), list) for name in LISTS)
 
 
 def read(root: Path) -> RawData:

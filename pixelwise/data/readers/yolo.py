@@ -4,6 +4,7 @@ Pictures lie in `images/train` or `train/images`, and their text files in the sa
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,9 +28,12 @@ MOST_FRACTION = 1.01
 
 def find_description(folder: Path) -> Path | None:
     """Find the YAML file that names classes and splits, or else classes.txt beside `labels`; None without both."""
-    for file in [folder / "data.yaml", *find_files(folder, "*.yaml"), *find_files(folder, "*.yml")]:
-        if file.is_file() and "names" in (found := read_yaml(file, "YOLO's names")) and found.keys() & {*SPLITS, "nc"}:
-            return file
+    for file in [*find_files(folder, "data.yaml"), *find_files(folder, "*.yaml"), *find_files(folder, "*.yml")]:
+        # A damaged data.yaml is reported by the reader; other YAML files may be anything.
+        with suppress(*(() if file.name == "data.yaml" else (DataError,))):
+            found = read_yaml(file, "YOLO's names")
+            if "names" in found and found.keys() & {*SPLITS, "nc"}:
+                return file
     file = folder / NAMES_FILE
     return file if file.is_file() and (folder / LABELS).is_dir() else None
 
