@@ -1,13 +1,15 @@
 """Evaluate an exported model: all scores come from one confusion matrix over a split (thesis §2.4)."""
 
+import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from pixelwise import command
+from pixelwise.data.orientation import Drawn
+from pixelwise.data.read_params import ReadParams
 from pixelwise.data.readers import READERS
-from pixelwise.data.splits import open_split
+from pixelwise.data.splits import Split, open_split
 from pixelwise.families import find_measure, find_options
 from pixelwise.families.exported import family_of, family_on
 from pixelwise.families.hooks import Report
@@ -23,6 +25,10 @@ def run(
     data: Annotated[Path | None, "prepared data; or give --dataset and --root"] = None,
     dataset: Annotated[str | None, "how to read --root: " + ", ".join(READERS)] = None,
     root: Annotated[Path | None, "folder of a data set as it comes"] = None,
+    images: Annotated[str | None, "template of the images of --dataset folder, as ingest.images"] = None,
+    masks: Annotated[str | None, "template of the masks of --dataset folder, as ingest.masks"] = None,
+    mask_suffix: Annotated[str, "what a mask's name adds to its image's, as ingest.mask_suffix"] = "",
+    orientation: Annotated[Drawn, "how the masks of --dataset were drawn, as ingest.orientation"] = "upright",
     json: Annotated[Path | None, "file to write the scores to as JSON"] = None,
 ) -> Report:
     """Score a model in ONNX Runtime on one split of prepared data, or of a data set in its original layout.
@@ -31,8 +37,16 @@ def run(
     is empty, lacks a layer or has other classes than the model, ModelError where the model cannot run.
     """
     model = resolve_model_folder(model)
-    opened = partial(open_split, params.split, data, dataset, root)
-    found = find_measure(family_of(model)).evaluate(params, model, opened, out)
+    reading = ReadParams(images=images, masks=masks, mask_suffix=mask_suffix, orientation=orientation)
+    opened: list[Split] = []
+
+    def open_noted(layers: tuple[str, ...]) -> Split:
+        opened.append(open_split(params.split, data, dataset, root, layers, reading))
+        return opened[-1]
+
+    found = find_measure(family_of(model)).evaluate(params, model, open_noted, out)
+    for line in (line for split in opened for line in split.notes.lines()):
+        print(line, file=sys.stderr)
     if json:
         write_json(json, found.metrics())
     return found

@@ -15,11 +15,11 @@ from pixelwise.data.items import RawData
 from pixelwise.data.kinds import find_kind
 from pixelwise.data.prepared import QUARANTINE_FILE
 from pixelwise.data.prepared_writer import PreparedWriter
+from pixelwise.data.read_params import ReadParams
 from pixelwise.data.readers import READERS, read_dataset
 from pixelwise.data.town import TownParams, generate
 from pixelwise.data.writing import judge, quarantine, replace, require_replaceable, write_items
 from pixelwise.files import write_json
-from pixelwise.params import Params
 
 DATASETS = ("town", *READERS)
 
@@ -31,7 +31,7 @@ def known_dataset(name: str) -> str:
     return name
 
 
-class IngestParams(Params):
+class IngestParams(ReadParams):
     """Section `ingest` of params.yaml."""
 
     renamed: ClassVar = {"max_bad_share": "max_quarantined_share"}
@@ -41,10 +41,6 @@ class IngestParams(Params):
     )
     root: Path | None = Field(
         default=None, description="folder or archive of the data set, or a video; unused for town"
-    )
-    classes: dict[str, list[str]] = Field(
-        default_factory=dict,
-        description="new class: [names in the data set], to merge and rename; `void` and `dropped` take classes out",
     )
     town: TownParams = Field(default_factory=TownParams, description="options of the generated town")
     max_quarantined_share: float = Field(
@@ -105,8 +101,8 @@ def read_raw(params: IngestParams, work: Path) -> RawData:
     if params.dataset == "town":
         return choose_classes(generate(params.town), params.classes)
     if params.dataset == "video" and params.root is not None and find_kind(params.root) == "video":
-        return read_dataset(params.dataset, params.root, params.classes)
-    return read_dataset(params.dataset, open_root(params.root, work), params.classes)
+        return read_dataset(params.dataset, params.root, params)
+    return read_dataset(params.dataset, open_root(params.root, work), params)
 
 
 def main(argv: list[str] | None = None) -> None:

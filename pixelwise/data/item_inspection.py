@@ -11,7 +11,7 @@ from PIL import Image
 from pixelwise.data.decoding import BadFileError, read_image, read_map
 from pixelwise.data.image_codec import convert_to_rgb, encode_picture
 from pixelwise.data.items import VOID, Item, RawData, Unlabelled
-from pixelwise.data.orientation import Upright
+from pixelwise.data.orientation import UPRIGHT, Upright
 from pixelwise.errors import DataError
 
 
@@ -88,7 +88,20 @@ def read_label(item: Item, raw: RawData, image: Upright, max_pixels: int) -> np.
     """
     if isinstance(item.label, Unlabelled):
         return np.full(image.size[::-1], VOID, np.uint8)
+    note_orientation(item, raw, image)
     return map_to_classes(read_map("label", item.label, item, image, max_pixels, raw.masks), item, raw)
+
+
+def note_orientation(item: Item, raw: RawData, image: Upright) -> None:
+    """Note that the image was turned by its tag, and how its mask is taken where the shape cannot tell."""
+    if image.is_ambiguous:
+        raw.notes.add(
+            "pictures turned upright by their EXIF tag, whose masks fit both ways and are taken as drawn on the "
+            f"{image.drawn} picture (orientation: {image.drawn})",
+            item.id,
+        )
+    elif image.orientation != UPRIGHT:
+        raw.notes.add("pictures turned upright by their EXIF tag, and masks of the shape as stored with them", item.id)
 
 
 def encode_layer(name: str, item: Item, image: Upright, max_pixels: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import Literal
 from pixelwise.data.image_codec import FORMATS, SUFFIXES
 
 Kind = Literal["picture", "video"]
+KINDS: tuple[Kind, ...] = ("picture", "video")
 
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".ogv", ".flv",

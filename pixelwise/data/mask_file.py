@@ -29,17 +29,23 @@ def read_mask(content: bytes, picture: Image.Image, rule: MaskRule = BY_VALUE, m
     """
     if is_jpeg(picture) and not may_be_jpeg and rule.threshold is None:
         raise DataError("JPEG, expected a lossless format such as PNG")
-    require_opaque(picture)
+    if rule.threshold is not None:
+        return np.where(read_tones(content, picture) < rule.threshold, 0, VOID).astype(np.uint8)
     if rule.colours:
         return map_colours(picture, rule)
-    values = take_channel(content, picture)
-    if rule.threshold is None:
-        return values
-    return np.where(values < rule.threshold, 0, VOID).astype(np.uint8)
+    return take_channel(content, picture)
+
+
+def read_tones(content: bytes, picture: Image.Image) -> np.ndarray:
+    """Read the grey values (H, W) of a mask that may be a JPEG, whose noise makes channels differ. Raises DataError."""
+    if is_jpeg(picture) and picture.mode == "RGB":
+        return np.array(picture.convert("L"))
+    return take_channel(content, picture)
 
 
 def take_channel(content: bytes, picture: Image.Image) -> np.ndarray:
     """Take the values (H, W) of the one channel, or of equal ones. Raises DataError if the channels differ."""
+    require_opaque(picture)
     if picture.mode not in CHANNELS:
         return take_values(content, picture, VALUE_MODES, "one channel of class values")
     values = np.asarray(picture)[..., : CHANNELS[picture.mode]]
@@ -68,6 +74,7 @@ def map_colours(picture: Image.Image, rule: MaskRule) -> np.ndarray:
     """Map the colours of a mask to classes and 255, (H, W) uint8. Raises DataError at too many other colours."""
     if picture.mode not in COLOUR_MODES:
         raise DataError(f"mode {picture.mode}, expected the colours of the classes, 8 bits a channel")
+    require_opaque(picture)
     pixels = np.asarray(picture.convert("RGB")).astype(np.uint32)
     found, place, counts = np.unique(pack(pixels), return_inverse=True, return_counts=True)
     classes = {int(pack(np.array(colour, np.uint32))): value for colour, value in rule.colours.items()}

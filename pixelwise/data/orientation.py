@@ -56,6 +56,11 @@ class Upright:
     orientation: int = UPRIGHT
     drawn: Drawn = "upright"
 
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the picture was turned, and maps have one shape drawn on the upright and on the stored picture."""
+        return self.orientation != UPRIGHT and (self.orientation < 5 or self.size[0] == self.size[1])
+
     def turn_map(self, values: np.ndarray) -> np.ndarray:
         """Turn a map (H, W, …) with its picture if it was drawn on the stored one.
 

@@ -1,14 +1,16 @@
 """One split to be scored, decoded on demand: of prepared data, or of a data set in its published layout."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pixelwise.data.decoding import MAX_PIXELS
 from pixelwise.data.item_inspection import read_sample
 from pixelwise.data.items import Classes, RawData
+from pixelwise.data.notes import Notes
 from pixelwise.data.prepared import MANIFEST_FILE, PreparedData, Sample
+from pixelwise.data.read_params import ReadParams
 from pixelwise.data.readers import read_dataset
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.identity import sha256_file
@@ -16,16 +18,30 @@ from pixelwise.identity import sha256_file
 
 @dataclass(frozen=True)
 class Split:
-    """The split to be scored. samples: decoded on demand; data_sha256: hash of prepared data's manifest, or None."""
+    """The split to be scored.
+
+    samples: decoded on demand. data_sha256: hash of prepared data's manifest, or None. notes: what a reader decided by
+    itself, complete once all samples are read.
+    """
 
     dataset: str
     classes: Classes
     samples: Sequence[Sample]
     data_sha256: str | None
+    notes: Notes = field(default_factory=Notes)
 
 
-def open_split(split: str, data: Path | None, dataset: str | None, root: Path | None, layers: tuple[str, ...]) -> Split:
+def open_split(
+    split: str,
+    data: Path | None,
+    dataset: str | None,
+    root: Path | None,
+    layers: tuple[str, ...],
+    reading: ReadParams | None = None,
+) -> Split:
     """Open one split of prepared `data`, or of the `dataset` under `root`, with the `layers` that the model needs.
+
+    reading: how the data set under `root` is read.
 
     Raises ParamsError if neither or both are given, DataError if the folder or the split does not exist.
     """
@@ -37,8 +53,8 @@ def open_split(split: str, data: Path | None, dataset: str | None, root: Path | 
         raise ParamsError("evaluate: expected either --data FOLDER, or --dataset NAME with --root FOLDER")
     if not root.is_dir():
         raise DataError(f"root {root}: no such folder, expected that of a {dataset} data set, an archive unpacked")
-    raw = read_dataset(dataset, root)
-    return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None)
+    raw = read_dataset(dataset, root, reading)
+    return Split(raw.name, raw.classes, RawSplit(raw, split, layers), None, raw.notes)
 
 
 class RawSplit(Sequence[Sample]):

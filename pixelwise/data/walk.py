@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from pixelwise.data.kinds import Kind, find_kind
+from pixelwise.data.kinds import KINDS, find_kind
 
 # Compared in lower case. Names that start with a dot are hidden too.
 HIDDEN = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "__pycache__"})
@@ -31,7 +31,7 @@ class Walk:
         return describe_passed_over(self.passed_over)
 
 
-def walk(root: Path, kinds: Collection[Kind] = ("picture", "video"), outside: Path | None = None) -> Walk:
+def walk(root: Path, kinds: Collection[str] = KINDS, outside: Path | None = None) -> Walk:
     """Find the files of `kinds` in the folder `root` and below, but not those in the folder `outside`."""
     files: list[Path] = []
     passed_over: Counter[str] = Counter()

@@ -155,7 +155,7 @@ def list_twice(root):
             "trainannot/0016E5_00030.png",
             "label 0016E5_00030.png: value 12, but camvid has classes 0–10 and 11 (void)",
         ),
-        (colour_label, "trainannot/0016E5_00030.png", "label 0016E5_00030.png: mode RGB, expected one channel"),
+        (colour_label, "trainannot/0016E5_00030.png", "label 0016E5_00030.png: mode RGB in colour, expected one"),
         (remove_label, "trainannot/0016E5_00030.png", "label 0016E5_00030.png: missing, expected trainannot/0016E5"),
         (remove_image, "train/0016E5_00030.png", "image 0016E5_00030.png: missing, expected train/0016E5_00030.png"),
         (enlarge, "train/0016E5_00030.png", "image 0016E5_00030.png: size 200×200, expected at most 10,000 pixels"),

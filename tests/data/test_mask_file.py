@@ -1,36 +1,21 @@
 """The one reader of masks."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
 from PIL import Image
-from support.image_sets import mask, png
+from support.image_sets import png
+from support.masks import COLOURS, LABEL, jpeg, with_palette
 
 from pixelwise.data.decoding import decode
 from pixelwise.data.items import MaskRule
 from pixelwise.data.mask_file import BY_VALUE, read_mask
 from pixelwise.errors import DataError
 
-LABEL = np.array(mask(0, 3))
-COLOURS = np.array([[128, 64, 128], [70, 130, 180], [220, 20, 60]], np.uint8)
 BY_COLOUR = MaskRule({tuple(map(int, colour)): index for index, colour in enumerate(COLOURS)})
 
 
 def read(content, rule=BY_VALUE):
     return read_mask(content, decode(content, 10**6), rule)
-
-
-def with_palette(values, colours):
-    picture = Image.fromarray(values)
-    picture.putpalette(np.asarray(colours, np.uint8).ravel().tolist())
-    return picture
-
-
-def jpeg(picture):
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])

@@ -1,11 +1,13 @@
 """Readers of data sets on disk, by name. A new data set needs a module with `read(root)` and a line here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data import video
 from pixelwise.data.class_choice import choose_classes
 from pixelwise.data.items import RawData
+from pixelwise.data.read_params import LAYOUT_KEYS, ReadParams
 from pixelwise.data.readers import (
     camvid,
     cityscapes,
@@ -29,7 +31,7 @@ from pixelwise.data.readers import (
     yolo,
     youtube_objects,
 )
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, ParamsError
 
 READERS: dict[str, Callable[[Path], RawData]] = {
     "camvid": camvid.read,
@@ -59,10 +61,8 @@ READERS: dict[str, Callable[[Path], RawData]] = {
 }
 
 
-def read_dataset(name: str, root: Path, classes: Mapping[str, Sequence[str]] | None = None) -> RawData:
+def read_dataset(name: str, root: Path, reading: ReadParams | None = None) -> RawData:
     """Read the data set `name`, a key of READERS, under the folder `root`. Pictures are decoded later, item by item.
-
-    classes: new class name -> names in the data set (`choose_classes`).
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -74,7 +74,18 @@ def read_dataset(name: str, root: Path, classes: Mapping[str, Sequence[str]] | N
     """
     if name not in READERS:
         raise DataError(f"data set {name}: unknown, expected one of: {', '.join(READERS)}")
-    raw = READERS[name](root)
+    reading = reading or ReadParams()
+    raw = read_as(name, root, reading)
     if len(raw.items) == 0:
         raise DataError(f"root {root}: no labelled picture, expected a {name} data set")
-    return choose_classes(raw, classes or {})
+    return choose_classes(raw, reading.classes)
+
+
+def read_as(name: str, root: Path, reading: ReadParams) -> RawData:
+    """Read a data set as `reading` says. Raises ParamsError if it gives the layout of one that has its own."""
+    if name == "folder":
+        return replace(folder.read(root, reading), drawn=reading.orientation)
+    for key in LAYOUT_KEYS:
+        if getattr(reading, key):
+            raise ParamsError(f"{key}: found {getattr(reading, key)}, but only the data set folder takes a layout")
+    return replace(READERS[name](root), drawn=reading.orientation)

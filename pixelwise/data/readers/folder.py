@@ -1,142 +1,63 @@
-"""A plain folder of images and masks, with a classes.yaml that defines the mask values.
+"""A plain folder of images and masks, with a classes.yaml that defines the mask values or colours.
 
-Two layouts: `<split>/images/…` and `<split>/masks/…`; or one `images/…` and `masks/…`, of which a tenth becomes val, in
-whole clips. An image and its mask have the same path and may differ in suffix. A folder below `images` is a clip, and
-the digits at the end of a file's name are its frame number.
+Three layouts: `<split>/images/…` and `<split>/masks/…`; `images/<split>/…` and `masks/<split>/…`; or `images/…` and
+`masks/…`, of which a tenth becomes val, in whole clips. Any other is given by templates. An image and its mask have the
+same path and may differ in suffix. A folder below `images` is a clip, whose frames are in the natural order of their
+names.
 """
 
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from annotated_types import Len
-from pydantic import Field
-
-from pixelwise.data.archives import find_folder, list_subfolders
-from pixelwise.data.image_codec import SUFFIXES
-from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.archives import find_folder
+from pixelwise.data.class_file import CLASSES_FILE, read_classes
+from pixelwise.data.items import LAST_FRAME, Item, RawData
+from pixelwise.data.layout import Found, Layout, Place, choose_layout, name_split
+from pixelwise.data.mask_survey import MaskFiles, plan_masks
+from pixelwise.data.notes import Notes
+from pixelwise.data.read_params import ReadParams
 from pixelwise.data.split_names import choose_held_out
-from pixelwise.documents import read_yaml
+from pixelwise.data.walk import Walk, describe_passed_over, natural_key, walk
 from pixelwise.errors import DataError
-from pixelwise.params import Params, parse
-
-CLASSES_FILE = "classes.yaml"
-IMAGES, MASKS = "images", "masks"
-
-Colour = tuple[
-    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
-]
 
 
-class FolderClasses(Params):
-    """classes.yaml."""
-
-    names: Annotated[list[str], Len(1, 255)]
-    """Names of the classes, in order."""
-    colours: list[Colour] | None = None
-    """A colour [red, green, blue] a class; VOC's where none are given."""
-    values: dict[Annotated[int, Field(ge=0, le=65535)], str] | None = None
-    """Mask value -> class name or void; value i is class i and 255 void where it is not given."""
-
-
-def read(root: Path) -> RawData:
+def read(root: Path, reading: ReadParams | None = None) -> RawData:
     """Read the data set under `root`. Raises DataError if classes.yaml or the pictures are missing or inconsistent."""
     folder = find_folder(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
     described = read_classes(folder / CLASSES_FILE)
-    names = tuple(described.names)
-    return RawData(
-        name="folder",
-        classes=Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names))),
-        items=Pairs(list(find_pairs(folder))),
-        label_values=map_label_values(described, folder / CLASSES_FILE),
-    )
+    notes = Notes()
+    layout = choose_layout(folder, reading or ReadParams())
+    found = find_pictures(folder, layout, notes)
+    pairs = list(make_pairs(found, layout, notes))
+    masks = MaskFiles([folder / path for path in found.masks.values()])
+    plan = plan_masks(masks, described, folder / CLASSES_FILE, notes)
+    return RawData("folder", plan.classes, Pairs(folder, pairs), plan.label_values, notes, plan.rule)
 
 
-def read_classes(file: Path) -> FolderClasses:
-    """Read classes.yaml as typed values. Raises DataError or ParamsError with the wrong key."""
-    classes = parse(FolderClasses, read_yaml(file, "`names: [...]`"), str(file))
-    if len(set(classes.names)) != len(classes.names):
-        raise DataError(f"{file}: names: found a name twice, expected each once")
-    if classes.colours and len(classes.colours) != len(classes.names):
-        raise DataError(f"{file}: {len(classes.colours)} colours, expected {len(classes.names)}, one a name")
-    return classes
+def find_pictures(folder: Path, layout: Layout, notes: Notes) -> Found:
+    """Find the images and masks of the layout; note what is passed over.
+
+    Raises DataError at a name that is not UTF-8.
+    """
+    walked = walk(folder, ("picture",))
+    paths = [file.relative_to(folder).as_posix() for file in walked.files]
+    require_text(folder, paths)
+    found = layout.assign(paths)
+    for path in found.others:
+        notes.add(f"pictures passed over, neither {layout.images.text} nor {layout.masks.text}", path)
+    note_passed_over(walked, notes)
+    return found
 
 
-def map_label_values(classes: FolderClasses, file: Path) -> dict[int, int]:
-    """Compute mask value -> class index or 255. Raises DataError at an unknown name, or a class named void."""
-    if "void" in classes.names:
-        raise DataError(f"{file}: names: found void, expected classes alone; values says which value is void")
-    indices = {"void": VOID} | {name: index for index, name in enumerate(classes.names)}
-    if classes.values is None:
-        return {index: index for index in range(len(classes.names))} | {VOID: VOID}
-    for value, name in classes.values.items():
-        if name not in indices:
-            raise DataError(f"{file}: value {value}: found {name}, expected void or one of: {', '.join(classes.names)}")
-    return {value: indices[name] for value, name in classes.values.items()}
-
-
-class Pair(NamedTuple):
-    """Paths of an image and its mask: folder/images/stem + image and folder/masks/stem + mask; None if missing."""
-
-    folder: Path
-    split: str
-    prefix: str
-    stem: str
-    image: str | None
-    mask: str | None
-
-    def make_item(self) -> Item:
-        """Make the item of the pair. If one file is missing, ingest rejects the item and reports the file."""
-        clip, digits = parse_clip(self.stem), re.search(r"\d+$", self.stem)
-        return Item(
-            id=f"{self.prefix}{self.stem}",
-            split=self.split,
-            image=self.folder / IMAGES / f"{self.stem}{self.image or '.jpg'}",
-            label=self.folder / MASKS / f"{self.stem}{self.mask}" if self.mask else None,
-            clip=clip,
-            frame=frame_number(digits[0]) if clip and digits else 0,
-        )
-
-
-class Pairs:
-    """The items of a folder, each made on demand, because stored items would take a kilobyte each."""
-
-    def __init__(self, pairs: list[Pair]) -> None:
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Item:
-        return self.pairs[index].make_item()
-
-    def __iter__(self) -> Iterator[Item]:
-        return (pair.make_item() for pair in self.pairs)
-
-
-def find_pairs(folder: Path) -> Iterator[Pair]:
-    """Find the pairs of all splits, sorted by path. Raises DataError if there is no folder of images."""
-    splits = [name for name in list_subfolders(folder) if (folder / name / IMAGES).is_dir()]
-    if splits:
-        for split in splits:
-            yield from find_split_pairs(folder / split, split, prefix=f"{split}/")
-    elif (folder / IMAGES).is_dir():
-        yield from find_split_pairs(folder, split=None, prefix="")
-    else:
-        raise DataError(f"root {folder}: no {IMAGES} and no <split>/{IMAGES}, expected either")
-
-
-def find_split_pairs(folder: Path, split: str | None, prefix: str) -> Iterator[Pair]:
-    """Find the pairs under `folder`, in the given split; without a split, choose val by hash."""
-    images, masks = list_images(folder / IMAGES), list_images(folder / MASKS)
-    stems = sorted(images.keys() | masks.keys())
-    require_text(folder, [f"{prefix}{stem}" for stem in stems])
-    val = set() if split else choose_held_out({parse_clip(stem) or stem for stem in stems})
-    for stem in stems:
-        of_split = split or ("val" if (parse_clip(stem) or stem) in val else "train")
-        yield Pair(folder, of_split, prefix, stem, images.get(stem), masks.get(stem))
+def note_passed_over(walked: Walk, notes: Notes) -> None:
+    """Note the files of other kinds, without classes.yaml."""
+    suffix = Path(CLASSES_FILE).suffix
+    counts = {what: count - (what == suffix) for what, count in walked.passed_over.items()}
+    if line := describe_passed_over({what: count for what, count in counts.items() if count}):
+        notes.add(line)
 
 
 def require_text(folder: Path, names: list[str]) -> None:
@@ -148,28 +69,117 @@ def require_text(folder: Path, names: list[str]) -> None:
             raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None
 
 
-def parse_clip(stem: str) -> str:
-    """The folders in front of a file's name; "" if there are none."""
-    return stem.rpartition("/")[0]
+class Pair(NamedTuple):
+    """An image and its mask: paths below the folder; mask is None if it is missing."""
+
+    id: str
+    split: str
+    image: str
+    mask: str | None
+    clip: str
+    frame: int
 
 
-def list_images(folder: Path) -> dict[str, str]:
-    """List the picture files below `folder`: relative path without suffix -> suffix.
+class Pairs:
+    """The items of a folder, each made on demand, because stored items would take a kilobyte each."""
 
-    Raises DataError if two files differ in suffix only.
+    def __init__(self, folder: Path, pairs: list[Pair]) -> None:
+        self.folder, self.pairs = folder, pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Item:
+        id_, split, image, mask, clip, frame = self.pairs[index]
+        label = self.folder / mask if mask else None
+        return Item(id_, split, self.folder / image, label, clip=clip, frame=frame)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[index] for index in range(len(self.pairs)))
+
+
+def make_pairs(found: Found, layout: Layout, notes: Notes) -> Iterator[Pair]:
+    """Pair images and masks, by split and in natural order. An image without mask, or the reverse, is a pair too.
+
+    Raises DataError where mask_suffix is missing, and if two folders are one split.
     """
-    found: dict[str, str] = {}
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        below = Path(place).relative_to(folder)
-        for name in sorted(names):
-            suffix = Path(name).suffix
-            if suffix.lower() not in SUFFIXES or name.startswith("."):
-                continue
-            stem = (below / name.removesuffix(suffix)).as_posix()
-            if stem in found:
-                raise DataError(
-                    f"{folder}: found {Path(stem).name}{found[stem]} and {name}, expected one picture {stem}"
-                )
-            found[stem] = suffix
-    return found
+    places = sorted(found.places(), key=lambda place: [*map(natural_key, (place.split, *place.name.split("/")))])
+    require_masks(found)
+    splits = choose_splits(leave_out_unlabelled(places, found, notes), notes)
+    frames = number_frames(splits)
+    for place, split in splits.items():
+        yield Pair(
+            id=f"{place.split}/{place.name}" if place.split else place.name,
+            split=split,
+            image=found.images.get(place) or layout.images.fill(place),
+            mask=found.masks.get(place),
+            clip=parse_clip(place.name),
+            frame=frames[place],
+        )
+
+
+def require_masks(found: Found) -> None:
+    """Raise DataError if no mask belongs to an image, but would if `mask_suffix` was given."""
+    if not found.images or found.images.keys() & found.masks.keys():
+        return
+    image = min(found.images)
+    for mask, path in found.masks.items():
+        if mask.split == image.split and mask.name.startswith(image.name):
+            suffix = mask.name.removeprefix(image.name)
+            raise DataError(
+                f"{found.images[image]}: no mask of its name, found {path}, expected the key mask_suffix: {suffix}"
+            )
+
+
+def leave_out_unlabelled(places: list[Place], found: Found, notes: Notes) -> list[Place]:
+    """Leave out the splits without a single mask, such as the test pictures of a competition."""
+    labelled = {place.split for place in found.masks}
+    for place in places:
+        if labelled and place.split not in labelled:
+            notes.add(f"pictures of {place.split} left out, which has no mask", place.name)
+    return [place for place in places if not labelled or place.split in labelled]
+
+
+def choose_splits(places: list[Place], notes: Notes) -> dict[Place, str]:
+    """Choose the split of each place: its folder's, or where there is none but train, a tenth for val by hash.
+
+    Raises DataError if two folders are the same split.
+    """
+    folders = {folder: name_split(folder) for folder in dict.fromkeys(place.split for place in places) if folder}
+    for split in set(folders.values()):
+        if len(same := [folder for folder in folders if folders[folder] == split]) > 1:
+            raise DataError(f"found the folders {' and '.join(same)}, expected one for the split {split}")
+    if set(folders.values()) - {"train"}:
+        return {place: folders[place.split] for place in places}
+    val = choose_held_out({parse_clip(place.name) or place.name for place in places})
+    if folders and val:
+        notes.add("no folder of val: a tenth of train is val")
+    return {place: "val" if (parse_clip(place.name) or place.name) in val else "train" for place in places}
+
+
+def number_frames(places: Iterable[Place]) -> dict[Place, int]:
+    """Number the frames of each clip, which are in natural order; 0 for a picture outside clips.
+
+    The number is the digits that end the name if the names differ in nothing else, and the place in the clip otherwise.
+    """
+    clips: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    for place in places:
+        clips[place.split, parse_clip(place.name)].append(place)
+    frames: dict[Place, int] = {}
+    for (_, clip), inside in clips.items():
+        frames |= zip(inside, parse_numbers(inside) if clip else [0] * len(inside), strict=True)
+    return frames
+
+
+def parse_numbers(frames: list[Place]) -> Iterable[int]:
+    """Parse the numbers that end the names of a clip's frames; their places where these are no numbers of frames."""
+    found = [re.fullmatch(r"(.*?)([0-9]+)", PurePosixPath(frame.name).name) for frame in frames]
+    numbers = [int(match[2]) for match in found if match]
+    differ_in_number = None not in found and len({match[1] for match in found if match}) == 1
+    is_numbered = differ_in_number and len(set(numbers)) == len(frames) and max(numbers) <= LAST_FRAME
+    return numbers if is_numbered else range(len(frames))
+
+
+def parse_clip(name: str) -> str:
+    """The folders in front of a file's name; "" if there are none."""
+    return name.rpartition("/")[0]

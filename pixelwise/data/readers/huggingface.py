@@ -17,8 +17,8 @@ import yaml
 from pydantic import Field
 
 from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
+from pixelwise.data.class_file import ClassFile, map_label_values
 from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
-from pixelwise.data.readers.folder import FolderClasses, map_label_values
 from pixelwise.data.split_names import choose_held_out, find_split
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
@@ -85,7 +85,7 @@ def read(root: Path) -> RawData:
     tables = choose_splits(load_splits(folder, source), source, file)
     features = next(iter(tables.values())).features
     label = find_label_column(features, source, file)
-    classes = parse(FolderClasses, read_class_names(features[label], file, found) | found, str(file))
+    classes = parse(ClassFile, read_class_names(features[label], file, found) | found, str(file))
     palette = classes.colours or bit_palette(len(classes.names))
     if len(palette) != len(set(classes.names)):
         raise DataError(f"{file}: names: {len(set(classes.names))} different ones and {len(palette)} colours")

@@ -98,17 +98,26 @@ def test_folder_names_a_date_that_is_none_in_one_line(tmp_path):
         folder.read(tmp_path)
 
 
-def test_folder_counts_frames_by_the_millisecond_and_not_beyond_what_a_manifest_holds(tmp_path):
-    write_folder(tmp_path / "raw", ["train/images/s/1623456789123", f"train/images/s/{'9' * 19}"])
+def test_folder_counts_frames_by_the_millisecond(tmp_path):
+    items = folder.read(
+        write_folder(tmp_path, [f"train/images/s/{time}" for time in (1623456789123, 1623456789163)])
+    ).items
+    assert [item.frame for item in items] == [1623456789123, 1623456789163]
+
+
+def test_folder_orders_frames_whose_number_a_manifest_cannot_hold(tmp_path):
+    write_folder(tmp_path / "raw", ["train/images/s/1623456789123", f"train/images/s/{'9' * 19}", "val/images/s/1"])
     ingest.run(IngestParams(dataset="folder", root=tmp_path / "raw"), tmp_path / "prepared")
     rows = PreparedData(tmp_path / "prepared").split("train").rows
-    assert [row["frame"] for row in rows] == [1623456789123, 0]
+    assert [row["frame"] for row in rows] == [0, 1]
 
 
 def test_folder_names_a_file_name_that_is_no_utf_8(tmp_path):
     write_folder(tmp_path, ["images/a", "images/b"])
     (tmp_path / "images" / "a.jpg").rename(tmp_path / "images" / os.fsdecode(b"stra\xdfe.jpg"))
-    with pytest.raises(DataError, match=r"found the file name 'stra\\udcdfe', expected UTF-8; rename it") as error:
+    with pytest.raises(
+        DataError, match=r"found the file name 'images/stra\\udcdfe\.jpg', expected UTF-8; rename it"
+    ) as error:
         folder.read(tmp_path)
     assert str(error.value).isprintable()
 
