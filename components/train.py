@@ -18,7 +18,7 @@ def run(
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
     experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
     name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
-    start: Annotated[Path | None, "folder of the trained model that a family needs to start from"] = None,
+    start: Annotated[Path | None, "folder of the trained model to start from, for a family that can"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training resumes from its last saved state.
 
@@ -26,7 +26,8 @@ def run(
     ParamsError on a bad parameter.
     """
     params = from_start(params, family, start)
-    return learn(params, family, data, out, state, tracking, experiment or family, name or f"train-{family}", {})
+    run_name = name or f"train-{family}"
+    return learn(params, family, data, out, state, tracking, experiment or family, run_name, {}, start)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -47,17 +47,15 @@ class Trained:
 
 
 def from_start(params: Any, family: str, start: Path | None) -> Any:
-    """Complete `params` with the trained model in `start`, for a family that starts from one.
+    """Complete `params` with the trained model in the folder `start`, if one is given.
 
-    Raises ParamsError if `start` is given but not needed, or needed but not given; ModelError if it is no such model.
+    Raises ParamsError if the family starts from no model, ModelError if `start` is not a model to start from.
     """
+    if not start:
+        return params
     kind: Any = find(family)
     if not hasattr(kind, "started"):
-        if start:
-            raise ParamsError(f"--start {start}: family {family} starts from no model, see network.weights")
-        return params
-    if not start:
-        raise ParamsError(f"train {family}: found no --start, expected the folder of a trained model")
+        raise ParamsError(f"--start {start}: family {family} starts from no model, see network.weights")
     return kind.started(params, read_description(start), start)
 
 
@@ -71,10 +69,12 @@ def learn(
     experiment: str,
     name: str,
     tags: Mapping[str, str],
+    start: Path | None = None,
 ) -> Trained:
     """Train `family` on the prepared `data` and write the model to the folder `out`.
 
     state: folder for resumable work. tracking: MLflow store, or none. experiment, name, tags: those of the MLflow run.
+    start: folder of the trained model that `from_start` put into `params`; run.json then records its training too.
     """
     prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data)
     mark = made_from["fingerprint"]
@@ -97,7 +97,8 @@ def learn(
     checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)
-    write_json(out / RUN_FILE, {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()})
+    record = {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()}
+    write_json(out / RUN_FILE, record | ({"start": read_training(start)} if start else {}))
     clear(state)
     return trained
 
@@ -114,6 +115,11 @@ def circumstances() -> dict[str, Any]:
     """The commit and machine of a training. Bit-identical results need the same thread count and CPU instructions."""
     machine = {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}
     return {"git_commit": read_git_commit(PROJECT), "machine": machine}
+
+
+def read_training(model: Path) -> dict[str, Any]:
+    """The family of the trained model in the folder `model`, and the content of its run.json."""
+    return {"family": read_description(model)["family"], **json.loads((model / RUN_FILE).read_text())}
 
 
 def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:

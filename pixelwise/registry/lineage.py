@@ -26,7 +26,8 @@ class Origin:
 
     manifest: hash of the manifest of the data that it was scored on, None where that was not prepared. commit: checked
     out as training began, with -dirty where tracked files differed. machine: what the bits of the weights also hang on.
-    folder: its files, each as registered, their hashes by path in `files`.
+    start: `family` and run.json of the model that the training started from, None if it started from none. folder: its
+    files, each as registered, their hashes by path in `files`.
     """
 
     reference: str
@@ -40,6 +41,7 @@ class Origin:
     experiment: str
     commit: str
     machine: Mapping[str, Any]
+    start: Mapping[str, Any] | None
     folder: Path
     files: Mapping[str, str]
 
@@ -79,6 +81,7 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
         experiment=trained["experiment"],
         commit=made_of.get("git_commit") or version.tags.get("git_commit", ""),
         machine=made_of.get("machine", {}),
+        start=made_of.get("start"),
         folder=folder,
         files=read_file_hashes(version),
     )

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,17 +141,38 @@ def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Ite
 
 def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
     """Train and export the model with the code in `clone`; return the model's folder."""
+    model = ModelFolder(clone.parent / "model")
+    training = {"family": origin.family, "parts": origin.parts, "start": origin.start}
+    train_again(training, model.checkpoint, clone, data, environment)
     exported: dict[str, Any] = read_json(ModelFolder(origin.folder).export, "what `pixelwise export` writes")
-    params, model = clone.parent / "params.yaml", ModelFolder(clone.parent / "model")
-    sections = {"train": origin.parts["parameters"], "export": exported.get("parameters", {})}
-    params.write_text(yaml.safe_dump({origin.family: sections}))
-    python, common = [sys.executable, "-m"], ["--params", str(params)]
-    train = ["components.train", "--family", origin.family, "--data", str(data), "--tracking", "none", *common]
-    train += ["--out", str(model.checkpoint), "--state", str(clone.parent / "state")]
-    call([*python, *train], clone, environment)
-    export = ["components.export", "--section", f"{origin.family}.export", "--out", str(model.root), *common]
-    call([*python, *export, "--model", str(model.checkpoint)], clone, environment)
+    params = write_params(clone.parent, origin.family, "export", exported.get("parameters", {}))
+    export = ["-m", "components.export", "--section", f"{origin.family}.export", "--params", str(params)]
+    call([sys.executable, *export, "--model", str(model.checkpoint), "--out", str(model.root)], clone, environment)
     return model
+
+
+def train_again(training: Mapping[str, Any], out: Path, clone: Path, data: Path, environment: dict[str, str]) -> None:
+    """Repeat `training` with the code in `clone` and write the checkpoint to `out`.
+
+    training: the `family`, the `parts`, and the training of the model that it starts from as `start`, which is repeated
+    first.
+    """
+    family, parent = training["family"], training.get("start")
+    options = []
+    if parent:
+        train_again(parent, out.with_name("start"), clone, data, environment)
+        options = ["--start", str(out.with_name("start"))]
+    params = write_params(clone.parent, family, "train", training["parts"]["parameters"])
+    train = ["-m", "components.train", "--family", family, "--data", str(data), "--params", str(params), *options]
+    train += ["--out", str(out), "--state", str(clone.parent / "state"), "--tracking", "none"]
+    call([sys.executable, *train], clone, environment)
+
+
+def write_params(folder: Path, family: str, step: str, values: Mapping[str, Any]) -> Path:
+    """Write a parameter file with the section of one `step` of `family`; return its path."""
+    file = folder / f"{family}-{step}.yaml"
+    file.write_text(yaml.safe_dump({family: {step: dict(values)}}))
+    return file
 
 
 def results(origin: Origin, made: ModelFolder) -> Iterator[Part]:

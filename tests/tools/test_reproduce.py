@@ -30,6 +30,7 @@ GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
 CROP = {"crop_width": 64, "crop_height": 64}
 TINY = {"epochs": 1, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "device": "cpu", "augment": CROP}
 TINY["network"] = {"backbone": TINY_BACKBONE, "weights": "none"}
+TINY_FCN = fcn.TrainParams(**TINY).model_dump(mode="json")
 
 
 class World:
@@ -37,7 +38,7 @@ class World:
 
     def __init__(self, folder, data):
         self.folder, self.repository, self.data = folder, folder / "repository", data
-        self.model, self.store = folder / "made" / "model", f"sqlite:///{folder}/mlflow.db"
+        self.model, self.store = folder / "made" / "fcn", f"sqlite:///{folder}/mlflow.db"
 
     def commit(self):
         for name in ("components", "flows", "pixelwise"):
@@ -47,25 +48,28 @@ class World:
         for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
             subprocess.run([*GIT, *command], cwd=self.repository, check=True)
 
-    def train(self):
-        params = self.folder / "params.yaml"
-        params.write_text(yaml.safe_dump({"fcn": {"train": fcn.TrainParams(**TINY).model_dump(mode="json")}}))
+    def train(self, family="fcn", parameters=TINY_FCN, options=()):
+        model, params = self.model.with_name(family), self.folder / f"{family}.yaml"
+        params.write_text(yaml.safe_dump({family: {"train": parameters}}))
         command = [sys.executable, "-m", "components.train", "--params", str(params), "--data", str(self.data)]
-        command += ["--family", "fcn", "--out", str(self.model / "checkpoint"), "--state", str(self.folder / "state")]
+        command += ["--family", family, "--out", str(model / "checkpoint"), "--state", str(self.folder / "state")]
         environment = os.environ | {"PYTHONPATH": str(self.repository)}
-        subprocess.run([*command, "--tracking", self.store], cwd=self.repository, env=environment, check=True)
-        export.run(export.ExportParams(), self.model / "checkpoint", self.model)
+        command += ["--tracking", self.store, *options]
+        subprocess.run(command, cwd=self.repository, env=environment, check=True)
+        export.run(export.ExportParams(), model / "checkpoint", model)
 
-    def register(self):
-        evaluation, classes = self.model.parent / "evaluate", ("sky", "road", "car")
-        sha256 = sha256_file(self.model / "onnx/model.onnx")
+    def register(self, family="fcn"):
+        model = self.model.with_name(family)
+        evaluation, classes = model / "evaluate", ("sky", "road", "car")
+        sha256 = sha256_file(model / "onnx/model.onnx")
         metrics = {"per_class": dict.fromkeys(classes), "dataset": "town", "split": "val", "model_sha256": sha256}
         write(evaluation / "metrics.json", metrics | {"data": sha256_file(self.data / "manifest.parquet")})
         np.savez(evaluation / "images.npz", ids=np.array(list("ab")), counts=image_counts(0.9, images=2))
-        register.run("fcn", self.model, evaluation, tracking=self.store)
+        register.run(family, model, evaluation, tracking=self.store)
 
-    def reproduce(self, data=None, repository=None):
-        return reproduce.run(["models:/fcn@challenger"], data or self.data, repository or self.repository, self.store)
+    def reproduce(self, data=None, repository=None, family="fcn"):
+        reference = f"models:/{family}@challenger"
+        return reproduce.run([reference], data or self.data, repository or self.repository, self.store)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +90,7 @@ def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
         read_run(world.model / "checkpoint" / "run.json"),
     )
     head = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=world.repository, capture_output=True, text=True, check=True)
-    assert origin.parts["parameters"] == fcn.TrainParams(**TINY).model_dump(mode="json")
+    assert origin.parts["parameters"] == TINY_FCN
     assert origin.parts["data"] == sha256_file(world.data / "dataset.json")
     assert origin.manifest == json.loads((world.data / "dataset.json").read_text())["manifest_sha256"]
     assert origin.parts["environment"]["numpy"] == np.__version__
@@ -134,3 +138,18 @@ def test_another_version_of_a_library_is_named_before_anything_is_trained(world,
     found = world.reproduce()
     assert found.different == ["torch"]
     assert "torch: DIFFERENT: found" in str(found)
+
+
+@pytest.mark.slow
+def test_a_model_that_starts_from_another_is_made_again_from_that_one_made_again(world):
+    checkpoint = world.model / "checkpoint"
+    compose = {"compose": {"filter": "blur", "where": ["fusion.score.*"]}}
+    world.train("composition", {**TINY, "network": compose}, ["--start", str(checkpoint)])
+    world.register("composition")
+    assert read_origin("models:/composition@challenger", world.store).start == {
+        "family": "fcn",
+        **json.loads((checkpoint / "run.json").read_text()),
+    }
+    found = world.reproduce(family="composition")
+    assert found.different == []
+    assert "checkpoint/weights.safetensors" in [part.name for part in found.parts]

@@ -12,7 +12,7 @@ from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.clockwork.clock_teaching import observe_pairs, teach
 from pixelwise.families.clockwork.graphs import graphs
 from pixelwise.families.clockwork.net import Clockwork
-from pixelwise.families.clockwork.params import NetworkParams, StagesParams, TrainParams
+from pixelwise.families.clockwork.params import NetworkParams, TrainParams
 from pixelwise.families.clockwork.stages import Skips
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.params import NetworkParams as FCNParams
@@ -33,16 +33,19 @@ def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> T
     if described["family"] != "fcn":
         raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
     net = parse(FCNParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
-    network = NetworkParams(borders=params.network.borders, fcn=net, trained=described["fingerprint"])
+    network = params.network.model_copy(
+        update={"fcn": net.model_dump(mode="json"), "trained": described["fingerprint"]}
+    )
     return params.model_copy(update={"network": network})
 
 
-def build(network: StagesParams, classes: int, pretrained: bool = True) -> Clockwork:
+def build(network: NetworkParams, classes: int, pretrained: bool = True) -> Clockwork:
     """Build the net with an untrained clock. Raises ParamsError if there is no trained net or it cannot be cut."""
-    if not isinstance(network, NetworkParams):
-        raise ParamsError("clockwork: found no net to cut, expected --start with the folder of a trained FCN")
-    net = fcn.build(network.fcn, classes, pretrained)
-    if not isinstance(net, Skips) or network.fcn.inputs != "rgb" or network.fcn.heads != "semantic":
+    if network.fcn is None:
+        raise ParamsError("train clockwork: found no --start, expected the folder of a trained FCN")
+    trained = parse(FCNParams, network.fcn, "clockwork.train.network.fcn")
+    net = fcn.build(trained, classes, pretrained)
+    if not isinstance(net, Skips) or trained.inputs != "rgb" or trained.heads != "semantic":
         raise ParamsError("clockwork: found a net of several parts, inputs or heads, expected a plain FCN of pictures")
     return Clockwork(net, network.borders)
 

@@ -1,24 +1,20 @@
 """Parameters of a clockwork and the calibration of its clocks."""
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny
+from typing import Any
 
-from pixelwise.families.fcn import params as fcn
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
 from pixelwise.params import Params
 
 
-class StagesParams(Params):
-    """Where the net is cut."""
+class NetworkParams(Params):
+    """A net and where it is cut."""
 
     borders: tuple[PositiveInt, ...] = Field(
         (8, 16), description="strides at which a stage ends; the last stage ends with the net"
     )
-
-
-class NetworkParams(StagesParams):
-    """A net and where it is cut."""
-
-    fcn: fcn.NetworkParams
-    trained: str = Field(description="fingerprint of the training of the net")
+    fcn: dict[str, Any] | None = Field(None, description="parameters of the cut net, set by train --start")
+    trained: str = Field("", description="fingerprint of the training of the net, set by train --start")
 
 
 class TrainParams(Params):
@@ -30,4 +26,4 @@ class TrainParams(Params):
     pairs: PositiveInt = Field(64, description="pairs of frames that train the learned clock")
     steps: PositiveInt = Field(300, description="optimiser steps of the learned clock")
     learning_rate: PositiveFloat = Field(3e-3, description="learning rate of the learned clock")
-    network: SerializeAsAny[StagesParams] = StagesParams()
+    network: NetworkParams = NetworkParams()

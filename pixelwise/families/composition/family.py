@@ -2,24 +2,28 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from pixelwise.data.prepared import PreparedData
-from pixelwise.errors import ModelError
+from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.composition.covariance import NUMBERS, covariance
 from pixelwise.families.composition.dynamic import DynamicGaussian, Scales
 from pixelwise.families.composition.layer import Blur, GaussianParams, fold
 from pixelwise.families.composition.net import Composition, compose, gaussian_pixels, learn_structure_alone
 from pixelwise.families.composition.params import Kind, NetworkParams, TrainParams
 from pixelwise.families.fcn import family as fcn
+from pixelwise.families.fcn.params import NetworkParams as FCNParams
 from pixelwise.families.graph import Graph
+from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.pixel_labeller import assemble_input
+from pixelwise.params import parse
 from pixelwise.reporting.receptive_field_images import draw_ellipses, draw_scale_map
 from pixelwise.training.checkpoints import load_tensors
 from pixelwise.training.loop import History, RecordMetrics
@@ -43,6 +47,24 @@ class LearnedFields(StillImageTask):
                 numbers = module.numbers().detach().mean(dim=0).tolist()
                 metrics |= {f"covariance/{name}/{index}": number for index, number in enumerate(numbers)}
         return metrics
+
+
+def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
+    """Return `params` with the net and weights of the FCN in the folder `start`; `described` is its model.json.
+
+    Only `network.compose` is the composition's own. Raises ModelError if the model is not an FCN, ParamsError if
+    `params` set another part of the net otherwise than the FCN has it.
+    """
+    if described["family"] != "fcn":
+        raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
+    net = parse(FCNParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
+    own = params.network
+    for key in sorted(own.model_fields_set - {"compose", "weights", "trained"}):
+        if getattr(own, key) != getattr(net, key):
+            found, expected = getattr(own, key), getattr(net, key)
+            raise ParamsError(f"network.{key}: found {found}, expected {expected} as in {start}; leave the key out")
+    network = NetworkParams(**net.model_dump(), compose=own.compose, trained=described["fingerprint"])
+    return params.model_copy(update={"network": network})
 
 
 def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.Module:

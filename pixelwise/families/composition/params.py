@@ -31,10 +31,10 @@ Filter = Literal[
 class ComposeParams(Params):
     """The composed filter, and where it goes."""
 
-    where: tuple[str, ...] = Field(("output", "decoder"), description="output, decoder, or patterns of layers' names")
-    filter: Filter = Field("resample", description="the filter composed with a convolution; conv: a plain one")
+    where: tuple[str, ...] = Field(("*score.*",), description="output, decoder, or patterns of layers' names")
+    filter: Filter = Field("blur", description="the filter composed with a convolution; conv: a plain one")
     covariance: Kind = Field("spherical", description="spherical: scale; diagonal: also aspect; full: also slant")
-    first_size: PositiveFloat = Field(0.5, description="first standard deviation, in cells; near 0 is the identity")
+    first_size: PositiveFloat = Field(0.3, description="first standard deviation, in cells; near 0 is the identity")
     std_devs: PositiveFloat = Field(2.0, description="extent of a kernel in standard deviations; 2 in the thesis")
     discretisation: Literal["integrated", "sampled"] = Field(
         "integrated", description="how kernels are made; sampled in the thesis"
@@ -49,10 +49,12 @@ class NetworkParams(fcn.NetworkParams):
 
     strides: tuple[int, ...] = fcn.NetworkParams.with_default("strides", (16, 8))
     compose: ComposeParams = ComposeParams()
+    trained: str = Field("", description="fingerprint of the FCN that the net starts from, set by train --start")
 
 
 class TrainParams(StillImageParams):
     """Training of a composition."""
 
     epochs: PositiveInt = StillImageParams.with_default("epochs", 4)
+    learning_rate: PositiveFloat = StillImageParams.with_default("learning_rate", 5e-4)
     network: NetworkParams = NetworkParams()

@@ -52,7 +52,7 @@ def write_graphs(folder: Path, net: Clockwork) -> Path:
     facts = {"family": "clockwork", "fingerprint": "c" * 64, "data": "d" * 64, "classes": json.dumps(CLASSES)}
     facts |= {"palette": json.dumps([(128, 64, 128), (64, 0, 128), (128, 128, 128)])}
     (folder / "onnx").mkdir(parents=True)
-    params = family.NetworkParams(fcn=fcn.NetworkParams(weights="none"), trained="f" * 64)
+    params = family.NetworkParams(fcn=fcn.NetworkParams(weights="none").model_dump(mode="json"), trained="f" * 64)
     for graph in family.graphs(net, params, len(CLASSES)):
         write_graph(graph, facts, ExportParams().opset, folder / f"onnx/{graph.name}.onnx")
     return folder

@@ -1,5 +1,7 @@
 """The composition family: what its parameters build, learn, draw and ship, on a small town."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from support.tiny_nets import TINY_BACKBONE
 
 from components import export, train
 from components.export import ExportParams
-from pixelwise.errors import ModelError
+from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.composition import family as composition
-from pixelwise.families.trained import load_trained
+from pixelwise.families.fcn import family as fcn
+from pixelwise.families.trained import load_trained, read_description
 from pixelwise.training.checkpoints import load_tensors, save_tensors
 
 SMALL = {"epochs": 2, "batch_size": 2, "warmup_steps": 0, "validate_every": 1, "loader_threads": 1, "device": "cpu"}
@@ -22,6 +25,7 @@ def data(tiny_town):
 
 
 def params(compose, **network):
+    compose = {"where": ["output", "decoder"], "filter": "resample", "first_size": 0.5, **compose}
     return composition.TrainParams.model_validate(
         {
             **SMALL,
@@ -92,3 +96,59 @@ def test_a_file_of_another_net_is_named(data, tmp_path):
     save_tensors(tmp_path / "weights.safetensors", {"other": torch.zeros(1)})
     with pytest.raises(ModelError, match="found the layer other"):
         composition.build(params({}, weights=str(tmp_path / "weights.safetensors")).network, 4)
+
+
+@pytest.fixture(scope="module")
+def plain(data, tmp_path_factory):
+    """The checkpoint of a small FCN, whose scores are random: those that training begins with are all zero."""
+    folder = tmp_path_factory.mktemp("fcn")
+    network = {"backbone": TINY_BACKBONE, "weights": "none", "strides": [8, 16], "width": 8}
+    settings = fcn.TrainParams.model_validate(
+        {**SMALL, "epochs": 1, "network": network, "augment": {"crop_width": 64, "crop_height": 64}}
+    )
+    train.run(settings, "fcn", data, folder, folder / "state", "none")
+    state = load_tensors(folder / "weights.safetensors")[0]
+    torch.manual_seed(0)
+    lively = {key: torch.randn_like(value) if ".score." in key else value for key, value in state.items()}
+    save_tensors(folder / "weights.safetensors", lively)
+    return folder
+
+
+def start_from(plain, compose, **network):
+    settings = composition.TrainParams.model_validate({"network": {"compose": compose, **network}})
+    return composition.started(settings, read_description(plain), plain)
+
+
+@pytest.mark.parametrize(
+    "compose", [{"filter": "blur", "where": ["*score.*"]}, {"filter": "resample", "where": ["decoder"]}]
+)
+@torch.inference_mode()
+def test_a_composition_of_no_extent_starts_as_the_trained_fcn(plain, compose):
+    _, trained = load_trained(plain)
+    network = start_from(plain, {**compose, "first_size": 1e-6}).network
+    net = composition.build(network, len(read_description(plain)["classes"])).eval()
+    image = 255 * torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    expected = trained(image)
+    torch.testing.assert_close(net(image), expected, rtol=0, atol=1e-3 * float(expected.abs().max()))
+    wide = composition.build(start_from(plain, {**compose, "first_size": 1.0}).network, expected.shape[1]).eval()
+    assert not torch.allclose(wide(image), expected, atol=0.1)
+
+
+def test_a_composition_takes_the_net_of_its_start_and_refuses_another(plain, data, tmp_path):
+    network = start_from(plain, {}).network
+    assert (network.width, network.strides, network.backbone) == (8, (8, 16), TINY_BACKBONE)
+    assert network.trained == read_description(plain)["fingerprint"]
+    with pytest.raises(ParamsError, match=r"network\.width: found 16, expected 8 as in .*; leave the key out"):
+        start_from(plain, {}, width=16)
+    with pytest.raises(ModelError, match="of family clockwork, expected fcn"):
+        composition.started(composition.TrainParams(), {**read_description(plain), "family": "clockwork"}, plain)
+
+
+def test_the_record_of_a_started_training_holds_that_of_its_start(plain, data, tmp_path):
+    settings = params({"filter": "blur", "where": ["fusion.score.*"]}).model_copy(
+        update={"epochs": 1, "network": composition.NetworkParams(compose={"filter": "none"})}
+    )
+    train.run(settings, "composition", data, tmp_path / "out", tmp_path / "state", "none", start=plain)
+    recorded = json.loads((tmp_path / "out/run.json").read_text())
+    assert recorded["start"] == {"family": "fcn", **json.loads((plain / "run.json").read_text())}
+    assert recorded["parts"]["parameters"]["network"]["trained"] == recorded["start"]["fingerprint"]
