@@ -28,10 +28,17 @@ class PictureIndex:
 
     def locate(self, name: str, folders: Sequence[str]) -> tuple[Path, str]:
         """Find the picture called `name` as `find` does, or the path expected; and its fault, "" if none."""
+        if "\0" in name:
+            return self.root, f"{name!r}, expected the name of a picture"
+        expected = Path(self.root, folders[0], *split_name(name))
         try:
-            return self.find(name, folders) or Path(self.root, folders[0], *split_name(name)), ""
+            return self.find(name, folders) or expected, ""
         except DataError as error:
-            return Path(self.root, folders[0], *split_name(name)), str(error)
+            return expected, str(error)
+
+    def holds(self, file: Path) -> bool:
+        """Whether `file` is one of the files."""
+        return file.is_relative_to(self.root) and file.relative_to(self.root).as_posix() in self.files
 
     def find(self, name: str, folders: Sequence[str]) -> Path | None:
         """Find the picture called `name` below one of `folders`, in their order, or else anywhere.

@@ -38,6 +38,9 @@ def encode_polygons(shape: Polygons, size: Size) -> tuple[dict[str, Any] | None,
     """Encode outlines, without those that have no area. Raises DataError at one that is damaged or outside."""
     from pycocotools import mask
 
+    for outlines in (shape.rings, shape.holes):
+        if not isinstance(outlines, list | tuple):
+            raise DataError(f"outlines {describe_value(outlines)}, expected a list of them")
     scale = size if shape.is_relative else (1, 1)
     rings = [check_ring(ring, size, scale) for ring in shape.rings]
     solid = [ring for ring in rings if has_area(ring)]

@@ -80,7 +80,7 @@ def list_pictures(folder: Path) -> list[AnnotatedPicture]:
     found = {}
     for file, ids in lists.items():
         for id_ in filter(None, map(str.strip, ids)):
-            if ".." in PurePosixPath(id_).parts or id_.startswith("/"):
+            if ".." in PurePosixPath(id_).parts or id_.startswith("/") or "\0" in id_:
                 raise DataError(f"{file}: found {id_!r}, expected the name of a picture without suffix")
             split = find_split(file.stem)
             image, mask = folder / images.get(id_, f"{IMAGES}/{id_}.jpg"), folder / MASKS / f"{id_}.png"

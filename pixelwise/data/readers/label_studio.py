@@ -36,6 +36,8 @@ from pixelwise.errors import DataError
 
 # Of an uploaded picture, Label Studio writes eight random digits before its name.
 UPLOAD = re.compile(r"[0-9a-f]{8}-")
+# Keys of values that have a shape.
+GEOMETRY = {"points", "rle", "x", "radiusX"}
 Entry = Mapping[str, Any]
 
 
@@ -119,7 +121,7 @@ def locate(name: str, index: PictureIndex) -> tuple[Path, str]:
     path = "/" + unquote(name.partition("?d=")[2] or name.partition("?")[0])
     image, fault = index.locate(path, ["images", "."])
     folder, _, last = path.rpartition("/")
-    if image.is_file() or fault or not UPLOAD.match(last):
+    if index.holds(image) or fault or not UPLOAD.match(last):
         return image, fault
     return index.locate(f"{folder}/{UPLOAD.sub('', last, count=1)}", ["images", "."])
 
@@ -129,7 +131,8 @@ def read_results(results: Sequence[Entry]) -> Iterator[Annotation]:
     names = {each.get("id"): name for each in results if (name := find_name(value_of(each)))}
     for number, each in enumerate(results, start=1):
         kind, value = kind_of(each), value_of(each)
-        if kind not in SHAPES:
+        if not GEOMETRY & value.keys():
+            # A choice, a text, or the labels of a shape that another result has.
             continue
         name = find_name(value) or names.get(each.get("id"), "")
         if not name:
@@ -157,6 +160,8 @@ def find_name(value: Entry) -> str:
 def read_shape(kind: str, value: Entry, each: Entry) -> Shape:
     """Read the shape of a result; a fault makes it unusable."""
     size = read_size(each.get("original_width"), each.get("original_height"))
+    if kind not in SHAPES:
+        return Unusable(f"type {kind!r}, expected one of: {', '.join(SHAPES)}")
     try:
         return SHAPES[kind](value, size)
     except (KeyError, TypeError, ValueError) as error:

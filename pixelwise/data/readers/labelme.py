@@ -83,7 +83,7 @@ def read_image(found: Mapping[str, Any], path: str, index: PictureIndex) -> tupl
     if not isinstance(name, str) or not name:
         raise DataError(f"imagePath {name!r}, expected the picture's path")
     image, fault = index.locate(name, [str(PurePosixPath(path).parent), "."])
-    if not image.is_file() and found.get("imageData"):
+    if not index.holds(image) and found.get("imageData"):
         return decode_base64(found["imageData"]), ""
     return image, fault
 

@@ -3,6 +3,7 @@
 Pictures lie in `images/train` or `train/images`, and their text files in the same place below `labels`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -89,7 +90,8 @@ def find_place(folder: Path, given: str) -> Path | None:
     """Find a place that data.yaml names: it is relative to various folders, or absolute on another machine."""
     parts = split_name(given)
     places = (folder.joinpath(*parts[start:]) for start in range(len(parts)))
-    return next((place for place in places if place.exists()), None)
+    # Path.exists raises at names that no file system takes.
+    return next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110
 
 
 def read_pictures(folder: Path, place: Path, split: str, names: list[str], notes: Notes) -> Iterator[AnnotatedPicture]:
