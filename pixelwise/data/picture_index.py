@@ -6,16 +6,20 @@ from pathlib import Path, PurePosixPath
 
 from pixelwise.data.kinds import find_kind_by_suffix
 from pixelwise.data.notes import Notes
-from pixelwise.data.walk import list_files
+from pixelwise.data.walk import list_files, require_text
 from pixelwise.errors import DataError
 
 
 class PictureIndex:
-    """All visible files below `root`, by relative path and by name. A name never leads outside `root`."""
+    """All visible files below `root`, by relative path and by name. A name never leads outside `root`.
+
+    Raises DataError at a file whose name is not UTF-8.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = {file.relative_to(root).as_posix(): file for file in list_files(root, Counter())}
+        require_text(root, list(self.files))
         self.of_name: dict[str, list[str]] = defaultdict(list)
         for path in self.files:
             self.of_name[path.rpartition("/")[2]].append(path)

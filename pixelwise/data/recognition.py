@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.archives import find_folder
+from pixelwise.data.class_file import CLASSES_FILE
 from pixelwise.data.readers import (
     coco,
     cvat,
@@ -17,7 +18,6 @@ from pixelwise.data.readers import (
     voc,
     yolo,
 )
-from pixelwise.data.readers.folder import CLASSES_FILE
 from pixelwise.data.walk import find_files, walk
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
@@ -103,6 +103,7 @@ def has_video(folder: Path) -> bool:
 
 # Data set -> its test and the files that it looks for.
 TESTS: dict[str, tuple[Callable[[Path], bool], str]] = {
+    "csv": (lambda folder: csv_list.find_list(folder) is not None, f"a list of image and mask beside {CLASSES_FILE}"),
     "folder": (has_any(CLASSES_FILE), CLASSES_FILE),
     "coco_panoptic": (has_any("annotations/panoptic_*.json"), "annotations/panoptic_*.json"),
     "coco": (has_coco, "COCO's lists of images, annotations and categories"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pixelwise.data.kinds import KINDS, find_kind
+from pixelwise.errors import DataError
 
 # Compared in lower case. Names that start with a dot are hidden too.
 HIDDEN = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "__pycache__"})
@@ -104,3 +105,12 @@ def describe_passed_over(counts: Mapping[str, int]) -> str:
     """Return a line such as `passed over: 3 .heic, 2 .txt`, the largest count first; "" where nothing was."""
     most_first = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return f"passed over: {', '.join(f'{count} {what}' for what, count in most_first)}" if counts else ""
+
+
+def require_text(folder: Path, names: list[str]) -> None:
+    """Raise DataError at a name that is not UTF-8, because the manifest and messages cannot contain it."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None

@@ -88,13 +88,13 @@ def mutate_words(text, rng):
     return "\n".join(lines), True
 
 
-MUTATIONS = {".json": mutate_json, ".xml": mutate_xml, ".txt": mutate_words}
+MUTATIONS = {".json": mutate_json, ".xml": mutate_xml, ".txt": mutate_words, ".csv": mutate_words}
 
 
 def mutate(root, rng):
     """Mutate one file below `root`; True where no label may change without a word."""
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    texts = [file for file in files if file.suffix in MUTATIONS]
+    texts = [file for file in files if file.suffix in {*MUTATIONS, ".yaml"}]
     file = rng.choice(texts if rng.random() < 0.9 else files)
     if file.suffix in MUTATIONS and rng.random() < 0.8:
         text, is_invalid = MUTATIONS[file.suffix](file.read_text(), rng)

@@ -250,6 +250,33 @@ def write_supervisely(root: Path, splits: dict[str, Sequence[int]]) -> None:
             save(picture(number), root / split / f"img/{number}.png")
 
 
+def write_colours(root: Path, splits: dict[str, Sequence[int]]) -> None:
+    """The plain folder with masks in colour."""
+    described = {"names": ["background", *NAMES], "colours": [list(colour) for colour in COLOURS.values()]}
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "classes.yaml").write_text(yaml.safe_dump(described))
+    for split, numbers in splits.items():
+        for number in numbers:
+            save(picture(number), root / split / f"images/{number}.png")
+            save(
+                Image.fromarray(np.array([*COLOURS.values()], np.uint8)[label(number)]),
+                root / split / f"masks/{number}.png",
+            )
+
+
+def write_csv(root: Path, splits: dict[str, Sequence[int]]) -> None:
+    """A list of images and masks, whose values are classes."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "classes.yaml").write_text(yaml.safe_dump({"names": ["background", *NAMES]}))
+    rows = ["image;mask;split"]
+    for split, numbers in splits.items():
+        for number in numbers:
+            save(picture(number), root / f"photos/{number}.png")
+            save(Image.fromarray(label(number)), root / f"truth/{number}_mask.png")
+            rows.append(f"photos/{number}.png;truth/{number}_mask.png;{split}")
+    (root / "list.csv").write_text("\n".join(rows) + "\n")
+
+
 def write_yolo_set(root: Path, splits: dict[str, Sequence[int]]) -> None:
     """YOLO in its own layout."""
     for split, numbers in splits.items():
@@ -283,4 +310,6 @@ FORMATS: dict[str, Callable[[Path, dict[str, Sequence[int]]], None]] = {
     "label_map": write_label_map,
     "label_studio": write_label_studio,
     "supervisely": write_supervisely,
+    "folder": write_colours,
+    "csv": write_csv,
 }

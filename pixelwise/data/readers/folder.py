@@ -20,7 +20,7 @@ from pixelwise.data.mask_survey import MaskFiles, plan_masks
 from pixelwise.data.notes import Notes
 from pixelwise.data.read_params import ReadParams
 from pixelwise.data.split_names import choose_held_out
-from pixelwise.data.walk import Walk, describe_passed_over, natural_key, walk
+from pixelwise.data.walk import Walk, describe_passed_over, natural_key, require_text, walk
 from pixelwise.errors import DataError
 
 
@@ -58,15 +58,6 @@ def note_passed_over(walked: Walk, notes: Notes) -> None:
     counts = {what: count - (what == suffix) for what, count in walked.passed_over.items()}
     if line := describe_passed_over({what: count for what, count in counts.items() if count}):
         notes.add(line)
-
-
-def require_text(folder: Path, names: list[str]) -> None:
-    """Raise DataError at a name that is not UTF-8, because the manifest and messages cannot contain it."""
-    for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise DataError(f"{folder}: found the file name {name!r}, expected UTF-8; rename it") from None
 
 
 class Pair(NamedTuple):

@@ -16,7 +16,7 @@ from pixelwise.data.items import RawData
 from pixelwise.data.notes import Notes
 from pixelwise.data.painting import make_raw_data
 from pixelwise.data.picture_index import split_name
-from pixelwise.data.walk import find_files, walk
+from pixelwise.data.walk import find_files, require_text, walk
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
 
@@ -103,6 +103,7 @@ def read_pictures(folder: Path, place: Path, split: str, names: list[str], notes
         files = list(walked.files)
         if passed := {kind: n for kind, n in walked.passed_over.items() if kind != ".txt"}:
             notes.add(f"{place.name}: passed over {', '.join(f'{n} {kind}' for kind, n in passed.items())}")
+    require_text(folder, [str(file) for file in files])
     for image in files:
         path = PurePosixPath(image.relative_to(folder).as_posix())
         text = find_label_file(folder, path)
