@@ -9,6 +9,7 @@ from pixelwise.data.archives import find_folder
 from pixelwise.data.class_file import CLASSES_FILE
 from pixelwise.data.readers import (
     coco,
+    csv_list,
     cvat,
     huggingface,
     label_map,
