@@ -73,7 +73,11 @@ HOMES = {
     "lightning": ("pixelwise/training/",),
     "timm": ("pixelwise/nets/",),
     "torchvision": ("pixelwise/nets/", "pixelwise/families/", "pixelwise/studies/dense.py"),
-    "cv2": ("pixelwise/families/fcn/caffe.py", "pixelwise/families/clockwork/runtime/motion.py"),
+    "cv2": (
+        "pixelwise/families/fcn/caffe.py",
+        "pixelwise/families/clockwork/runtime/motion.py",
+        "pixelwise/data/writers/objects.py",
+    ),
     "datasets": ("pixelwise/data/readers/huggingface.py",),
     "fastapi": ("pixelwise/serving/", "pixelwise/families/guided/studio/"),
     "starlette": ("pixelwise/serving/",),

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from pixelwise.data.writers import Format
 from pixelwise.evaluation.params import EvaluateParams
 from pixelwise.inference.session import Provider
 from pixelwise.inference.tiles import SIDE, STEP
@@ -12,6 +13,7 @@ class LabelParams(Params):
     """The options of `pixelwise predict` that every family has."""
 
     provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    format: Format | None = Field(None, description="also write the labels of pictures for a labelling tool")
     alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
 
 

@@ -16,6 +16,7 @@ from pixelwise.data.georeference import encode_geotiff, read_georeference
 from pixelwise.data.given import read_picture
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.inputs import Input, find_inputs
+from pixelwise.data.writers import WRITERS, Writer
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import family_of, family_on
@@ -38,6 +39,7 @@ class Report:
     seconds: float
     summary: str = ""
     georeferenced: int = 0
+    annotations: Path | None = None
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
@@ -45,7 +47,7 @@ class Report:
             f"{self.inputs} inputs, {self.images} images in {self.seconds:.1f} s on {self.provider} "
             f"({rate:.1f} a second, reading and writing included)\n"
             f"label maps and overlays: {self.output}\n"
-            f"{self.describe_georeferenced()}"
+            f"{self.describe_georeferenced()}{self.describe_annotations()}"
             f"next: pixelwise evaluate --model {self.model} --dataset folder --root LABELLED --split val"
         )
 
@@ -54,6 +56,10 @@ class Report:
         return f"label maps with the georeference of their picture: {self.georeferenced} .label.tif\n" * bool(
             self.georeferenced
         )
+
+    def describe_annotations(self) -> str:
+        """Say what to import into a labelling tool; an empty text where nothing was written for one."""
+        return f"annotations to import: {self.annotations}\n" if self.annotations else ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,9 @@ def run(
     The family of the model may add options, which `pixelwise predict --model MODEL --help` shows: the --schedule of a
     clockwork over videos, the --guidance of a guided model.
 
+    --format adds annotations of the pictures for a labelling tool: coco, cvat, labelme or yolo. The pictures' paths are
+    those of the results, so pictures and annotations can be imported together.
+
     A GeoTIFF also gets NAME.label.tif, with its georeference. The results of an input are written together or not at
     all. Files of other kinds in a folder are counted and passed over.
 
@@ -84,7 +93,7 @@ def run(
     Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
     """
     model = resolve_model_folder(model)
-    options = params.model_dump(exclude={"alpha"})
+    options = params.model_dump(exclude={"alpha", "format"})
     predictor = find_runtime(family_of(model)).open_model(model, **options)
     if predictor.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(predictor.inputs)}, expected image alone: predict has pictures")
@@ -94,7 +103,9 @@ def run(
     if given.passed_over:
         print(given.passed_over, file=sys.stderr)
     started = time.perf_counter()
-    done = predict_all(predictor, stream, given.found, output, params.alpha)
+    writer = WRITERS[params.format](output, predictor.names) if params.format else None
+    done = predict_all(predictor, stream, given.found, output, params.alpha, writer)
+    annotations = writer.finish() if writer else None
     for fault in done.faults:
         print(f"skipped: {fault}", file=sys.stderr)
     if done.faults:
@@ -102,7 +113,15 @@ def run(
         raise DataError(f"{count} could not be used, see above; results: {output}")
     took = time.perf_counter() - started
     return Report(
-        model, output, predictor.provider, len(given.found), done.images, took, stream.summary(), done.georeferenced
+        model,
+        output,
+        predictor.provider,
+        inputs=len(given.found),
+        images=done.images,
+        seconds=took,
+        summary=stream.summary(),
+        georeferenced=done.georeferenced,
+        annotations=annotations,
     )
 
 
@@ -114,8 +133,10 @@ def require_writable(output: Path) -> None:
         raise DataError(f"{output}: cannot be written to: {reason}")
 
 
-def predict_all(predictor: Predictor, stream: Stream, found: Sequence[Input], output: Path, alpha: float) -> Predicted:
-    """Predict every input; an input that fails is a fault, and the others are still done.
+def predict_all(
+    predictor: Predictor, stream: Stream, found: Sequence[Input], output: Path, alpha: float, writer: Writer | None
+) -> Predicted:
+    """Predict every input; an input that fails is a fault, and the others are still done. `writer` gets the labels.
 
     Raises DataError where nothing more can be written.
     """
@@ -125,7 +146,11 @@ def predict_all(predictor: Predictor, stream: Stream, found: Sequence[Input], ou
             if item.is_video:
                 images += predict_video(predictor, stream, item.path, output / item.name, alpha)
             else:
-                georeferenced += predict_picture(predictor, item.path, output / item.name, alpha)
+                image = read_picture(item.path)
+                prediction = predictor.predict(image[None])[0]
+                georeferenced += write_picture(predictor, item.path, image, prediction, output / item.name, alpha)
+                if writer:
+                    writer.add(item.name, item.path, prediction)
                 images += 1
         except ModelError as error:
             faults.append(f"{item.path}: {error}")
@@ -140,10 +165,10 @@ def predict_all(predictor: Predictor, stream: Stream, found: Sequence[Input], ou
     return Predicted(images, georeferenced, faults)
 
 
-def predict_picture(predictor: Predictor, source: Path, target: Path, alpha: float) -> bool:
-    """Write the results of one picture and return whether it has a georeference. Raises DataError if unreadable."""
-    image = read_picture(source)
-    prediction = predictor.predict(image[None])[0]
+def write_picture(
+    predictor: Predictor, source: Path, image: Picture, prediction: np.ndarray, target: Path, alpha: float
+) -> bool:
+    """Write the label map and overlay of one picture; returns whether the picture has a georeference."""
     place = read_georeference(source)
     with written_together(target) as folder:
         (folder / ".label.png").write_bytes(encode_label(prediction, predictor.palette))

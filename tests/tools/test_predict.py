@@ -1,5 +1,6 @@
 """Predict: what is written for pictures, folders and videos, and what is said of inputs that cannot be read."""
 
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -14,9 +15,12 @@ from support.channel_model import PALETTE, channel_picture, write_channel_model
 from support.image_sets import noise, save
 
 from pixelwise.data.inputs import result_names
+from pixelwise.data.item_inspection import read_pair
+from pixelwise.data.readers import read_dataset
+from pixelwise.data.writers import WRITERS
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.options import PredictParams
-from pixelwise.inference.session import FrameByFrame, Segmenter
+from pixelwise.inference.session import FrameByFrame, Segmenter, open_model
 from pixelwise.tools import predict
 
 SIZE = (40, 60)
@@ -381,3 +385,23 @@ def test_a_geotiff_is_labelled_where_it_lies(model, tmp_path):
     assert (values[:4] == 255).all(), "the picture has no data there"
     assert (values[4:] == label[4:]).all()
     assert (read_map(tmp_path / "out" / "field.label.png")[4:] == label[4:]).all()
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_labels_can_be_imported_by_a_labelling_tool_and_ingested_again(model, tmp_path, kind):
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    labels = {f"{name}/0": write_picture(pictures / f"{name}/0.png", seed) for seed, name in enumerate("ab")}
+    report = predict.run(PredictParams(format=kind), [pictures], model, out)
+    assert f"annotations to import: {report.annotations}" in str(report)
+    # A labelling tool keeps the pictures beside the annotations.
+    for path in [*out.rglob("*.label.png"), *out.rglob("*.overlay.png")]:
+        path.unlink()
+    if kind != "labelme":
+        shutil.copytree(pictures, out / "images")
+    raw = read_dataset(kind, out if kind != "labelme" else tmp_path)
+    found = {item.id: np.array(raw.classes.names)[read_pair(item, raw, 10**6)[1]] for item in raw.items}
+    assert len(found) == 2
+    names = np.array(open_model(model).names)
+    for name, label in labels.items():
+        (read,) = [read for id_, read in found.items() if name in id_]
+        assert np.array_equal(read, names[label])
