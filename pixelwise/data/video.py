@@ -13,7 +13,7 @@ import numpy as np
 from pixelwise.data.cut_files import find_cut
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, RawData
-from pixelwise.data.kinds import VIDEO_SUFFIXES
+from pixelwise.data.kinds import VIDEO_SUFFIXES, Kind
 from pixelwise.data.notes import Notes
 from pixelwise.data.orientation import UPRIGHT, turn
 from pixelwise.data.walk import Walk, walk
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import av
 
 SPLIT = "frames"
+ONLY_VIDEOS: tuple[Kind, ...] = ("video",)
 # Decoded frames that are kept, because threads request neighbouring frames in any order.
 CACHED_FRAMES = 4
 
@@ -32,7 +33,7 @@ def read(root: Path) -> RawData:
 
     It counts frames and decodes none. Raises DataError if there is no video, or if one cannot be read or is empty.
     """
-    found = Walk((root,)) if root.is_file() else walk(root, kinds=("video",))
+    found = Walk((root,)) if root.is_file() else walk(root, ONLY_VIDEOS)
     if not found.files:
         raise DataError(f"root {root}: no video, expected a file of: {' '.join(VIDEO_SUFFIXES)}")
     notes = Notes()

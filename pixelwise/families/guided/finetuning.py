@@ -14,7 +14,8 @@ from pixelwise.families.guided.family import build
 from pixelwise.families.guided.measure.categories import Floor, Told
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams
-from pixelwise.families.guided.runtime.session import Features, label
+from pixelwise.families.guided.runtime.session import Features
+from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.families.trained import read_description
 from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.upsampling import upsample_by_products

@@ -7,7 +7,6 @@ from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.session import Features
 from pixelwise.families.guided.runtime.tracker import (
     FADE,
-    LEAST_SIDE,
     NEAR,
     PENALTY,
     TOLD,
@@ -15,8 +14,9 @@ from pixelwise.families.guided.runtime.tracker import (
     remoteness,
     widened,
 )
+from pixelwise.families.guided.runtime.working_size import SIDE
 
-WIDTH, HEIGHT = LEAST_SIDE, 400
+WIDTH, HEIGHT = SIDE, 400
 CELLS = (HEIGHT // 8, -(-WIDTH // 8))
 
 

@@ -27,8 +27,8 @@ class TiledEngine:
         """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         self.model.plain.feeds({"image": image[None]})
         if image.shape != self.size:
-            self.size = image.shape
-            self.tiles = list(split_picture(*image.shape[:2], self.model.plain.tile))
+            height, width, _ = self.size = image.shape
+            self.tiles = list(split_picture(height, width, self.model.plain.tile))
             kind = Pipeline if self.schedule.overlapped else Clockwork
             self.engines = [kind(self.model, self.schedule) for _ in self.tiles]
         parts = [

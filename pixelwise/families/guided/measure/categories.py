@@ -14,8 +14,9 @@ from pixelwise.errors import DataError
 from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, target
 from pixelwise.families.guided.runtime.guidance import Shot, merge
 from pixelwise.families.guided.runtime.refine import settle, surest
-from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel, label
-from pixelwise.inference.session import Provider, open_session
+from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
+from pixelwise.families.guided.runtime.working_size import label
+from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
@@ -197,7 +198,7 @@ def open_floor(model: Path, provider: Provider) -> Floor:
 
     def segment(features: Features) -> np.ndarray:
         size = np.zeros(features.size, np.uint8)
-        (logits,) = graph.run(None, {"embedding": features.embedding, "fine": features.fine, "size": size})
+        (logits,) = run_graph(graph, None, {"embedding": features.embedding, "fine": features.fine, "size": size})
         return label(logits[0])
 
     return segment

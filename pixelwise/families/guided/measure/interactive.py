@@ -18,7 +18,8 @@ from pixelwise.families.guided.measure.categories import (
 from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
-from pixelwise.families.guided.runtime.session import GuidedModel, label
+from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 

@@ -14,7 +14,7 @@ from pixelwise.errors import DataError
 from pixelwise.families.guided.measure.categories import Told, shots_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
-from pixelwise.families.guided.runtime.tracker import Tracker, enlarge
+from pixelwise.families.guided.runtime.tracker import Tracker, fit
 from pixelwise.metrics.positive_iu import positive_iu
 from pixelwise.progress import progress
 
@@ -125,9 +125,9 @@ def start(
 def annotated(
     model: GuidedModel, image: np.ndarray, truth: np.ndarray, ways: int, points: int | None, rng: np.random.Generator
 ) -> Told:
-    """Return a frame's features, enlarged as in the tracker, and its annotation: dense, or `points` of each class."""
-    said = enlarge(truth) if points is None else enlarge_points(some_of(truth, ways, points, rng))
-    return model.encode(enlarge(image)), (said == np.arange(ways)[:, None, None]).astype(np.float32)
+    """Return a frame's features, resized as in the tracker, and its annotation: dense, or `points` of each class."""
+    said = fit(truth) if points is None else fit_points(some_of(truth, ways, points, rng))
+    return model.encode(fit(image)), (said == np.arange(ways)[:, None, None]).astype(np.float32)
 
 
 def some_of(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator) -> np.ndarray:
@@ -140,9 +140,9 @@ def some_of(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator)
     return said
 
 
-def enlarge_points(said: np.ndarray) -> np.ndarray:
-    """Return the points of a mask for the enlarged picture; each point stays one pixel."""
-    found = np.full_like(enlarge(said), UNKNOWN)
+def fit_points(said: np.ndarray) -> np.ndarray:
+    """Return the points of a mask for the resized picture; each point stays one pixel."""
+    found = np.full_like(fit(said), UNKNOWN)
     for y, x in np.argwhere(said != UNKNOWN):
         found[y * found.shape[0] // said.shape[0], x * found.shape[1] // said.shape[1]] = said[y, x]
     return found

@@ -8,8 +8,9 @@ import numpy as np
 from pixelwise.errors import ParamsError
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.refine import settle
-from pixelwise.families.guided.runtime.session import GuidedModel, label
+from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker
+from pixelwise.families.guided.runtime.working_size import label_full, reduce
 from pixelwise.inference.session import Provider
 
 # Background is black. The other colours are easy to tell apart.
@@ -72,8 +73,9 @@ class GuidedPredictor:
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """Return the label (H, W) uint8 of one picture (H, W, 3); its surest pixels refine the guidance."""
-        features = self.model.encode(image)
-        return label(self.model.segment(features, settle(self.model, features, self.guidance)))
+        features = self.model.encode(reduce(image))
+        logits = self.model.segment(features, settle(self.model, features, self.guidance))
+        return label_full(logits, image.shape[:2])
 
     def stream(self) -> Followed:
         """Return a labeller for the frames of videos."""

@@ -14,7 +14,8 @@ from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.annotations import STRIDE, spread, spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
-from pixelwise.inference.session import Provider, open_session
+from pixelwise.families.guided.runtime.working_size import label_full, move_point, reduce
+from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.model_folder import ModelFolder
 
 GRAPHS = ("encode", "guide", "segment")
@@ -41,12 +42,14 @@ class Click(NamedTuple):
 
 @dataclass(frozen=True)
 class Support:
-    """A picture of the support: its features, clicks, and optional mask (H, W) uint8 of classes, 255 unknown.
+    """A picture of the support: its features at its working size, its own size (H, W), and its annotation.
 
-    `shot` is the picture's guidance, None without an annotation.
+    clicks: in pixels of the picture. mask: None, or (h, w) uint8 of classes at the working size, 255 unknown. shot: the
+    picture's guidance, None without an annotation.
     """
 
     features: Features
+    size: tuple[int, int]
     clicks: tuple[Click, ...] = ()
     mask: np.ndarray | None = None
     shot: Shot | None = None
@@ -83,7 +86,7 @@ class GuidedModel:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise DataError(f"image: found {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
         self.encodes += 1
-        embedding, seen, fine = self.graphs["encode"].run(None, {"image": image[None]})
+        embedding, seen, fine = run_graph(self.graphs["encode"], None, {"image": image[None]})
         return Features(embedding, seen, fine, image.shape[:2])
 
     def guide(self, features: Features, annotation: np.ndarray) -> Shot:
@@ -95,8 +98,8 @@ class GuidedModel:
         # Cells without annotation only cost time. The graph gets the others as a picture of one row.
         says = cells.any(axis=0)
         keys, said = features.embedding[0][says], cells[:, says]
-        mean, present, values = self.graphs["guide"].run(
-            None, {"embedding": keys[None, None], "cells": said[None, :, None]}
+        mean, present, values = run_graph(
+            self.graphs["guide"], None, {"embedding": keys[None, None], "cells": said[None, :, None]}
         )
         return Shot(mean[0], present[0], keys, values[0])
 
@@ -108,7 +111,8 @@ class GuidedModel:
         if guidance.present[1:].any() and not guidance.present[0]:
             guidance = suppose_background(guidance, features.embedding)
         ways, cells = len(guidance.present), features.embedding.shape[1:3]
-        (logits,) = self.graphs["segment"].run(
+        (logits,) = run_graph(
+            self.graphs["segment"],
             None,
             {
                 "embedding": features.embedding,
@@ -147,8 +151,12 @@ class GuidedSession:
     past: list[list[Support]] = field(default_factory=list)
 
     def add_picture(self, image: np.ndarray) -> int:
-        """Encode a picture and return its number. The guidance changes only when the picture is annotated."""
-        self.supports.append(Support(self.model.encode(image)))
+        """Encode a picture of any size and return its number. The guidance changes only when it is annotated."""
+        return self.add_features(self.model.encode(reduce(image)), image.shape[:2])
+
+    def add_features(self, features: Features, size: tuple[int, int]) -> int:
+        """Add a picture of `size` (H, W) by its features at its working size, and return its number."""
+        self.supports.append(Support(features, size))
         return len(self.supports) - 1
 
     def add_class(self, name: str) -> None:
@@ -163,7 +171,7 @@ class GuidedSession:
         Raises DataError if the pixel is outside the picture or has a click already, or if the class is unknown.
         """
         support = self.support(picture)
-        height, width = support.features.size
+        height, width = support.size
         if not (0 <= x < width and 0 <= y < height):
             raise DataError(f"click ({x}, {y}): outside the picture, expected x in 0–{width - 1}, y in 0–{height - 1}")
         if not 0 <= way < len(self.names):
@@ -188,13 +196,13 @@ class GuidedSession:
         Raises DataError if the size differs from the picture's or a class is unknown.
         """
         support = self.support(picture)
-        if mask.shape != support.features.size:
-            (height, width), (rows, columns) = support.features.size, mask.shape[:2]
+        if mask.shape != support.size:
+            (height, width), (rows, columns) = support.size, mask.shape[:2]
             raise DataError(f"mask: found {columns}×{rows}, expected the picture's {width}×{height}")
         unknown = set(np.unique(mask).tolist()) - {*range(len(self.names)), UNKNOWN}
         if unknown:
             raise DataError(f"mask: found class {min(unknown)}, expected 0–{len(self.names) - 1} or {UNKNOWN}")
-        self.change(picture, replace(support, mask=mask))
+        self.change(picture, replace(support, mask=reduce(mask)))
 
     def undo(self) -> None:
         """Undo the last change. Raises DataError if there is none."""
@@ -213,20 +221,26 @@ class GuidedSession:
 
     def segment(self, picture: int) -> np.ndarray:
         """Return the label (H, W) uint8 of a picture of the session. The places of its clicks are a hint to the net."""
-        support = self.support(picture)
-        points = [[click[:2] for click in support.clicks if click.way == way] for way in range(len(self.names))]
-        return self.label(support.features, hint_of(points, support.features.embedding.shape[1:3], STRIDE))
+        return label_full(self.score_picture(picture), self.support(picture).size)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """Return the label (H, W) uint8 of any other picture (H, W, 3)."""
-        return self.label(self.model.encode(image))
+        """Return the label (H, W) uint8 of any other picture (H, W, 3), of any size."""
+        return label_full(self.score(self.model.encode(reduce(image))), image.shape[:2])
 
-    def label(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
-        """Return the label (H, W) uint8 of an encoded picture, without unannotated classes other than the first."""
+    def score_picture(self, picture: int) -> np.ndarray:
+        """Return the logits (K, h, w) of a picture of the session at its working size."""
+        support = self.support(picture)
+        points: list[list[tuple[int, int]]] = [[] for _ in self.names]
+        for x, y, way in move_clicks(support):
+            points[way].append((x, y))
+        return self.score(support.features, hint_of(points, support.features.embedding.shape[1:3], STRIDE))
+
+    def score(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
+        """Return the logits (K, h, w) of an encoded picture, without unannotated classes other than the first."""
         guidance = self.guidance()
         logits = self.model.segment(features, guidance, hint)
         logits[1:][~guidance.present[1:]] = -np.inf
-        return label(logits)
+        return logits
 
     def save(self, file: Path) -> None:
         """Write the guidance to a small `file`."""
@@ -258,23 +272,19 @@ class GuidedSession:
         """Return a picture's mask and clicks on the grid of features, (K, h, w). Clicks override the mask."""
         ways = len(self.names)
         if support.mask is None:
-            return spread_points(support.clicks, ways, support.features.size, STRIDE)
+            return spread_points(move_clicks(support), ways, support.features.size, STRIDE)
         values = support.mask.copy()
-        for x, y, way in support.clicks:
+        for x, y, way in move_clicks(support):
             values[y, x] = way
         return spread(values == np.arange(ways)[:, None, None], STRIDE)
+
+
+def move_clicks(support: Support) -> list[Click]:
+    """Return a picture's clicks in pixels of its working size."""
+    target = support.features.size
+    return [Click(*move_point(x, y, support.size, target), way) for x, y, way in support.clicks]
 
 
 def said(support: Support) -> bool:
     """Whether a picture has any annotation."""
     return bool(support.clicks) or (support.mask is not None and bool((support.mask != UNKNOWN).any()))
-
-
-def label(logits: np.ndarray) -> np.ndarray:
-    """Return the class with the highest logit at each pixel, (H, W) uint8; in a tie, the first class."""
-    # Class by class: argmax over a short first axis is ten times as slow. `maximum` works as later numbers are higher.
-    best, found = logits[0], np.zeros(logits.shape[1:], np.uint8)
-    for way in range(1, len(logits)):
-        found = np.maximum(found, (logits[way] > best) * np.uint8(way))
-        best = np.maximum(best, logits[way])
-    return found

@@ -5,10 +5,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
 from pixelwise.families.guided.runtime.guidance import Guidance
-from pixelwise.families.guided.runtime.session import GuidedModel, label
+from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.working_size import SIDE, label, label_full
 
-# A frame whose longer side has fewer pixels is enlarged, so that thin parts survive the strides of the net.
-LEAST_SIDE = 900
 # Cells of the support that a frame is matched with: fewer than for a picture, for speed; masks are as good.
 FRAME_CELLS = 400
 # Added to the logits of objects: the net learnt from crops around objects and segments too little of a whole frame.
@@ -33,7 +32,7 @@ class Tracker:
 
     def step(self, image: np.ndarray) -> np.ndarray:
         """Return the label (H, W) uint8 of the next frame (H, W, 3). All frames have one size."""
-        features = self.model.encode(enlarge(image))
+        features = self.model.encode(fit(image))
         hint = None if self.before is None else np.stack([TOLD * self.before, np.zeros_like(self.before)], axis=1)
         logits = self.model.segment(features, self.guidance, hint)
         logits[1:] += MARGIN
@@ -41,7 +40,8 @@ class Tracker:
             logits[1:] -= PENALTY * np.stack([remoteness(shares, features.size) for shares in self.before[1:]])
         found = label(logits)
         self.before = np.stack([shares_of(found == way, features.embedding.shape[1:3]) for way in range(len(logits))])
-        return enlarge(found, image.shape[:2]) if found.shape != image.shape[:2] else found
+        size = image.shape[:2]
+        return label_full(logits, size) if max(size) > SIDE else fit(found, size)
 
 
 def shares_of(mask: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
@@ -70,10 +70,13 @@ def widened(mask: np.ndarray, reach: int) -> np.ndarray:
     return mask
 
 
-def enlarge(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Resize a picture or label to `size` (H, W), or enlarge it until its longer side has LEAST_SIDE pixels."""
+def fit(values: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Resize a picture or label to `size` (H, W), or until its longer side has SIDE pixels.
+
+    A smaller frame is enlarged, so that thin parts survive the strides of the net.
+    """
     height, width = values.shape[:2]
-    scale = max(1.0, LEAST_SIDE / max(height, width))
-    rows, columns = size or (round(height * scale), round(width * scale))
+    scale = SIDE / max(height, width)
+    rows, columns = size or (max(round(height * scale), 1), max(round(width * scale), 1))
     resampling = Image.Resampling.BILINEAR if values.ndim == 3 else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(values).resize((columns, rows), resampling))

@@ -5,18 +5,16 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import numpy as np
-from PIL import Image
 
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
+from pixelwise.families.guided.runtime.working_size import label, label_full, reduce
 from pixelwise.families.guided.studio.pictures import Picture, read_dropped
 from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.label_images import encode_label, overlay
 
-# Larger pictures are labelled at this many pixels of the longer side, so that clicks stay fast.
-LONGEST = 1024
 # Pictures without clicks whose features are cached.
 KEPT = 4
 
@@ -25,7 +23,7 @@ KEPT = 4
 class Seen:
     """A picture as the page shows it: clicks (x, y, class) in its pixels; label (H, W), None without any click.
 
-    The label has the size at which the picture is labelled, at most LONGEST pixels a side.
+    The label has the size at which the picture is labelled (families/guided/runtime/working_size.py).
     """
 
     picture: int
@@ -76,23 +74,17 @@ class Desk:
 
     def clicks(self, picture: int) -> list[tuple[int, int, int]]:
         """The clicks (x, y, class) on a picture, in its own pixels."""
-        if not (member := self.support(picture)):
-            return []
-        (height, width), (rows, columns) = self.picture(picture).size, member.features.size
-        return [(x * width // columns, y * height // rows, way) for x, y, way in member.clicks]
+        member = self.support(picture)
+        return [(x, y, way) for x, y, way in member.clicks] if member else []
 
     def click(self, picture: int, x: int, y: int, way: int) -> Seen:
         """Add a click: pixel (x, y) of the picture has class `way`. Raises DataError as the session does."""
-        features = self.encoded(picture)
-        (height, width), (rows, columns) = self.picture(picture).size, features.size
+        features, (height, width) = self.encoded(picture), self.picture(picture).size
         if not (0 <= x < width and 0 <= y < height):
             raise DataError(f"click ({x}, {y}): outside the picture, expected x in 0–{width - 1}, y in 0–{height - 1}")
         if picture not in self.members:
-            self.session.supports.append(Support(features))
-            self.members[picture] = len(self.session.supports) - 1
-        # The centre of the pixel, so that a stored click returns to the same pixel.
-        column, row = (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height)
-        self.session.click(self.members[picture], column, row, way)
+            self.members[picture] = self.session.add_features(features, (height, width))
+        self.session.click(self.members[picture], x, y, way)
         self.changes.append(picture)
         return self.see(picture)
 
@@ -110,13 +102,18 @@ class Desk:
         return self.see(self.changes.pop())
 
     def label(self, picture: int) -> np.ndarray | None:
-        """The label of a picture, at most LONGEST pixels a side; None without any click on any picture."""
+        """The label of a picture at its working size; None without any click on any picture."""
+        scores = self.score(picture)
+        return None if scores is None else label(scores)
+
+    def score(self, picture: int) -> np.ndarray | None:
+        """The logits (K, h, w) of a picture at its working size; None without any click on any picture."""
         session = self.session
         if session.loaded is None and not any(support.shot for support in session.supports):
             return None
         if self.support(picture):
-            return session.segment(self.members[picture])
-        return session.label(self.encoded(picture))
+            return session.score_picture(self.members[picture])
+        return session.score(self.encoded(picture))
 
     def support(self, picture: int) -> Support | None:
         """The support that the session has of a picture; None without a click on it."""
@@ -130,7 +127,7 @@ class Desk:
             image = self.picture(picture).image()
             while len(self.features) >= KEPT:
                 del self.features[next(iter(self.features))]
-            self.features[picture] = self.session.model.encode(fitted(image))
+            self.features[picture] = self.session.model.encode(reduce(image))
         return self.features[picture]
 
     def picture(self, number: int) -> Picture:
@@ -141,11 +138,11 @@ class Desk:
 
     def save_mask(self, picture: int, folder: Path) -> Path:
         """Write the picture's label and overlay as `pixelwise predict` does; frames of a clip go to its folder."""
-        label, found, palette = self.label(picture), self.picture(picture), COLOURS[: len(self.session.names)]
-        if label is None:
+        scores, found, palette = self.score(picture), self.picture(picture), COLOURS[: len(self.session.names)]
+        if scores is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
         image, stem = found.image(), Path(found.name).stem
-        whole = np.asarray(Image.fromarray(label).resize(image.shape[1::-1], Image.Resampling.NEAREST))
+        whole = label_full(scores, image.shape[:2])
         clip, _, frame = stem.rpartition(".")
         file = folder / f"{stem}.label.png" if found.frame is None else folder / f"{clip}.label" / f"{frame}.png"
         write_bytes(file, encode_label(whole, palette))
@@ -165,14 +162,3 @@ class Desk:
                     write_bytes(folder / found.name, found.content)
         write_json(folder / "clicks.json", clicks)
         return folder / "guidance.npz"
-
-
-def fitted(image: np.ndarray) -> np.ndarray:
-    """The picture, reduced to at most LONGEST pixels on its longer side."""
-    height, width = image.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width))
-    if scale == 1.0:
-        return image
-    return np.asarray(
-        Image.fromarray(image).resize((round(width * scale), round(height * scale)), Image.Resampling.BOX)
-    )
