@@ -1,4 +1,4 @@
-"""Validate prepared data: Great Expectations checks the manifest; a failed check of severity error stops the run."""
+"""Validate prepared data: checks on the manifest and on a sample of the pictures; a failed one stops the pipeline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from pixelwise.validation.drift import compute_statistics, read_accepted
 from pixelwise.validation.expectations import run_checks
 from pixelwise.validation.limits import Limits
 from pixelwise.validation.page import render_validation_page
+from pixelwise.validation.picture_sample import make_sample_tables, sample_pictures
 from pixelwise.validation.tables import DRIFT_TABLES, build_tables, make_drift_tables
 from pixelwise.validation.thumbnails import choose_failing_items, make_thumbnails
 from pixelwise.validation.verdict import Verdict
@@ -32,7 +33,7 @@ def run(
         Path | None, "statistics.json of the last accepted data; drift is judged where it has content"
     ] = None,
 ) -> Verdict:
-    """Judge the manifest of the prepared data; write verdict.json, page.html and statistics.json under `out`.
+    """Judge the manifest and a sample of the pictures; write verdict.json, page.html and statistics.json under `out`.
 
     Raises DataError where `data` is not prepared data or has no classes, and, after it has written the three files,
     where a check of severity error fails.
@@ -42,7 +43,8 @@ def run(
         raise DataError(f"prepared data {data}: no classes, as of a video, expected labels to judge")
     found, before = compute_statistics(described), read_accepted(accepted, described.name)
     checks = list_data_checks(params, classes=len(described.classes))
-    tables = build_tables(described, required=params.min_images)
+    prepared, tables = PreparedData(data), build_tables(described, required=params.min_images)
+    tables |= make_sample_tables(sample_pictures(prepared, params.sampled_images), tables["items"], described.classes)
     if before is not None:
         checks += list_drift_checks(params)
         tables |= make_drift_tables(before, found)
@@ -50,7 +52,7 @@ def run(
     verdict = Verdict(findings, described.splits, len(described.quarantine), described.manifest_sha256, out / PAGE_FILE)
     write_json(out / STATISTICS_FILE, found.as_json())
     write_json(out / VERDICT_FILE, verdict.as_json())
-    pictures = make_thumbnails(PreparedData(data), list(choose_failing_items(verdict.findings)))
+    pictures = make_thumbnails(prepared, list(choose_failing_items(verdict.findings)))
     write_text(verdict.page, render_validation_page(verdict, described, tables, pictures))
     if not verdict.passed:
         raise DataError(refusal(verdict, data, out, accepted))

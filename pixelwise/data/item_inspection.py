@@ -12,6 +12,7 @@ from pixelwise.data.decoding import BadFileError, read_image, read_map
 from pixelwise.data.image_codec import convert_to_rgb, encode_picture
 from pixelwise.data.items import VOID, Item, RawData, Unlabelled
 from pixelwise.data.orientation import UPRIGHT, Upright
+from pixelwise.data.perceptual_hash import hash_picture
 from pixelwise.errors import DataError
 
 
@@ -123,7 +124,7 @@ def map_to_classes(values: np.ndarray, item: Item, raw: RawData) -> np.ndarray:
 
 
 def describe_image(picture: Image.Image) -> dict[str, Any]:
-    """Compute the image's manifest columns: size, hash of the pixels, mean and deviation per channel (0–255)."""
+    """Compute the image's manifest columns: size, hash of the pixels, perceptual hash, mean and deviation (0–255)."""
     colours = picture if picture.mode == "RGB" else picture.convert("RGB")
     counts = np.array(colours.histogram(), np.float64).reshape(3, 256) / (colours.width * colours.height)
     levels = np.arange(256)
@@ -133,6 +134,7 @@ def describe_image(picture: Image.Image) -> dict[str, Any]:
         "height": colours.height,
         "width": colours.width,
         "image_sha256": hashlib.sha256(colours.tobytes()).hexdigest(),
+        "dhash": hash_picture(colours),
         **{f"mean_{channel}": float(value) for channel, value in zip("rgb", mean, strict=True)},
         **{f"std_{channel}": float(value) for channel, value in zip("rgb", std, strict=True)},
     }

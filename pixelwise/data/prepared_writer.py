@@ -30,7 +30,7 @@ MANIFEST = pa.schema(
         *((name, pa.string()) for name in ("id", "split", "clip")),
         ("frame", pa.int64()),
         *((name, pa.int32()) for name in ("height", "width", "label_height", "label_width")),
-        *((name, pa.string()) for name in ("image_sha256", "label_sha256")),
+        *((name, pa.string()) for name in ("image_sha256", "dhash", "label_sha256")),
         *((name, pa.int32()) for name in ("label_min", "label_max")),
         ("void_share", pa.float64()),
         ("classes", pa.list_(pa.int32())),

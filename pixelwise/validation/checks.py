@@ -16,6 +16,9 @@ ROWS = {
     "classes": "classes",
     "files": "data sets",
     "quarantine": "files",
+    "sample": "sampled images",
+    "sampled_splits": "splits",
+    "class_looks": "classes of a split",
     "class_names": "label values",
     "image_drift": "statistics",
     "class_drift": "data sets",
@@ -73,6 +76,7 @@ def list_data_checks(limits: Limits, classes: int) -> list[Check]:
         *list_split_checks(limits),
         *list_class_checks(limits),
         *list_file_checks(limits),
+        *list_picture_checks(limits),
     ]
 
 
@@ -132,6 +136,27 @@ def list_file_checks(limits: Limits) -> list[Check]:
     return [
         make_range_check(few, "files.quarantined_share", high=limits.max_quarantined_share, number=PERCENT),
         make_empty_check("no file is in quarantine", "quarantine.reason", "every file taken", "warning"),
+    ]
+
+
+def list_picture_checks(limits: Limits) -> list[Check]:
+    """The checks on what only pictures show: warnings, and an error for each limit that is set."""
+    once, as_it_is = "no near-duplicate across splits", "a mask that fits best as it is"
+    checks = [
+        make_empty_check("no picture nearly repeats one of another split", "items.near_duplicate", once, "warning"),
+        make_empty_check("each mask follows the edges of its picture", "sample.misfit", as_it_is, "warning"),
+        make_empty_check("masks of a split follow the edges", "sampled_splits.misfit", as_it_is, "warning"),
+        make_empty_check("classes look as in train", "class_looks.looks_like", "no two classes swapped", "warning"),
+    ]
+    limited = {
+        "few pictures nearly repeat another split": ("near_duplicate_share", limits.max_near_duplicate_share, PERCENT),
+        "few masks miss the edges": ("misfit_share", limits.max_misfit_share, PERCENT),
+        "few classes look swapped": ("swapped_classes", limits.max_swapped_classes, "{:g}"),
+    }
+    return checks + [
+        make_range_check(name, f"sampled_splits.{column}", high=limit, number=number)
+        for name, (column, limit, number) in limited.items()
+        if limit is not None
     ]
 
 

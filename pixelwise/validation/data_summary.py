@@ -12,7 +12,7 @@ from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 from pixelwise.identity import sha256_file
 
-TEXT = ("id", "split", "clip", "image_sha256", "label_sha256")
+TEXT = ("id", "split", "clip", "image_sha256", "dhash", "label_sha256")
 SIZES = ("height", "width", "label_height", "label_width")
 MOMENTS = ("mean_r", "mean_g", "mean_b", "std_r", "std_g", "std_b")
 JUDGED_COLUMNS = (*TEXT, *SIZES, *MOMENTS, "label_min", "label_max", "void_share")

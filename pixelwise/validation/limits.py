@@ -30,6 +30,17 @@ class Limits(Params):
         0.25, description="maximum population stability index of a split's class shares against train's (a warning)"
     )
     max_quarantined_share: Share = Field(0.01, description="maximum share of files in quarantine")
+    sampled_images: PositiveInt = Field(200, description="images of each split that are compared with their masks")
+    max_near_duplicate_share: Share | None = Field(
+        None, description="maximum share of a split's images that nearly equal one of another split (null: only warn)"
+    )
+    max_misfit_share: Share | None = Field(
+        None,
+        description="maximum share of a split's masks that fit better turned or shifted (null: only warn)",
+    )
+    max_swapped_classes: NonNegativeInt | None = Field(
+        None, description="maximum number of a split's classes that look swapped against train (null: only warn)"
+    )
     max_shift: NonNegativeFloat = Field(
         0.8, description="maximum shift of an image statistic since the accepted data, in standard deviations"
     )

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pixelwise.validation.data_summary import JUDGED_COLUMNS, DataSummary
 from pixelwise.validation.drift import Statistics, compute_psi_parts, compute_shares, measure_drift
+from pixelwise.validation.near_duplicates import find_near_duplicates
 
 Tables = dict[str, pd.DataFrame]
 DRIFT_TABLES = ("class_names", "image_drift", "class_drift")
@@ -48,6 +49,7 @@ def make_item_table(manifest: pd.DataFrame) -> pd.DataFrame:
         contrast=manifest[["std_r", "std_g", "std_b"]].max(axis=1),
         same_picture_across_splits=find_same_images(manifest, across_splits=True),
         same_picture_in_split=find_same_images(manifest, across_splits=False),
+        near_duplicate=find_near_duplicates(manifest),
     )
 
 

@@ -18,11 +18,11 @@ ITEMS_A_CHECK = 4
 def choose_failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
     """Item id -> names of its failed checks: the first ITEMS_A_CHECK items of each failed check, at most MOST_ITEMS.
 
-    Only checks on the table `items` count.
+    Only checks on the tables `items` and `sample` count.
     """
     failed: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.table == "items" and not finding.passed:
+        if finding.table in ("items", "sample") and not finding.passed:
             for item in dict.fromkeys(finding.items[:ITEMS_A_CHECK]):
                 failed.setdefault(item, []).append(finding.name)
     return dict(list(failed.items())[:MOST_ITEMS])

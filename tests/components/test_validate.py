@@ -311,7 +311,7 @@ def test_the_command_ends_in_one_line_on_bad_input(prepared, tmp_path, capsys):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"validate": SMALL}))
     arguments = ["--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "out")]
     validate.main([*arguments, "--data", str(prepared)])
-    assert capsys.readouterr().out.startswith("valid: 20 checks on 10 images (train 6, val 4)")
+    assert capsys.readouterr().out.startswith("valid: 24 checks on 10 images (train 6, val 4)")
     with pytest.raises(SystemExit, match=r"^error: prepared data nowhere: no dataset.json, expected [^\n]*$"):
         validate.main([*arguments, "--data", "nowhere"])
     with pytest.raises(SystemExit, match=r"^error: .*validate.max_void_share: found '7', expected"):
