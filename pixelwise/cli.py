@@ -20,6 +20,7 @@ STEPS = {
     "promote": "make the challenger champion where the gate allows it",
 }
 TOOLS = {
+    "inspect": "look at data: what it is, what is suspicious, a page of pictures under their masks",
     "code": "write the digest of each stage's code and libraries, by which DVC sees a change",
     "predict": "write label maps and overlays for pictures, folders and videos",
     "release": "show what was in production on a day, roll back, find what was made of something",

@@ -37,6 +37,7 @@ FLOORS = [
     "pixelwise.families",
     "pixelwise.evaluation",
     "pixelwise.training",
+    "pixelwise.inspection",
     "pixelwise.validation",
     "pixelwise.reporting",
     "pixelwise.registry",
@@ -269,6 +270,7 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
         "studio",
         "guide",
         "use",
+        "inspect",
     ],
 )
 def test_verbs_that_do_not_learn_reach_no_torch(verb):

@@ -119,7 +119,7 @@ class PreparedSplit(Sequence[Sample]):
         if isinstance(index, slice):
             # A slice is a split too, so nothing is decoded until it is indexed.
             return PreparedSplit(self.name, self.classes, self.rows[index], self._shards, self.layers)
-        image, label, *layers = self._read(index, "image", "label", *self.layers)
+        image, label, *layers = self.read(index, "image", "label", *self.layers)
         return Sample(
             id=self.rows[index]["id"],
             image=decode_image(image),
@@ -133,11 +133,11 @@ class PreparedSplit(Sequence[Sample]):
 
     def image(self, index: int) -> np.ndarray:
         """Read the image of one item, (H, W, 3) uint8 RGB."""
-        return decode_image(self._read(index, "image")[0])
+        return decode_image(self.read(index, "image")[0])
 
     def label(self, index: int) -> np.ndarray:
         """Read the label of one item, (H, W) uint8, 255 = void."""
-        return decode_map(self._read(index, "label")[0])
+        return decode_map(self.read(index, "label")[0])
 
     def layer(self, index: int, name: str) -> np.ndarray:
         """Read the layer `name` of one item.
@@ -146,9 +146,13 @@ class PreparedSplit(Sequence[Sample]):
 
         Raises DataError if the data set has no such layer.
         """
-        return decode_map(self._read(index, name)[0])
+        return decode_map(self.read(index, name)[0])
 
-    def _read(self, index: int, *columns: str) -> list[bytes]:
+    def read(self, index: int, *columns: str) -> list[bytes]:
+        """Read encoded cells of one item, such as "image" and "label".
+
+        Raises DataError if the shard is damaged or lacks a column.
+        """
         row = self.rows[index]
         return self._shards.read(row["shard"], row["row"], columns)
 

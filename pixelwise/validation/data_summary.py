@@ -43,7 +43,7 @@ class DataSummary:
 
 def stack_pixels(manifest: pd.DataFrame, classes: int) -> np.ndarray:
     """The column `pixels` of n rows as (n, K) int64."""
-    return np.array(list(manifest["pixels"]), dtype=np.int64).reshape(-1, classes)
+    return np.array(list(manifest["pixels"]), dtype=np.int64).reshape(len(manifest), classes)
 
 
 def read_summary(data: Path) -> DataSummary:
@@ -66,7 +66,7 @@ def require_manifest(data: Path, prepared: PreparedData) -> None:
     file = data / MANIFEST_FILE
     missing = [name for name in (*JUDGED_COLUMNS, "pixels") if name not in prepared.manifest.column_names]
     if missing:
-        raise DataError(f"{file}: no column {missing[0]}, expected {' '.join((*JUDGED_COLUMNS, 'pixels'))}")
+        raise DataError(f"{file}: no column {missing[0]}, expected it from `pixelwise ingest`; ingest again")
     for row in prepared.manifest.select(["id", "pixels"]).to_pylist():
         if len(row["pixels"] or ()) != len(prepared.classes):
             found = len(row["pixels"] or ())

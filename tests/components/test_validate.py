@@ -260,7 +260,7 @@ def test_the_verdict_counts_all_failed_items_and_names_the_first_twenty(tmp_path
     data = prepare(write_folder(tmp_path / "raw", stems), tmp_path / "prepared")
     check = judged(data, tmp_path / "out", min_side=100)[3]["images are large enough"]
     assert (len(check["items"]), check["items_total"]) == (20, 30)
-    assert check["found"] == "30 of 30 images: train/0: 24; train/1: 24; train/10: 24; …"
+    assert check["found"] == "30 of 30 images: train/0: 24; train/1: 24; train/2: 24; …"
 
 
 def test_the_page_shows_failed_images_and_opens_without_a_network(corrupt, tmp_path):
