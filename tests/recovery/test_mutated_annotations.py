@@ -20,7 +20,7 @@ from pixelwise.data.items import VOID
 from pixelwise.data.readers import read_dataset
 from pixelwise.errors import PixelwiseError
 
-FEW, MANY = 15, 375
+FEW, MANY = 15, 300
 MOST_PIXELS = 10**6
 SPLITS = {"train": (0, 1), "val": (2,)}
 # Values that no key of these formats has as a number; whatever takes one for a shape labels wrongly.
