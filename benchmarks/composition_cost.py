@@ -13,13 +13,13 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from pixelwise import command
-from pixelwise.families.composition.covariance import root
-from pixelwise.families.composition.dynamic import DynamicGaussian, Scales, local_filter
-from pixelwise.families.composition.gaussian import apply, blur, kernel_2d, kernels_of
+from pixelwise.families.composition.covariance import compute_root
+from pixelwise.families.composition.dynamic import DynamicGaussian, Scales, filter_locally
+from pixelwise.families.composition.gaussian import apply, blur, make_kernel_2d, make_kernels
 from pixelwise.families.composition.layer import PACE, GaussianParams, fold
-from pixelwise.families.composition.net import Composition, composed
+from pixelwise.families.composition.net import Composition, compose_layer
 from pixelwise.families.composition.params import Kind
-from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets, ring
+from pixelwise.families.composition.sampling import compute_gaussian_offsets, make_ring, sample_dynamic
 from pixelwise.inference.session import open_session
 from pixelwise.params import Params
 from pixelwise.timing import Spread, describe_machine, measure_spread, take_turns
@@ -50,8 +50,8 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
     conv = nn.Conv2d(params.channels, params.outputs, 3, padding=1, bias=False)
     gaussian = GaussianParams(params.covariance)
-    free = composed(conv, Composition((), "free-form", gaussian)).eval()
-    own = fold(composed(conv, Composition((), params.filter, gaussian)).eval())
+    free = compose_layer(conv, Composition((), "free-form", gaussian)).eval()
+    own = fold(compose_layer(conv, Composition((), params.filter, gaussian)).eval())
     x = torch.randn(1, params.channels, params.height, params.width)
     for layer in (free, own):
         # Random weights make offsets and sizes vary between cells, as learned ones do. A layer divides the output of a
@@ -71,7 +71,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
         smooth = blur(x, torch.zeros(1, 1))
         found["local_error_smooth"] = local_error(own, smooth)
         for size in (0.5, 1.0, 2.0):
-            layer = composed(conv, Composition((), params.filter, gaussian._replace(size=size)))
+            layer = compose_layer(conv, Composition((), params.filter, gaussian._replace(size=size)))
             found[f"local_error_size_{size:g}"] = local_error(layer.eval(), smooth)  # type: ignore[arg-type]
     return found
 
@@ -80,7 +80,7 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
 def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, Spread]:
     """Time a blur of standard deviation `sigma` (in cells) in torch: `blur` as implemented, `dense` as one filter."""
     x, numbers = torch.randn(1, 40, 45, 60), torch.full((1, 1), math.log(sigma))
-    dense, made = [kernel_2d(numbers)], kernels_of(numbers)
+    dense, made = [make_kernel_2d(numbers)], make_kernels(numbers)
     times = take_turns({"blur": lambda: apply(x, made), "dense": lambda: apply(x, dense)}, trials, warmup=3)
     return {name: measure_spread(each) for name, each in times.items()}
 
@@ -114,12 +114,12 @@ def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
     Exact: at every cell the input is filtered with that cell's own Gaussian, then sampled around the cell by its
     covariance. Uses the sizes that the layer infers; each tap reads its own locally filtered value.
     """
-    scaled = layer.scale_map(x)
+    scaled = layer.infer_scale_map(x)
     if isinstance(layer, DynamicGaussian):
-        numbers, offsets = layer.numbers(x), gaussian_offsets(root(layer.numbers(x)))
+        numbers, offsets = layer.infer_numbers(x), compute_gaussian_offsets(compute_root(layer.infer_numbers(x)))
     else:
-        numbers, offsets = scaled.log().unsqueeze(-1), ring().view(1, 9, 2, 1, 1) * scaled[:, None, None]
-    exact = dynamic_samples(local_filter(x, numbers, GaussianParams()), layer.conv.weight, layer.conv.bias, offsets)
+        numbers, offsets = scaled.log().unsqueeze(-1), make_ring().view(1, 9, 2, 1, 1) * scaled[:, None, None]
+    exact = sample_dynamic(filter_locally(x, numbers, GaussianParams()), layer.conv.weight, layer.conv.bias, offsets)
     return float((layer(x) - exact).square().mean().sqrt() / exact.square().mean().sqrt())
 
 

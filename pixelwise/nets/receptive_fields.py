@@ -29,7 +29,7 @@ class ReceptiveField:
     stride: Fraction = Fraction(1)
     offset: Fraction = Fraction(0)
 
-    def then(self, top: "ReceptiveField") -> "ReceptiveField":
+    def chain(self, top: "ReceptiveField") -> "ReceptiveField":
         """The field of this layer followed by the layer `top`."""
         return ReceptiveField(
             kernel=math.ceil(self.kernel + (top.kernel - 1) * self.stride),
@@ -76,7 +76,7 @@ def compose_fields(fields: Iterable[ReceptiveField]) -> ReceptiveField:
     """The field of layers one after the other, first to last."""
     total = ReceptiveField()
     for field in fields:
-        total = total.then(field)
+        total = total.chain(field)
     return total
 
 

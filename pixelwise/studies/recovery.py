@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.families.composition.covariance import covariance, of_size
+from pixelwise.families.composition.covariance import compute_covariance, make_numbers
 from pixelwise.families.composition.gaussian import blur
 from pixelwise.families.composition.params import Kind
 from pixelwise.params import Params, parse
@@ -42,7 +42,9 @@ def recoveries(study: Study, bench: Bench) -> Together:
         params = overrides_of(study, variant)
         truth = torch.tensor(params.truth, dtype=torch.float64)
         ways[variant.name] = recover(picture, truth, params.covariance)
-        runs[variant.name] = Run(seed=study.seeds[0], scores=scores(ways[variant.name], covariance(truth).numpy()))
+        runs[variant.name] = Run(
+            seed=study.seeds[0], scores=scores(ways[variant.name], compute_covariance(truth).numpy())
+        )
     drawing = draw_ellipses({name: way[::DRAWN] for name, way in ways.items()})
     return Together(runs, sheet=Image.open(io.BytesIO(drawing)))
 
@@ -65,16 +67,16 @@ def recover(picture: Tensor, truth: Tensor, kind: Kind) -> list[np.ndarray]:
     truth: the three log-Cholesky numbers of the blur that is to be found, of which only the blurred `picture` is seen.
     """
     seen = blur(picture, truth[None])
-    learned = of_size(kind, START).double()[None].requires_grad_()
+    learned = make_numbers(kind, START).double()[None].requires_grad_()
     # Adam, since the gradients of a picture's mean square are too small for what LBFGS takes as curvature.
     optimiser = torch.optim.Adam([learned], lr=RATE)
-    way = [covariance(learned.detach()[0]).numpy()]
+    way = [compute_covariance(learned.detach()[0]).numpy()]
     for _ in range(STEPS):
         optimiser.zero_grad()
         loss = (blur(picture, learned) - seen).square().mean()
         loss.backward()
         optimiser.step()
-        way.append(covariance(learned.detach()[0]).numpy())
+        way.append(compute_covariance(learned.detach()[0]).numpy())
     return way
 
 

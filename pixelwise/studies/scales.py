@@ -23,7 +23,7 @@ def scaled(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
     split = bench.data.split(bench.val_split(study))
     sizes, labels = [], []
     for sample in (split[index] for index in range(len(split))):
-        found = composition.scales_of(net, composition.dynamic_layers(net)[-1], sample.image)
+        found = composition.infer_scales(net, composition.find_dynamic_layers(net)[-1], sample.image)
         sizes.append(np.log2(found).ravel())
         labels.append(label_at(sample, found.shape).ravel())
     return ran.model_copy(update={"scores": ran.scores | scores(np.concatenate(sizes), np.concatenate(labels))})
@@ -57,7 +57,7 @@ def scores(octaves: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def maps(study: Study, variant: Variant, seed: int, bench: Bench) -> list[Picture]:
     """Map the inferred scales of the shown pictures, dark for small and bright for large."""
     net, split = net_of(study, variant, seed, bench), bench.data.split(bench.val_split(study))
-    layer = composition.dynamic_layers(net)[-1]
+    layer = composition.find_dynamic_layers(net)[-1]
     return colour_scales(
-        [composition.scales_of(net, layer, split[index].image) for index in choose_indices(len(split))]
+        [composition.infer_scales(net, layer, split[index].image) for index in choose_indices(len(split))]
     )

@@ -51,7 +51,7 @@ def test_the_field_of_random_layers_is_what_the_gradient_reaches(seed):
 def test_a_transposed_convolution_undoes_the_offset_of_its_convolution(kernel, padding):
     down = nn.Conv2d(1, 1, kernel, stride=2, padding=padding)
     up = nn.ConvTranspose2d(1, 1, kernel, stride=2, padding=padding)
-    total = derive_field(down).then(derive_field(up))
+    total = derive_field(down).chain(derive_field(up))
     assert (total.stride, total.offset) == (1, 0)
 
 
@@ -70,7 +70,7 @@ def test_upsampling_lands_where_the_field_says():
 def test_composition_is_associative():
     fields = [derive_field(nn.Conv2d(1, 1, k, s, p)) for k, s, p in ((7, 2, 3), (3, 2, 0), (5, 1, 2))]
     a, b, c = fields
-    assert a.then(b).then(c) == a.then(b.then(c)) == compose_fields(fields)
+    assert a.chain(b).chain(c) == a.chain(b.chain(c)) == compose_fields(fields)
 
 
 def test_branches_have_the_widest_kernel_and_one_grid():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pixelwise.errors import PixelwiseError
-from pixelwise.families.fcn.classifiers import torchvision_state
+from pixelwise.families.fcn.classifiers import read_torchvision_state
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.inference.session import open_model
 from pixelwise.registry.evidence import read_evidence
@@ -48,7 +48,7 @@ def evidence(file):
 
 READERS = {
     "weights": load_tensors,
-    "published weights": lambda file: torchvision_state("alexnet", str(file)),
+    "published weights": lambda file: read_torchvision_state("alexnet", str(file)),
     "graph": partial(open_model, provider="cpu"),
     "guidance": partial(Guidance.load, fingerprint="f"),
     "evidence": evidence,

@@ -6,7 +6,7 @@ import torch
 
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
-from pixelwise.families.composition.covariance import covariance
+from pixelwise.families.composition.covariance import compute_covariance
 from pixelwise.studies import scales
 from pixelwise.studies.recovery import recover, scores
 
@@ -15,7 +15,7 @@ SLANTED = torch.tensor([0.0, -1.0, 0.4], dtype=torch.float64)
 
 def found(kind):
     picture = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return scores(recover(picture, SLANTED, kind), covariance(SLANTED).numpy())
+    return scores(recover(picture, SLANTED, kind), compute_covariance(SLANTED).numpy())
 
 
 def test_a_slanted_blur_is_found_in_the_family_that_holds_it_and_in_no_poorer_one():

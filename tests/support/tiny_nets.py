@@ -17,7 +17,7 @@ def spread_scores(net: FCN | ReferenceFCN, images: Tensor) -> None:
     layers = list(net.score.values() if isinstance(net, ReferenceFCN) else net.fusion.score)
     for layer in layers:
         nn.init.normal_(layer.weight)
-    x = net.prepared(images)
+    x = net.prepare(images)
     for piece, layer in zip(net.split_by_stride(), reversed(layers), strict=True):
         x = piece(x)
         layer.weight.div_(layer(x).std(dim=(0, 2, 3)).view(-1, 1, 1, 1))

@@ -67,10 +67,10 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
     now, then, share = observe_pairs(net, task.train, params.pairs, params.seed)
     net.change.measure(now, then)
     loss = teach(net.change, now, then, share, params)
-    found = observe_pairs(net, task.val, max(params.pairs // 4, 8), params.seed + 1)
+    observed = observe_pairs(net, task.val, max(params.pairs // 4, 8), params.seed + 1)
     with torch.inference_mode():
-        guessed = torch.stack([net.change(a, b)[0] for a, b in zip(*found[:2], strict=True)])
-    row = {**task.score(net), "train/loss": loss, "val/clock_error": float((guessed - found[2]).abs().mean())}
+        guessed = torch.stack([net.change(a, b)[0] for a, b in zip(*observed[:2], strict=True)])
+    row = {**task.score(net), "train/loss": loss, "val/clock_error": float((guessed - observed[2]).abs().mean())}
     record(row, 1)
     return [{"epoch": 1.0, "seconds": time.perf_counter() - began, **row}]
 

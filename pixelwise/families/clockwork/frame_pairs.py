@@ -13,38 +13,38 @@ MAX_SHIFT = 32
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def frame_pairs(split: PreparedSplit, count: int, seed: int) -> Iterator[Pair]:
+def draw_frame_pairs(split: PreparedSplit, count: int, seed: int) -> Iterator[Pair]:
     """Yield `count` pairs of pictures, (H, W, 3) uint8 each, the earlier one first.
 
     Pairs from moving windows (thesis §3.4) and from clips alternate; a split of stills has windows only.
     """
     rng = np.random.default_rng(seed)
-    clips = clips_of(split)
+    clips = list_clips(split)
     for number in range(count):
         if clips and number % 2:
-            yield clip_pair(split, clips[rng.integers(len(clips))], rng)
+            yield draw_clip_pair(split, clips[rng.integers(len(clips))], rng)
         else:
-            yield window_pair(split.image(int(rng.integers(len(split)))), rng)
+            yield draw_window_pair(split.image(int(rng.integers(len(split)))), rng)
 
 
-def clips_of(split: PreparedSplit) -> list[list[int]]:
+def list_clips(split: PreparedSplit) -> list[list[int]]:
     """Return the indices in `split` of each clip's items, in frame order; clips of one item are left out."""
-    found: dict[str, list[int]] = {}
-    for place, row in enumerate(split.rows):
+    indices: dict[str, list[int]] = {}
+    for index, row in enumerate(split.rows):
         if row["clip"]:
-            found.setdefault(row["clip"], []).append(place)
-    ordered = (sorted(places, key=lambda place: split.rows[place]["frame"]) for places in found.values())
-    return [places for places in ordered if len(places) > 1]
+            indices.setdefault(row["clip"], []).append(index)
+    ordered = (sorted(clip, key=lambda index: split.rows[index]["frame"]) for clip in indices.values())
+    return [clip for clip in ordered if len(clip) > 1]
 
 
-def clip_pair(split: PreparedSplit, clip: list[int], rng: np.random.Generator) -> Pair:
+def draw_clip_pair(split: PreparedSplit, clip: list[int], rng: np.random.Generator) -> Pair:
     """Draw two frames of a clip, at most MAX_AGE apart."""
     age = int(rng.integers(1, min(MAX_AGE, len(clip) - 1) + 1))
     first = int(rng.integers(len(clip) - age))
     return split.image(clip[first]), split.image(clip[first + age])
 
 
-def window_pair(image: np.ndarray, rng: np.random.Generator) -> Pair:
+def draw_window_pair(image: np.ndarray, rng: np.random.Generator) -> Pair:
     """Draw two windows of one picture, up to MAX_SHIFT pixels apart in each direction.
 
     Raises DataError if a side of the picture is not over 2 · MAX_SHIFT pixels.

@@ -22,7 +22,7 @@ PROBES = [(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40)]
 
 def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
     """Return the graphs of the plain net, its stages, the fusion, the decoding and the learned clock."""
-    stages, image = net.stages(), {0: "batch", 1: "height", 2: "width"}
+    stages, image = net.make_stages(), {0: "batch", 1: "height", 2: "width"}
 
     def shown(batch: int, height: int, width: int) -> dict[str, Tensor]:
         return {"image": make_images(batch, height, width)}
@@ -37,7 +37,7 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
         return x, streams
 
     names = [f"stream_{stride}" for stride in sorted(net.net.strides, reverse=True)]
-    grids = dict(zip([*names, SCORES], net.net.places, strict=True))
+    grids = dict(zip([*names, SCORES], net.net.placements, strict=True))
     found = [graph("model", PixelLabeller(net.net).eval(), shown, ["prediction"], {"image": image})]
     for place, (stage, strides) in enumerate(zip(stages, net.strides, strict=True)):
         outputs = [f"stream_{stride}" for stride in reversed(strides)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pixelwise.families.clockwork.change import Change
-from pixelwise.families.clockwork.stages import Skips, Stage, cut
+from pixelwise.families.clockwork.stages import Skips, Stage, split_strides
 
 
 class Clockwork(nn.Module):
@@ -14,7 +14,7 @@ class Clockwork(nn.Module):
     def __init__(self, net: Skips, borders: Sequence[int]) -> None:
         super().__init__()
         self.net = net
-        self.strides = cut(net.strides, borders)
+        self.strides = split_strides(net.strides, borders)
         self.change = Change(net.channels[net.strides.index(self.strides[0][-1])])
 
     def forward(self, image: Tensor) -> Tensor:
@@ -22,6 +22,6 @@ class Clockwork(nn.Module):
         logits: Tensor = self.net(image)
         return logits
 
-    def stages(self) -> list[Stage]:
+    def make_stages(self) -> list[Stage]:
         """Return the stages, shallow to deep, in evaluation mode."""
         return [Stage(self.net, strides).eval() for strides in self.strides]

@@ -24,23 +24,23 @@ class Stage(nn.Module):
 
     def __init__(self, net: Skips, strides: Sequence[int]) -> None:
         super().__init__()
-        known = list(net.strides)
-        places = [known.index(stride) for stride in strides]
+        all_strides = list(net.strides)
+        indices = [all_strides.index(stride) for stride in strides]
         self.net = net
         pieces = net.split_by_stride()
-        self.pieces = nn.ModuleList(pieces[place] for place in places)
+        self.pieces = nn.ModuleList(pieces[index] for index in indices)
         # Positions in the fusion, where the coarsest stream comes first.
-        self.streams = [len(known) - 1 - place for place in places]
-        self.is_first, self.is_last = places[0] == 0, places[-1] == len(known) - 1
+        self.streams = [len(all_strides) - 1 - index for index in indices]
+        self.is_first, self.is_last = indices[0] == 0, indices[-1] == len(all_strides) - 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the features, unless this is the last stage, and the streams."""
         if self.is_first:
-            x = self.net.prepared(assemble_input({"image": x}))
+            x = self.net.prepare(assemble_input({"image": x}))
         streams: list[Tensor] = []
-        for piece, place in zip(self.pieces, self.streams, strict=True):
+        for piece, stream in zip(self.pieces, self.streams, strict=True):
             x = piece(x)
-            streams.insert(0, self.net.stream(place, x))
+            streams.insert(0, self.net.compute_stream(stream, x))
         return tuple(streams) if self.is_last else (x, *streams)
 
 
@@ -71,7 +71,7 @@ class Decode(nn.Module):
         return self.net.to_pixels(scores, image.shape[1:3]).argmax(dim=1).to(torch.uint8)
 
 
-def cut(strides: Sequence[int], borders: Sequence[int]) -> list[list[int]]:
+def split_strides(strides: Sequence[int], borders: Sequence[int]) -> list[list[int]]:
     """Return the strides of each stage, fine to coarse, with a stage ending at each of `borders`.
 
     Raises ParamsError if a border is no stride of the net or leaves the last stage empty.

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.families.composition.covariance import of_size
+from pixelwise.families.composition.covariance import make_numbers
 from pixelwise.families.composition.layer import Fixed, GaussianParams
 from pixelwise.families.fcn.fusion import conv_norm_relu
 
@@ -23,14 +23,14 @@ class Dilated(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, rate: int, is_blurred: bool) -> None:
         super().__init__()
-        blur = Fixed(of_size("spherical", BLUR_SHARE * rate)[None], GaussianParams())
+        blur = Fixed(make_numbers("spherical", BLUR_SHARE * rate)[None], GaussianParams())
         self.smooth = blur if is_blurred else nn.Identity()
         self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=rate, dilation=rate, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter x (N, C, H, W)."""
-        found: Tensor = self.conv(self.smooth(x))
-        return found
+        filtered: Tensor = self.conv(self.smooth(x))
+        return filtered
 
 
 class ContextContrast(nn.Module):
@@ -62,7 +62,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All branches, projected to C channels."""
-        whole = self.image(x.mean(dim=(2, 3), keepdim=True)).expand_as(x)
-        joined = torch.cat([self.point(x), *(rate(x) for rate in self.rates), whole], dim=1)
+        average = self.image(x.mean(dim=(2, 3), keepdim=True)).expand_as(x)
+        joined = torch.cat([self.point(x), *(rate(x) for rate in self.rates), average], dim=1)
         projected: Tensor = self.project(joined)
         return projected

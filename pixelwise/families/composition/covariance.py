@@ -15,7 +15,7 @@ NUMBERS: dict[Kind, int] = {"spherical": 1, "diagonal": 2, "full": 3}
 SMALLEST, LARGEST = 1e-3, 1e3
 
 
-def root(numbers: Tensor) -> Tensor:
+def compute_root(numbers: Tensor) -> Tensor:
     """The upper triangle U (..., 2, 2) with Σ = UᵀU, from log-Cholesky `numbers` (..., 1, 2 or 3).
 
     One number is log σ; two are log σ_y, log σ_x; three are log U₀₀, U₀₁, log U₁₁. Row vectors z on the unit circle
@@ -28,26 +28,26 @@ def root(numbers: Tensor) -> Tensor:
     return torch.stack(rows, dim=-2)
 
 
-def covariance(numbers: Tensor) -> Tensor:
+def compute_covariance(numbers: Tensor) -> Tensor:
     """Σ (..., 2, 2) from log-Cholesky `numbers` (..., 1, 2 or 3)."""
-    upper = root(numbers)
+    upper = compute_root(numbers)
     return upper.mT @ upper
 
 
-def of_size(kind: Kind, size: float) -> Tensor:
+def make_numbers(kind: Kind, size: float) -> Tensor:
     """The log-Cholesky numbers of a round Gaussian of standard deviation `size` in cells."""
     log = math.log(size)
     return torch.tensor({"spherical": [log], "diagonal": [log, log], "full": [log, 0.0, log]}[kind])
 
 
-def deviations(numbers: Tensor) -> Tensor:
+def compute_deviations(numbers: Tensor) -> Tensor:
     """Standard deviations (..., 2) along y and x, in cells."""
-    return root(numbers).square().sum(dim=-2).sqrt()
+    return compute_root(numbers).square().sum(dim=-2).sqrt()
 
 
-def size_of(numbers: Tensor) -> Tensor:
+def compute_size(numbers: Tensor) -> Tensor:
     """The size (...) of each Gaussian as one number, the fourth root of det Σ; equals σ if it is round."""
-    upper = root(numbers)
+    upper = compute_root(numbers)
     return (upper[..., 0, 0] * upper[..., 1, 1]).sqrt()
 
 

@@ -10,13 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.families.composition.covariance import LARGEST, NUMBERS, SMALLEST, require_numbers, root, size_of
-from pixelwise.families.composition.gaussian import kernel_2d
-from pixelwise.families.composition.layer import PACE, Blur, GaussianParams, require
-from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets
+from pixelwise.families.composition.covariance import (
+    LARGEST,
+    NUMBERS,
+    SMALLEST,
+    compute_root,
+    compute_size,
+    require_numbers,
+)
+from pixelwise.families.composition.gaussian import make_kernel_2d
+from pixelwise.families.composition.layer import PACE, Blur, GaussianParams, require_composable
+from pixelwise.families.composition.sampling import compute_gaussian_offsets, sample_dynamic
 
 
-def regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
+def make_regressor(channels: int, numbers: int, side: int = 3) -> nn.Conv2d:
     """The convolution that infers `numbers` values at every cell; it starts at zero.
 
     AdamW moves each weight by about its learning rate per step. A 3×3 regressor has so many weights that a few steps
@@ -38,24 +45,24 @@ class DynamicGaussian(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, params: GaussianParams) -> None:
         super().__init__()
-        require(conv, is_3x3=True)
+        require_composable(conv, is_3x3=True)
         self.conv = conv
         self.gaussian = Blur(conv.in_channels, params._replace(per_channel=False))
-        self.infer = regressor(conv.in_channels, NUMBERS[params.covariance])
+        self.infer = make_regressor(conv.in_channels, NUMBERS[params.covariance])
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution at the points of each cell."""
-        offsets = gaussian_offsets(root(self.numbers(x)))
-        return dynamic_samples(self.gaussian(x), self.conv.weight, self.conv.bias, offsets)
+        offsets = compute_gaussian_offsets(compute_root(self.infer_numbers(x)))
+        return sample_dynamic(self.gaussian(x), self.conv.weight, self.conv.bias, offsets)
 
-    def numbers(self, x: Tensor) -> Tensor:
+    def infer_numbers(self, x: Tensor) -> Tensor:
         """The log-Cholesky numbers of every cell, (N, H, W, 1, 2 or 3)."""
-        found: Tensor = self.infer(x)
-        return self.gaussian.numbers() + found.permute(0, 2, 3, 1) / PACE
+        change: Tensor = self.infer(x)
+        return self.gaussian.compute_numbers() + change.permute(0, 2, 3, 1) / PACE
 
-    def scale_map(self, x: Tensor) -> Tensor:
+    def infer_scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells (figure 5.8)."""
-        return size_of(self.numbers(x))
+        return compute_size(self.infer_numbers(x))
 
 
 class FreeForm(nn.Module):
@@ -63,14 +70,14 @@ class FreeForm(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        require(conv, is_3x3=True)
+        require_composable(conv, is_3x3=True)
         self.conv = conv
-        self.infer = regressor(conv.in_channels, 18)
+        self.infer = make_regressor(conv.in_channels, 18)
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution at the points of each cell."""
         offsets: Tensor = self.infer(x) / PACE
-        return dynamic_samples(x, self.conv.weight, self.conv.bias, offsets.unflatten(1, (9, 2)))
+        return sample_dynamic(x, self.conv.weight, self.conv.bias, offsets.unflatten(1, (9, 2)))
 
 
 class Scales(nn.Module):
@@ -87,12 +94,12 @@ class Scales(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, size: float = 0.5) -> None:
         super().__init__()
-        require(conv, is_3x3=True)
+        require_composable(conv, is_3x3=True)
         self.conv = conv
         # The learned base size; inferred factors multiply it.
         self.size = nn.Parameter(torch.tensor([math.log(size) / PACE]))
         # Side 1: with side 3 the regressor alone costs as much as all else.
-        self.infer = regressor(conv.in_channels, 1, side=1)
+        self.infer = make_regressor(conv.in_channels, 1, side=1)
         # Binomial: the Gaussian of σ² = 3/4 on four cells. The fifth tap is zero; it pairs cells from the first one on,
         # so that enlarging needs no crop at the start.
         row = torch.tensor([0.0, 0.125, 0.375, 0.375, 0.125])
@@ -100,14 +107,14 @@ class Scales(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The blend of the fine and the coarse convolution."""
-        half = self.halved(x)
-        size = self.sizes(half)
-        blurred = enlarged(self.halved(half), half)
+        half = self.halve(x)
+        size = self.infer_sizes(half)
+        blurred = enlarge(self.halve(half), half)
         coarse = self.conv(blend(half, blurred, ((size - 1) / 2).clamp(0, 1)))
         near: Tensor = self.conv(x)
-        return blend(near, enlarged(coarse, near), enlarged(size.clamp(max=1), near))
+        return blend(near, enlarge(coarse, near), enlarge(size.clamp(max=1), near))
 
-    def halved(self, x: Tensor) -> Tensor:
+    def halve(self, x: Tensor) -> Tensor:
         """Blur x and halve its sides, rounded up. Cell i is centred between cells 2i and 2i + 1 of x.
 
         Zeros pad the border, as in the convolution: replicating the border would copy the map.
@@ -115,7 +122,7 @@ class Scales(nn.Module):
         channels = x.shape[1]
         return F.conv2d(x, self.kernel.expand(channels, 1, 5, 5), stride=2, padding=2, groups=channels)
 
-    def sizes(self, half: Tensor) -> Tensor:
+    def infer_sizes(self, half: Tensor) -> Tensor:
         """The size of the Gaussian at every cell of the halved map, (N, 1, h, w), in cells of the whole map.
 
         Raises ModelError if the learned size is NaN.
@@ -125,12 +132,12 @@ class Scales(nn.Module):
         logs = F.conv2d(half, self.infer.weight, PACE * self.size.view(1))
         return logs.clamp(math.log(SMALLEST), math.log(LARGEST)).exp()
 
-    def scale_map(self, x: Tensor) -> Tensor:
+    def infer_scale_map(self, x: Tensor) -> Tensor:
         """The size of every cell's Gaussian, (N, H, W), in cells."""
-        return enlarged(self.sizes(self.halved(x)), x)[:, 0]
+        return enlarge(self.infer_sizes(self.halve(x)), x)[:, 0]
 
 
-def enlarged(half: Tensor, whole: Tensor) -> Tensor:
+def enlarge(half: Tensor, whole: Tensor) -> Tensor:
     """Upsample `half` (N, C, h, w) bilinearly to the grid of `whole` (N, C, H, W), which `Scales.halved` halved."""
     fine = F.interpolate(half, scale_factor=2.0, mode="bilinear")
     return fine[..., : whole.shape[-2], : whole.shape[-1]]
@@ -141,20 +148,20 @@ def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     return first + share * (second - first)
 
 
-def local_filter(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
+def filter_locally(x: Tensor, numbers: Tensor, params: GaussianParams) -> Tensor:
     """Filter `x` (N, C, H, W) with a separate Gaussian at every cell: the exact reference, slow.
 
     numbers: (N, H, W, 1, 2 or 3) log-Cholesky. Borders are as in `gaussian.apply`.
     """
-    kernels = kernel_2d(numbers, params.std_devs, params.is_sampled).to(x.dtype)
+    kernels = make_kernel_2d(numbers, params.std_devs, params.is_sampled).to(x.dtype)
     height, width = kernels.shape[-2:]
     taps = kernels.flatten(-2).permute(0, 3, 1, 2).flatten(2)
 
-    def unfolded(values: Tensor) -> Tensor:
+    def unfold(values: Tensor) -> Tensor:
         patches = F.unfold(values, (height, width), padding=(height // 2, width // 2))
         return patches.unflatten(1, (values.shape[1], height * width))
 
-    filtered = torch.einsum("ncks,nks->ncs", unfolded(x), taps)
+    filtered = torch.einsum("ncks,nks->ncs", unfold(x), taps)
     if not params.is_dark:
-        filtered = filtered / torch.einsum("ncks,nks->ncs", unfolded(torch.ones_like(x[:, :1])), taps)
+        filtered = filtered / torch.einsum("ncks,nks->ncs", unfold(torch.ones_like(x[:, :1])), taps)
     return filtered.unflatten(2, x.shape[-2:])

@@ -13,10 +13,10 @@ from torch import nn
 
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError, ParamsError
-from pixelwise.families.composition.covariance import NUMBERS, covariance
+from pixelwise.families.composition.covariance import NUMBERS, compute_covariance
 from pixelwise.families.composition.dynamic import DynamicGaussian, Scales
 from pixelwise.families.composition.layer import Blur, GaussianParams, fold
-from pixelwise.families.composition.net import Composition, compose, gaussian_pixels, learn_structure_alone
+from pixelwise.families.composition.net import Composition, compose, learn_structure_alone, measure_gaussians
 from pixelwise.families.composition.params import Kind, NetworkParams, TrainParams
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.params import NetworkParams as FCNParams
@@ -40,11 +40,11 @@ class LearnedFields(StillImageTask):
     def score(self, net: nn.Module) -> dict[str, float]:
         """The scores over the validation split, the mean size of output Gaussians, and every covariance by layer."""
         metrics = super().score(net)
-        sizes = gaussian_pixels(net)
+        sizes = measure_gaussians(net)
         metrics |= {"val/gaussian_pixels": mean(sizes)} if sizes else {}
         for name, module in net.named_modules():
             if isinstance(module, Blur):
-                numbers = module.numbers().detach().mean(dim=0).tolist()
+                numbers = module.compute_numbers().detach().mean(dim=0).tolist()
                 metrics |= {f"covariance/{name}/{index}": number for index, number in enumerate(numbers)}
         return metrics
 
@@ -75,19 +75,19 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     is_trained = fcn.is_trained(network.weights)
     plain = network.model_copy(update={"weights": "none"}) if is_trained else network
     net = fcn.build(plain, classes, pretrained)
-    chosen = network.compose
+    options = network.compose
     gaussian = GaussianParams(
-        covariance=chosen.covariance,
-        size=chosen.first_size,
-        std_devs=chosen.std_devs,
-        is_sampled=chosen.discretisation == "sampled",
-        is_dark=chosen.border == "dark",
-        per_channel=chosen.per_channel,
+        covariance=options.covariance,
+        size=options.first_size,
+        std_devs=options.std_devs,
+        is_sampled=options.discretisation == "sampled",
+        is_dark=options.border == "dark",
+        per_channel=options.per_channel,
     )
-    compose(net, Composition(chosen.where, chosen.filter, gaussian))
+    compose(net, Composition(options.where, options.filter, gaussian))
     if pretrained and is_trained:
         start_from(net, Path(network.weights))
-    if chosen.structure_only:
+    if options.structure_only:
         learn_structure_alone(net)
     return net
 
@@ -109,7 +109,7 @@ def start_from(net: nn.Module, file: Path) -> None:
 def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
     """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
-    heads = fcn.heads_of(params.network, len(data.classes))
+    heads = fcn.list_heads(params.network, len(data.classes))
     return LearnedFields(train, val, params, fcn.INPUTS[params.network.inputs], heads)
 
 
@@ -125,42 +125,42 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 
 def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
     """PNGs by file name: the covariances over the training, and the inferred scales of validation pictures."""
-    found = {}
-    if layers := covariances(params.network.compose.covariance, history):
-        found["covariances.png"] = draw_ellipses(layers)
-    dynamic = dynamic_layers(net)
+    pictures = {}
+    if layers := list_covariances(params.network.compose.covariance, history):
+        pictures["covariances.png"] = draw_ellipses(layers)
+    dynamic = find_dynamic_layers(net)
     if dynamic and params.network.inputs == "rgb":
         split = data.split(params.val_split)
         images = [split[index].image for index in range(0, len(split), math.ceil(len(split) / SHOWN))]
-        found["scales.png"] = draw_scale_map(images, [scales_of(net, dynamic[-1], image) for image in images])
-    return found
+        pictures["scales.png"] = draw_scale_map(images, [infer_scales(net, dynamic[-1], image) for image in images])
+    return pictures
 
 
-def covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
+def list_covariances(kind: Kind, history: History) -> dict[str, list[np.ndarray]]:
     """The covariances (2, 2) of each layer, one per validation."""
     layers: dict[str, list[np.ndarray]] = {}
     for row in history:
         for name in (key.removesuffix("/0") for key in row if key.startswith("covariance/") and key.endswith("/0")):
             numbers = [row[f"{name}/{index}"] for index in range(NUMBERS[kind])]
-            sigma = covariance(torch.tensor(numbers, dtype=torch.float64)).numpy()
+            sigma = compute_covariance(torch.tensor(numbers, dtype=torch.float64)).numpy()
             layers.setdefault(name.removeprefix("covariance/"), []).append(sigma)
     return layers
 
 
-def dynamic_layers(net: nn.Module) -> list[DynamicGaussian | Scales]:
+def find_dynamic_layers(net: nn.Module) -> list[DynamicGaussian | Scales]:
     """The layers of `net` that infer a scale at every cell."""
     return [module for module in net.modules() if isinstance(module, DynamicGaussian | Scales)]
 
 
 @torch.inference_mode()
-def scales_of(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray) -> np.ndarray:
+def infer_scales(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndarray) -> np.ndarray:
     """The scales (h, w) that `layer` of `net` infers at the cells of a picture."""
-    taken: list[torch.Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+    inputs: list[torch.Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
     device = next(net.parameters()).device
     net.eval()(assemble_input({"image": torch.from_numpy(image)[None].to(device)}))
     hook.remove()
-    return layer.scale_map(taken[0])[0].cpu().numpy()
+    return layer.infer_scale_map(inputs[0])[0].cpu().numpy()
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:

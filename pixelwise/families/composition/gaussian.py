@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelwise.families.composition.covariance import deviations, require_numbers, root
+from pixelwise.families.composition.covariance import compute_deviations, compute_root, require_numbers
 
 # The mass beyond two is 5 %, which the thesis drops too. The parameter `std_devs` may raise it.
 STD_DEVS = 2.0
@@ -22,12 +22,12 @@ POINTS = 8
 DENSE = 5
 
 
-def half_size(sigma: float, std_devs: float = STD_DEVS) -> int:
+def compute_half_size(sigma: float, std_devs: float = STD_DEVS) -> int:
     """Cells on either side of the centre cell: ⌈std_devs·σ⌉, at least one (thesis §5.2.1)."""
     return max(1, math.ceil(std_devs * sigma))
 
 
-def share(low: Tensor, high: Tensor) -> Tensor:
+def compute_mass(low: Tensor, high: Tensor) -> Tensor:
     """The probability of a standard normal variable between `low` and `high`."""
     # The mirrored interval keeps precision in the upper tail.
     flip = low > 0
@@ -35,7 +35,7 @@ def share(low: Tensor, high: Tensor) -> Tensor:
     return torch.special.ndtr(high) - torch.special.ndtr(low)
 
 
-def edges(half: int, reach: Tensor) -> tuple[Tensor, Tensor]:
+def compute_edges(half: int, reach: Tensor) -> tuple[Tensor, Tensor]:
     """Start and end of each cell from −half to half, (..., 2·half + 1) each, clamped to ±`reach` (...)."""
     cells = torch.arange(-half, half + 1, dtype=reach.dtype, device=reach.device)
     low, high = cells - 0.5, cells + 0.5
@@ -43,23 +43,25 @@ def edges(half: int, reach: Tensor) -> tuple[Tensor, Tensor]:
     return torch.clamp(low, -limit, limit), torch.clamp(high, -limit, limit)
 
 
-def kernel_1d(sigma: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, most: int | None = None) -> Tensor:
+def make_kernel_1d(
+    sigma: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, most: int | None = None
+) -> Tensor:
     """Normalised kernels (..., 2h + 1) with standard deviations `sigma` (...) in cells. The largest sigma decides h,
     which is at most `most`.
     """
     sigma = sigma.double()
-    half = half_size(float(sigma.detach().max()), std_devs)
+    half = compute_half_size(float(sigma.detach().max()), std_devs)
     half = half if most is None else max(1, min(half, most))
     if is_sampled:
         cells = torch.arange(-half, half + 1, dtype=sigma.dtype, device=sigma.device)
         weights = (-0.5 * (cells / sigma.unsqueeze(-1)).square()).exp()
     else:
-        low, high = edges(half, std_devs * sigma + 0.5)
-        weights = share(low / sigma.unsqueeze(-1), high / sigma.unsqueeze(-1))
+        low, high = compute_edges(half, std_devs * sigma + 0.5)
+        weights = compute_mass(low / sigma.unsqueeze(-1), high / sigma.unsqueeze(-1))
     return weights / weights.sum(dim=-1, keepdim=True)
 
 
-def kernel_2d(
+def make_kernel_2d(
     numbers: Tensor,
     std_devs: float = STD_DEVS,
     is_sampled: bool = False,
@@ -67,25 +69,25 @@ def kernel_2d(
 ) -> Tensor:
     """Normalised kernels (..., 2h_y + 1, 2h_x + 1) of log-Cholesky `numbers` (..., 1, 2 or 3), equation 5.1."""
     numbers = numbers.double()
-    spread = deviations(numbers)
+    spread = compute_deviations(numbers)
     if numbers.shape[-1] < 3:
-        sides = [kernel_1d(spread[..., axis], std_devs, is_sampled, most[axis]) for axis in (0, 1)]
+        sides = [make_kernel_1d(spread[..., axis], std_devs, is_sampled, most[axis]) for axis in (0, 1)]
         return sides[0].unsqueeze(-1) * sides[1].unsqueeze(-2)
     halves = []
     for axis in (0, 1):
-        half, limit = half_size(float(spread[..., axis].detach().max()), std_devs), most[axis]
+        half, limit = compute_half_size(float(spread[..., axis].detach().max()), std_devs), most[axis]
         halves.append(half if limit is None else max(1, min(half, limit)))
     weights = (
-        sampled_slant(numbers, halves[0], halves[1])
+        sample_slanted(numbers, halves[0], halves[1])
         if is_sampled
-        else integrated_slant(numbers, halves[0], halves[1], std_devs)
+        else integrate_slanted(numbers, halves[0], halves[1], std_devs)
     )
     return weights / weights.sum(dim=(-2, -1), keepdim=True)
 
 
-def sampled_slant(numbers: Tensor, half_y: int, half_x: int) -> Tensor:
+def sample_slanted(numbers: Tensor, half_y: int, half_x: int) -> Tensor:
     """The density of a full covariance at whole cells, not normalised, (..., 2h_y + 1, 2h_x + 1)."""
-    upper = root(numbers)[..., None, None, :, :]
+    upper = compute_root(numbers)[..., None, None, :, :]
     y = torch.arange(-half_y, half_y + 1, dtype=numbers.dtype, device=numbers.device).view(-1, 1)
     x = torch.arange(-half_x, half_x + 1, dtype=numbers.dtype, device=numbers.device)
     # xᵀΣ⁻¹x is the squared length of the row vector x U⁻¹.
@@ -94,30 +96,30 @@ def sampled_slant(numbers: Tensor, half_y: int, half_x: int) -> Tensor:
     return (-0.5 * (first.square() + last.square())).exp()
 
 
-def integrated_slant(numbers: Tensor, half_y: int, half_x: int, std_devs: float) -> Tensor:
+def integrate_slanted(numbers: Tensor, half_y: int, half_x: int, std_devs: float) -> Tensor:
     """The mass of a full covariance in each cell, not normalised, (..., 2h_y + 1, 2h_x + 1).
 
     Given y, x is normal with mean y·U₀₁/U₀₀ and deviation U₁₁, which is integrated exactly. Along y the points are
     evenly spaced in probability, not in space, so that Gaussians much smaller than a cell are integrated well too.
     """
-    upper, spread = root(numbers), deviations(numbers)
+    upper, spread = compute_root(numbers), compute_deviations(numbers)
     scale = upper[..., 0, 0].unsqueeze(-1)
-    low, high = (edge / scale for edge in edges(half_y, std_devs * spread[..., 0] + 0.5))
-    mass = share(low, high)
-    places = (torch.arange(POINTS, dtype=numbers.dtype, device=numbers.device) + 0.5) / POINTS
+    low, high = (edge / scale for edge in compute_edges(half_y, std_devs * spread[..., 0] + 0.5))
+    mass = compute_mass(low, high)
+    quantiles = (torch.arange(POINTS, dtype=numbers.dtype, device=numbers.device) + 0.5) / POINTS
     # Compute the lower half and mirror it: a Gaussian is symmetric, and ndtri is precise only near 0.
     bottom = torch.special.ndtr(low[..., : half_y + 1])
-    chances = bottom.unsqueeze(-1) + mass[..., : half_y + 1].unsqueeze(-1) * places
+    chances = bottom.unsqueeze(-1) + mass[..., : half_y + 1].unsqueeze(-1) * quantiles
     lower = torch.special.ndtri(chances.clamp(1e-300, 1 - 1e-16))
     heights = torch.cat([lower, -lower[..., :half_y, :].flip((-2, -1))], dim=-2)
-    x_low, x_high = (edge[..., None, None, :] for edge in edges(half_x, std_devs * spread[..., 1] + 0.5))
+    x_low, x_high = (edge[..., None, None, :] for edge in compute_edges(half_x, std_devs * spread[..., 1] + 0.5))
     middle = (heights * upper[..., 0, 1, None, None]).unsqueeze(-1)
     width = upper[..., 1, 1, None, None, None]
-    across = share((x_low - middle) / width, (x_high - middle) / width).mean(dim=-2)
+    across = compute_mass((x_low - middle) / width, (x_high - middle) / width).mean(dim=-2)
     return mass.unsqueeze(-1) * across
 
 
-def kernels_of(
+def make_kernels(
     numbers: Tensor, std_devs: float = STD_DEVS, is_sampled: bool = False, shape: tuple[int, int] | None = None
 ) -> list[Tensor]:
     """The kernels to apply in turn, (G, h, w) each: a column and a row if that is faster than one square kernel.
@@ -128,9 +130,9 @@ def kernels_of(
     require_numbers(numbers)
     most = (None, None) if shape is None else (shape[0] - 1, shape[1] - 1)
     if numbers.shape[-1] == 3:
-        return [kernel_2d(numbers, std_devs, is_sampled, most)]
-    spread = deviations(numbers.double())
-    column, row = (kernel_1d(spread[..., axis], std_devs, is_sampled, most[axis]) for axis in (0, 1))
+        return [make_kernel_2d(numbers, std_devs, is_sampled, most)]
+    spread = compute_deviations(numbers.double())
+    column, row = (make_kernel_1d(spread[..., axis], std_devs, is_sampled, most[axis]) for axis in (0, 1))
     sides = [column.unsqueeze(-1), row.unsqueeze(-2)]
     return sides if max(column.shape[-1], row.shape[-1]) > DENSE else [sides[0] * sides[1]]
 
@@ -164,4 +166,4 @@ def blur(
 ) -> Tensor:
     """Filter `x` (N, C, H, W) with the Gaussian of log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
     height, width = x.shape[-2:]
-    return apply(x, kernels_of(numbers, std_devs, is_sampled, (height, width)), is_dark)
+    return apply(x, make_kernels(numbers, std_devs, is_sampled, (height, width)), is_dark)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
-from pixelwise.families.composition.covariance import NUMBERS, of_size, root, size_of
-from pixelwise.families.composition.gaussian import STD_DEVS, apply, blur, kernels_of
+from pixelwise.families.composition.covariance import NUMBERS, compute_root, compute_size, make_numbers
+from pixelwise.families.composition.gaussian import STD_DEVS, apply, blur, make_kernels
 from pixelwise.families.composition.params import Kind
-from pixelwise.families.composition.sampling import grid, ring, spread_kernel, static_samples
+from pixelwise.families.composition.sampling import make_grid, make_ring, sample_static, spread_kernel
 
 StaticFilter = Literal["blur", "resample", "dog", "dog-resample"]
 
@@ -33,19 +33,19 @@ class GaussianParams(NamedTuple):
 class Fixed(nn.Module):
     """A fixed Gaussian filter with log-Cholesky `numbers` (1 or C, 1, 2 or 3)."""
 
-    given: Tensor
+    numbers: Tensor
 
     def __init__(self, numbers: Tensor, params: GaussianParams) -> None:
         super().__init__()
-        kernels = kernels_of(numbers.detach(), params.std_devs, params.is_sampled)
+        kernels = make_kernels(numbers.detach(), params.std_devs, params.is_sampled)
         self.count, self.is_dark = len(kernels), params.is_dark
-        self.register_buffer("given", numbers.detach().float(), persistent=False)
+        self.register_buffer("numbers", numbers.detach().float(), persistent=False)
         for index, kernel in enumerate(kernels):
             self.register_buffer(f"kernel_{index}", kernel.float(), persistent=False)
 
-    def numbers(self) -> Tensor:
+    def compute_numbers(self) -> Tensor:
         """The log-Cholesky numbers, (1 or C, 1, 2 or 3)."""
-        return self.given
+        return self.numbers
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter x (N, C, H, W)."""
@@ -59,24 +59,24 @@ class Blur(nn.Module):
         super().__init__()
         self.params = params
         # One-dimensional, so that weight decay skips it. Decay would pull its size to one cell.
-        start = of_size(params.covariance, params.size) / PACE
+        start = make_numbers(params.covariance, params.size) / PACE
         self.covariance = nn.Parameter(start.repeat(channels if params.per_channel else 1))
 
-    def numbers(self) -> Tensor:
+    def compute_numbers(self) -> Tensor:
         """The log-Cholesky numbers, (1 or C, 1, 2 or 3)."""
         return PACE * self.covariance.view(-1, NUMBERS[self.params.covariance])
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter x."""
-        return blur(x, self.numbers(), self.params.std_devs, self.params.is_sampled, self.params.is_dark)
+        return blur(x, self.compute_numbers(), self.params.std_devs, self.params.is_sampled, self.params.is_dark)
 
-    def size(self) -> float:
+    def measure_size(self) -> float:
         """The standard deviation in cells, averaged over channels."""
-        return float(size_of(self.numbers().detach()).mean())
+        return float(compute_size(self.compute_numbers().detach()).mean())
 
-    def folded(self) -> Fixed:
+    def fold(self) -> Fixed:
         """The same filter with fixed kernels, for export."""
-        return Fixed(self.numbers(), self.params)
+        return Fixed(self.compute_numbers(), self.params)
 
 
 class DifferenceOfGaussians(nn.Module):
@@ -109,7 +109,7 @@ class Composed(nn.Module):
         super().__init__()
         self.conv = conv
         self.resamples = kind.endswith("resample")
-        require(conv, is_3x3=self.resamples)
+        require_composable(conv, is_3x3=self.resamples)
         if self.resamples and params.per_channel:
             raise ModelError(f"filter {kind}: found a covariance a channel, expected one: channels share their points")
         make = DifferenceOfGaussians if kind.startswith("dog") else Blur
@@ -121,18 +121,18 @@ class Composed(nn.Module):
         if not self.resamples:
             composed: Tensor = self.conv(filtered)
             return composed
-        sampled = static_samples(filtered, self.conv.weight, self.points(), self.conv.groups)
+        sampled = sample_static(filtered, self.conv.weight, self.compute_points(), self.conv.groups)
         return sampled if self.conv.bias is None else sampled + self.conv.bias.view(-1, 1, 1)
 
-    def points(self) -> Tensor:
+    def compute_points(self) -> Tensor:
         """The sampling points (9, 2): the cells of the filter, moved by the ring."""
         centre = self.gaussian.centre if isinstance(self.gaussian, DifferenceOfGaussians) else self.gaussian
-        numbers = centre.numbers()[0]
-        return grid().to(numbers) + ring().to(numbers) @ root(numbers)
+        numbers = centre.compute_numbers()[0]
+        return make_grid().to(numbers) + make_ring().to(numbers) @ compute_root(numbers)
 
-    def folded(self) -> nn.Sequential:
+    def fold(self) -> nn.Sequential:
         """The same layer with a plain convolution, for `fold`."""
-        conv = folded_conv(self.conv, self.points()) if self.resamples else self.conv
+        conv = fold_conv(self.conv, self.compute_points()) if self.resamples else self.conv
         return nn.Sequential(self.gaussian, conv)
 
 
@@ -145,27 +145,27 @@ class StaticPoints(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, is_free: bool) -> None:
         super().__init__()
-        require(conv, is_3x3=True)
+        require_composable(conv, is_3x3=True)
         self.conv, self.is_free = conv, is_free
         # The change to the grid: nine offsets, or a matrix and a shift.
         self.change = nn.Parameter(torch.zeros(18 if is_free else 6))
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution at the learned points."""
-        sampled = static_samples(x, self.conv.weight, self.points(), self.conv.groups)
+        sampled = sample_static(x, self.conv.weight, self.compute_points(), self.conv.groups)
         return sampled if self.conv.bias is None else sampled + self.conv.bias.view(-1, 1, 1)
 
-    def points(self) -> Tensor:
+    def compute_points(self) -> Tensor:
         """The sampling points (9, 2)."""
-        cells, change = grid().to(self.change), PACE * self.change.view(-1, 2)
+        cells, change = make_grid().to(self.change), PACE * self.change.view(-1, 2)
         return cells + (change if self.is_free else cells @ change[:2] + change[2])
 
-    def folded(self) -> nn.Conv2d:
+    def fold(self) -> nn.Conv2d:
         """The same as a plain convolution."""
-        return folded_conv(self.conv, self.points())
+        return fold_conv(self.conv, self.compute_points())
 
 
-def folded_conv(conv: nn.Conv2d, points: Tensor) -> nn.Conv2d:
+def fold_conv(conv: nn.Conv2d, points: Tensor) -> nn.Conv2d:
     """The plain convolution that samples as `conv` (3×3) does at `points` (9, 2)."""
     kernel = spread_kernel(conv.weight, points).detach()
     side = kernel.shape[-1]
@@ -177,7 +177,7 @@ def folded_conv(conv: nn.Conv2d, points: Tensor) -> nn.Conv2d:
     return plain
 
 
-def require(conv: nn.Conv2d, is_3x3: bool = False) -> None:
+def require_composable(conv: nn.Conv2d, is_3x3: bool = False) -> None:
     """Raise ModelError if a convolution cannot be composed."""
     height, width = conv.kernel_size
     padding = conv.padding if isinstance(conv.padding, tuple) else (-1, -1)
@@ -194,7 +194,7 @@ def require(conv: nn.Conv2d, is_3x3: bool = False) -> None:
 def fold(net: nn.Module) -> nn.Module:
     """Replace the static Gaussians and points of `net` by fixed kernels, in place. Returns `net` or its replacement."""
     if isinstance(net, Blur | Composed | StaticPoints):
-        net = net.folded()
+        net = net.fold()
     for name, child in net.named_children():
         setattr(net, name, fold(child))
     return net

@@ -50,16 +50,16 @@ def compose(net: nn.Module, composition: Composition) -> None:
         return
     fcns = [module for module in net.modules() if isinstance(module, FCN)]
     # Patterns are matched before layers are added, so that they cannot match added layers.
-    named = {
+    matches = {
         pattern: [name for name, module in net.named_modules() if is_conv(module) and fnmatchcase(name, pattern)]
         for pattern in composition.where
         if pattern not in ("output", "decoder")
     }
-    for pattern, names in named.items():
+    for pattern, names in matches.items():
         if not names:
             raise ModelError(f"compose.where {pattern}: found no convolution of that name, expected one")
         for name in names:
-            replace(net, name, composed(net.get_submodule(name), composition))  # type: ignore[arg-type]
+            replace(net, name, compose_layer(net.get_submodule(name), composition))  # type: ignore[arg-type]
     if {"output", "decoder"} & set(composition.where) and not fcns:
         raise ModelError("compose.where: found a net of another kind, expected an FCN for output and decoder")
     for fcn in fcns:
@@ -68,7 +68,7 @@ def compose(net: nn.Module, composition: Composition) -> None:
         if "decoder" in composition.where and isinstance(fcn.top_down, TopDown):
             for mix in fcn.top_down.mix:
                 depthwise: nn.Sequential = mix[0]  # type: ignore[index]
-                depthwise[0] = composed(depthwise[0], composition)  # type: ignore[arg-type]
+                depthwise[0] = compose_layer(depthwise[0], composition)  # type: ignore[arg-type]
 
 
 def compose_output(fcn: FCN, composition: Composition) -> None:
@@ -76,14 +76,14 @@ def compose_output(fcn: FCN, composition: Composition) -> None:
     for index, score in enumerate(fcn.fusion.score):
         channels: int = score.in_channels  # type: ignore[assignment]
         conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        fcn.fusion.score[index] = OutputStage(composed(conv, composition), channels, score)
+        fcn.fusion.score[index] = OutputStage(compose_layer(conv, composition), channels, score)
 
 
-def composed(conv: nn.Conv2d, composition: Composition) -> nn.Module:
+def compose_layer(conv: nn.Conv2d, composition: Composition) -> nn.Module:
     """`conv` composed with the filter, or the layer that replaces it."""
     kind, gaussian = composition.filter, composition.gaussian
     channels = conv.in_channels
-    made: dict[str, Callable[[], nn.Module]] = {
+    makers: dict[str, Callable[[], nn.Module]] = {
         "conv": lambda: conv,
         "dynamic": lambda: DynamicGaussian(conv, gaussian),
         "scales": lambda: Scales(conv, gaussian.size),
@@ -95,7 +95,7 @@ def composed(conv: nn.Conv2d, composition: Composition) -> nn.Module:
         "aspp": lambda: PyramidPooling(channels, is_blurred=False),
         "aspp-blur": lambda: PyramidPooling(channels, is_blurred=True),
     }
-    return made[kind]() if kind in made else Composed(conv, kind, gaussian)  # type: ignore[arg-type]
+    return makers[kind]() if kind in makers else Composed(conv, kind, gaussian)  # type: ignore[arg-type]
 
 
 def is_conv(module: nn.Module) -> bool:
@@ -115,17 +115,17 @@ def learn_structure_alone(net: nn.Module) -> None:
     Raises ModelError if the net has no Gaussian.
     """
     net.requires_grad_(False)
-    found = False
+    has_gaussian = False
     for module in net.modules():
         if isinstance(module, Blur):
             module.requires_grad_(True)
-            found = True
+            has_gaussian = True
         elif isinstance(module, DynamicGaussian | Scales):
             module.infer.requires_grad_(True)
-            found = True
+            has_gaussian = True
         if isinstance(module, Scales):
             module.size.requires_grad_(True)
-    if not found:
+    if not has_gaussian:
         raise ModelError("compose.structure_only: found no Gaussian in the net, expected a filter with one")
     net.register_forward_pre_hook(hold_still)
 
@@ -135,13 +135,13 @@ def hold_still(net: nn.Module, _: object) -> None:
     freeze_statistics(net)
 
 
-def gaussian_pixels(net: nn.Module) -> list[float]:
+def measure_gaussians(net: nn.Module) -> list[float]:
     """The learned sizes of the static Gaussians at the outputs of `net`, coarse to fine, in pixels of the picture that
     its backbone sees.
     """
-    found = []
+    sizes = []
     for fcn in (module for module in net.modules() if isinstance(module, FCN)):
         for stage, step in zip(fcn.fusion.score, fcn.last, strict=True):
             blurs = [module for module in stage.modules() if isinstance(module, Blur)]
-            found += [step.factor * blur.size() for blur in blurs[:1]]
-    return found
+            sizes += [step.factor * blur.measure_size() for blur in blurs[:1]]
+    return sizes

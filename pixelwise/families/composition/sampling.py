@@ -11,17 +11,17 @@ from torchvision.ops import deform_conv2d
 FARTHEST = 1e4
 
 
-def grid() -> Tensor:
+def make_grid() -> Tensor:
     """The cells of a 3×3 filter, (9, 2) as dy, dx, row by row."""
     steps = torch.tensor([-1.0, 0.0, 1.0])
     return torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1).view(9, 2)
 
 
-def ring() -> Tensor:
-    """The standard Gaussian as points, (9, 2) as dy, dx in the order of `grid`: the origin and eight points of the unit
-    circle at equal angles (thesis §5.3.2). The published code has sign errors here: two of its points coincide.
+def make_ring() -> Tensor:
+    """The standard Gaussian as points, (9, 2) as dy, dx in the order of `make_grid` (thesis §5.3.2): the origin, and
+    eight points of the unit circle at equal angles. The published code has sign errors here: two of its points agree.
     """
-    cells = grid()
+    cells = make_grid()
     angles = torch.atan2(cells[:, 0], cells[:, 1])
     circle = torch.stack([angles.sin(), angles.cos()], dim=-1)
     circle[4] = 0.0
@@ -42,13 +42,13 @@ def spread_kernel(weight: Tensor, points: Tensor, most: int | None = None) -> Te
     return torch.einsum("oik,ky,kx->oiyx", weight.flatten(2), hats[:, 0], hats[:, 1])
 
 
-def static_samples(x: Tensor, weight: Tensor, points: Tensor, groups: int = 1) -> Tensor:
+def sample_static(x: Tensor, weight: Tensor, points: Tensor, groups: int = 1) -> Tensor:
     """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at the same `points` (9, 2) everywhere."""
     kernel = spread_kernel(weight, points, max(x.shape[-2:]))
     return F.conv2d(x, kernel, padding=kernel.shape[-1] // 2, groups=groups)
 
 
-def dynamic_samples(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Tensor) -> Tensor:
+def sample_dynamic(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Tensor) -> Tensor:
     """`x` (N, I, H, W) filtered with `weight` (O, I / groups, 3, 3) at points that differ per cell.
 
     offsets: (N, 9, 2, H, W) as dy, dx, relative to the cells of the plain filter.
@@ -58,6 +58,6 @@ def dynamic_samples(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Ten
     return deform_conv2d(x, safe.flatten(1, 2), weight, bias, padding=(1, 1))
 
 
-def gaussian_offsets(root: Tensor) -> Tensor:
+def compute_gaussian_offsets(root: Tensor) -> Tensor:
     """Offsets (N, 9, 2, H, W) of the Gaussian deformation: the ring warped by `root` (N, H, W, 2, 2), Σ = UᵀU."""
-    return torch.einsum("kr,nhwrc->nkchw", ring().to(root), root)
+    return torch.einsum("kr,nhwrc->nkchw", make_ring().to(root), root)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pixelwise.errors import ModelError
-from pixelwise.families.fcn.reference import ReferenceFCN, convolutions
+from pixelwise.families.fcn.reference import ReferenceFCN, list_convolutions
 
 Blobs = Mapping[str, list[NDArray[np.float32]]]
 
@@ -39,7 +39,7 @@ def load_caffemodel(net: ReferenceFCN, file: Path) -> None:
     ignored. Fully connected layers become convolutions. Raises ModelError if the file is missing or has another format,
     or if a layer is missing or has another shape.
     """
-    layers = named_convolutions(net)
+    layers = list_named_convolutions(net)
     blobs = read_blobs(file, list(layers))
     if not any(blobs.values()):
         raise ModelError(f"{file}: found no layer of this net, expected a .caffemodel with {', '.join(layers)}")
@@ -47,23 +47,23 @@ def load_caffemodel(net: ReferenceFCN, file: Path) -> None:
     state = {}
     for name, layer in layers.items():
         if blobs[name] or not name.startswith("score_"):
-            state[name] = fitted(f"{file}: {name}", layer, blobs[name])
+            state[name] = fit_blobs(f"{file}: {name}", layer, blobs[name])
     for name, tensors in state.items():
         layers[name].load_state_dict(tensors)
 
 
-def named_convolutions(net: ReferenceFCN) -> dict[str, nn.Conv2d]:
+def list_named_convolutions(net: ReferenceFCN) -> dict[str, nn.Conv2d]:
     """The convolutions of `net`, by their names in the published models."""
-    kinds = set(convolutions(net))
-    trunk = {caffe_name(name): module for name, module in net.trunk.named_modules() if module in kinds}
+    kinds = set(list_convolutions(net))
+    trunk = {to_caffe_name(name): module for name, module in net.trunk.named_modules() if module in kinds}
     return {**trunk, **dict(net.score.items())}
 
 
-def caffe_name(name: str) -> str:
+def to_caffe_name(name: str) -> str:
     """The name in the published model of the trunk layer `name`."""
-    block, _, rest = name.removesuffix(".0").partition(".")
+    block, _, branch = name.removesuffix(".0").partition(".")
     if block.startswith("inception"):
-        return f"inception_{block.removeprefix('inception')}/{BRANCHES[rest]}"
+        return f"inception_{block.removeprefix('inception')}/{BRANCHES[branch]}"
     return GOOGLENET[block] if name.endswith(".0") else name
 
 
@@ -82,10 +82,10 @@ def read_blobs(file: Path, names: list[str]) -> Blobs:
         raise ModelError(f"{file}: could not be read ({error.strerror}), expected a .caffemodel file") from None
     except cv2.error:
         raise ModelError(f"{file}: found something else, expected a .caffemodel file") from None
-    return {name: blobs_of(net, name, cv2.error) for name in names}
+    return {name: list_blobs(net, name, cv2.error) for name in names}
 
 
-def blobs_of(net: Any, name: str, end: type[Exception]) -> list[NDArray[np.float32]]:
+def list_blobs(net: Any, name: str, end: type[Exception]) -> list[NDArray[np.float32]]:
     """The blobs of one layer; `end` is the error that OpenCV raises after the last."""
     blobs: list[NDArray[np.float32]] = []
     for index in range(2):
@@ -96,23 +96,23 @@ def blobs_of(net: Any, name: str, end: type[Exception]) -> list[NDArray[np.float
     return blobs
 
 
-def fitted(where: str, layer: nn.Conv2d, blobs: list[NDArray[np.float32]]) -> dict[str, torch.Tensor]:
+def fit_blobs(source: str, layer: nn.Conv2d, blobs: list[NDArray[np.float32]]) -> dict[str, torch.Tensor]:
     """The state dict of `layer` from the blobs of the published layer, a convolution or fully connected.
 
-    Raises ModelError, starting with `where`, if a blob is missing or has another shape.
+    Raises ModelError, starting with `source`, if a blob is missing or has another shape.
     """
     state = {}
-    for index, (part, expected) in enumerate(layer.state_dict().items()):
+    for index, (key, expected) in enumerate(layer.state_dict().items()):
         if index >= len(blobs):
-            raise ModelError(f"{where}: {part} is missing, expected shape {tuple(expected.shape)}")
+            raise ModelError(f"{source}: {key} is missing, expected shape {tuple(expected.shape)}")
         # Older files give every blob four axes, and fully connected weights one row per output.
-        shape, wanted = blobs[index].shape, tuple(expected.shape)
-        if blobs[index].size != expected.numel() or rows_of(shape) != rows_of(wanted):
-            raise ModelError(f"{where}: {part}: found shape {shape}, expected {wanted}")
-        state[part] = torch.from_numpy(np.array(blobs[index])).reshape(expected.shape)
+        shape, expected_shape = blobs[index].shape, tuple(expected.shape)
+        if blobs[index].size != expected.numel() or count_rows(shape) != count_rows(expected_shape):
+            raise ModelError(f"{source}: {key}: found shape {shape}, expected {expected_shape}")
+        state[key] = torch.from_numpy(np.array(blobs[index])).reshape(expected.shape)
     return state
 
 
-def rows_of(shape: tuple[int, ...]) -> int:
+def count_rows(shape: tuple[int, ...]) -> int:
     """Length of the first axis longer than 1; 1 if there is none."""
     return next((side for side in shape if side > 1), 1)

@@ -50,16 +50,16 @@ class Classifier(nn.Module):
         Raises ModelError if the net is unknown or lacks a stride, or if its weights cannot be loaded or do not fit.
         """
         super().__init__()
-        stages = stages_of(name, weights)
+        stages = build_stages(name, weights)
         if extra_channels:
             add_input_channels(stages[0], extra_channels)
-        fields = list(accumulate((derive_field(stage) for stage in stages), ReceptiveField.then))
-        found = [int(field.stride) for field in fields]
-        missing = sorted(set(strides) - set(found))
+        fields = list(accumulate((derive_field(stage) for stage in stages), ReceptiveField.chain))
+        available = [int(field.stride) for field in fields]
+        missing = sorted(set(strides) - set(available))
         if missing:
-            raise ModelError(f"backbone {name}: has strides {found}, expected {missing} among them")
+            raise ModelError(f"backbone {name}: has strides {available}, expected {missing} among them")
         self.strides = tuple(sorted(strides))
-        self.taps = [found.index(stride) for stride in self.strides]
+        self.taps = [available.index(stride) for stride in self.strides]
         self.stages = nn.ModuleList(stages[: self.taps[-1] + 1])
         self.channels = [CHANNELS[name][tap] for tap in self.taps]
         self.offsets = [float(fields[tap].offset) for tap in self.taps]
@@ -120,22 +120,22 @@ def convolutionalise(linear: nn.Linear, channels: int, kernel: int, padding: int
     return layer
 
 
-def stages_of(name: str, weights: str) -> list[nn.Sequential]:
+def build_stages(name: str, weights: str) -> list[nn.Sequential]:
     """The layers of the classifier `name`, split after each feature map. Raises ModelError as `Classifier` does."""
     if name not in CLASSIFIERS:
         raise ModelError(f"backbone {name!r}: not a classifier, expected one of {', '.join(CLASSIFIERS)}")
     # Layers that get weights are not initialised, since that takes seconds.
     with torch.device("meta" if weights != "none" else torch.get_default_device()):
-        net = headless(name)
+        net = build_headless(name)
     if weights != "none":
-        fill(net, name, weights)
+        load_pretrained(net, name, weights)
     stages = CLASSIFIERS[name](net)
     for stage in stages:
         pad_by_half(stage)
     return stages
 
 
-def headless(name: str) -> nn.Module:
+def build_headless(name: str) -> nn.Module:
     """The untrained torchvision net without its ImageNet score layer."""
     options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
     net: nn.Module = models.get_model(name, weights=None, **options)
@@ -146,23 +146,23 @@ def headless(name: str) -> nn.Module:
     return net
 
 
-def fill(net: nn.Module, name: str, weights: str) -> None:
+def load_pretrained(net: nn.Module, name: str, weights: str) -> None:
     """Load torchvision's ImageNet weights or those of a file into `net`, without their score layers.
 
     Raises ModelError if a weight is missing or has another shape.
     """
-    state = torchvision_state(name, weights)
+    state = read_torchvision_state(name, weights)
     expected = net.state_dict()
     for key, value in expected.items():
         if key not in state:
             raise ModelError(f"backbone {name}: weights {weights}: {key} is missing")
         if state[key].shape != value.shape:
-            found = tuple(state[key].shape)
-            raise ModelError(f"backbone {name}: weights {weights}: {key}: found {found}, expected {tuple(value.shape)}")
+            shape = tuple(state[key].shape)
+            raise ModelError(f"backbone {name}: weights {weights}: {key}: found {shape}, expected {tuple(value.shape)}")
     net.load_state_dict({key: state[key] for key in expected}, assign=True)
 
 
-def torchvision_state(name: str, weights: str) -> Mapping[str, Tensor]:
+def read_torchvision_state(name: str, weights: str) -> Mapping[str, Tensor]:
     """The state dict that torchvision publishes for `name`, or that of the file `weights`.
 
     Raises ModelError if it cannot be downloaded or read.
@@ -174,26 +174,26 @@ def torchvision_state(name: str, weights: str) -> Mapping[str, Tensor]:
         return torch.load(Path(weights), map_location="cpu", weights_only=True)
     except Exception as error:
         # Downloads and file readers raise many types; the user gets one line instead of a traceback.
-        found = "could not be fetched" if published else f"could not be read from {weights}"
-        raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
+        reason = "could not be fetched" if published else f"could not be read from {weights}"
+        raise ModelError(f"backbone {name}: its weights {reason} ({type(error).__name__})") from error
 
 
-def alexnet(net: models.AlexNet) -> list[nn.Sequential]:
+def split_alexnet(net: models.AlexNet) -> list[nn.Sequential]:
     """Split after pool1, pool2 and fc7."""
     layers = list(net.features)
     # An even kernel has no centre, so one row and column more are padded after than before.
-    top = [*layers[6:], nn.ZeroPad2d((2, 3, 2, 3)), *fully_connected(net, (1, 4), channels=256, kernel=6)]
+    top = [*layers[6:], nn.ZeroPad2d((2, 3, 2, 3)), *convert_fully_connected(net, (1, 4), channels=256, kernel=6)]
     return [*cut_after(layers[:6], (2,)), nn.Sequential(*top)]
 
 
-def vgg16(net: models.VGG) -> list[nn.Sequential]:
+def split_vgg16(net: models.VGG) -> list[nn.Sequential]:
     """Split after pool1, pool2, pool3, pool4 and fc7."""
     layers = list(net.features)
-    top = [*layers[24:], *fully_connected(net, (0, 3), channels=512, kernel=7)]
+    top = [*layers[24:], *convert_fully_connected(net, (0, 3), channels=512, kernel=7)]
     return [*cut_after(layers[:24], (4, 9, 16)), nn.Sequential(*top)]
 
 
-def googlenet(net: models.GoogLeNet) -> list[nn.Sequential]:
+def split_googlenet(net: models.GoogLeNet) -> list[nn.Sequential]:
     """Split after conv3 and the Inceptions 3b, 4e and 5b, without the final average pool (thesis §2.3.1).
 
     torchvision's net has 3×3 kernels where the paper's Inceptions have 5×5 ones, and a 2×2 pool4. So its receptive
@@ -205,9 +205,9 @@ def googlenet(net: models.GoogLeNet) -> list[nn.Sequential]:
 
 # How each net is split, and the channels of each feature map.
 CLASSIFIERS: dict[str, Callable[..., list[nn.Sequential]]] = {
-    "alexnet": alexnet,
-    "vgg16": vgg16,
-    "googlenet": googlenet,
+    "alexnet": split_alexnet,
+    "vgg16": split_vgg16,
+    "googlenet": split_googlenet,
 }
 CHANNELS = {"alexnet": (64, 192, 4096), "vgg16": (64, 128, 256, 512, 4096), "googlenet": (192, 480, 832, 1024)}
 
@@ -218,7 +218,7 @@ def cut_after(layers: Sequence[nn.Module], ends: Sequence[int]) -> list[nn.Seque
     return [nn.Sequential(*layers[start:end]) for start, end in pairwise(bounds)]
 
 
-def fully_connected(
+def convert_fully_connected(
     net: models.AlexNet | models.VGG, indices: tuple[int, int], channels: int, kernel: int
 ) -> list[nn.Module]:
     """fc6 and fc7 as convolutions, each followed by ReLU and dropout (thesis §2.3.1)."""

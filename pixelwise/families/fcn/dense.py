@@ -48,16 +48,16 @@ def shift_and_stitch(net: nn.Module, image: Tensor, stride: int | Pair) -> Tenso
     image's own resolution: h = H − k + 1 for a receptive field of k and no padding. The net runs stride² times, once
     per shift; `dilate` computes the same at lower cost.
     """
-    rows, columns = pair(stride)
-    parts = {(y, x): net(image[..., y:, x:]) for y in range(rows) for x in range(columns)}
+    rows, columns = to_pair(stride)
+    outputs = {(y, x): net(image[..., y:, x:]) for y in range(rows) for x in range(columns)}
     # The extent that all shifts cover, so that no cell stays empty.
-    height = min(part.shape[-2] * rows + y for (y, _), part in parts.items())
-    width = min(part.shape[-1] * columns + x for (_, x), part in parts.items())
-    first = parts[0, 0]
+    height = min(output.shape[-2] * rows + y for (y, _), output in outputs.items())
+    width = min(output.shape[-1] * columns + x for (_, x), output in outputs.items())
+    first = outputs[0, 0]
     stitched = first.new_empty(*first.shape[:-2], height, width)
-    for (y, x), part in parts.items():
+    for (y, x), output in outputs.items():
         phase = stitched[..., y::rows, x::columns]
-        phase.copy_(part[..., : phase.shape[-2], : phase.shape[-1]])
+        phase.copy_(output[..., : phase.shape[-2], : phase.shape[-1]])
     return stitched
 
 
@@ -79,68 +79,68 @@ def dilate(net: nn.Module, stride: int | Pair = 1) -> nn.Module:
 
     Raises ModelError if a layer cannot be rewritten, or if the strides kept do not multiply to `stride`.
     """
-    rewritten, grid = rewrite(copy.deepcopy(net), Grid(), pair(stride), type(net).__name__)
-    if grid.stride != pair(stride):
-        raise ModelError(f"dilate: the net's strides leave {grid.stride}, expected output stride {pair(stride)}")
+    rewritten, grid = rewrite(copy.deepcopy(net), Grid(), to_pair(stride), type(net).__name__)
+    if grid.stride != to_pair(stride):
+        raise ModelError(f"dilate: the net's strides leave {grid.stride}, expected output stride {to_pair(stride)}")
     return rewritten
 
 
-def rewrite(layer: nn.Module, grid: Grid, kept: Pair, place: str) -> tuple[nn.Module, Grid]:
+def rewrite(layer: nn.Module, grid: Grid, limit: Pair, path: str) -> tuple[nn.Module, Grid]:
     """Rewrite a layer, or chain of layers, whose input is on `grid`. Returns it and the grid of its output."""
     if isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward:
         chain = nn.Sequential()
         # Not named_children, which skips a layer that occurs in the chain for the second time.
         for name, child in layer._modules.items():
-            rewritten, grid = rewrite(child, grid, kept, f"{place}.{name}")
+            rewritten, grid = rewrite(child, grid, limit, f"{path}.{name}")
             chain.add_module(name, rewritten)
         chain.training = layer.training
         return chain, grid
     if type(layer) in POINTWISE:
         return layer, grid
-    kernel = rewritable(layer, place)
-    stays, removed = split_stride(pair(kernel.stride), grid.stride, kept)
-    return on_grid(kernel, stays, grid.rate), Grid(times(grid.stride, stays), times(grid.rate, removed))
+    kernel = require_rewritable(layer, path)
+    kept, removed = split_stride(to_pair(kernel.stride), grid.stride, limit)
+    return move_to_grid(kernel, kept, grid.rate), Grid(multiply(grid.stride, kept), multiply(grid.rate, removed))
 
 
-def rewritable(layer: nn.Module, place: str) -> Kernel:
-    """Return `layer`, a convolution or pool that can be dilated. Raises ModelError naming its `place` otherwise."""
+def require_rewritable(layer: nn.Module, path: str) -> Kernel:
+    """Return `layer`, a convolution or pool that can be dilated. Raises ModelError naming its `path` otherwise."""
     # Not isinstance: in a subclass, padding or size may depend on the input.
     if not (type(layer) is nn.Conv2d or type(layer) is nn.MaxPool2d or type(layer) is nn.AvgPool2d):
         raise ModelError(
-            f"dilate {place}: found {type(layer).__name__}, expected convolutions, pools of fixed size and layers "
+            f"dilate {path}: found {type(layer).__name__}, expected convolutions, pools of fixed size and layers "
             "that map each cell on its own, in nn.Sequential"
         )
     if isinstance(layer, nn.Conv2d):
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            found = layer.padding if isinstance(layer.padding, str) else layer.padding_mode
-            raise ModelError(f"dilate {place}: found padding {found}, expected numbers of zeros")
+            padding = layer.padding if isinstance(layer.padding, str) else layer.padding_mode
+            raise ModelError(f"dilate {path}: found padding {padding}, expected numbers of zeros")
         return layer
     if layer.ceil_mode:
-        raise ModelError(f"dilate {place}: found ceil_mode, expected windows that lie within the input")
-    if any(2 * pad > size - 1 for pad, size in zip(pair(layer.padding), pair(layer.kernel_size), strict=True)):
+        raise ModelError(f"dilate {path}: found ceil_mode, expected windows that lie within the input")
+    if any(2 * pad > size - 1 for pad, size in zip(to_pair(layer.padding), to_pair(layer.kernel_size), strict=True)):
         raise ModelError(
-            f"dilate {place}: found padding {layer.padding} of a pool of {layer.kernel_size}, "
+            f"dilate {path}: found padding {layer.padding} of a pool of {layer.kernel_size}, "
             "expected less than half a window"
         )
     return layer
 
 
-def split_stride(stride: Pair, reached: Pair, kept: Pair) -> tuple[Pair, Pair]:
-    """Split a layer's `stride` into kept and removed. Each axis is kept if the total stays within the limit `kept`."""
-    fits = tuple(step * before <= limit for step, before, limit in zip(stride, reached, kept, strict=True))
-    stays = tuple(step if fit else 1 for step, fit in zip(stride, fits, strict=True))
+def split_stride(stride: Pair, reached: Pair, limit: Pair) -> tuple[Pair, Pair]:
+    """Split a layer's `stride` into kept and removed. Each axis is kept if the total stays within `limit`."""
+    fits = tuple(step * total <= most for step, total, most in zip(stride, reached, limit, strict=True))
+    kept = tuple(step if fit else 1 for step, fit in zip(stride, fits, strict=True))
     removed = tuple(1 if fit else step for step, fit in zip(stride, fits, strict=True))
-    return pair(stays), pair(removed)
+    return to_pair(kept), to_pair(removed)
 
 
-def on_grid(layer: Kernel, stride: Pair, rate: Pair) -> nn.Module:
+def move_to_grid(layer: Kernel, stride: Pair, rate: Pair) -> nn.Module:
     """A copy of `layer` with the given `stride`, for a grid `rate` times finer than its own."""
     if isinstance(layer, nn.AvgPool2d) and rate != (1, 1):
         return DilatedAverage(layer, stride, rate)
     rewritten = copy.copy(layer)
-    rewritten.stride, rewritten.padding = stride, times(pair(layer.padding), rate)
+    rewritten.stride, rewritten.padding = stride, multiply(to_pair(layer.padding), rate)
     if not isinstance(rewritten, nn.AvgPool2d):
-        rewritten.dilation = times(pair(rewritten.dilation), rate)
+        rewritten.dilation = multiply(to_pair(rewritten.dilation), rate)
     return rewritten
 
 
@@ -152,7 +152,7 @@ class DilatedAverage(nn.Module):
 
     def __init__(self, pool: nn.AvgPool2d, stride: Pair, rate: Pair) -> None:
         super().__init__()
-        self.kernel_size, self.padding = pair(pool.kernel_size), times(pair(pool.padding), rate)
+        self.kernel_size, self.padding = to_pair(pool.kernel_size), multiply(to_pair(pool.padding), rate)
         self.stride, self.rate = stride, rate
         self.divisor = pool.divisor_override or self.kernel_size[0] * self.kernel_size[1]
 
@@ -164,12 +164,12 @@ class DilatedAverage(nn.Module):
         return total / self.divisor
 
 
-def pair(value: object) -> Pair:
+def to_pair(value: object) -> Pair:
     """`value`, one or two numbers, as (vertical, horizontal)."""
     vertical, horizontal = value if isinstance(value, tuple) else (value, value)
     return int(vertical), int(horizontal)
 
 
-def times(pair: Pair, rate: Pair) -> Pair:
+def multiply(pair: Pair, rate: Pair) -> Pair:
     """The elementwise product of two pairs."""
     return pair[0] * rate[0], pair[1] * rate[1]

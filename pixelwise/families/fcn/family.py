@@ -38,34 +38,34 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
         load_weights(net, Path(network.weights))
         return net
     weights = network.weights if pretrained else "none"
-    channels = sum(head.classes for head in heads_of(network, classes).values())
+    channels = sum(head.classes for head in list_heads(network, classes).values())
     if network.background == "null":
         if network.heads != "semantic":
             raise ParamsError(f"network.background null: found heads {network.heads}, expected semantic")
-        return NullBackground(trunk(network, channels - 1, weights))
-    return trunk(network, channels, weights)
+        return NullBackground(build_net(network, channels - 1, weights))
+    return build_net(network, channels, weights)
 
 
-def trunk(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+def build_net(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     """Build the net with `channels` scores per pixel."""
     if network.reference:
-        return reference(network, channels, weights)
+        return build_reference(network, channels, weights)
     if network.inputs == "rgb-hha":
         # Two files, colour first: the thesis starts from two trained nets.
         colour, _, depth = weights.partition("+")
-        return LateFusion(*(parent(network, channels, part) for part in (colour, depth or colour)))
-    return single(network, channels, weights)
+        return LateFusion(*(build_parent(network, channels, file) for file in (colour, depth or colour)))
+    return build_single(network, channels, weights)
 
 
-def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
+def build_reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     """Build the thesis's net with published Caffe weights, torchvision's, or those of the previous stage.
 
     Raises ParamsError if another parameter does not fit a reference net.
     """
-    for key, expected in published(network.strides).items():
-        found = getattr(network, key)
-        if found not in expected:
-            raise ParamsError(f"network.reference: found {key} {found}, expected {' or '.join(map(str, expected))}")
+    for key, expected in list_published_values(network.strides).items():
+        value = getattr(network, key)
+        if value not in expected:
+            raise ParamsError(f"network.reference: found {key} {value}, expected {' or '.join(map(str, expected))}")
     is_torchvision = weights in ("none", "imagenet") or weights.endswith(".pth")
     net = ReferenceFCN(
         network.backbone,
@@ -85,7 +85,7 @@ def reference(network: NetworkParams, channels: int, weights: str) -> nn.Module:
     return net
 
 
-def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
+def list_published_values(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
     """The values that a published net allows for the parameters of NetworkParams that do not apply to it."""
     scales = (1.0, *(SKIPS[stride][1] for stride in sorted(strides, reverse=True) if stride in SKIPS))
     default = NetworkParams()
@@ -93,16 +93,16 @@ def published(strides: Sequence[int]) -> dict[str, tuple[object, ...]]:
     return {"inputs": ("rgb",), **same, "stream_scales": ((), scales)}
 
 
-def parent(network: NetworkParams, channels: int, weights: str) -> FCN:
+def build_parent(network: NetworkParams, channels: int, weights: str) -> FCN:
     """Build one of the two nets of a late fusion, with trained weights if `weights` names them."""
     if not is_trained(weights):
-        return single(network, channels, weights)
-    net = single(network, channels, "none")
+        return build_single(network, channels, weights)
+    net = build_single(network, channels, "none")
     load_weights(net, Path(weights))
     return net
 
 
-def single(network: NetworkParams, channels: int, weights: str) -> FCN:
+def build_single(network: NetworkParams, channels: int, weights: str) -> FCN:
     """Build an FCN over one backbone. Raises ParamsError if `network` does not fit it."""
     if network.learned_upsampling:
         raise ParamsError("network.learned_upsampling: found a net that is no reference, expected false")
@@ -126,7 +126,7 @@ def is_trained(weights: str) -> bool:
     return Path(weights).name == WEIGHTS_FILE and "+" not in weights
 
 
-def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
+def list_heads(network: NetworkParams, classes: int) -> dict[str, Head]:
     """The heads of the net by name, in the order of its logits."""
     heads = {"semantic": Head("label", classes), "geometry": Head("geometry", GEOMETRIC_CLASSES)}
     return heads if network.heads == "both" else {network.heads: heads[network.heads]}
@@ -135,7 +135,7 @@ def heads_of(network: NetworkParams, classes: int) -> dict[str, Head]:
 def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
     """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
-    heads = heads_of(params.network, len(data.classes))
+    heads = list_heads(params.network, len(data.classes))
     return StillImageTask(train, val, params, INPUTS[params.network.inputs], heads)
 
 
@@ -174,14 +174,14 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
     """One graph: pictures in, labels out. `network` may add further inputs and heads."""
-    inputs, heads = INPUTS[network.inputs], heads_of(network, classes)
+    inputs, heads = INPUTS[network.inputs], list_heads(network, classes)
     axes = {0: "batch", 1: "height", 2: "width"}
     outputs = ["prediction" if name == "semantic" else name for name in heads]
     return [
         Graph(
             name="model",
             module=PixelLabeller(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
-            example=lambda batch, height, width: example(inputs, batch, height, width),
+            example=lambda batch, height, width: make_example(inputs, batch, height, width),
             outputs=outputs,
             dynamic=dict.fromkeys(inputs, axes),
             traced=(2, 96, 128),
@@ -190,7 +190,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     ]
 
 
-def example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+def make_example(inputs: Sequence[str], batch: int, height: int, width: int) -> Mapping[str, Tensor]:
     """Synthetic pictures and depths for the inputs, by name."""
-    made = {"image": make_images, "hha": make_images, "depth": make_depths}
-    return {name: made[name](batch, height, width) for name in inputs}
+    makers = {"image": make_images, "hha": make_images, "depth": make_depths}
+    return {name: makers[name](batch, height, width) for name in inputs}

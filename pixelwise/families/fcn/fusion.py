@@ -50,11 +50,11 @@ class SkipFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Fused scores on the finest active grid."""
-        return self.combine([self.scores(place, x) for place, x in enumerate(features[: self.active])])
+        return self.combine([self.score_stream(index, x) for index, x in enumerate(features[: self.active])])
 
-    def scores(self, place: int, x: Tensor) -> Tensor:
-        """The scores of stream `place`, counted from the coarsest; x: its features (N, C, H, W)."""
-        scored: Tensor = self.score[place](self.drop(x) * self.scales[place])
+    def score_stream(self, index: int, x: Tensor) -> Tensor:
+        """The scores of stream `index`, counted from the coarsest; x: its features (N, C, H, W)."""
+        scored: Tensor = self.score[index](self.drop(x) * self.scales[index])
         return scored
 
     def combine(self, scores: Sequence[Tensor]) -> Tensor:
@@ -86,12 +86,12 @@ class TopDown(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Mixed features at each stride, coarse to fine."""
-        return self.carry_down([self.own(place, x) for place, x in enumerate(features)])
+        return self.carry_down([self.project_own(index, x) for index, x in enumerate(features)])
 
-    def own(self, place: int, x: Tensor) -> Tensor:
-        """The features of stride `place`, counted from the coarsest, before coarser ones are mixed in."""
-        brought: Tensor = self.lateral[place](x)
-        return brought if place else brought * self.gate(x.mean(dim=(2, 3), keepdim=True))
+    def project_own(self, index: int, x: Tensor) -> Tensor:
+        """The features of stride `index`, counted from the coarsest, before coarser ones are mixed in."""
+        projected: Tensor = self.lateral[index](x)
+        return projected if index else projected * self.gate(x.mean(dim=(2, 3), keepdim=True))
 
     def carry_down(self, own: Sequence[Tensor]) -> list[Tensor]:
         """Mix each stride's features with those of all coarser strides. own: coarse to fine."""

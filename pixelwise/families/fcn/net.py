@@ -47,8 +47,8 @@ class FCN(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the image's own grid."""
-        features = self.backbone(self.seen(image))[::-1]
-        scores = self.fuse([self.stream(place, x) for place, x in enumerate(features)])
+        features = self.backbone(self.resize_input(image))[::-1]
+        scores = self.fuse([self.compute_stream(index, x) for index, x in enumerate(features)])
         return self.to_pixels(scores, image.shape[-2:])
 
     @property
@@ -62,7 +62,7 @@ class FCN(nn.Module):
         return self.backbone.channels
 
     @property
-    def places(self) -> list[GridPlacement]:
+    def placements(self) -> list[GridPlacement]:
         """The grid of each stream, coarse to fine, then the grid of the fused scores."""
         # Resizing aligns the picture's edges, not the centres of its first pixels; hence the half pixels.
         streams = [
@@ -74,23 +74,27 @@ class FCN(nn.Module):
         """The layers split by stride, fine to coarse. Run them in this order on the prepared picture."""
         return self.backbone.split_by_stride()
 
-    def prepared(self, image: Tensor) -> Tensor:
+    def prepare(self, image: Tensor) -> Tensor:
         """The normalised input of the first part of `split_by_stride`."""
-        return self.backbone.normalise(self.seen(image))
+        return self.backbone.normalise(self.resize_input(image))
 
-    def seen(self, image: Tensor) -> Tensor:
+    def resize_input(self, image: Tensor) -> Tensor:
         """The picture resized by `scale`, as the backbone sees it."""
         if self.scale == 1:
             return image
-        return F.interpolate(image, size=self.seen_size(image.shape[-2:]), mode="bilinear", align_corners=False)
+        return F.interpolate(
+            image, size=self.compute_input_size(image.shape[-2:]), mode="bilinear", align_corners=False
+        )
 
-    def seen_size(self, size: Sequence[int]) -> list[int]:
+    def compute_input_size(self, size: Sequence[int]) -> list[int]:
         """The size (H, W) of the picture that the backbone sees, for an image of `size`."""
         return [torch.sym_int(side * self.scale) for side in size]
 
-    def stream(self, place: int, features: Tensor) -> Tensor:
-        """The input of `fuse` from the features of stride `place` alone, counted from the coarsest."""
-        return self.top_down.own(place, features) if self.top_down else self.fusion.scores(place, features)
+    def compute_stream(self, index: int, features: Tensor) -> Tensor:
+        """The input of `fuse` from the features of stride `index` alone, counted from the coarsest."""
+        return (
+            self.top_down.project_own(index, features) if self.top_down else self.fusion.score_stream(index, features)
+        )
 
     def fuse(self, streams: Sequence[Tensor]) -> Tensor:
         """Fuse the streams, given coarse to fine, to scores on the finest active grid."""
@@ -103,7 +107,7 @@ class FCN(nn.Module):
         factor, offset = self.last[self.fusion.active - 1]
         if self.scale == 1:
             return upsample(scores, factor, size, offset)
-        logits = upsample(scores, factor, self.seen_size(size), offset)
+        logits = upsample(scores, factor, self.compute_input_size(size), offset)
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 

@@ -26,13 +26,13 @@ class Trunk(NamedTuple):
         """The name of the last layer."""
         return next(reversed(self.layers))
 
-    def field(self, last: str) -> ReceptiveField:
+    def measure_field(self, last: str) -> ReceptiveField:
         """The receptive field of one cell of the layer `last`."""
         names = list(self.layers)
         return compose_fields(derive_field(self.layers[name]) for name in names[: names.index(last) + 1])
 
 
-def vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: int = 4096) -> Trunk:
+def build_vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: int = 4096) -> Trunk:
     """VGG16 with `widths` channels per block, `hidden` channels in fc6 and fc7, and `pad` in the first layer."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 3
@@ -43,49 +43,53 @@ def vgg16(pad: int, widths: Sequence[int] = (64, 128, 256, 512, 512), hidden: in
             layers[f"relu{block}_{index}"] = nn.ReLU(inplace=True)
             channels = width
         layers[f"pool{block}"] = nn.MaxPool2d(2, stride=2, ceil_mode=True)
-    layers.update(fully_connected(channels, 7, hidden))
+    layers.update(make_fully_connected(channels, 7, hidden))
     return Trunk(layers, {"pool3": widths[2], "pool4": widths[3], "drop7": hidden})
 
 
-def alexnet(pad: int, hidden: int = 4096) -> Trunk:
+def build_alexnet(pad: int, hidden: int = 4096) -> Trunk:
     """CaffeNet: AlexNet for one GPU with two groups, and each pool before its normalisation."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(3, 96, kernel_size=11, stride=4, padding=pad),
         relu1=nn.ReLU(inplace=True),
-        pool1=pool(),
-        norm1=normalisation(),
+        pool1=make_pool(),
+        norm1=make_normalisation(),
         conv2=nn.Conv2d(96, 256, kernel_size=5, padding=2, groups=2),
         relu2=nn.ReLU(inplace=True),
-        pool2=pool(),
-        norm2=normalisation(),
+        pool2=make_pool(),
+        norm2=make_normalisation(),
         conv3=nn.Conv2d(256, 384, kernel_size=3, padding=1),
         relu3=nn.ReLU(inplace=True),
         conv4=nn.Conv2d(384, 384, kernel_size=3, padding=1, groups=2),
         relu4=nn.ReLU(inplace=True),
         conv5=nn.Conv2d(384, 256, kernel_size=3, padding=1, groups=2),
         relu5=nn.ReLU(inplace=True),
-        pool5=pool(),
+        pool5=make_pool(),
     )
-    layers.update(fully_connected(256, 6, hidden))
+    layers.update(make_fully_connected(256, 6, hidden))
     return Trunk(layers, {"drop7": hidden})
 
 
-def googlenet(pad: int) -> Trunk:
+def build_googlenet(pad: int) -> Trunk:
     """GoogLeNet without its final average pool (thesis §2.3.1), with 5×5 kernels and a 3×3 pool4 as in the paper.
 
     The thesis's own net was never published. With the average pool the receptive field is the 907 pixels of table 2.1.
     """
     net = models.GoogLeNet(blocks=[conv_relu, WideInception, InceptionAux], aux_logits=False, init_weights=False)
-    found = dict(net.named_children())
-    found["conv1"][0].padding = (pad, pad)
-    found |= {f"maxpool{index}": pool() for index in range(1, 5)}
-    found |= {"norm1": normalisation(), "norm2": normalisation(), "dropout": nn.Dropout(0.4)}
+    modules = dict(net.named_children())
+    modules["conv1"][0].padding = (pad, pad)
+    modules |= {f"maxpool{index}": make_pool() for index in range(1, 5)}
+    modules |= {"norm1": make_normalisation(), "norm2": make_normalisation(), "dropout": nn.Dropout(0.4)}
     order = "conv1 maxpool1 norm1 conv2 conv3 norm2 maxpool2 inception3a inception3b maxpool3 inception4a inception4b "
     order += "inception4c inception4d inception4e maxpool4 inception5a inception5b dropout"
-    return Trunk(OrderedDict((name, found[name]) for name in order.split()), {"dropout": 1024})
+    return Trunk(OrderedDict((name, modules[name]) for name in order.split()), {"dropout": 1024})
 
 
-TRUNKS: dict[str, Callable[[int], Trunk]] = {"alexnet": alexnet, "vgg16": vgg16, "googlenet": googlenet}
+TRUNKS: dict[str, Callable[[int], Trunk]] = {
+    "alexnet": build_alexnet,
+    "vgg16": build_vgg16,
+    "googlenet": build_googlenet,
+}
 
 
 class WideInception(Inception):
@@ -104,7 +108,7 @@ def conv_relu(channels_in: int, channels_out: int, kernel_size: int, stride: int
     )
 
 
-def pool() -> nn.Sequential:
+def make_pool() -> nn.Sequential:
     """Overlapping max pooling that rounds the map size up as Caffe does. Zero padding changes no maximum after a ReLU.
 
     MaxPool2d's `ceil_mode` after AlexNet's first layer cannot be exported for all sizes.
@@ -112,12 +116,12 @@ def pool() -> nn.Sequential:
     return nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, stride=2))
 
 
-def normalisation() -> nn.LocalResponseNorm:
+def make_normalisation() -> nn.LocalResponseNorm:
     """AlexNet's normalisation over five channels."""
     return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
 
 
-def fully_connected(channels: int, kernel: int, hidden: int) -> "OrderedDict[str, nn.Module]":
+def make_fully_connected(channels: int, kernel: int, hidden: int) -> "OrderedDict[str, nn.Module]":
     """fc6 and fc7 as convolutions without padding, each followed by ReLU and dropout."""
     return OrderedDict(
         fc6=nn.Conv2d(channels, hidden, kernel_size=kernel),

@@ -31,7 +31,7 @@ def pool(features: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     return total / torch.where(present, mass, 1.0)[..., None], present
 
 
-def shares(cells: Tensor) -> Tensor:
+def compute_shares(cells: Tensor) -> Tensor:
     """Return each cell's annotation for each class, (N, K, M), scaled so that a cell sums to at most one."""
     return (cells / cells.sum(dim=1, keepdim=True).clamp(min=1)).flatten(2)
 

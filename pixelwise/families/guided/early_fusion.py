@@ -43,11 +43,11 @@ class EarlyFusion(nn.Module):
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, C, h, w) at stride 8 and details (N, C/2, h4, w4) at stride 4 of backbone inputs."""
         fine, *features = self.backbone(inputs)
-        parts = [
-            upsample(project(x), 2**place, features[0].shape[-2:])
-            for place, (x, project) in enumerate(zip(features, self.project, strict=True))
+        maps = [
+            upsample(project(x), 2**level, features[0].shape[-2:])
+            for level, (x, project) in enumerate(zip(features, self.project, strict=True))
         ]
-        return torch.stack(parts).sum(dim=0), self.look(fine)
+        return torch.stack(maps).sum(dim=0), self.look(fine)
 
     def segment(self, seen: Tensor, fine: Tensor, support: Tensor, height: int, width: int) -> Tensor:
         """Return logits (N, 2, H, W) of encoded queries. support: (N, C, h, w), pooled over all its cells and tiled."""
@@ -55,7 +55,7 @@ class EarlyFusion(nn.Module):
         both = torch.cat([upsample(coarse, STRIDE // FINE, fine.shape[-2:]), fine], dim=1)
         return upsample(self.score(self.fine(both)), FINE, (height, width))
 
-    def together(self, picture: Tensor, annotation: Tensor) -> Tensor:
+    def segment_together(self, picture: Tensor, annotation: Tensor) -> Tensor:
         """Return logits (N, 2, H, W) of the annotated picture itself: interactive segmentation.
 
         picture: (N, H, W, 3) uint8; annotation: (N, 2, H, W) in 0–1, negative first.
@@ -73,16 +73,16 @@ class StackedGuide(EarlyFusion):
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
         """Return logits (N, 2, H, W) of an episode, with and without guidance. Clicks are annotations, not a hint."""
-        own = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
-        told, _ = self.encode(stacked(support, annotation))
-        seen, fine = self.encode(stacked(query, annotation * own))
+        is_support = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
+        pooled, _ = self.encode(stack(support, annotation))
+        seen, fine = self.encode(stack(query, annotation * is_support))
         size = annotation.shape[-2:]
-        bare, details = self.encode(stacked(query, torch.zeros_like(annotation)))
-        return self.segment(seen, fine, told, *size), self.segment(bare, details, torch.zeros_like(told), *size)
+        bare, details = self.encode(stack(query, torch.zeros_like(annotation)))
+        return self.segment(seen, fine, pooled, *size), self.segment(bare, details, torch.zeros_like(pooled), *size)
 
-    def together(self, picture: Tensor, annotation: Tensor) -> Tensor:
+    def segment_together(self, picture: Tensor, annotation: Tensor) -> Tensor:
         """Return the same as in EarlyFusion, by a single pass."""
-        seen, fine = self.encode(stacked(picture, annotation))
+        seen, fine = self.encode(stack(picture, annotation))
         return self.segment(seen, fine, seen, *annotation.shape[-2:])
 
 
@@ -94,25 +94,25 @@ class MaskedGuide(EarlyFusion):
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
         """Return logits (N, 2, H, W) of an episode, with and without guidance."""
-        kept, picture = dilated(annotation[:, 1:]), planes(support)
+        mask, picture = dilate(annotation[:, 1:]), to_planes(support)
         # Masked pixels get the mean colour, which the encoder's normalisation turns into zero.
-        told, _ = self.encode(kept * picture + (1 - kept) * self.backbone.mean)
-        seen, fine = self.encode(planes(query))
+        pooled, _ = self.encode(mask * picture + (1 - mask) * self.backbone.mean)
+        seen, fine = self.encode(to_planes(query))
         size = annotation.shape[-2:]
-        return self.segment(seen, fine, told, *size), self.segment(seen, fine, torch.zeros_like(told), *size)
+        return self.segment(seen, fine, pooled, *size), self.segment(seen, fine, torch.zeros_like(pooled), *size)
 
 
-def planes(picture: Tensor) -> Tensor:
+def to_planes(picture: Tensor) -> Tensor:
     """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float."""
     return picture.permute(0, 3, 1, 2).float()
 
 
-def stacked(picture: Tensor, annotation: Tensor) -> Tensor:
+def stack(picture: Tensor, annotation: Tensor) -> Tensor:
     """Stack the picture and its dilated annotations, scaled to −1 and 1: (N, 5, H, W)."""
-    return torch.cat([planes(picture), 2 * dilated(annotation) - 1], dim=1)
+    return torch.cat([to_planes(picture), 2 * dilate(annotation) - 1], dim=1)
 
 
-def dilated(annotation: Tensor) -> Tensor:
+def dilate(annotation: Tensor) -> Tensor:
     """Dilate annotations (N, K, H, W) by DILATION pixels."""
     return F.max_pool2d(annotation, 2 * DILATION + 1, stride=1, padding=DILATION)
 
@@ -126,4 +126,4 @@ class Together(nn.Module):
 
     def forward(self, image: Tensor, annotation: Tensor) -> Tensor:
         """Return logits (N, 2, H, W) of the annotated picture itself."""
-        return self.net.together(image, annotation)
+        return self.net.segment_together(image, annotation)

@@ -18,9 +18,9 @@ from pixelwise.families.guided.episodes import (
     Objects,
     annotate,
     annotate_points,
+    draw_partner,
     draw_points,
-    partner,
-    target,
+    make_target,
 )
 from pixelwise.families.guided.params import TrainParams
 from pixelwise.families.guided.runtime.annotations import STRIDE
@@ -54,24 +54,24 @@ class Episodes:
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the mean loss of the guided logits plus the loss of the unguided ones, for the same queries."""
         truth = batch["target"].long()
-        *guided, unguided = (episode_loss(logits, truth) for logits in net(*(batch[name] for name in INPUTS)))
+        *guided, unguided = (compute_episode_loss(logits, truth) for logits in net(*(batch[name] for name in INPUTS)))
         return torch.stack(guided).mean() + unguided
 
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
         """Return the mean scores over validation episodes, the same each time, with the kinds' shares of training."""
         device, scores, negatives, floor = next(net.parameters()).device, [], [], []
-        for place in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
-            rng = np.random.default_rng((self.params.seed, int(place)))
-            arrays = draw_episode(self.val, self.val[int(place)], self.params, rng)
+        for index in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
+            rng = np.random.default_rng((self.params.seed, int(index)))
+            arrays = draw_episode(self.val, self.val[int(index)], self.params, rng)
             batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
             *guided, unguided = (
                 logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
             )
             truth = arrays["target"]
             floor.append(positive_iu(unguided, truth))
-            scores += [positive_iu(found, truth) for found in guided]
-            negatives += [positive_iu(found, truth, way=0) for found in guided]
+            scores += [positive_iu(prediction, truth) for prediction in guided]
+            negatives += [positive_iu(prediction, truth, way=0) for prediction in guided]
         positive, negative = float(np.mean(scores)), float(np.mean(negatives))
         return {
             "val/positive_iu": positive,
@@ -83,7 +83,7 @@ class Episodes:
 INPUTS = ("support", "annotation", "query", "hint")
 
 
-def episode_loss(logits: Tensor, label: Tensor) -> Tensor:
+def compute_episode_loss(logits: Tensor, label: Tensor) -> Tensor:
     """Return the cross-entropy of logits (N, 2, H, W) plus half of one minus the soft IU of the positives."""
     known = label != VOID
     positive, truth = logits.softmax(dim=1)[:, 1] * known, ((label == 1) & known).float()
@@ -104,22 +104,24 @@ def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.G
     kind = "same" if draw < params.same_image_share else "class" if draw < other_image else "clip"
     other = masks[int(rng.integers(len(masks)))] if kind != "same" and rng.random() < params.two_task_share else mask
     is_two = other.value != mask.value
-    augment = halved(params.augment) if is_two else params.augment
-    query, truth = view(masks, mask, augment, rng)
-    support, said = (query, truth)
+    augment = halve_width(params.augment) if is_two else params.augment
+    query, truth = draw_task_view(masks, mask, augment, rng)
+    support, support_truth = (query, truth)
     if kind != "same":
-        support, said = view(masks, partner(masks, mask, kind, rng), augment, rng, mask.value)
+        support, support_truth = draw_task_view(masks, draw_partner(masks, mask, kind, rng), augment, rng, mask.value)
     if is_two:
-        query, truth = beside(query, truth, *view(masks, other, augment, rng), rng)
-        support, said = beside(support, said, *view(masks, other, augment, rng), rng)
+        query, truth = join_side_by_side(query, truth, *draw_task_view(masks, other, augment, rng), rng)
+        support, support_truth = join_side_by_side(
+            support, support_truth, *draw_task_view(masks, other, augment, rng), rng
+        )
     height, width = truth.shape
     hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
     if kind == "clip" and rng.random() < params.previous_mask_share:
-        hint[:, 0] = mask_before(truth, rng, (hint.shape[2], hint.shape[3]))
+        hint[:, 0] = draw_previous_mask(truth, rng, (hint.shape[2], hint.shape[3]))
     if kind != "same" and rng.random() < params.dense_share:
-        annotation = annotate(said)
+        annotation = annotate(support_truth)
     else:
-        points = draw_points(said, draw_count(params.max_points, rng), rng)
+        points = draw_points(support_truth, draw_count(params.max_points, rng), rng)
         annotation = annotate_points(points, height, width)
         if kind == "same":
             hint[:, 1] = [nearness(of_class, hint.shape[2], hint.shape[3], STRIDE) for of_class in points]
@@ -131,33 +133,33 @@ def draw_count(most: int, rng: np.random.Generator) -> int:
     return int(rng.integers(1, most if rng.random() < 0.5 else min(8, most), endpoint=True))
 
 
-def halved(augment: AugmentParams) -> AugmentParams:
+def halve_width(augment: AugmentParams) -> AugmentParams:
     """Return parameters for views of half the width, two of which make a picture."""
     return augment.model_copy(update={"crop_width": augment.crop_width // 2})
 
 
-def view(
+def draw_task_view(
     masks: Masks, mask: Mask, augment: AugmentParams, rng: np.random.Generator, value: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a view of the picture of `mask`, usually showing class `value` (default: the mask's), and its target."""
     image, label = masks.read(mask)
     value = mask.value if value is None else value
     augment = augment.model_copy(update={"rare_share": 0.9})
-    found = draw_view({"image": image, "label": label}, rng, augment, np.array([value]))
-    return found["image"], target(found["label"], value)
+    arrays = draw_view({"image": image, "label": label}, rng, augment, np.array([value]))
+    return arrays["image"], make_target(arrays["label"], value)
 
 
-def beside(
-    image: np.ndarray, truth: np.ndarray, other: np.ndarray, theirs: np.ndarray, rng: np.random.Generator
+def join_side_by_side(
+    image: np.ndarray, truth: np.ndarray, other: np.ndarray, other_truth: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both pictures and targets side by side in random order; the other picture is all negative or void."""
-    pair = [(image, truth), (other, np.where(theirs == VOID, VOID, 0).astype(np.uint8))]
+    pair = [(image, truth), (other, np.where(other_truth == VOID, VOID, 0).astype(np.uint8))]
     if rng.random() < 0.5:
         pair.reverse()
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def mask_before(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
+def draw_previous_mask(truth: np.ndarray, rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
     """Return a plausible mask of the previous frame, (2, h, w): the truth shifted, scaled and with errors."""
     height, width = truth.shape
     shift, scale = rng.uniform(-0.06, 0.06, 2) * (width, height), np.exp(rng.uniform(-0.1, 0.1))

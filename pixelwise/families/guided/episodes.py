@@ -34,8 +34,8 @@ class Masks(Sequence[Mask]):
     layers: tuple[str, ...] = ()
 
     def __init__(self, split: PreparedSplit, held_out: Sequence[str] = (), least: int = LEAST_PIXELS) -> None:
-        self.split, self.held_out = split, values_of(split.classes.names, held_out)
-        self.masks = [mask for index in range(len(split.rows)) for mask in self.masks_of(index, least)]
+        self.split, self.held_out = split, find_class_values(split.classes.names, held_out)
+        self.masks = [mask for index in range(len(split.rows)) for mask in self.list_masks(index, least)]
         if not self.masks:
             raise DataError(f"split {split.name}: no mask of {least} pixels, expected some of: {split.classes.names}")
         self.of_class: dict[int, list[Mask]] = defaultdict(list)
@@ -48,10 +48,10 @@ class Masks(Sequence[Mask]):
     def __len__(self) -> int:
         return len(self.masks)
 
-    def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
-        return self.masks[place]
+    def __getitem__(self, index: int) -> Mask:  # type: ignore[override]
+        return self.masks[index]
 
-    def masks_of(self, index: int, least: int) -> list[Mask]:
+    def list_masks(self, index: int, least: int) -> list[Mask]:
         """Return the masks of picture `index` with at least `least` pixels."""
         pixels = enumerate(self.split.rows[index]["pixels"])
         return [Mask(index, value) for value, count in pixels if self.is_task(value) and count >= least]
@@ -74,12 +74,12 @@ class Objects(Masks):
 
     layers = ("instance",)
 
-    def masks_of(self, index: int, least: int) -> list[Mask]:
+    def list_masks(self, index: int, least: int) -> list[Mask]:
         """Return the objects of picture `index` with at least `least` pixels."""
         label, numbers = self.split.label(index), self.split.layer(index, "instance")
         # Class and number packed into one integer: `unique` over pairs along an axis takes ten times as long.
-        found, counts = np.unique(label.astype(np.int64) << 16 | numbers, return_counts=True)
-        masks = [Mask(index, int(pair >> 16), int(pair & 0xFFFF)) for pair in found[counts >= least]]
+        pairs, counts = np.unique(label.astype(np.int64) << 16 | numbers, return_counts=True)
+        masks = [Mask(index, int(pair >> 16), int(pair & 0xFFFF)) for pair in pairs[counts >= least]]
         return [mask for mask in masks if mask.object and self.is_task(mask.value)]
 
     def read(self, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
@@ -99,24 +99,24 @@ class Balanced(Sequence[Mask]):
     def __len__(self) -> int:
         return len(self.masks)
 
-    def __getitem__(self, place: int) -> Mask:  # type: ignore[override]
-        if place >= len(self):
+    def __getitem__(self, index: int) -> Mask:  # type: ignore[override]
+        if index >= len(self):
             # Ends the iteration over a sequence.
-            raise IndexError(place)
-        rng = np.random.default_rng((self.seed, place))
-        of_class = self.masks.of_class[self.values[place % len(self.values)]]
+            raise IndexError(index)
+        rng = np.random.default_rng((self.seed, index))
+        of_class = self.masks.of_class[self.values[index % len(self.values)]]
         return of_class[rng.integers(len(of_class))]
 
 
-def values_of(names: Sequence[str], chosen: Sequence[str]) -> list[int]:
+def find_class_values(names: Sequence[str], classes: Sequence[str]) -> list[int]:
     """Return the label values of the classes `chosen`. Raises DataError if one is unknown."""
-    for name in chosen:
+    for name in classes:
         if name not in names:
             raise DataError(f"held_out: found class {name}, expected some of: {', '.join(names)}")
-    return [names.index(name) for name in chosen]
+    return [names.index(name) for name in classes]
 
 
-def target(label: np.ndarray, value: int) -> np.ndarray:
+def make_target(label: np.ndarray, value: int) -> np.ndarray:
     """Return the binary target of one class: 1 where `label` is `value`, 0 elsewhere; void stays void."""
     return np.where(label == VOID, VOID, label == value).astype(np.uint8)
 
@@ -131,21 +131,21 @@ def draw_points(target: np.ndarray, count: int, rng: np.random.Generator) -> lis
     drawn: list[list[tuple[int, int]]] = []
     for value in (0, 1):
         rows, columns = np.nonzero(target == value)
-        chosen = rng.choice(len(rows), count if len(rows) >= count else 0, replace=False)
-        drawn.append([(int(columns[place]), int(rows[place])) for place in chosen])
+        indices = rng.choice(len(rows), count if len(rows) >= count else 0, replace=False)
+        drawn.append([(int(columns[index]), int(rows[index])) for index in indices])
     return drawn
 
 
 def annotate_points(points: Sequence[Sequence[tuple[int, int]]], height: int, width: int) -> np.ndarray:
     """Return the sparse annotation (K, H, W) float32 of the `points` (x, y) of each class; the rest is unknown."""
-    found = np.zeros((len(points), height, width), np.float32)
-    for plane, of_class in zip(found, points, strict=True):
+    annotation = np.zeros((len(points), height, width), np.float32)
+    for plane, of_class in zip(annotation, points, strict=True):
         for x, y in of_class:
             plane[y, x] = 1
-    return found
+    return annotation
 
 
-def partner(masks: Masks, mask: Mask, kind: str, rng: np.random.Generator) -> Mask:
+def draw_partner(masks: Masks, mask: Mask, kind: str, rng: np.random.Generator) -> Mask:
     """Draw the support of the query `mask`: another picture of its object in its clip (`kind` clip) or of its class.
 
     Return `mask` itself if there is no other picture.

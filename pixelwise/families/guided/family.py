@@ -68,39 +68,39 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     A fourth graph, `foreground`, is the baseline without guidance for evaluation. Early fusion has a single graph.
     """
     if isinstance(net, EarlyFusion):
-        return [fused(net)]
+        return [make_fused_graph(net)]
     assert isinstance(net, GuidedNet)
     length, hidden = sum(net.backbone.channels[1:]), network.hidden
     traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
 
-    def picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    def make_picture(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         return {"image": make_images(batch, height, width)}
 
-    def shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
+    def make_shot(_: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         generator = torch.Generator().manual_seed(height)
-        said = (torch.rand(WAYS, rows, columns, generator=generator) < 0.2).float()
-        return {"embedding": units(1, rows, columns, length), "cells": said[None]}
+        cells = (torch.rand(WAYS, rows, columns, generator=generator) < 0.2).float()
+        return {"embedding": make_unit_vectors(1, rows, columns, length), "cells": cells[None]}
 
-    def query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    def make_query(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         cells = 37 + batch
         generator = torch.Generator().manual_seed(width)
         return {
-            "embedding": units(1, rows, columns, length),
+            "embedding": make_unit_vectors(1, rows, columns, length),
             "seen": torch.randn(1, 2 * hidden, rows, columns, generator=generator),
             "fine": torch.rand(1, hidden // 2, -(-height // FINE), -(-width // FINE), generator=generator),
             "mean": torch.randn(1, WAYS, length, generator=generator),
             "present": torch.tensor([[True, True]]),
-            "keys": units(1, cells, length),
+            "keys": make_unit_vectors(1, cells, length),
             "values": torch.rand(1, WAYS, cells, generator=generator),
             "hint": torch.rand(1, WAYS, 2, rows, columns, generator=generator),
             "size": torch.zeros(height, width, dtype=torch.uint8),
         }
 
-    def alone(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
-        known = query(batch, height, width)
-        return {name: known[name] for name in ("embedding", "fine", "size")}
+    def make_alone(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        inputs = make_query(batch, height, width)
+        return {name: inputs[name] for name in ("embedding", "fine", "size")}
 
     image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
     shot_axes = {"embedding": {1: "rows", 2: "columns"}, "cells": {1: "ways", 2: "rows", 3: "columns"}}
@@ -117,29 +117,31 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     }
     alone_axes = {name: query_axes[name] for name in ("embedding", "fine", "size")}
     return [
-        Graph("encode", Encode(net), picture, ("embedding", "seen", "fine"), image_axes, traced, probes),
-        Graph("guide", Guide(net), shot, ("mean", "present", "values"), shot_axes, traced, probes),
-        Graph("segment", Segment(net), query, ("logits",), query_axes, traced, probes),
-        Graph("foreground", Foreground(net), alone, ("logits",), alone_axes, traced, probes),
+        Graph("encode", Encode(net), make_picture, ("embedding", "seen", "fine"), image_axes, traced, probes),
+        Graph("guide", Guide(net), make_shot, ("mean", "present", "values"), shot_axes, traced, probes),
+        Graph("segment", Segment(net), make_query, ("logits",), query_axes, traced, probes),
+        Graph("foreground", Foreground(net), make_alone, ("logits",), alone_axes, traced, probes),
     ]
 
 
-def fused(net: EarlyFusion) -> Graph:
+def make_fused_graph(net: EarlyFusion) -> Graph:
     """Return the only graph of early fusion, `fused`: every change of the annotation needs a full pass."""
 
-    def annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+    def make_annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(height)
-        said = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
-        return {"image": make_images(batch, height, width), "annotation": said}
+        annotation = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
+        return {"image": make_images(batch, height, width), "annotation": annotation}
 
     axes = {
         "image": {0: "batch", 1: "height", 2: "width"},
         "annotation": {0: "batch", 2: "height", 3: "width"},
     }
-    return Graph("fused", Together(net), annotated, ("logits",), axes, (2, 192, 256), [(1, 97, 131), (3, 201, 143)])
+    return Graph(
+        "fused", Together(net), make_annotated, ("logits",), axes, (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
+    )
 
 
-def units(*shape: int) -> Tensor:
+def make_unit_vectors(*shape: int) -> Tensor:
     """Return seeded vectors of unit length along the last axis."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(shape[-1]))
     return values / values.norm(dim=-1, keepdim=True)

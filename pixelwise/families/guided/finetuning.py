@@ -38,22 +38,22 @@ class FineTuning:
 
     def __call__(self, support: Sequence[Told]) -> Floor:
         """Return a function that labels other pictures after fine-tuning to the annotated `support`."""
-        net = self.tuned(support)
+        net = self.tune(support)
 
         @torch.inference_mode()
         def segment(features: Features) -> np.ndarray:
-            return label(logits_of(net, features)[0].numpy())
+            return label(compute_logits(net, features)[0].numpy())
 
         return segment
 
-    def tuned(self, support: Sequence[Told]) -> GuidedNet:
+    def tune(self, support: Sequence[Told]) -> GuidedNet:
         """Return a copy of the net, fine-tuned to the annotated `support`."""
         net = copy.deepcopy(self.net)
         optimiser = torch.optim.AdamW(net.objects.parameters(), lr=RATE)
         for _ in range(self.steps):
             optimiser.zero_grad()
             for features, annotation in support:
-                (support_loss(logits_of(net, features), annotation) / len(support)).backward()
+                (compute_support_loss(compute_logits(net, features), annotation) / len(support)).backward()
             optimiser.step()
         return net
 
@@ -70,13 +70,13 @@ def load_net(checkpoint: Path) -> GuidedNet:
     return net.eval()
 
 
-def logits_of(net: GuidedNet, features: Features) -> Tensor:
+def compute_logits(net: GuidedNet, features: Features) -> Tensor:
     """Return logits (1, 2, H, W) of background and object, by the scorer without guidance."""
     scores = net.foreground(torch.from_numpy(features.embedding), torch.from_numpy(features.fine))
     return upsample_by_products(scores, FINE, features.size)
 
 
-def support_loss(logits: Tensor, annotation: np.ndarray) -> Tensor:
+def compute_support_loss(logits: Tensor, annotation: np.ndarray) -> Tensor:
     """Return the cross-entropy of the annotated pixels. annotation: (2, H, W) in 0–1, negative first."""
     truth = np.where(annotation.any(axis=0), annotation[1] > 0, UNKNOWN).astype(np.int64)
     return F.cross_entropy(logits, torch.from_numpy(truth)[None], ignore_index=UNKNOWN)

@@ -42,15 +42,15 @@ class Scorer(nn.Module):
         projected: Tensor = self.project(embedding)
         return projected.permute(0, 3, 1, 2)
 
-    def forward(self, seen: Tensor, fine: Tensor, mean: Tensor, found: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, fine: Tensor, mean: Tensor, matches: Tensor) -> Tensor:
         """Return scores (N, K, h4, w4).
 
         seen: from `see`. fine: (N, C/2, h4, w4). mean: (N, K, D). found: (N, K, MATCHES, h, w), from the matching.
         """
-        batch, ways = found.shape[:2]
+        batch, ways = matches.shape[:2]
         own, factor = seen[:, None].chunk(2, dim=2)
         tiled, weight = self.tiled(mean)[..., None, None].chunk(2, dim=2)
-        fused = (own + tiled + factor * weight).flatten(0, 1) + self.found(found.flatten(0, 1))
+        fused = (own + tiled + factor * weight).flatten(0, 1) + self.found(matches.flatten(0, 1))
         near = self.near(fused)
         # The picture's strongest responses, as the threshold of each cell depends on them.
         context = self.context(near.amax(dim=(2, 3)))[..., None, None]
@@ -59,7 +59,7 @@ class Scorer(nn.Module):
         return self.score(self.fine(looked.flatten(0, 1))).unflatten(0, (batch, ways)).squeeze(2)
 
 
-def rival(values: Tensor) -> Tensor:
+def find_rival(values: Tensor) -> Tensor:
     """Return, for each class of (N, K, …), the highest value among the other classes."""
     ways = values.shape[1]
     itself = torch.eye(ways, device=values.device).view(1, ways, ways, *[1] * (values.dim() - 2))

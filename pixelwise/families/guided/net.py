@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.families.guided.annotations import pool, shares, spread
-from pixelwise.families.guided.metric import MATCHES, Scorer, rival
+from pixelwise.families.guided.annotations import compute_shares, pool, spread
+from pixelwise.families.guided.metric import MATCHES, Scorer, find_rival
 from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.upsampling import make_interpolation, upsample_by_products
@@ -77,8 +77,8 @@ class GuidedNet(nn.Module):
         self.scorer = Scorer(sum(channels), hidden)
         self.objects = Scorer(sum(channels), hidden)
         # One-hot: the stride of each entry of the embedding, (3, D).
-        places = torch.arange(3).repeat_interleave(torch.tensor(channels))
-        self.register_buffer("strides", F.one_hot(places).T.float(), persistent=False)
+        levels = torch.arange(3).repeat_interleave(torch.tensor(channels))
+        self.register_buffer("strides", F.one_hot(levels).T.float(), persistent=False)
         # Sharpness of matching; the larger, the closer to matching the nearest neighbour only.
         self.log_sharpness = nn.Parameter(torch.tensor(40.0).log())
 
@@ -89,15 +89,17 @@ class GuidedNet(nn.Module):
         mask too, as in runtime/refine.py, so that the scorer learns how far to trust such guidance.
         """
         both = self.encode(torch.cat([support, query]).permute(0, 3, 1, 2).float())
-        told, asked = (Features(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
-        guidance = self.guide(told.embedding, annotation)
+        support_features, query_features = (
+            Features(*chunks) for chunks in zip(*(maps.chunk(2) for maps in both), strict=True)
+        )
+        guidance = self.guide(support_features.embedding, annotation)
         size = annotation.shape[-2:]
-        first = upsample_by_products(self.segment(asked, guidance, hint), FINE, size)
+        first = upsample_by_products(self.segment(query_features, guidance, hint), FINE, size)
         # The embedding learns from the first mask only, which halves the cost of the second.
-        still = asked._replace(embedding=asked.embedding.detach())
+        still = query_features._replace(embedding=query_features.embedding.detach())
         settled = self.segment(still, settle(self, still, guidance, first.detach()), hint)
         # The foreground task must not change the embedding, which is for matching.
-        unguided = self.foreground(still.embedding, asked.fine)
+        unguided = self.foreground(still.embedding, query_features.fine)
         return first, upsample_by_products(settled, FINE, size), upsample_by_products(unguided, FINE, size)
 
     def encode(self, image: Tensor) -> Features:
@@ -105,11 +107,11 @@ class GuidedNet(nn.Module):
         fine, *features = self.backbone(image)
         finest = features[0].shape[-2:]
         weight = F.normalize(self.weight, dim=0)
-        parts = [
-            F.normalize(cells_last(F.normalize(x, dim=1), 2**place, finest) * gain, dim=3) * weight[place]
-            for place, (x, gain) in enumerate(zip(features, self.gain, strict=True))
+        embeddings = [
+            F.normalize(upsample_cells(F.normalize(x, dim=1), 2**level, finest) * gain, dim=3) * weight[level]
+            for level, (x, gain) in enumerate(zip(features, self.gain, strict=True))
         ]
-        embedding = torch.cat(parts, dim=3)
+        embedding = torch.cat(embeddings, dim=3)
         return Features(embedding, self.scorer.see(embedding), self.look(fine))
 
     def guide(self, embedding: Tensor, annotation: Tensor) -> Guidance:
@@ -122,19 +124,19 @@ class GuidedNet(nn.Module):
     def pool(self, embedding: Tensor, cells: Tensor) -> Guidance:
         """Return the guidance of one shot per task, annotated on the grid of features: `cells` (N, K, h, w)."""
         mean, present = pool(embedding, cells)
-        return Guidance(mean, present, embedding.flatten(1, 2), shares(cells))
+        return Guidance(mean, present, embedding.flatten(1, 2), compute_shares(cells))
 
     def segment(self, features: Features, guidance: Guidance, hint: Tensor) -> Tensor:
         """Return the scores (N, K, h4, w4) of each class at stride 4.
 
         hint: (N, K, 2, h, w), the previous frame's mask and the nearness of clicks on this picture.
         """
-        found = self.match(features.embedding, guidance, hint)
+        matches = self.match(features.embedding, guidance, hint)
         seen, mean = features.seen, guidance.mean
         if self.training:
-            known = (torch.rand(len(mean), 1, 1, device=mean.device) >= FORGOTTEN).to(mean)
-            seen, mean = seen * known[..., None], mean * known
-        return self.scorer(seen, features.fine, mean, found)
+            is_guided = (torch.rand(len(mean), 1, 1, device=mean.device) >= FORGOTTEN).to(mean)
+            seen, mean = seen * is_guided[..., None], mean * is_guided
+        return self.scorer(seen, features.fine, mean, matches)
 
     def foreground(self, embedding: Tensor, fine: Tensor) -> Tensor:
         """Return the scores (N, 2, h4, w4) of background and any object, by a scorer without guidance (thesis §4.4).
@@ -155,24 +157,24 @@ class GuidedNet(nn.Module):
         # Each stride is also matched alone: fine strides identify the object, coarse strides its class. A stride's part
         # of the unit embedding is as long as its weight; the division turns its products into cosines.
         means = F.normalize(guidance.mean[:, :, None] * self.strides, dim=3) / F.normalize(self.weight, dim=0)[:, None]
-        known = torch.cat([guidance.keys, means.flatten(1, 2)], dim=1)
+        keys = torch.cat([guidance.keys, means.flatten(1, 2)], dim=1)
         # The picture's cells are the rows of the first matrix, which is then read in memory order.
-        likeness = embedding.flatten(1, 2) @ (sharpness * known).transpose(1, 2)
+        likeness = embedding.flatten(1, 2) @ (sharpness * keys).transpose(1, 2)
         # Zeros, because the means do not vote; slicing them off would copy all likenesses.
         values = F.pad(guidance.values, (0, 3 * ways)).transpose(1, 2)
         votes = ((likeness + (LIFT - sharpness)).exp() @ values + FLOOR).transpose(1, 2)
         nearest = (votes.log() - LIFT) / 20
         cosines = (likeness[..., cells:] / sharpness).transpose(1, 2).unflatten(1, (ways, 3))
-        found = torch.cat([nearest[:, :, None], cosines], dim=2)
+        matches = torch.cat([nearest[:, :, None], cosines], dim=2)
         share = (votes / votes.sum(dim=1, keepdim=True))[:, :, None]
-        present = guidance.present.to(found)[:, :, None, None].expand_as(share)
+        present = guidance.present.to(matches)[:, :, None, None].expand_as(share)
         # Relative to the picture's best match: that is the object, even if it looks unlike the support.
-        own = torch.cat([found, found - found.amax(dim=3, keepdim=True), present, hint.flatten(3)], dim=2)
-        maps = torch.cat([own, rival(own), share, share - share.amax(dim=3, keepdim=True)], dim=2)
+        own = torch.cat([matches, matches - matches.amax(dim=3, keepdim=True), present, hint.flatten(3)], dim=2)
+        maps = torch.cat([own, find_rival(own), share, share - share.amax(dim=3, keepdim=True)], dim=2)
         return maps.view(batch, ways, MATCHES, height, width)
 
 
-def cells_last(x: Tensor, factor: int, size: torch.Size) -> Tensor:
+def upsample_cells(x: Tensor, factor: int, size: torch.Size) -> Tensor:
     """Upsample `x` (N, C, h, w) by `factor` to `size` (H, W), as (N, H, W, C), the layout that matching reads."""
     x = x.permute(0, 2, 3, 1)
     if factor == 1:

@@ -41,8 +41,8 @@ class EvaluateParams(Params):
     def require_one_kind(self) -> "EvaluateParams":
         """Raise ParamsError if interactive segmentation lacks points, or has several shots or fine-tuning."""
         if self.interactive and (not self.points or self.shots > 1 or self.finetune_steps):
-            found = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
-            raise ParamsError(f"interactive: found {found}, expected points, one shot and no fine-tuning")
+            options = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
+            raise ParamsError(f"interactive: found {options}, expected points, one shot and no fine-tuning")
         return self
 
 

@@ -91,7 +91,7 @@ def test_a_pipeline_equals_the_net_fed_with_stage_inputs_of_the_right_ages(model
     features = [net.backbone(torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float()) for frame in frames]
     for t, frame in enumerate(found):
         # Fine to coarse; before the video began there was its first frame.
-        streams = [net.stream(2 - stage, features[max(t - age, 0)][stage]) for stage, age in enumerate(ages)]
+        streams = [net.compute_stream(2 - stage, features[max(t - age, 0)][stage]) for stage, age in enumerate(ages)]
         expected = net.to_pixels(net.fuse(streams[::-1]), (96, 128)).argmax(dim=1)[0].numpy()
         assert np.mean(frame.prediction == expected) > 0.999
 
@@ -116,7 +116,11 @@ def test_a_stage_that_does_not_fire_shows_what_it_last_gave(model, clockwork_net
     frames, net = moving(4), clockwork_net.net
     features = [net.backbone(torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float()) for frame in frames]
     for t, frame in enumerate(run(model, "alternating:2", frames)):
-        streams = [net.stream(2, features[t][0]), net.stream(1, features[t][1]), net.stream(0, features[t - t % 2][2])]
+        streams = [
+            net.compute_stream(2, features[t][0]),
+            net.compute_stream(1, features[t][1]),
+            net.compute_stream(0, features[t - t % 2][2]),
+        ]
         expected = net.to_pixels(net.fuse(streams[::-1]), (96, 128)).argmax(dim=1)[0].numpy()
         assert np.mean(frame.prediction == expected) > 0.999
 

@@ -11,11 +11,11 @@ from components import evaluate, train
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork import family as clockwork
-from pixelwise.families.clockwork.frame_pairs import clips_of, frame_pairs, window_pair
+from pixelwise.families.clockwork.frame_pairs import draw_frame_pairs, draw_window_pair, list_clips
 from pixelwise.families.clockwork.measure.clips import without_gaps
 from pixelwise.families.clockwork.options import EvaluateParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, open_staged, run_stage
-from pixelwise.families.clockwork.stages import cut
+from pixelwise.families.clockwork.stages import split_strides
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.origin import origin
 from pixelwise.families.trained import load_trained, read_description
@@ -126,23 +126,25 @@ def test_a_net_that_cannot_be_cut_is_an_error(start):
 
 
 def test_stages_end_at_the_borders():
-    assert cut((8, 16, 32), (8, 16)) == [[8], [16], [32]]
-    assert cut((4, 8, 16, 32), (16,)) == [[4, 8, 16], [32]]
+    assert split_strides((8, 16, 32), (8, 16)) == [[8], [16], [32]]
+    assert split_strides((4, 8, 16, 32), (16,)) == [[4, 8, 16], [32]]
     for wrong in ((32,), (4,)):
         with pytest.raises(ParamsError, match=r"network\.borders: found"):
-            cut((8, 16, 32), wrong)
+            split_strides((8, 16, 32), wrong)
 
 
 def test_pairs_are_neighbours_of_a_clip_or_windows_of_one_picture(data):
     split = PreparedData(data).split("train")
-    assert [len(clip) for clip in clips_of(split)] == [TINY_TOWN.frames] * TINY_TOWN.train_clips
-    once, again = (np.concatenate([image.ravel() for pair in frame_pairs(split, 6, 1) for image in pair]) for _ in "12")
+    assert [len(clip) for clip in list_clips(split)] == [TINY_TOWN.frames] * TINY_TOWN.train_clips
+    once, again = (
+        np.concatenate([image.ravel() for pair in draw_frame_pairs(split, 6, 1) for image in pair]) for _ in "12"
+    )
     assert np.array_equal(once, again)
     image = np.arange(90 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(90, 100, 3)
-    then, now = window_pair(image, np.random.default_rng(2))
+    then, now = draw_window_pair(image, np.random.default_rng(2))
     assert then.shape == now.shape != image.shape
     with pytest.raises(DataError, match="too small for a moving window"):
-        window_pair(image[:60], np.random.default_rng(2))
+        draw_window_pair(image[:60], np.random.default_rng(2))
 
 
 def test_a_clip_with_missing_frames_is_two():

@@ -24,7 +24,7 @@ from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
-from pixelwise.families.fcn.trunks import TRUNKS, vgg16
+from pixelwise.families.fcn.trunks import TRUNKS, build_vgg16
 from pixelwise.nets.backbones import Backbone
 
 CLASSES = ("road", "car", "sky")
@@ -34,7 +34,7 @@ FRAMES = moving(4, step=8, size=(97, 131))
 
 def reference(monkeypatch) -> ReferenceFCN:
     """FCN-8s over a VGG16 of few channels."""
-    monkeypatch.setitem(TRUNKS, "thin", partial(vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin", partial(build_vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
     net = ReferenceFCN("thin", len(CLASSES), (32, 16, 8))
     spread_scores(net, as_batch(FRAMES))
     return net

@@ -11,9 +11,9 @@ from torchvision.ops import deform_conv2d
 from pixelwise.errors import ModelError
 from pixelwise.families.composition import family
 from pixelwise.families.composition.context import Dilated
-from pixelwise.families.composition.covariance import root
-from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Scales, local_filter
-from pixelwise.families.composition.gaussian import blur, kernel_2d
+from pixelwise.families.composition.covariance import compute_root
+from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Scales, filter_locally
+from pixelwise.families.composition.gaussian import blur, make_kernel_2d
 from pixelwise.families.composition.layer import (
     Blur,
     Composed,
@@ -22,8 +22,8 @@ from pixelwise.families.composition.layer import (
     StaticPoints,
     fold,
 )
-from pixelwise.families.composition.net import Composition, compose, composed, learn_structure_alone
-from pixelwise.families.composition.sampling import dynamic_samples, gaussian_offsets, grid, ring
+from pixelwise.families.composition.net import Composition, compose, compose_layer, learn_structure_alone
+from pixelwise.families.composition.sampling import compute_gaussian_offsets, make_grid, make_ring, sample_dynamic
 
 GAUSSIAN = GaussianParams(size=1.3)
 TINY = GaussianParams(size=1e-3)
@@ -39,7 +39,7 @@ def conv(channels=4, outputs=5):
 
 
 def test_the_ring_is_the_origin_and_eight_points_of_the_unit_circle_at_equal_angles():
-    points = ring()
+    points = make_ring()
     assert torch.equal(points[4], torch.zeros(2))
     around = torch.cat([points[:4], points[5:]])
     assert torch.allclose(around.norm(dim=1), torch.ones(8))
@@ -50,7 +50,7 @@ def test_the_ring_is_the_origin_and_eight_points_of_the_unit_circle_at_equal_ang
 
 def test_blur_then_convolution_is_one_filter_inside():
     layer, x = Composed(conv(1, 1), "blur", GAUSSIAN), torch.randn(1, 1, 25, 25)
-    gaussian = kernel_2d(layer.gaussian.numbers()[0]).float()
+    gaussian = make_kernel_2d(layer.gaussian.compute_numbers()[0]).float()
     joined = nn.functional.conv2d(layer.conv.weight, gaussian[None, None], padding=gaussian.shape[-1] - 1)
     whole = nn.functional.conv2d(x, joined, layer.conv.bias, padding=joined.shape[-1] // 2)
     assert torch.allclose(layer(x)[..., 6:-6, 6:-6], whole[..., 6:-6, 6:-6], atol=1e-5)
@@ -71,7 +71,7 @@ def test_static_points_start_as_the_plain_convolution(is_free):
 @pytest.mark.parametrize("covariance", ["spherical", "diagonal", "full"])
 def test_resampling_by_a_plain_convolution_equals_deformable_sampling(covariance):
     layer, x = Composed(conv(), "resample", GAUSSIAN._replace(covariance=covariance)), torch.randn(2, 4, 9, 11)
-    offsets = (layer.points() - grid()).view(1, 18, 1, 1).expand(2, 18, 9, 11)
+    offsets = (layer.compute_points() - make_grid()).view(1, 18, 1, 1).expand(2, 18, 9, 11)
     sampled = deform_conv2d(layer.gaussian(x), offsets, layer.conv.weight, layer.conv.bias, padding=1)
     assert torch.allclose(layer(x), sampled, atol=1e-5)
 
@@ -93,13 +93,13 @@ def test_a_dynamic_gaussian_infers_so_many_numbers_and_without_them_is_blur_and_
 
 def test_full_covariance_warps_each_cell_by_its_own_root():
     roots = torch.randn(2, 3, 4, 2, 2)
-    offsets = gaussian_offsets(roots)
-    assert torch.allclose(offsets[1, 3, :, 2, 1], ring()[3] @ roots[1, 2, 1], atol=1e-6)
+    offsets = compute_gaussian_offsets(roots)
+    assert torch.allclose(offsets[1, 3, :, 2, 1], make_ring()[3] @ roots[1, 2, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "scales", "free-form"])
 def test_what_is_inferred_learns_from_the_loss(kind):
-    layer = composed(conv(), Composition((), kind, GAUSSIAN))
+    layer = compose_layer(conv(), Composition((), kind, GAUSSIAN))
     layer(torch.randn(1, 4, 8, 8)).square().sum().backward()
     assert layer.infer.weight.grad.abs().sum() > 0
 
@@ -122,7 +122,7 @@ def test_scales_look_at_their_own_cell_so_that_a_ramp_stays_where_it_is(size):
 def test_dynamic_gradients_are_those_of_differences():
     weight, x = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.randn(1, 2, 4, 5, dtype=torch.float64)
     numbers = (0.1 * torch.randn(1, 4, 5, 3, dtype=torch.float64)).requires_grad_()
-    sampled = lambda values: dynamic_samples(x, weight, None, gaussian_offsets(root(values)))  # noqa: E731
+    sampled = lambda values: sample_dynamic(x, weight, None, compute_gaussian_offsets(compute_root(values)))  # noqa: E731
     assert torch.autograd.gradcheck(sampled, numbers)
 
 
@@ -130,7 +130,7 @@ def test_dynamic_gradients_are_those_of_differences():
 @pytest.mark.parametrize("kind", ["blur", "resample", "dog", "dog-resample", "dynamic", "scales", "static-affine"])
 def test_every_layer_has_the_gradients_of_differences(kind, covariance):
     gaussian = GaussianParams(covariance, size=0.83)
-    layer = composed(nn.Conv2d(2, 1, 3, padding=1), Composition((), kind, gaussian)).double()
+    layer = compose_layer(nn.Conv2d(2, 1, 3, padding=1), Composition((), kind, gaussian)).double()
     names = [name for name, _ in layer.named_parameters()]
     # Away from zero, where points lie on cells and bilinear sampling has a kink.
     values = [(value.detach() + 0.011 * torch.randn_like(value)).requires_grad_() for value in layer.parameters()]
@@ -145,19 +145,19 @@ def test_every_layer_has_the_gradients_of_differences(kind, covariance):
 def test_local_filtering_has_the_gradients_of_differences():
     x = torch.randn(1, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     numbers = (0.1 * torch.randn(1, 4, 5, 3, dtype=torch.float64)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, numbers: local_filter(x, numbers, GAUSSIAN), (x, numbers))
+    assert torch.autograd.gradcheck(lambda x, numbers: filter_locally(x, numbers, GAUSSIAN), (x, numbers))
 
 
 @pytest.mark.parametrize("numbers", [[0.3], [0.3, 0.5], [0.3, 0.4, 0.1]])
 def test_local_filters_of_one_covariance_are_the_static_blur(numbers):
     x, learned = torch.randn(2, 3, 9, 7), torch.tensor(numbers)
-    assert torch.allclose(local_filter(x, learned.expand(2, 9, 7, -1), GAUSSIAN), blur(x, learned[None]), atol=1e-5)
+    assert torch.allclose(filter_locally(x, learned.expand(2, 9, 7, -1), GAUSSIAN), blur(x, learned[None]), atol=1e-5)
 
 
 def test_local_filters_of_mixed_scales_are_each_their_own_blur():
     x, logs = torch.randn(1, 2, 8, 8), torch.tensor([-3.0, 0.0, 1.0, 30.0])
     numbers = logs.clamp(max=1.5).repeat(2).view(1, 1, 8, 1).expand(1, 8, 8, 1)
-    found = local_filter(x, numbers, GAUSSIAN)
+    found = filter_locally(x, numbers, GAUSSIAN)
     for column in range(4):
         own = blur(x, numbers[0, 0, column][None])
         assert torch.allclose(found[..., column], own[..., column], atol=1e-3)
@@ -176,7 +176,7 @@ LEARNED = ["blur", "resample", "dog", "dog-resample", "dynamic", "scales"]
 @pytest.mark.parametrize("kind", LEARNED)
 @pytest.mark.parametrize("driven", [math.inf, -math.inf])
 def test_a_size_driven_to_zero_or_infinity_leaves_numbers_and_their_gradients(kind, driven):
-    layer, x = composed(conv(), Composition((), kind, GAUSSIAN)), torch.randn(1, 4, 6, 7, requires_grad=True)
+    layer, x = compose_layer(conv(), Composition((), kind, GAUSSIAN)), torch.randn(1, 4, 6, 7, requires_grad=True)
     drive(layer, driven)
     found = layer(x)
     found.square().sum().backward()
@@ -186,7 +186,7 @@ def test_a_size_driven_to_zero_or_infinity_leaves_numbers_and_their_gradients(ki
 
 @pytest.mark.parametrize("kind", LEARNED)
 def test_a_size_that_is_no_number_is_named(kind):
-    layer = composed(conv(), Composition((), kind, GAUSSIAN))
+    layer = compose_layer(conv(), Composition((), kind, GAUSSIAN))
     drive(layer, math.nan)
     with pytest.raises(ModelError, match="covariance: found NaN"):
         layer(torch.randn(1, 4, 6, 7))
@@ -201,7 +201,7 @@ def drive(layer, value):
 
 @pytest.mark.parametrize("kind", ["dynamic", "scales", "free-form"])
 def test_pictures_of_mixed_scales_in_a_batch_are_each_as_alone(kind):
-    layer = composed(conv(), Composition((), kind, GAUSSIAN))
+    layer = compose_layer(conv(), Composition((), kind, GAUSSIAN))
     nn.init.normal_(layer.infer.weight, std=2.0)
     pictures = [scale * torch.randn(1, 4, 7, 9) for scale in (0.1, 1.0, 10.0)]
     assert torch.allclose(layer(torch.cat(pictures)), torch.cat([layer(one) for one in pictures]), atol=1e-4)
@@ -246,7 +246,7 @@ def test_any_convolution_is_composed_by_its_name_and_structure_alone_can_learn()
     "kind", ["blur", "resample", "dog", "dog-resample", "dynamic", "static-free-form", "static-affine"]
 )
 def test_folded_kernels_compute_the_same(kind):
-    layer, x = composed(conv(), Composition((), kind, GAUSSIAN)), torch.randn(2, 4, 9, 11)
+    layer, x = compose_layer(conv(), Composition((), kind, GAUSSIAN)), torch.randn(2, 4, 9, 11)
     expected = layer(x)
     assert torch.allclose(fold(copy.deepcopy(layer))(x), expected, atol=1e-5)
 
@@ -268,7 +268,7 @@ def test_a_composed_decoder_keeps_the_grid():
 @pytest.mark.parametrize("kind", ["resample", "dog-resample", "dynamic", "scales", "ccl-blur", "aspp-blur"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3)])
 def test_a_picture_smaller_than_the_kernel_keeps_its_shape(kind, shape):
-    layer = composed(conv(4, 4), Composition((), kind, GaussianParams(size=6.0))).eval()
+    layer = compose_layer(conv(4, 4), Composition((), kind, GaussianParams(size=6.0))).eval()
     found = layer(torch.randn(1, 4, *shape))
     assert found.shape == (1, 4, *shape)
     assert found.isfinite().all()
@@ -281,7 +281,7 @@ def test_the_sizes_inferred_follow_those_of_the_objects_that_a_picture_was_blurr
     for place, radius in enumerate((2.0, 4.0, 7.0)):
         sizes[(y - 8).square() + (x - 8 - 16 * place).square() < radius**2] = radius / 3
     seen = torch.stack([torch.randn(16, 48), sizes.log()])[None]
-    layer = composed(nn.Conv2d(2, 3, 3, padding=1), Composition((), kind, GaussianParams(size=1.0)))
+    layer = compose_layer(nn.Conv2d(2, 3, 3, padding=1), Composition((), kind, GaussianParams(size=1.0)))
     layer.conv.weight.data[:, 1] = 0.0
     truth = copy.deepcopy(layer)
     truth.infer.weight.data[:, 1, truth.infer.kernel_size[0] // 2, truth.infer.kernel_size[0] // 2] = pace
@@ -291,5 +291,5 @@ def test_the_sizes_inferred_follow_those_of_the_objects_that_a_picture_was_blurr
         optimiser.zero_grad()
         (layer(seen) - target).square().mean().backward()
         optimiser.step()
-    found = layer.scale_map(seen)[0].detach().log().flatten()
+    found = layer.infer_scale_map(seen)[0].detach().log().flatten()
     assert torch.corrcoef(torch.stack([found, sizes.log().flatten()]))[0, 1] > 0.8

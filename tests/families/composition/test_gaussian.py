@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pixelwise.errors import ModelError
-from pixelwise.families.composition.covariance import covariance, deviations, of_size
-from pixelwise.families.composition.gaussian import blur, half_size, kernel_1d, kernel_2d
+from pixelwise.families.composition.covariance import compute_covariance, compute_deviations, make_numbers
+from pixelwise.families.composition.gaussian import blur, compute_half_size, make_kernel_1d, make_kernel_2d
 
 KINDS = ("spherical", "diagonal", "full")
 SLANTED = torch.tensor([0.5, -0.8, 0.2], dtype=torch.float64)
@@ -21,29 +21,29 @@ def noise(*shape):
 def test_the_thesis_example_is_the_covariance_of_its_numbers():
     sigma = torch.tensor([[1.0, -2.0], [-2.0, 8.0]], dtype=torch.float64)
     numbers = torch.tensor([0.0, -2.0, math.log(2)], dtype=torch.float64)
-    assert torch.allclose(covariance(numbers), sigma)
+    assert torch.allclose(compute_covariance(numbers), sigma)
 
 
 def test_any_numbers_make_a_positive_definite_covariance():
     numbers = noise(100, 3)
-    assert (torch.linalg.eigvalsh(covariance(numbers)) > 0).all()
+    assert (torch.linalg.eigvalsh(compute_covariance(numbers)) > 0).all()
 
 
 @pytest.mark.parametrize("is_sampled", [False, True])
 @pytest.mark.parametrize("numbers", [torch.tensor([0.3]), torch.tensor([0.3, -1.0]), SLANTED])
 def test_kernels_sum_to_one_and_are_the_same_from_both_sides(numbers, is_sampled):
-    kernel = kernel_2d(numbers, is_sampled=is_sampled)
+    kernel = make_kernel_2d(numbers, is_sampled=is_sampled)
     assert kernel.sum().item() == pytest.approx(1, abs=1e-12)
     assert torch.allclose(kernel, kernel.flip(0, 1), atol=1e-12)
-    assert kernel.shape == tuple(2 * half_size(float(side)) + 1 for side in deviations(numbers))
+    assert kernel.shape == tuple(2 * compute_half_size(float(side)) + 1 for side in compute_deviations(numbers))
 
 
 @pytest.mark.parametrize("is_sampled", [False, True])
 def test_full_without_slant_is_diagonal_and_diagonal_of_equal_sides_spherical(is_sampled):
-    full = kernel_2d(torch.tensor([0.2, 0.0, 0.6]), is_sampled=is_sampled)
-    assert torch.allclose(full, kernel_2d(torch.tensor([0.2, 0.6]), is_sampled=is_sampled), atol=1e-12)
-    pair = kernel_2d(torch.tensor([0.2, 0.2]), is_sampled=is_sampled)
-    assert torch.allclose(pair, kernel_2d(torch.tensor([0.2]), is_sampled=is_sampled), atol=1e-12)
+    full = make_kernel_2d(torch.tensor([0.2, 0.0, 0.6]), is_sampled=is_sampled)
+    assert torch.allclose(full, make_kernel_2d(torch.tensor([0.2, 0.6]), is_sampled=is_sampled), atol=1e-12)
+    pair = make_kernel_2d(torch.tensor([0.2, 0.2]), is_sampled=is_sampled)
+    assert torch.allclose(pair, make_kernel_2d(torch.tensor([0.2]), is_sampled=is_sampled), atol=1e-12)
 
 
 def test_a_separable_blur_equals_the_dense_one():
@@ -55,15 +55,15 @@ def test_a_separable_blur_equals_the_dense_one():
 def test_the_thesis_kernel_is_the_density_at_whole_cells():
     cells = torch.arange(-3, 4, dtype=torch.float64)
     density = (-0.5 * (cells / 1.5).square()).exp()
-    assert torch.allclose(kernel_1d(torch.tensor(1.5), is_sampled=True), density / density.sum())
+    assert torch.allclose(make_kernel_1d(torch.tensor(1.5), is_sampled=True), density / density.sum())
 
 
 def test_a_slanted_kernel_has_its_covariance():
-    kernel = kernel_2d(SLANTED + torch.tensor([0.5, 0.0, 0.5]), std_devs=5.0)
+    kernel = make_kernel_2d(SLANTED + torch.tensor([0.5, 0.0, 0.5]), std_devs=5.0)
     axes = [torch.arange(side, dtype=torch.float64) - side // 2 for side in kernel.shape]
     y, x = torch.meshgrid(*axes, indexing="ij")
     found = torch.stack([(kernel * a * b).sum() for a, b in ((y, y), (y, x), (x, x))])
-    sigma = covariance(SLANTED + torch.tensor([0.5, 0.0, 0.5]))
+    sigma = compute_covariance(SLANTED + torch.tensor([0.5, 0.0, 0.5]))
     # A cell's own width adds a twelfth.
     expected = torch.stack([sigma[0, 0] + 1 / 12, sigma[0, 1], sigma[1, 1] + 1 / 12])
     assert torch.allclose(found, expected, rtol=0.03)
@@ -71,7 +71,7 @@ def test_a_slanted_kernel_has_its_covariance():
 
 def longest_step(is_sampled):
     sigmas = torch.linspace(0.3, 4, 2000, dtype=torch.float64)
-    kernels = [kernel_1d(sigma, is_sampled=is_sampled) for sigma in sigmas]
+    kernels = [make_kernel_1d(sigma, is_sampled=is_sampled) for sigma in sigmas]
     kernels = [torch.nn.functional.pad(kernel, (10 - len(kernel) // 2,) * 2) for kernel in kernels]
     return max(float((after - before).abs().sum()) for before, after in pairwise(kernels))
 
@@ -83,7 +83,7 @@ def test_a_kernel_grows_without_a_jump_where_the_thesis_one_jumps():
 def test_a_blur_of_less_than_half_a_cell_still_learns():
     grown = [torch.tensor([math.log(0.25)], dtype=torch.float64, requires_grad=True) for _ in range(2)]
     for numbers, is_sampled in zip(grown, (False, True), strict=True):
-        kernel_1d(numbers.exp(), is_sampled=is_sampled)[..., 0].sum().backward()
+        make_kernel_1d(numbers.exp(), is_sampled=is_sampled)[..., 0].sum().backward()
     assert grown[0].grad.abs() > 10 * grown[1].grad.abs()
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_number_is_named():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 2)])
 def test_a_picture_smaller_than_the_kernel_keeps_its_shape_and_a_constant(kind, shape):
     x = torch.full((1, 2, *shape), 3.0)
-    assert torch.allclose(blur(x, of_size(kind, 6.0)[None]), x)
+    assert torch.allclose(blur(x, make_numbers(kind, 6.0)[None]), x)
 
 
 def test_the_thesis_border_is_dark_and_its_inside_the_same():
@@ -123,7 +123,7 @@ def test_the_thesis_border_is_dark_and_its_inside_the_same():
 
 @pytest.mark.parametrize(("std_devs", "error"), [(2.0, 0.06), (3.0, 0.03), (4.0, 0.03)])
 def test_two_blurs_are_one_of_their_summed_variance(std_devs, error):
-    first, second, both = (kernel_1d(torch.tensor(sigma), std_devs) for sigma in (2.0, 3.0, math.sqrt(13)))
+    first, second, both = (make_kernel_1d(torch.tensor(sigma), std_devs) for sigma in (2.0, 3.0, math.sqrt(13)))
     joined = torch.nn.functional.conv1d(first.view(1, 1, -1), second.view(1, 1, -1), padding=len(second) - 1).flatten()
     beyond = (len(joined) - len(both)) // 2
     assert float((joined - torch.nn.functional.pad(both, (beyond, beyond))).abs().sum()) < error
@@ -151,8 +151,8 @@ def test_an_unknown_blur_is_found_to_a_hundredth(truth):
         return value
 
     optimiser.step(loss)
-    sigma = covariance(target[0])
-    assert torch.allclose(covariance(learned[0].detach()), sigma, atol=0.01 * float(sigma.max()))
+    sigma = compute_covariance(target[0])
+    assert torch.allclose(compute_covariance(learned[0].detach()), sigma, atol=0.01 * float(sigma.max()))
 
 
 @pytest.mark.parametrize(("sigma", "std_devs"), [(0.7, 4.0), (1.5, 4.0), (2.5, 3.0)])
@@ -160,7 +160,9 @@ def test_the_thesis_kernel_filters_as_scipy_does(sigma, std_devs):
     ndimage = pytest.importorskip("scipy.ndimage")
     x, numbers = noise(1, 1, 17, 23), torch.tensor([[math.log(sigma)]], dtype=torch.float64)
     found = blur(x, numbers, std_devs, is_sampled=True, is_dark=True)[0, 0]
-    expected = ndimage.gaussian_filter(x[0, 0].numpy(), sigma, mode="constant", radius=half_size(sigma, std_devs))
+    expected = ndimage.gaussian_filter(
+        x[0, 0].numpy(), sigma, mode="constant", radius=compute_half_size(sigma, std_devs)
+    )
     assert torch.allclose(found, torch.from_numpy(expected), atol=1e-12)
 
 

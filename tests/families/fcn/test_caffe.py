@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pixelwise.errors import ModelError
-from pixelwise.families.fcn.caffe import load_caffemodel, named_convolutions
+from pixelwise.families.fcn.caffe import list_named_convolutions, load_caffemodel
 from pixelwise.families.fcn.reference import ReferenceFCN
-from pixelwise.families.fcn.trunks import TRUNKS, alexnet, vgg16
+from pixelwise.families.fcn.trunks import TRUNKS, build_alexnet, build_vgg16
 
 CONVOLUTION, INNER_PRODUCT = 4, 14
 
@@ -17,8 +17,8 @@ CONVOLUTION, INNER_PRODUCT = 4, 14
 @pytest.fixture(autouse=True)
 def thin_nets(monkeypatch):
     """Nets with the layers of the published ones, few channels wide."""
-    monkeypatch.setitem(TRUNKS, "thin", partial(vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
-    monkeypatch.setitem(TRUNKS, "thin alexnet", partial(alexnet, hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin", partial(build_vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin alexnet", partial(build_alexnet, hidden=10))
 
 
 def varint(number: int) -> bytes:
@@ -67,12 +67,12 @@ def weights(net: ReferenceFCN, seed: int = 0) -> dict[str, list[np.ndarray]]:
     rng = np.random.default_rng(seed)
     return {
         name: [rng.normal(size=tuple(part.shape)).astype(np.float32) for part in (layer.weight, layer.bias)]
-        for name, layer in named_convolutions(net).items()
+        for name, layer in list_named_convolutions(net).items()
     }
 
 
 def assert_loaded(net: ReferenceFCN, layers: dict[str, list[np.ndarray]]) -> None:
-    found = named_convolutions(net)
+    found = list_named_convolutions(net)
     for name, (weight, bias) in layers.items():
         np.testing.assert_array_equal(found[name].weight.detach().numpy(), weight.reshape(found[name].weight.shape))
         np.testing.assert_array_equal(found[name].bias.detach().numpy(), bias)
@@ -92,7 +92,7 @@ def test_every_layer_of_a_published_net_is_copied(name, strides, tmp_path):
 def test_layers_bear_the_published_names():
     with torch.device("meta"):
         vgg, caffenet, googlenet = (
-            set(named_convolutions(ReferenceFCN(name, 21, strides)))
+            set(list_named_convolutions(ReferenceFCN(name, 21, strides)))
             for name, strides in (("vgg16", (32, 16, 8)), ("alexnet", (32,)), ("googlenet", (32,)))
         )
     assert {"conv1_1", "conv5_3", "fc6", "fc7", "score_fr", "score_pool4", "score_pool3"} < vgg

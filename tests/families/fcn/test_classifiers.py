@@ -8,7 +8,7 @@ from torchvision import models
 
 from pixelwise.errors import ModelError
 from pixelwise.families.fcn import classifiers
-from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier, convolutionalise, fully_connected
+from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier, convert_fully_connected, convolutionalise
 from pixelwise.nets.backbones import IMAGENET
 from pixelwise.nets.receptive_fields import measure_receptive_field
 
@@ -70,7 +70,7 @@ def torchvision_net(name: str) -> nn.Module:
 def convolutional(net: nn.Module, name: str) -> nn.Sequential:
     """All of torchvision's `net` in convolutions, with its own padding: features, fc6 and fc7, score."""
     channels, kernel, indices = {"alexnet": (256, 6, (1, 4)), "vgg16": (512, 7, (0, 3))}[name]
-    top = nn.Sequential(*fully_connected(net, indices, channels, kernel))
+    top = nn.Sequential(*convert_fully_connected(net, indices, channels, kernel))
     return nn.Sequential(net.features, top, convolutionalise(net.classifier[6], 4096, 1)).eval()
 
 

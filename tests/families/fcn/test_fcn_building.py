@@ -8,7 +8,7 @@ import torch
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.fcn import family as fcn
-from pixelwise.families.fcn.trunks import TRUNKS, vgg16
+from pixelwise.families.fcn.trunks import TRUNKS, build_vgg16
 from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.training.checkpoints import save_tensors
 
@@ -16,7 +16,7 @@ from pixelwise.training.checkpoints import save_tensors
 @pytest.fixture(autouse=True)
 def thin_nets(monkeypatch):
     """VGG16's geometry, few channels wide."""
-    monkeypatch.setitem(TRUNKS, "thin", partial(vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin", partial(build_vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
 
 
 def network(**changes) -> fcn.NetworkParams:

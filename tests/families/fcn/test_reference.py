@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from pixelwise.errors import ModelError
-from pixelwise.families.fcn.reference import MEAN, ReferenceFCN, bilinear_kernel, to_caffe_scaling
-from pixelwise.families.fcn.trunks import TRUNKS, alexnet, vgg16
+from pixelwise.families.fcn.reference import MEAN, ReferenceFCN, convert_to_caffe_scaling, make_bilinear_kernel
+from pixelwise.families.fcn.trunks import TRUNKS, build_alexnet, build_vgg16
 from pixelwise.nets.backbones import IMAGENET
 from pixelwise.nets.receptive_fields import measure_receptive_field
 
@@ -21,8 +21,8 @@ NETS = {"32s": (32,), "16s": (32, 16), "8s": (32, 16, 8)}
 @pytest.fixture(autouse=True)
 def thin_nets(monkeypatch):
     """Nets of the same geometry, few channels wide."""
-    monkeypatch.setitem(TRUNKS, "thin", partial(vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
-    monkeypatch.setitem(TRUNKS, "thin alexnet", partial(alexnet, hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin", partial(build_vgg16, widths=(4, 4, 6, 6, 8), hidden=10))
+    monkeypatch.setitem(TRUNKS, "thin alexnet", partial(build_alexnet, hidden=10))
 
 
 def weightless(name: str, strides: tuple[int, ...], pad: int = 100) -> ReferenceFCN:
@@ -150,7 +150,7 @@ def test_torchvisions_first_layer_gives_the_same_for_caffes_pictures():
     mean, std = (torch.tensor(values).double().view(1, 3, 1, 1) for values in IMAGENET)
     with torch.no_grad():
         expected = first((image - mean) / std)
-        to_caffe_scaling(first)
+        convert_to_caffe_scaling(first)
         found = first(image.flip(1) - torch.tensor(MEAN).double().view(1, 3, 1, 1))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -169,7 +169,7 @@ def test_what_the_thesis_has_not_is_refused():
 
 @pytest.mark.parametrize(("factor", "size"), [(2, 4), (8, 16), (32, 64), (2, 3), (32, 63)])
 def test_every_phase_of_the_bilinear_filter_sums_to_one(factor, size):
-    kernel = bilinear_kernel(factor, size)
+    kernel = make_bilinear_kernel(factor, size)
     for row in range(factor):
         for column in range(factor):
             assert kernel[row::factor, column::factor].sum().item() == pytest.approx(1, abs=1e-6)
@@ -178,7 +178,7 @@ def test_every_phase_of_the_bilinear_filter_sums_to_one(factor, size):
 @pytest.mark.parametrize("factor", [2, 8, 32])
 def test_the_transposed_convolution_interpolates_as_torch_does_inside_the_border(factor):
     x = torch.randn(1, 1, 5, 6)
-    kernel = bilinear_kernel(factor, 2 * factor)[None, None]
+    kernel = make_bilinear_kernel(factor, 2 * factor)[None, None]
     found = F.conv_transpose2d(x, kernel, stride=factor, padding=factor // 2)
     expected = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
     inside = (..., slice(factor, -factor), slice(factor, -factor))
@@ -189,7 +189,7 @@ def test_the_transposed_convolution_interpolates_as_torch_does_inside_the_border
 def test_linear_ramps_are_reproduced_exactly(factor, size):
     rows, columns = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
     fine = F.conv_transpose2d(
-        (3 * rows - 2 * columns)[None, None], bilinear_kernel(factor, size)[None, None], stride=factor
+        (3 * rows - 2 * columns)[None, None], make_bilinear_kernel(factor, size)[None, None], stride=factor
     )
     y, x = ((torch.arange(n) - (size - 1) / 2) / factor for n in fine.shape[-2:])
     inside = (slice(size, -size), slice(size, -size))
@@ -197,7 +197,7 @@ def test_linear_ramps_are_reproduced_exactly(factor, size):
 
 
 def test_the_gradient_of_upsampling_is_right():
-    kernel = bilinear_kernel(3, 6).double()[None, None].requires_grad_()
+    kernel = make_bilinear_kernel(3, 6).double()[None, None].requires_grad_()
     x = torch.randn(1, 1, 3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(partial(F.conv_transpose2d, stride=3), (x, kernel))
 

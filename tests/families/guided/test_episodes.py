@@ -5,7 +5,15 @@ import numpy as np
 from pixelwise.data.items import VOID, Classes
 from pixelwise.data.prepared import Sample
 from pixelwise.families.guided.episode_task import draw_episode
-from pixelwise.families.guided.episodes import Balanced, Masks, Objects, annotate_points, draw_points, partner, target
+from pixelwise.families.guided.episodes import (
+    Balanced,
+    Masks,
+    Objects,
+    annotate_points,
+    draw_partner,
+    draw_points,
+    make_target,
+)
 from pixelwise.families.guided.params import TrainParams
 
 
@@ -81,13 +89,13 @@ def test_every_object_is_a_task_whose_fellows_are_background_and_whose_partner_i
     assert label[10, 25] == 1
     assert label[10, 5] == 0
     assert (label == 2).sum() == 300
-    other = partner(objects, second, "clip", np.random.default_rng(0))
+    other = draw_partner(objects, second, "clip", np.random.default_rng(0))
     assert (other.picture != 0, other.object) == (True, 700)
     assert {mask.object for mask in Objects(clip(), held_out=["a"])} == {9}
 
 
 def test_points_lie_on_their_class_as_many_as_asked_and_none_where_there_are_too_few():
-    truth = target(world()[0].label, 1)
+    truth = make_target(world()[0].label, 1)
     points = draw_points(truth, 7, np.random.default_rng(0))
     annotation = annotate_points(points, *truth.shape)
     assert annotation.sum(axis=(1, 2)).tolist() == [7, 7]

@@ -111,8 +111,8 @@ def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, 
     guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 10)
     told = (guided.encode(image), annotate(truth))
     before = {name: value.clone() for name, value in tuning.net.state_dict().items()}
-    nets = (tuning.net, tuning.tuned([told]))
-    losses = [finetuning.support_loss(finetuning.logits_of(net, told[0]), told[1]).item() for net in nets]
+    nets = (tuning.net, tuning.tune([told]))
+    losses = [finetuning.compute_support_loss(finetuning.compute_logits(net, told[0]), told[1]).item() for net in nets]
     assert losses[1] < losses[0]
     assert all(torch.equal(value, before[name]) for name, value in tuning.net.state_dict().items())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pixelwise.errors import ParamsError
-from pixelwise.families.guided.early_fusion import EarlyFusion, dilated
+from pixelwise.families.guided.early_fusion import EarlyFusion, dilate
 from pixelwise.families.guided.family import GUIDES, build, graphs
 from pixelwise.families.guided.metric import MATCHES, Scorer
 from pixelwise.families.guided.net import Guidance
@@ -47,16 +47,16 @@ def test_stacked_annotations_reach_the_mask_of_their_own_picture_by_one_pass(net
     expected, _ = net(picture(0), dots(), picture(0), hint())
     forward = net.backbone.forward
     monkeypatch.setattr(net.backbone, "forward", lambda image: passes.append(image.shape) or forward(image))
-    together = net.together(picture(0), dots())
+    together = net.segment_together(picture(0), dots())
     assert passes == [(1, 5, 97, 131)]
     torch.testing.assert_close(together, expected, rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(net.together(picture(0), dots(1)), together)
+    assert not torch.allclose(net.segment_together(picture(0), dots(1)), together)
 
 
 @torch.inference_mode()
 def test_of_a_masked_picture_only_its_positives_count(nets):
     net, said = nets["masking"], dots()
-    elsewhere = torch.where(dilated(said[:, 1:])[0, 0, :, :, None] > 0, picture(0), picture(5))
+    elsewhere = torch.where(dilate(said[:, 1:])[0, 0, :, :, None] > 0, picture(0), picture(5))
     expected, _ = net(picture(0), said, picture(1), hint())
     torch.testing.assert_close(net(elsewhere, said, picture(1), hint())[0], expected, rtol=1e-4, atol=1e-5)
     negatives = torch.stack([dots(3)[:, 0], said[:, 1]], dim=1)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
-from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, target
+from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, make_target
 from pixelwise.families.guided.runtime.guidance import Shot, merge
 from pixelwise.families.guided.runtime.refine import settle, surest
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
@@ -168,7 +168,7 @@ def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) 
     size = (first.image.shape[1], first.image.shape[0])
     other = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
     theirs = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
-    pair = [(first.image, target(first.label, value)), (other, target(theirs, value))]
+    pair = [(first.image, make_target(first.label, value)), (other, make_target(theirs, value))]
     if rng.random() < 0.5:
         pair.reverse()
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixelwise.data.prepared import Sample
-from pixelwise.families.guided.episodes import annotate_points, draw_points, target
+from pixelwise.families.guided.episodes import annotate_points, draw_points, make_target
 from pixelwise.families.guided.measure.categories import (
     CategoryScores,
     Floor,
@@ -42,7 +42,7 @@ def score_interactive(
     for value, index in progress(tasks_of(pictures_of(samples, names, chosen), support.tasks), "evaluate"):
         rng = np.random.default_rng((support.seed, value, index))
         sample = samples[index]
-        truth = target(sample.label, value)
+        truth = make_target(sample.label, value)
         points = draw_points(truth, support.points or 1, rng)
         features = model.encode(sample.image)
         guidance = merge([model.guide(features, annotate_points(points, *truth.shape))])
