@@ -1,9 +1,8 @@
-"""Read pictures and masks that a user provides, upright and checked."""
+"""Read pictures that a user provides, upright and checked."""
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pixelwise.data.decoding import decode_usable_image
 from pixelwise.data.image_codec import convert_to_rgb
@@ -24,11 +23,15 @@ def read_picture(path: Path) -> np.ndarray:
 
     Raises DataError if the picture cannot be used.
     """
+    return picture_of(read_content(path), str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """Read the bytes of a file. Raises DataError."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or type(error).__name__}") from None
-    return picture_of(content, str(path))
 
 
 def picture_of(content: bytes, name: str) -> np.ndarray:
@@ -39,20 +42,3 @@ def picture_of(content: bytes, name: str) -> np.ndarray:
         # Pillow raises unrelated types also on damaged EXIF data, and one bad file must not stop the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{name}: {reason}") from None
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """Read a palette or grey picture as classes (H, W) uint8; a mask of only black and white has classes 0 and 1.
-
-    Raises DataError if the file cannot be read or has more than one channel.
-    """
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("1", "L", "P"):
-                raise DataError(f"{path}: found mode {picture.mode}, expected a mask of one channel")
-            values = np.asarray(picture).astype(np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or 'no picture'}, expected a mask") from None
-    # Drawing programs save an object's mask as white (255) on black.
-    is_white_on_black = set(np.unique(values).tolist()) == {0, 255}
-    return np.asarray(values > 0, np.uint8) if is_white_on_black else values

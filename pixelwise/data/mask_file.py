@@ -64,6 +64,8 @@ def take_values(content: bytes, picture: Image.Image, modes: tuple[str, ...], wo
         missing = int(np.isnan(values).sum()) if picture.mode == "F" else 0
         found = f"mode {picture.mode}" + (f" with {missing} NaN" if missing else "")
         raise DataError(f"{found}, expected {words}")
+    if picture.mode == "1":
+        return values.astype(np.uint8)
     if picture.mode == "I;16B":
         # Pillow would write big-endian values to PNG with swapped bytes.
         return values.astype(np.uint16)

@@ -62,7 +62,7 @@ def plan_masks(masks: Masks, described: ClassFile, file: Path, notes: Notes) -> 
         notes.add(f"masks are read by the colours in {file.name}")
         return MaskPlan(classes, identity_values(len(names)), MaskRule(map_colours(described, file)))
     if not have_one_order(palettes):
-        require_equal_palettes(masks, file)
+        require_equal_palettes(masks, f"expected one palette, or the colours of the classes in {file.name}")
     tones = find_tones(masks) if described.values is None and len(names) <= 2 else None
     if tones and (tones.white > 1 or len(names) == 1):
         return plan_object(classes, tones, notes)
@@ -110,15 +110,15 @@ def have_one_order(palettes: Iterable[bytes | str]) -> bool:
     return all(map(longest.startswith, stored))
 
 
-def require_equal_palettes(masks: Masks, file: Path) -> None:
-    """Raise DataError if an index that masks use has one colour in one mask and another one in another."""
+def require_equal_palettes(masks: Masks, expected: str) -> None:
+    """Raise DataError, with what was `expected`, if an index that masks use has two colours in two of them."""
     known: dict[int, tuple[list[int], str]] = {}
     for mask, index, colour in list_used_colours(masks):
         first, other = known.setdefault(index, (colour, mask))
         if first != colour:
             raise DataError(
                 f"masks {other} and {mask}: index {index} is the colour {first} in one and {colour} in the other, "
-                f"expected one palette, or the colours of the classes in {file.name}"
+                f"{expected}"
             )
 
 

@@ -1,12 +1,13 @@
 """The desk of one user: pictures, clicks on them, and the masks that follow."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import NamedTemporaryFile
 
 import numpy as np
 
 from pixelwise.data.image_codec import encode_picture
+from pixelwise.data.picture_index import normalise_name
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
@@ -45,8 +46,8 @@ class Desk:
 
     def drop(self, name: str, content: bytes) -> list[int]:
         """Add a picture, a clip or a guidance file; return the numbers of new pictures. Raises DataError for others."""
-        # A browser may send a path; only its last part names a written file.
-        name = Path(name).name
+        # Pictures of one name in different folders are different pictures. No step upwards remains in the path.
+        name = normalise_name(name)
         if Path(name).suffix == ".npz":
             with NamedTemporaryFile(suffix=".npz") as file:
                 file.write(content)
@@ -54,8 +55,8 @@ class Desk:
                 self.session.load(Path(file.name))
             return []
         found = read_dropped(name, content)
-        taken = {Path(picture.name).stem for picture in self.pictures}
-        if any(Path(picture.name).stem in taken for picture in found):
+        taken = {PurePath(picture.name).with_suffix("") for picture in self.pictures}
+        if any(PurePath(picture.name).with_suffix("") in taken for picture in found):
             raise DataError(f"{name}: there is one of this name already, expected another; rename it")
         self.pictures += found
         return list(range(len(self.pictures) - len(found), len(self.pictures)))
@@ -141,7 +142,7 @@ class Desk:
         scores, found, palette = self.score(picture), self.picture(picture), COLOURS[: len(self.session.names)]
         if scores is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
-        image, stem = found.image(), Path(found.name).stem
+        image, stem = found.image(), str(PurePath(found.name).with_suffix(""))
         whole = label_full(scores, image.shape[:2])
         clip, _, frame = stem.rpartition(".")
         file = folder / f"{stem}.label.png" if found.frame is None else folder / f"{clip}.label" / f"{frame}.png"

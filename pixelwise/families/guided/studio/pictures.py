@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import NamedTemporaryFile
 
 import numpy as np
@@ -45,7 +45,9 @@ def read_dropped(name: str, content: bytes) -> list[Picture]:
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
         return [Picture(name, content, picture_of(content, name).shape[:2])]
     return [
-        Picture(f"{Path(name).stem}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number)
+        Picture(
+            f"{PurePath(name).with_suffix('')}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number
+        )
         for number, image in enumerate(frames_of(name, content))
     ]
 

@@ -1,20 +1,28 @@
 """Guide: make a guidance file from pictures and clicks or masks; `pixelwise predict --guidance` applies it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from pixelwise import command
-from pixelwise.data.given import read_mask, read_picture
+from pixelwise.data.drawn_masks import read_masks
+from pixelwise.data.given import read_picture
+from pixelwise.data.notes import Notes
+from pixelwise.data.path_names import match_files, match_names
+from pixelwise.data.walk import walk
 from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.guidance import UNKNOWN
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 
+# x, y, class.
+Click = tuple[int, int, str]
 EXPECTED = 'expected {"PICTURE": [[x, y, "CLASS"], …]}'
 
 
@@ -26,17 +34,18 @@ class GuideParams(Params):
 
 @dataclass(frozen=True)
 class Guided:
-    """The guidance file, and the counts of what it was made from."""
+    """The guidance file, the counts of what it was made from, and how the masks were taken."""
 
     output: Path
     model: Path
     pictures: int
     clicks: int
     names: tuple[str, ...]
+    notes: list[str]
 
     def __str__(self) -> str:
         said = f"{self.clicks} clicks" if self.clicks else "masks"
-        return (
+        return "".join(f"{note}\n" for note in self.notes) + (
             f"{self.output}: {said} on {self.pictures} pictures, classes {', '.join(self.names)}, "
             f"{self.output.stat().st_size / 1e3:.0f} kB\n"
             f"next: pixelwise predict --model {self.model} --guidance {self.output} PICTURE --output predictions"
@@ -50,50 +59,66 @@ def run(
     output: Annotated[Path, "guidance file to write"],
     *,
     clicks: Annotated[Path | None, 'JSON file: {"PICTURE": [[x, y, "CLASS"], …]}, background the negatives'] = None,
-    masks: Annotated[Path | None, "mask PNG, or folder of PICTURE.png: 0 background, 255 unknown"] = None,
+    masks: Annotated[Path | None, "mask of one picture, or folder of PICTURE.png: 0 background, 255 unknown"] = None,
 ) -> Guided:
     """Write a guidance file from clicks or masks on pictures, without training.
+
+    A picture is called by its path, or by as much of its end as tells it from the others: `0000.png`, or
+    `camera0/0000.png`. Its mask has the same path below the folder of masks. Masks may be one object white on black.
 
     Raises DataError if a file cannot be read, a click is outside its picture or repeats or contradicts another, or
     nothing is annotated; ModelError if the model is not a guided one.
     """
     if (clicks is None) == (masks is None):
         raise DataError("guide: expected either --clicks FILE or --masks FILE")
-    said = read_clicks(clicks) if clicks else {}
-    names = [
-        "background",
-        *dict.fromkeys(name for found in said.values() for *_, name in found if name != "background"),
-    ]
-    drawn = {path: read_mask(mask_of(path, masks)) for path in inputs} if masks else {}
-    for mask in drawn.values():
-        highest = int(mask[mask != 255].max(initial=0))
-        names += [f"class {value}" if value > 1 else "object" for value in range(len(names), highest + 1)]
-    session = GuidedSession(GuidedModel(model, params.provider), tuple(names))
-    if unused := sorted(set(said) - {path.name for path in inputs}):
-        raise DataError(f"{clicks}: clicks on {unused[0]}, which is not among the pictures")
+    inputs, notes = list(dict.fromkeys(inputs)), Notes()
+    said = read_clicks(clicks, inputs) if clicks else {}
+    drawn = read_masks(find_masks(inputs, masks), notes) if masks else {}
+    session = GuidedSession(GuidedModel(model, params.provider), name_classes(said, drawn))
     for path in inputs:
         picture = session.add_picture(read_picture(path))
         try:
-            for x, y, name in said.get(path.name, []):
-                session.click(picture, x, y, names.index(name))
+            for x, y, name in said.get(path, []):
+                session.click(picture, x, y, session.names.index(name))
             if path in drawn:
                 session.annotate(picture, drawn[path])
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
     session.save(output)
-    return Guided(output, model, len(inputs), sum(map(len, said.values())), session.names)
+    return Guided(output, model, len(inputs), sum(map(len, said.values())), session.names, notes.lines())
 
 
-def mask_of(picture: Path, masks: Path) -> Path:
-    """Return the mask file of a picture: the file of its name if `masks` is a folder, otherwise `masks`."""
-    return masks / f"{picture.stem}.png" if masks.is_dir() else masks
+def name_classes(said: Mapping[Path, Sequence[Click]], drawn: Mapping[Path, np.ndarray]) -> tuple[str, ...]:
+    """Name the classes: background, those of the clicks in their order, and those of the masks by number."""
+    of_clicks = dict.fromkeys(name for clicks in said.values() for *_, name in clicks if name != "background")
+    highest = max((int(mask[mask != UNKNOWN].max(initial=0)) for mask in drawn.values()), default=0)
+    return (
+        "background",
+        *of_clicks,
+        *("object" if value == 1 else f"class {value}" for value in range(1, highest + 1)),
+    )
 
 
-def read_clicks(file: Path) -> dict[str, list[tuple[int, int, str]]]:
-    """Return the clicks on each picture by its file name. Raises DataError if `file` is not a clicks file."""
+def find_masks(pictures: Sequence[Path], masks: Path) -> dict[Path, Path]:
+    """Find the mask of each picture: the file `masks`, or in the folder `masks` the file of the picture's path.
+
+    Raises DataError if a picture has none or two, or if several pictures have one.
+    """
+    if masks.is_dir():
+        return match_files(pictures, masks, walk(masks, ("picture",)).files)
+    if len(pictures) > 1:
+        raise DataError(f"{masks}: one mask for {pictures[0]} and {pictures[1]}, expected a folder of masks")
+    return {pictures[0]: masks}
+
+
+def read_clicks(file: Path, pictures: Sequence[Path]) -> dict[Path, list[Click]]:
+    """Return the clicks on each picture.
+
+    Raises DataError if `file` is no clicks file, or has a name that means none of the pictures or several.
+    """
     try:
         found: Any = json.loads(file.read_text())
-        return {
+        clicks = {
             str(picture): [(require_whole(x), require_whole(y), str(name)) for x, y, name in of_picture]
             for picture, of_picture in found.items()
         }
@@ -101,6 +126,7 @@ def read_clicks(file: Path) -> dict[str, list[tuple[int, int, str]]]:
         raise DataError(f"{file}: {(error.strerror or 'unreadable').lower()}, {EXPECTED}") from None
     except (ValueError, TypeError, AttributeError):
         raise DataError(f"{file}: no clicks file, {EXPECTED}") from None
+    return {picture: clicks[name] for name, picture in match_names(clicks, pictures, f"{file}: clicks").items()}
 
 
 def require_whole(value: object) -> int:

@@ -86,7 +86,8 @@ def test_what_is_saved_is_what_guide_and_predict_read(desk, guided_folder, pictu
     desk.click(0, 100, 10, 0)
     mask = desk.save_mask(1, tmp_path)
     guidance = desk.save_guidance(tmp_path)
-    assert read_clicks(tmp_path / "clicks.json") == {"disc 0.png": [(40, 40, "object"), (100, 10, "background")]}
+    disc = pictures / "disc 0.png"
+    assert read_clicks(tmp_path / "clicks.json", [disc]) == {disc: [(40, 40, "object"), (100, 10, "background")]}
     segmenter = open_guided(guided_folder, guidance, "cpu")
     image = np.asarray(Image.open(pictures / "disc 1.png"))
     assert (segmenter.predict(image[None])[0] == np.asarray(Image.open(mask))).mean() > 0.99
@@ -177,6 +178,17 @@ def test_the_name_of_a_dropped_file_cannot_leave_the_folder(guided, pictures, tm
     desk.drop("../../evil.png", (pictures / "disc 0.png").read_bytes())
     desk.click(0, 40, 40, 1)
     assert desk.save_mask(0, tmp_path / "out").parent == tmp_path / "out"
+
+
+def test_pictures_of_one_name_in_two_folders_are_two_pictures(guided, pictures, tmp_path):
+    desk = Desk(guided)
+    for number in (0, 1):
+        desk.drop(f"camera{number}/0000.png", (pictures / f"disc {number}.png").read_bytes())
+    desk.click(0, 40, 40, 1)
+    files = [desk.save_mask(number, tmp_path) for number in (0, 1)]
+    assert files == [tmp_path / f"camera{number}" / "0000.label.png" for number in (0, 1)]
+    desk.save_guidance(tmp_path)
+    assert list(json.loads((tmp_path / "clicks.json").read_text())) == ["camera0/0000.png"]
 
 
 def test_only_loopback_is_loopback():

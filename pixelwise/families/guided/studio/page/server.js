@@ -24,5 +24,7 @@ export const addClass = (name) => post("api/classes", { name });
 export const saveMask = (picture) => post(`api/pictures/${picture}/save`);
 export const saveGuidance = () => post("api/save");
 export const drop = (file) =>
-  ask(`api/pictures?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+  ask(`api/pictures?name=${encodeURIComponent(pathOf(file))}`, { method: "POST", body: file });
+// The path of a file below the folder that was dropped or chosen.
+export const pathOf = (file) => (file.path ?? file.webkitRelativePath).replace(/^\/?[^/]*\/(?=.)/, "") || file.name;
 export const pictureAt = (picture, longest) => `api/pictures/${picture}?longest=${longest}`;

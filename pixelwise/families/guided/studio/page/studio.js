@@ -125,7 +125,7 @@ async function save() {
 
 async function take(files) {
   const before = state.desk.pictures.length, faults = [];
-  const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const sorted = [...files].sort((a, b) => server.pathOf(a).localeCompare(server.pathOf(b), undefined, { numeric: true }));
   for (const [place, file] of sorted.entries()) {
     note(`reading ${file.name}, ${place + 1} of ${sorted.length}`);
     await server.drop(file).catch((error) => faults.push(error.message));
@@ -142,7 +142,8 @@ async function filesOf(items) {
   const entries = [...items].map((item) => item.webkitGetAsEntry()).filter(Boolean), files = [];
   for (let entry = entries.shift(); entry; entry = entries.shift()) {
     if (entry.isFile) {
-      files.push(await new Promise((found, failed) => entry.file(found, failed)));
+      const file = await new Promise((found, failed) => entry.file(found, failed));
+      files.push(Object.assign(file, { path: entry.fullPath }));
       continue;
     }
     const reader = entry.createReader();
@@ -150,7 +151,7 @@ async function filesOf(items) {
     // A reader gives at most a hundred at a time.
     while ((some = await new Promise((found, failed) => reader.readEntries(found, failed))).length) entries.push(...some);
   }
-  return files.filter((file) => !file.name.startsWith("."));
+  return files.filter((file) => !file.path.includes("/."));
 }
 
 function note(text, isBad = false, command = "") {
