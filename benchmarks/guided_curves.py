@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pixelwise import command
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
-from pixelwise.files import atomic_path, write_json
+from pixelwise.files import write_atomically, write_json
 
 Scores = Mapping[str, Any]
 # Stands for a dense mask when sorting: more points than any picture has.
@@ -41,7 +41,7 @@ def draw(found: Sequence[Scores], file: Path) -> None:
         axes.axhline(floor, color="grey", linestyle="--", label="foreground–background")
         axes.set_ylim(bottom=0)
         axes.legend()
-    with atomic_path(file) as target:
+    with write_atomically(file) as target:
         figure.savefig(target, format="png", dpi=120)
     kept = ("shots", "points", "positive_iu", "foreground_background", "mean_iu", "tasks")
     write_json(file.with_suffix(".json"), [{name: scores[name] for name in kept} for scores in found])

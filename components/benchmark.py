@@ -91,12 +91,12 @@ def run(
             params.repeats,
             words=f"benchmark, batch {batch}",
         )
-    found = Benchmark(params, times[1], times[params.batch_size], left_out)
-    write_json(out / "benchmark.json", found.report())
-    write_text(out / "benchmark.txt", f"{found}\n")
-    medians = {name: engine["median_milliseconds"] for name, engine in found.report()["engines"].items()}
+    benchmark = Benchmark(params, times[1], times[params.batch_size], left_out)
+    write_json(out / "benchmark.json", benchmark.report())
+    write_text(out / "benchmark.txt", f"{benchmark}\n")
+    medians = {name: engine["median_milliseconds"] for name, engine in benchmark.report()["engines"].items()}
     record_for_model(model, {f"benchmark/{name.replace(' ', '_')}_ms": value for name, value in medians.items()})
-    return found
+    return benchmark
 
 
 def main(argv: Sequence[str] | None = None) -> None:

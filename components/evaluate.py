@@ -44,17 +44,17 @@ def run(
         opened.append(open_split(params.split, data, dataset, root, layers, reading))
         return opened[-1]
 
-    found = find_measure(family_of(model)).evaluate(params, model, open_noted, out)
+    report = find_measure(family_of(model)).evaluate(params, model, open_noted, out)
     for line in (line for split in opened for line in split.notes.lines()):
         print(line, file=sys.stderr)
     if json:
-        write_json(json, found.metrics())
-    return found
+        write_json(json, report.metrics())
+    return report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line. The model's family is read first, since it determines the parameters."""
-    with command.plain_errors():
+    with command.report_errors():
         command.main(run, argv=argv, params=find_options(family_on(argv)).EvaluateParams)
 
 

@@ -13,7 +13,7 @@ from pixelwise.errors import ModelError
 from pixelwise.export.graph_file import write_graph
 from pixelwise.export.parity import compare
 from pixelwise.families.trained import graphs_of, load_trained
-from pixelwise.files import atomic_path, write_json
+from pixelwise.files import write_atomically, write_json
 from pixelwise.identity import sha256_file
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
@@ -57,17 +57,17 @@ def run(
 
     Raises ModelError where the weights do not fit the net, the exporter fails, or too few pixels agree.
     """
-    described, net = load_trained(model)
+    description, net = load_trained(model)
     facts = {
-        "family": described["family"],
-        "classes": json.dumps(described["classes"]),
-        "palette": json.dumps(described["palette"]),
-        "fingerprint": described["fingerprint"],
-        "data": described["data"],
+        "family": description["family"],
+        "classes": json.dumps(description["classes"]),
+        "palette": json.dumps(description["palette"]),
+        "fingerprint": description["fingerprint"],
+        "data": description["data"],
     }
-    folder, found = ModelFolder(out), {}
-    for graph in graphs_of(described, net):
-        with atomic_path(folder.graph(graph.name)) as file:
+    folder, graphs = ModelFolder(out), {}
+    for graph in graphs_of(description, net):
+        with write_atomically(folder.graph(graph.name)) as file:
             write_graph(graph, facts, params.opset, file)
             sizes = [compare(graph, file, size) for size in graph.probes]
             worst = min(sizes, key=lambda size: size["agreement"])
@@ -76,16 +76,20 @@ def run(
                     f"{graph.name}: ONNX Runtime agrees with torch on {worst['agreement']:.4%} of the pixels at "
                     f"{worst['batch']}×{worst['height']}×{worst['width']}, expected {params.agreement:.2%}"
                 )
-        written = folder.graph(graph.name)
-        found[graph.name] = {"bytes": written.stat().st_size, "sha256": sha256_file(written), "sizes": sizes}
-    exported = Exported(out, found)
+        exported_file = folder.graph(graph.name)
+        graphs[graph.name] = {
+            "bytes": exported_file.stat().st_size,
+            "sha256": sha256_file(exported_file),
+            "sizes": sizes,
+        }
+    exported = Exported(out, graphs)
     write_json(
         folder.export,
         {
             "parity": exported.parity,
             "fingerprint": facts["fingerprint"],
             "parameters": params.model_dump(mode="json"),
-            "graphs": found,
+            "graphs": graphs,
         },
     )
     return exported

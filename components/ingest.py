@@ -24,7 +24,7 @@ from pixelwise.files import write_json
 DATASETS = ("town", *READERS)
 
 
-def known_dataset(name: str) -> str:
+def require_known_dataset(name: str) -> str:
     """Return `name` if it is a data set. Raises PydanticCustomError, which is reported as a bad key of params.yaml."""
     if name not in DATASETS:
         raise PydanticCustomError("dataset", f"one of {', '.join(DATASETS)}")
@@ -36,7 +36,7 @@ class IngestParams(ReadParams):
 
     renamed: ClassVar = {"max_bad_share": "max_quarantined_share"}
 
-    dataset: Annotated[str, AfterValidator(known_dataset)] = Field(
+    dataset: Annotated[str, AfterValidator(require_known_dataset)] = Field(
         default="town", description=f"one of {', '.join(DATASETS)}"
     )
     root: Path | None = Field(
@@ -78,7 +78,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
     Raises DataError where the root does not have the data set's layout, no item is usable, or the share of unusable
     items is above max_quarantined_share. In the last two cases <out>.quarantine.json, beside `out`, has the reasons.
     """
-    given, out = out, out.resolve() if out.is_symlink() or not out.name else out
+    shown_out, out = out, out.resolve() if out.is_symlink() or not out.name else out
     require_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside `out`, not in /tmp: an archive may be larger than /tmp, and a rename must not cross file systems.
@@ -93,7 +93,7 @@ def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared
             work / "prepared" / QUARANTINE_FILE, quarantine(rejected, len(raw.items), params.max_quarantined_share)
         )
         replace(work / "prepared", out)
-    return IngestReport(given, raw.name, writer.splits, len(rejected), raw.notes.lines())
+    return IngestReport(shown_out, raw.name, writer.splits, len(rejected), raw.notes.lines())
 
 
 def read_raw(params: IngestParams, work: Path) -> RawData:

@@ -64,8 +64,8 @@ def run(
         aliases = read_aliases(client, name)
         champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
         if challenger is None and champion is None:
-            there = f"{redact_uri(uri)} has neither challenger nor champion"
-            raise RegistryError(f"{name}: {there}; run pixelwise register first")
+            state = f"{redact_uri(uri)} has neither challenger nor champion"
+            raise RegistryError(f"{name}: {state}; run pixelwise register first")
         if challenger is None or challenger == champion:
             return Promotion(name, str(champion), "unchanged", Decision(()))
         decision = judge(client, name, challenger, champion, params)

@@ -66,33 +66,33 @@ def run(
     source, folder = graph_file(model), ModelFolder(out)
     if folder.graph().resolve() == source.resolve():
         raise ParamsError(f"out {out}: holds the model itself, expected another folder")
-    prepared, whole = PreparedData(data), open_model(model, "cpu")
-    calibration = prepared.split(params.calibration_split).with_layers(*whole.layers)
-    scored = prepared.split(params.split).with_layers(*whole.layers)
+    prepared, float32 = PreparedData(data), open_model(model, "cpu")
+    calibration = prepared.split(params.calibration_split).with_layers(*float32.layers)
+    scored = prepared.split(params.split).with_layers(*float32.layers)
     out.mkdir(parents=True, exist_ok=True)
     # An int8 graph of an earlier run must not remain beside this run's results.
     shutil.rmtree(folder.onnx, ignore_errors=True)
     folder.quantization.unlink(missing_ok=True)
     with TemporaryDirectory(dir=out) as work:
         graph = Path(work) / "int8.onnx"
-        quantize(source, graph, Calibration(whole, calibration, params.calibration_images))
-        found = Quantized(
-            mean_iu_float32=mean_iu(whole, scored, "score float32"),
-            mean_iu_int8=mean_iu(open_model(graph, "cpu"), scored, "score int8"),
+        quantize(source, graph, Calibration(float32, calibration, params.calibration_images))
+        quantized = Quantized(
+            mean_iu_float32=measure_mean_iu(float32, scored, "score float32"),
+            mean_iu_int8=measure_mean_iu(open_model(graph, "cpu"), scored, "score int8"),
             max_loss=params.max_loss,
             out=out,
         )
-        if found.is_offered:
+        if quantized.is_offered:
             folder.onnx.mkdir()
             graph.replace(folder.graph())
-    facts = {name: value for name, value in asdict(found).items() if name != "out"}
-    digest = sha256_file(folder.graph()) if found.is_offered else None
-    write_json(folder.quantization, {**facts, "offered": found.is_offered, "sha256": digest})
-    record_for_model(model, {"int8/mean_iu": found.mean_iu_int8, "float32/mean_iu": found.mean_iu_float32})
-    return found
+    facts = {name: value for name, value in asdict(quantized).items() if name != "out"}
+    digest = sha256_file(folder.graph()) if quantized.is_offered else None
+    write_json(folder.quantization, {**facts, "offered": quantized.is_offered, "sha256": digest})
+    record_for_model(model, {"int8/mean_iu": quantized.mean_iu_int8, "float32/mean_iu": quantized.mean_iu_float32})
+    return quantized
 
 
-def mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
+def measure_mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float:
     """Mean IU of the model's first output over `split`, which is read with the model's layers."""
     counts, output = ConfusionMatrix(len(model.names)), model.outputs[0]
     for sample in progress(split, words):

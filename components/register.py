@@ -38,11 +38,11 @@ class Registration:
     is_champion: bool
 
     def __str__(self) -> str:
-        what = "registered" if self.is_new else "was registered before"
+        status = "registered" if self.is_new else "was registered before"
         if self.is_champion:
-            return f"{self.name} version {self.version} {what} and is the champion: nothing to promote"
+            return f"{self.name} version {self.version} {status} and is the champion: nothing to promote"
         return (
-            f"{self.name} version {self.version} {what}; alias challenger\nnext: pixelwise promote --name {self.name}"
+            f"{self.name} version {self.version} {status}; alias challenger\nnext: pixelwise promote --name {self.name}"
         )
 
 
@@ -68,9 +68,9 @@ def run(
     client = connect(uri)
     send_unsent_runs(client, uri)
     with translate_errors(uri):
-        version = known = find_version(client, name, compute_identity(hashes))
+        version = registered = find_version(client, name, compute_identity(hashes))
         if version is None:
-            run_id = tracked_run(client, trained["run_id"])
+            run_id = find_tracked_run(client, trained["run_id"])
             tags = {
                 "fingerprint": trained["fingerprint"],
                 ONNX_TAG: compute_identity(hashes),
@@ -83,7 +83,7 @@ def run(
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
         save_evidence(client, name, version, files)
         is_champion = nominate(client, name, version)
-    return Registration(name, version, is_new=known is None, is_champion=is_champion)
+    return Registration(name, version, is_new=registered is None, is_champion=is_champion)
 
 
 def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
@@ -96,10 +96,10 @@ def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path)
         raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {expected}; evaluate it again")
 
 
-def tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
+def find_tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:
     """Return the id under which the store has the run `run_id`; print a notice and return None where it has none."""
-    if run_id is not None and (known := find_run(client, run_id)):
-        return known
+    if run_id is not None and (stored_id := find_run(client, run_id)):
+        return stored_id
     reason = "the training was not tracked" if run_id is None else f"the store has no run {run_id}"
     print_notice(f"{reason}; the version is linked to no run")
     return None

@@ -32,8 +32,8 @@ def run(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line. The family is read first, since it determines the parameters."""
-    with command.plain_errors():
-        family = command.value_of("family", argv, default=DEFAULT)
+    with command.report_errors():
+        family = command.read_option("family", argv, default=DEFAULT)
         command.main(run, "{family}.train", argv, params=find(family).TrainParams)
 
 

@@ -38,28 +38,28 @@ def run(
     Raises DataError where `data` is not prepared data or has no classes, and, after it has written the three files,
     where a check of severity error fails.
     """
-    described = read_summary(data)
-    if not described.classes:
+    summary = read_summary(data)
+    if not summary.classes:
         raise DataError(f"prepared data {data}: no classes, as of a video, expected labels to judge")
-    found, before = compute_statistics(described), read_accepted(accepted, described.name)
-    checks = list_data_checks(params, classes=len(described.classes))
-    prepared, tables = PreparedData(data), build_tables(described, required=params.min_images)
-    tables |= make_sample_tables(sample_pictures(prepared, params.sampled_images), tables["items"], described.classes)
-    if before is not None:
+    statistics, accepted_statistics = compute_statistics(summary), read_accepted(accepted, summary.name)
+    checks = list_data_checks(params, classes=len(summary.classes))
+    prepared, tables = PreparedData(data), build_tables(summary, required=params.min_images)
+    tables |= make_sample_tables(sample_pictures(prepared, params.sampled_images), tables["items"], summary.classes)
+    if accepted_statistics is not None:
         checks += list_drift_checks(params)
-        tables |= make_drift_tables(before, found)
+        tables |= make_drift_tables(accepted_statistics, statistics)
     findings = tuple(run_checks(checks, tables))
-    verdict = Verdict(findings, described.splits, len(described.quarantine), described.manifest_sha256, out / PAGE_FILE)
-    write_json(out / STATISTICS_FILE, found.as_json())
+    verdict = Verdict(findings, summary.splits, len(summary.quarantine), summary.manifest_sha256, out / PAGE_FILE)
+    write_json(out / STATISTICS_FILE, statistics.as_json())
     write_json(out / VERDICT_FILE, verdict.as_json())
     pictures = make_thumbnails(prepared, list(choose_failing_items(verdict.findings)))
-    write_text(verdict.page, render_validation_page(verdict, described, tables, pictures))
+    write_text(verdict.page, render_validation_page(verdict, summary, tables, pictures))
     if not verdict.passed:
-        raise DataError(refusal(verdict, data, out, accepted))
+        raise DataError(describe_refusal(verdict, data, out, accepted))
     return verdict
 
 
-def refusal(verdict: Verdict, data: Path, out: Path, accepted: Path | None) -> str:
+def describe_refusal(verdict: Verdict, data: Path, out: Path, accepted: Path | None) -> str:
     """Describe in one line why the data fails: the first failed check, the number of others, and the next step."""
     first, *others = verdict.errors
     more = f"; {len(others)} more failed" if others else ""

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import pixelwise
-from pixelwise.cli import STEPS, VERBS, module_of
+from pixelwise.cli import STEPS, VERBS, find_module
 from pixelwise.families import find, find_options, names
 
 # Sections of params.yaml that no family has: the module and the class of their parameters.
@@ -71,7 +71,7 @@ def read_help(verb: str) -> str:
     os.environ["COLUMNS"] = "100"
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        importlib.import_module(module_of(verb)).main(["--help"])
+        importlib.import_module(find_module(verb)).main(["--help"])
     return out.getvalue().strip()
 
 

@@ -76,18 +76,18 @@ async def read_lines(
     """Read all lines of `stream`, passing each on as it comes; of a redrawn progress bar, keep only the final text."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     lines: list[str] = []
-    rest = ""
+    unfinished = ""
     while piece := await stream.read(CHUNK_BYTES):
         text = decoder.decode(piece)
         if on_piece:
             on_piece(text)
-        *complete, rest = (rest + text).split("\n")
+        *complete, unfinished = (unfinished + text).split("\n")
         for line in complete:
             lines.append(line.rstrip("\r").rpartition("\r")[2])
             if on_line:
                 on_line(lines[-1])
-    if rest:
-        lines.append(rest.rpartition("\r")[2])
+    if unfinished:
+        lines.append(unfinished.rpartition("\r")[2])
         if on_line:
             on_line(lines[-1])
     return lines

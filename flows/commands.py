@@ -27,12 +27,12 @@ async def predict(
     dask: address of a Dask scheduler, whose workers then process the inputs: one command per input, each writing to its
     own folder under `output`. The workers need the same checkout, inputs and output under the same paths.
     """
-    parts = {place.name: [place] for place in inputs} if dask else {"": inputs}
-    if sum(map(len, parts.values())) < len(inputs):
+    groups = {path.name: [path] for path in inputs} if dask else {"": inputs}
+    if sum(map(len, groups.values())) < len(inputs):
         return Failed(message=f"predict: found inputs of the same name, expected others: {', '.join(map(str, inputs))}")
     commands = {
-        f"predict {name}".strip(): ["predict", "--model", model, "--output", str(output / name), "--", *map(str, part)]
-        for name, part in parts.items()
+        f"predict {name}".strip(): ["predict", "--model", model, "--output", str(output / name), "--", *map(str, paths)]
+        for name, paths in groups.items()
     }
     return await run_alone(commands, Path(".state/predict.lock"), tries, dask)
 

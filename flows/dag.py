@@ -92,16 +92,16 @@ def select(stages: Sequence[Stage], targets: Iterable[str]) -> list[Stage]:
     Raises DagError, which lists the known stages, where a target is none of them.
     """
     by_name = {stage.name: stage for stage in stages}
-    wanted: set[str] = set()
+    selected: set[str] = set()
     waiting = list(targets)
     while waiting:
         name = waiting.pop()
         if name not in by_name:
             raise DagError(f"dvc.yaml: no stage {name!r}, expected one of: {' '.join(by_name)}")
-        if name not in wanted:
-            wanted.add(name)
+        if name not in selected:
+            selected.add(name)
             waiting.extend(by_name[name].needs)
-    return [stage for stage in stages if stage.name in wanted]
+    return [stage for stage in stages if stage.name in selected]
 
 
 def find_stages(stages: Sequence[Stage], family: str) -> list[str]:
@@ -109,8 +109,8 @@ def find_stages(stages: Sequence[Stage], family: str) -> list[str]:
 
     Raises DagError where there are none.
     """
-    found = [stage.name for stage in stages if stage.name.partition("@")[2] == family]
-    if not found:
+    names = [stage.name for stage in stages if stage.name.partition("@")[2] == family]
+    if not names:
         families = sorted({stage.name.partition("@")[2] for stage in stages} - {""})
         raise DagError(f"dvc.yaml: no stages of family {family!r}, expected one of: {' '.join(families)}")
-    return found
+    return names

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
-from pixelwise.command import plain_errors
+from pixelwise.command import report_errors
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -22,7 +22,7 @@ ALIKE = ("name", "description", "tags", "parameters")
 
 def main() -> None:
     """Serve until stopped, then pause the schedules. The current directory must be the root of a checkout."""
-    with plain_errors():
+    with report_errors():
         prepare_dvc(Path.cwd())
         quiet_prefect()
         # Imported here, since Prefect reads its settings on import.
@@ -31,11 +31,11 @@ def main() -> None:
 
         if not PREFECT_API_URL.value():
             raise ProjectError("PREFECT_API_URL: not set, expected where `prefect server start` listens")
-        found = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
-        serve(*[serve_one(deployment) for deployment in found])
+        deployments = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
+        serve(*[make_deployment(deployment) for deployment in deployments])
 
 
-def serve_one(deployment: Mapping[str, Any]) -> "RunnerDeployment":
+def make_deployment(deployment: Mapping[str, Any]) -> "RunnerDeployment":
     """Turn one entry of prefect.yaml into a deployment that this process runs."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.flows import load_flow_from_entrypoint

@@ -87,9 +87,9 @@ def find_state(name: str, output: Sequence[str]) -> StageState:
 
     A stage that ran and did not change dvc.lock counts as unchanged: its inputs and outputs are the same as before.
     """
-    found = next((state for line in output if (state := read_state(line, name))), None)
+    announced = next((state for line in output if (state := read_state(line, name))), None)
     has_new_lock = any(line.startswith(NEW_LOCK) for line in output)
-    return "unchanged" if found is None or (found == "ran" and not has_new_lock) else found
+    return "unchanged" if announced is None or (announced == "ran" and not has_new_lock) else announced
 
 
 def find_error(outcome: Outcome) -> str:
@@ -102,7 +102,7 @@ def find_error(outcome: Outcome) -> str:
     return lines[-1] if lines else f"ended with status {outcome.status}"
 
 
-def to_result(name: str, state: "State", seconds: float) -> StageResult:
+def read_result(name: str, state: "State", seconds: float) -> StageResult:
     """Read the result from the name of a task's Prefect `state`; a crash inside Prefect counts as a failure."""
     if not state.is_completed():
         outcome: StageState = "postponed" if state.name == POSTPONED else "failed"

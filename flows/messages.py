@@ -13,7 +13,7 @@ def complete(name: str, message: str) -> State[None]:
     return Completed(name=name, message=message)
 
 
-def tell_and_log() -> Callable[[str], None]:
+def make_teller() -> Callable[[str], None]:
     """Return a function that sends a line of output to the terminal and to the log of the current run."""
     logger = get_run_logger()
 

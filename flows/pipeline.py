@@ -14,8 +14,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.dag import Stage, find_changed, find_stages, read_dag, select
-from flows.dvc_stage import StageResult, reproduce, to_result
-from flows.messages import complete, tell_and_log
+from flows.dvc_stage import StageResult, read_result, reproduce
+from flows.messages import complete, make_teller
 from flows.release import release
 from flows.settings import prepare_dvc
 from flows.slots import Slots, count_slots, hold_gpus
@@ -46,7 +46,7 @@ async def pipeline(
         try:
             prepare_dvc(project)
             stages = choose(await asyncio.to_thread(read_dag, project), families, targets)
-            results = await walk(stages, project, tries)
+            results = await run_stages(stages, project, tries)
         except PixelwiseError as error:
             return Failed(message=str(error))
         actions: list[StageResult] = []
@@ -60,13 +60,13 @@ async def pipeline(
 
 def choose(stages: Sequence[Stage], families: list[str] | None, targets: list[str] | None) -> list[Stage]:
     """Return the stages to run: all, or the `targets` and the stages of the `families`, with all they need."""
-    named = list(targets or [])
+    names = list(targets or [])
     for family in families or []:
-        named += find_stages(stages, family)
-    return select(stages, named) if named else list(stages)
+        names += find_stages(stages, family)
+    return select(stages, names) if names else list(stages)
 
 
-async def walk(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
+async def run_stages(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
     """Run the `stages`, independent branches concurrently; a stage starts after the stages it needs."""
     slots = Slots(count_slots())
     running: dict[str, RunningStage] = {}
@@ -100,19 +100,19 @@ async def run_after(
 
     Where the stage and all it needs are unchanged, the task takes no slot and only reports `unchanged`.
     """
-    needed = [await each for each in upstream]
-    before = {result.state for result, _ in needed}
-    if before & {"failed", "not run"}:
+    needed = [await running for running in upstream]
+    states = {result.state for result, _ in needed}
+    if states & {"failed", "not run"}:
         result, state = StageResult(stage.name, "not run"), Failed()
     else:
-        step = run_stage.with_options(task_run_name=stage.name, **tries.options())
-        has_work = is_changed or bool(before - {"unchanged"})
+        step = run_stage.with_options(task_run_name=stage.name, **tries.as_task_options())
+        has_work = is_changed or bool(states - {"unchanged"})
         async with hold_slot(slots, stage.is_alone) if has_work else nullcontext():
             started = time.monotonic()
             state = await step(
                 stage.name, label, str(project), has_work, wait_for=[s for _, s in needed], return_state=True
             )
-            result = to_result(stage.name, state, time.monotonic() - started)
+            result = read_result(stage.name, state, time.monotonic() - started)
     print(f"{label} … {result}", flush=True)
     return result, state
 
@@ -130,7 +130,7 @@ async def run_stage(name: str, label: str, project: str, has_work: bool) -> Stat
     if not has_work:
         return Completed(name="Unchanged", message=f"{name}: unchanged")
     result = await reproduce(
-        name, Path(project), describe_run(), on_start=lambda: print(f"{label} …", flush=True), on_line=tell_and_log()
+        name, Path(project), describe_run(), on_start=lambda: print(f"{label} …", flush=True), on_line=make_teller()
     )
     if result.state == "failed":
         return Failed(message=result.error)

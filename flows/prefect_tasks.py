@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed
 
 from flows.command import run_command
 from flows.dvc_stage import find_error, write_error
-from flows.messages import tell_and_log
+from flows.messages import make_teller
 from flows.slots import hold_gpus
 from flows.tries import Tries
 
@@ -24,7 +24,7 @@ async def run_commands(commands: Mapping[str, list[str]], tries: Tries) -> dict[
     """Run the commands locally, one after the other; return the state of each by name."""
     states = {}
     for name, command in commands.items():
-        step = run_pixelwise.with_options(task_run_name=name, **tries.options())
+        step = run_pixelwise.with_options(task_run_name=name, **tries.as_task_options())
         states[name] = await step(command, str(Path.cwd()), return_state=True)
     return states
 
@@ -38,7 +38,7 @@ async def run_on_dask(address: str, commands: Mapping[str, list[str]], tries: Tr
     @flow(name="on-dask", task_runner=DaskTaskRunner(address=address), persist_result=False)
     async def run_all() -> dict[str, State]:
         futures = {
-            name: run_pixelwise.with_options(task_run_name=name, **tries.options()).submit(command, project)
+            name: run_pixelwise.with_options(task_run_name=name, **tries.as_task_options()).submit(command, project)
             for name, command in commands.items()
         }
         for future in futures.values():
@@ -54,7 +54,7 @@ async def run_pixelwise(command: list[str], project: str) -> State[None]:
     """Run one pixelwise command. Its output goes to the run's log; its first line is the state's message."""
     async with hold_gpus():
         python = [sys.executable, "-m", "pixelwise.cli", *command]
-        outcome = await run_command(python, Path(project), {}, tell_and_log(), write_error)
+        outcome = await run_command(python, Path(project), {}, make_teller(), write_error)
     if outcome.status:
         return Failed(message=find_error(outcome))
     return Completed(message=next(iter(outcome.output), command[0]))

@@ -10,10 +10,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.dvc_stage import POSTPONED, StageResult, StageState, to_result
+from flows.dvc_stage import POSTPONED, StageResult, StageState, read_result
 from flows.tries import Tries
 from pixelwise.errors import PixelwiseError
-from pixelwise.model_folder import labelling_models
+from pixelwise.model_folder import find_labelling_models
 from pixelwise.params import PARAMS_FILE, parse, read_section
 from pixelwise.tracking.store import UnreachableError
 
@@ -27,15 +27,15 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
     is postponed: the next run repeats it.
     """
     results: list[StageResult] = []
-    for model in labelling_models(project):
+    for model in find_labelling_models(project):
         if (families and model.name not in families) or not is_released(model.name, project):
             continue
         for verb in ACTIONS:
             started = time.monotonic()
             name = f"{verb}-{model.name}"
-            step = run_action.with_options(task_run_name=name, **tries.options())
+            step = run_action.with_options(task_run_name=name, **tries.as_task_options())
             state = await step(verb, model.name, str(project), return_state=True)
-            results.append(to_result(name, state, time.monotonic() - started))
+            results.append(read_result(name, state, time.monotonic() - started))
             print(f"{name} … {results[-1]}", flush=True)
             if results[-1].state in ("failed", "postponed"):
                 return results

@@ -32,9 +32,9 @@ def prepare_dvc(project: Path) -> None:
 
     Raises ProjectError where dvc.yaml or .dvc is missing.
     """
-    for part in ("dvc.yaml", ".dvc"):
-        if not (project / part).exists():
-            raise ProjectError(f"{project}: no {part}, expected the root of a checkout")
+    for name in ("dvc.yaml", ".dvc"):
+        if not (project / name).exists():
+            raise ProjectError(f"{project}: no {name}, expected the root of a checkout")
     local = project / ".dvc" / "config.local"
     if not is_in_git(project) and not local.exists():
         local.write_text("[core]\n    no_scm = true\n")

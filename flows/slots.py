@@ -19,14 +19,14 @@ def count_slots() -> int:
 
 def find_gpus() -> list[Path]:
     """Device files of the GPUs that the stages may use: all, or those that CUDA_VISIBLE_DEVICES lists by number."""
-    found = sorted(DEVICES.glob("nvidia[0-9]*"))
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "all").split(",")
-    if named == [""]:
+    devices = sorted(DEVICES.glob("nvidia[0-9]*"))
+    numbers = os.environ.get("CUDA_VISIBLE_DEVICES", "all").split(",")
+    if numbers == [""]:
         return []
     # CUDA_VISIBLE_DEVICES may name a GPU by UUID, which does not give its device file.
-    if not all(name.strip().isdigit() for name in named):
-        return found
-    return [device for device in found if device.name.removeprefix("nvidia") in map(str.strip, named)]
+    if not all(name.strip().isdigit() for name in numbers):
+        return devices
+    return [device for device in devices if device.name.removeprefix("nvidia") in map(str.strip, numbers)]
 
 
 @asynccontextmanager
@@ -62,14 +62,14 @@ class Slots:
     @asynccontextmanager
     async def take(self, is_alone: bool) -> AsyncIterator[None]:
         """Hold one slot, or all of them."""
-        taken = 0
+        count = 0
         try:
             # One stage takes slots at a time: two stages that need all slots could each hold half and deadlock.
             async with self.turn:
-                while taken < (self.count if is_alone else 1):
+                while count < (self.count if is_alone else 1):
                     await self.free.acquire()
-                    taken += 1
+                    count += 1
             yield
         finally:
-            for _ in range(taken):
+            for _ in range(count):
                 self.free.release()

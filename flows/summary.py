@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.dvc_stage import StageResult
 from pixelwise.documents import read_json
-from pixelwise.model_folder import labelling_models
+from pixelwise.model_folder import find_labelling_models
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
 Scores = Mapping[str, Mapping[str, float]]
@@ -32,11 +32,11 @@ def format_markdown(results: Sequence[StageResult], actions: Sequence[StageResul
         f"| {result.name} | {result.state} | {result.seconds:.1f} | {result.error.replace('|', chr(92) + '|')} |"
         for result in (*results, *actions)
     ]
-    parts = ["## Stages", "| stage | state | seconds | error |\n| --- | --- | ---: | --- |\n" + "\n".join(rows)]
+    sections = ["## Stages", "| stage | state | seconds | error |\n| --- | --- | ---: | --- |\n" + "\n".join(rows)]
     if scores:
         head = f"| model | {' | '.join(SCORES)} |\n| --- |{' ---: |' * len(SCORES)}\n"
-        parts += ["## Scores", head + "\n".join(f"| {' | '.join(format_row(f, scores[f]))} |" for f in scores)]
-    return "\n\n".join(parts) + "\n"
+        sections += ["## Scores", head + "\n".join(f"| {' | '.join(format_row(f, scores[f]))} |" for f in scores)]
+    return "\n\n".join(sections) + "\n"
 
 
 def format_row(family: str, scores: Mapping[str, float]) -> list[str]:
@@ -53,11 +53,11 @@ def format_scores(scores: Scores) -> str:
 
 def list_places(project: Path) -> str:
     """List the paths of the existing models and report pages, and the commands that open the two UIs."""
-    found = [
-        *(("model", path) for path in labelling_models(project)),
+    paths = [
+        *(("model", path) for path in find_labelling_models(project)),
         *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
     ]
-    lines = [f"{what:<11} {path.relative_to(project)}" for what, path in found]
+    lines = [f"{kind:<11} {path.relative_to(project)}" for kind, path in paths]
     lines.append("MLflow UI   mlflow ui --backend-store-uri sqlite:///mlflow.db")
     lines.append("Prefect UI  prefect server start")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ class Tries(Params):
     wait_seconds: PositiveFloat = Field(60.0, description="wait before the first retry; doubled each time")
     limit_seconds: PositiveFloat | None = Field(None, description="longest duration of one try; none: no limit")
 
-    def options(self) -> dict[str, Any]:
+    def as_task_options(self) -> dict[str, Any]:
         """Return these limits as options of a Prefect task."""
         return {
             "retries": self.retries,

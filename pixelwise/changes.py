@@ -10,7 +10,7 @@ from typing import Any
 from pixelwise.documents import read_yaml
 from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
-from pixelwise.params import flatten
+from pixelwise.params import find_value, flatten
 
 DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
 # The stage `code` writes the digest of each stage's code to this folder.
@@ -32,26 +32,26 @@ def find_changes(stages: Sequence[str], project: Path) -> dict[str, tuple[str, .
 
     Raises StageError naming the known stages if one is unknown.
     """
-    known = read_stages(project)
+    all_stages = read_stages(project)
     for name in stages:
         # DVC names the stages of a `foreach` NAME@ITEM.
-        if name.partition("@")[0] not in known:
-            raise StageError(f"{project / DVC_FILE}: no stage {name!r}, expected one of: {' '.join(known)}")
+        if name.partition("@")[0] not in all_stages:
+            raise StageError(f"{project / DVC_FILE}: no stage {name!r}, expected one of: {' '.join(all_stages)}")
     locked = read_yaml(project / LOCK_FILE, "DVC's lock file", default={}).get("stages", {})
     return {
-        name: tuple(explain(changes, locked.get(name), project, known.get(name, {}).get("cmd")))
-        for name, changes in dvc_status(stages, project).items()
-        if not known.get(name, {}).get("always_changed")
+        name: tuple(explain(changes, locked.get(name), project, all_stages.get(name, {}).get("cmd")))
+        for name, changes in read_status(stages, project).items()
+        if not all_stages.get(name, {}).get("always_changed")
     }
 
 
-def dvc_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
+def read_status(stages: Sequence[str], project: Path) -> dict[str, list[Any]]:
     """The output of `dvc status --json` for `stages` and their upstream stages."""
     remove_truncated_lock(project)
-    return json.loads(dvc("status", "--json", "--with-deps", *stages, project=project))
+    return json.loads(run_dvc("status", "--json", "--with-deps", *stages, project=project))
 
 
-def dvc(*command: str, project: Path) -> str:
+def run_dvc(*command: str, project: Path) -> str:
     """Run a DVC command and return its output. Raises StageError with DVC's message if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *command], cwd=project, capture_output=True, text=True, check=False
@@ -75,23 +75,23 @@ def explain(
         if change == "changed command":
             yield f"command: {locked.get('cmd')} → {command or 'see dvc.yaml'}"
         elif isinstance(change, Mapping):
-            for path, what in change.get("changed deps", {}).items():
-                yield from explain_dependency(path, what, locked, project)
-            for path, what in change.get("changed outs", {}).items():
-                yield f"result {path}: {what}"
+            for path, change_kind in change.get("changed deps", {}).items():
+                yield from explain_dependency(path, change_kind, locked, project)
+            for path, change_kind in change.get("changed outs", {}).items():
+                yield f"result {path}: {change_kind}"
         else:
             yield str(change)
 
 
-def explain_dependency(path: str, what: Any, locked: Mapping[str, Any], project: Path) -> Iterator[str]:
+def explain_dependency(path: str, change: Any, locked: Mapping[str, Any], project: Path) -> Iterator[str]:
     """Describe one changed dependency: the values of a parameters file, or the files and libraries of a digest."""
-    if isinstance(what, Mapping):
-        yield from explain_parameters(path, what, locked.get("params", {}).get(path, {}), project)
+    if isinstance(change, Mapping):
+        yield from explain_parameters(path, change, locked.get("params", {}).get(path, {}), project)
     elif Path(path).is_relative_to(DIGESTS):
-        before = next(dependency for dependency in locked["deps"] if dependency["path"] == path)
-        yield from explain_digest(path, before["md5"], project)
+        recorded = next(dependency for dependency in locked["deps"] if dependency["path"] == path)
+        yield from explain_digest(path, recorded["md5"], project)
     else:
-        yield f"{'model' if Path(path).is_relative_to(MODELS) else 'data'} {path}: {what}"
+        yield f"{'model' if Path(path).is_relative_to(MODELS) else 'data'} {path}: {change}"
 
 
 def explain_digest(path: str, md5: str, project: Path) -> Iterator[str]:
@@ -99,22 +99,22 @@ def explain_digest(path: str, md5: str, project: Path) -> Iterator[str]:
 
     DVC's cache has that digest under its `md5`, unless `dvc gc` removed it.
     """
-    cached = Path(dvc("cache", "dir", project=project).strip()) / "files/md5" / md5[:2] / md5[2:]
+    cached = Path(run_dvc("cache", "dir", project=project).strip()) / "files/md5" / md5[:2] / md5[2:]
     if not cached.is_file():
         yield f"code {path}: modified; what it was is no longer in DVC's cache"
         return
-    before, now = json.loads(cached.read_text()), json.loads((project / path).read_text())
-    for file, old, new in differences(before["files"], now["files"]):
+    recorded, now = json.loads(cached.read_text()), json.loads((project / path).read_text())
+    for file, old, new in list_differences(recorded["files"], now["files"]):
         yield f"code {file}: {'new' if old is None else 'deleted' if new is None else 'modified'}"
-    for library, old, new in differences(before["versions"], now["versions"]):
+    for library, old, new in list_differences(recorded["versions"], now["versions"]):
         yield f"library {library}: {old or 'not used'} → {new or 'not used'}"
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def list_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield (key, old, new) for each different value; None if the key is missing."""
-    for key in dict.fromkeys([*before, *now]):
-        if before.get(key) != now.get(key):
-            yield key, before.get(key), now.get(key)
+    for key in dict.fromkeys([*recorded, *now]):
+        if recorded.get(key) != now.get(key):
+            yield key, recorded.get(key), now.get(key)
 
 
 def explain_parameters(
@@ -124,22 +124,14 @@ def explain_parameters(
     now = read_yaml(project / file, "parameters", default={})
     for key in changed:
         old = flatten({key: locked[key]}) if key in locked else {}
-        new = flatten({key: value}) if (value := at(now, key)) is not None or key in locked else {}
+        new = flatten({key: value}) if (value := find_value(now, key)) is not None or key in locked else {}
         for name in dict.fromkeys([*old, *new]):
             if name not in old or name not in new or old[name] != new[name]:
-                before = as_text(old[name]) if name in old else "not set"
-                after = as_text(new[name]) if name in new else "not set"
-                yield f"parameter {name}: {before} → {after}"
+                old_text = format_value(old[name]) if name in old else "not set"
+                new_text = format_value(new[name]) if name in new else "not set"
+                yield f"parameter {name}: {old_text} → {new_text}"
 
 
-def at(values: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted `key`; None if it is missing."""
-    found: Any = values
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def as_text(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Format a value on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -47,7 +47,7 @@ FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
 VERBS = FLOWS | STEPS | TOOLS | FAMILY_VERBS
 
 
-def module_of(verb: str) -> str:
+def find_module(verb: str) -> str:
     """The module whose `main` the verb runs: a pipeline step, a tool, a family's verb or a flow."""
     name = verb.replace("-", "_")
     if verb in FAMILY_VERBS:
@@ -57,9 +57,9 @@ def module_of(verb: str) -> str:
     return f"{package}.{name}"
 
 
-def usage() -> str:
+def format_usage() -> str:
     """The text of `pixelwise --help`."""
-    verbs = "\n".join(f"  {verb:<14} {what}" for verb, what in VERBS.items())
+    verbs = "\n".join(f"  {verb:<14} {summary}" for verb, summary in VERBS.items())
     return (
         f"usage: pixelwise VERB [OPTIONS]\n\nA label for every pixel, as a pipeline that can be rerun.\n\n{verbs}\n\n"
         "pixelwise VERB --help says what a verb takes. `dvc repro` reruns what changed."
@@ -68,7 +68,7 @@ def usage() -> str:
 
 def is_checkout(folder: Path) -> bool:
     """Whether `folder` is a checkout of this project."""
-    return all((folder / part).is_file() for part in ("dvc.yaml", "components/__init__.py", "pixelwise/cli.py"))
+    return all((folder / name).is_file() for name in ("dvc.yaml", "components/__init__.py", "pixelwise/cli.py"))
 
 
 def run_again_from_here() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
         run_again_from_here()
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("-h", "--help"):
-        print(usage())
+        print(format_usage())
     elif verb not in VERBS:
         sys.exit(f"error: unknown verb {verb!r}, expected one of: {' '.join(VERBS)}")
     else:
@@ -105,14 +105,14 @@ def main() -> None:
 
 def run_verb(verb: str, argv: list[str]) -> None:
     """Import the module of `verb` and run its `main`. An error of the user ends the process with one line."""
-    from pixelwise.command import plain_errors
+    from pixelwise.command import report_errors
     from pixelwise.signals import install_signal_handlers
 
     # Installed before the import of the module, which takes seconds.
     install_signal_handlers()
     try:
-        with plain_errors():
-            importlib.import_module(module_of(verb)).main(argv)
+        with report_errors():
+            importlib.import_module(find_module(verb)).main(argv)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("pixelwise"):
             raise

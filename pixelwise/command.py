@@ -31,11 +31,11 @@ def main(
     `section`: the section of params.yaml that is read by default, which may contain `{family}`; None reads none.
     `params`: the class of run's `params` if its annotation names only the base class.
     """
-    with plain_errors():
-        values = vars(parser(run, section, params).parse_args(argv))
-        report = run(**call_arguments(run, values, params))
+    with report_errors():
+        values = vars(make_parser(run, section, params).parse_args(argv))
+        report = run(**make_arguments(run, values, params))
         if report is not None:
-            # Flushed here, so that a closed pipe raises inside `plain_errors` and not at Python's exit.
+            # Flushed here, so that a closed pipe raises inside `report_errors` and not at Python's exit.
             print(report, flush=True)
         # A complete report can still mean failure, such as a refused promotion; `failure` gives the reason.
         if failure := getattr(report, "failure", None):
@@ -43,7 +43,7 @@ def main(
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Exit with one line and a non-zero status on an error of the user, a system error or an interrupt."""
     try:
         yield
@@ -59,7 +59,7 @@ def plain_errors() -> Iterator[None]:
         sys.exit("stopped; the same command goes on where this one was")
 
 
-def value_of(option: str, argv: Sequence[str] | None, default: str) -> str:
+def read_option(option: str, argv: Sequence[str] | None, default: str) -> str:
     """The value of `--option` on a command line that cannot be fully parsed yet."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument(f"--{option}", default=default)
@@ -79,7 +79,7 @@ def name_program(run: Run) -> str:
     return f"pixelwise {verb}" if run.__name__ == "run" else f"pixelwise {verb} {run.__name__}"
 
 
-def parser(run: Run, section: str | None, params: type[Params] | None = None) -> argparse.ArgumentParser:
+def make_parser(run: Run, section: str | None, params: type[Params] | None = None) -> argparse.ArgumentParser:
     """Make the argument parser for `run`: its docstring is the help text, its annotations are the types."""
     options = argparse.ArgumentParser(
         prog=name_program(run),
@@ -88,11 +88,11 @@ def parser(run: Run, section: str | None, params: type[Params] | None = None) ->
         # As in value_of: both parsers must treat `--fam` alike.
         allow_abbrev=False,
     )
-    for name, (kind, note, default) in signature(run, params).items():
+    for name, (kind, note, default) in read_signature(run, params).items():
         if isinstance(kind, type) and issubclass(kind, Params):
             options.add_argument("--params", type=Path, default=PARAMS_FILE, metavar="FILE", help="parameters file")
-            shown = "default: none, the built-in defaults" if section is None else "default: %(default)s"
-            options.add_argument("--section", default=section, help=f"section of the parameters file ({shown})")
+            default_note = "default: none, the built-in defaults" if section is None else "default: %(default)s"
+            options.add_argument("--section", default=section, help=f"section of the parameters file ({default_note})")
             add_fields(options, kind)
         else:
             add_argument(options, name, kind, note, default)
@@ -103,21 +103,23 @@ def add_fields(options: argparse.ArgumentParser, params: type[Params]) -> None:
     """Add one option per simple field, so that a value can be tried without editing params.yaml."""
     group = options.add_argument_group(f"parameters (each overrides --section; {params.__doc__})")
     for name, field in params.model_fields.items():
-        kind = without_none(field.annotation)
+        kind = strip_none(field.annotation)
         if is_nested(kind):
             continue
         group.add_argument(
-            flag(name),
+            format_flag(name),
             dest=f"params.{name}",
             default=argparse.SUPPRESS,
-            metavar=metavar(kind),
+            metavar=format_metavar(kind),
             help=field.description,
         )
     for old, new in params.renamed.items():
-        options.add_argument(flag(old), type=refuse_former(old, new), default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        options.add_argument(
+            format_flag(old), type=refuse_former(old, new), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
 
 
-def flag(name: str) -> str:
+def format_flag(name: str) -> str:
     """The option for the field or argument `name`."""
     return f"--{name.replace('_', '-')}"
 
@@ -126,7 +128,7 @@ def refuse_former(old: str, new: str) -> Callable[[str], None]:
     """The argparse type of a renamed option: a function that raises ParamsError."""
 
     def refuse(_: str) -> None:
-        raise ParamsError(f"{flag(old)}: renamed to {flag(new)}")
+        raise ParamsError(f"{format_flag(old)}: renamed to {format_flag(new)}")
 
     return refuse
 
@@ -141,83 +143,83 @@ def is_nested(kind: Any) -> bool:
 def add_argument(options: argparse.ArgumentParser, name: str, kind: Any, note: str, default: Any) -> None:
     """Add one path, list, flag or plain value of the signature. Lists are positional."""
     required = default is inspect.Parameter.empty
-    kind = without_none(kind)
+    kind = strip_none(kind)
     if kind is bool:
-        options.add_argument(flag(name), action="store_true", help=note)
+        options.add_argument(format_flag(name), action="store_true", help=note)
     elif get_origin(kind) in (list, tuple, Sequence) or get_origin(kind) is typing.get_origin(Sequence[Any]):
         options.add_argument(
             name, nargs="+" if required else "*", type=get_args(kind)[0], metavar=name.upper(), help=note
         )
     else:
-        shown = f"{note} (default: {default})" if not required and default is not None else note
+        help_text = f"{note} (default: {default})" if not required and default is not None else note
         choices = get_args(kind) if get_origin(kind) is Literal else None
         options.add_argument(
-            flag(name),
+            format_flag(name),
             type=str if choices else kind,
             choices=choices,
             required=required,
             default=None if required else default,
-            metavar=None if choices else metavar(kind),
-            help=shown,
+            metavar=None if choices else format_metavar(kind),
+            help=help_text,
         )
 
 
-def call_arguments(run: Run, values: dict[str, Any], params: type[Params] | None = None) -> dict[str, Any]:
+def make_arguments(run: Run, values: dict[str, Any], params: type[Params] | None = None) -> dict[str, Any]:
     """The keyword arguments of `run` from parsed `values`. `params` is the section with its overrides."""
-    call = {name: values[name] for name in signature(run) if name in values and name != "params"}
-    for name, (kind, _, _) in signature(run, params).items():
+    call = {name: values[name] for name in read_signature(run) if name in values and name != "params"}
+    for name, (kind, _, _) in read_signature(run, params).items():
         if isinstance(kind, type) and issubclass(kind, Params):
-            call[name] = params_of(kind, values)
+            call[name] = make_params(kind, values)
     return call
 
 
-def params_of(model: type[Params], values: dict[str, Any]) -> Params:
+def make_params(model: type[Params], values: dict[str, Any]) -> Params:
     """The section of the parameters file, overridden by the given options."""
-    section = section_of(values)
-    found = read_section(values["params"], section) if section else {}
+    section = resolve_section(values)
+    fields = read_section(values["params"], section) if section else {}
     prefix = "params."
-    given = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    found.update({key: as_value(model.model_fields[key].annotation, value) for key, value in given.items()})
-    return parse(model, found, f"{values['params']}: {section}" if section else "options")
+    overrides = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    fields.update({key: parse_value(model.model_fields[key].annotation, value) for key, value in overrides.items()})
+    return parse(model, fields, f"{values['params']}: {section}" if section else "options")
 
 
-def as_value(kind: Any, text: str) -> Any:
+def parse_value(kind: Any, text: str) -> Any:
     """Convert `text` from a command line to a value for a field of type `kind`: `a,b` is a list."""
-    if get_origin(without_none(kind)) is tuple:
-        return [part for part in text.split(",") if part]
+    if get_origin(strip_none(kind)) is tuple:
+        return [item for item in text.split(",") if item]
     return None if text in ("null", "none") else text
 
 
-def section_of(values: dict[str, Any]) -> str | None:
+def resolve_section(values: dict[str, Any]) -> str | None:
     """The dotted section in parsed `values` with placeholders such as `{family}` filled in; None if there is none."""
     if not values["section"]:
         return None
-    return re.sub(r"{(\w+)}", lambda found: str(values.get(found[1], found[0])), values["section"])
+    return re.sub(r"{(\w+)}", lambda match: str(values.get(match[1], match[0])), values["section"])
 
 
-def signature(run: Run, params: type[Params] | None = None) -> dict[str, tuple[Any, str, Any]]:
+def read_signature(run: Run, params: type[Params] | None = None) -> dict[str, tuple[Any, str, Any]]:
     """The parameters of `run`: name -> (type, note, default). The note comes from Annotated[type, note]."""
     hints = typing.get_type_hints(run, include_extras=True) | ({"params": params} if params else {})
-    found = {}
+    parameters = {}
     for name, parameter in inspect.signature(run).parameters.items():
         kind, note = hints[name], ""
         if get_origin(kind) is Annotated:
             kind, note = get_args(kind)[:2]
-        found[name] = (kind, note, parameter.default)
-    return found
+        parameters[name] = (kind, note, parameter.default)
+    return parameters
 
 
-def without_none(kind: Any) -> Any:
+def strip_none(kind: Any) -> Any:
     """Return `X` for `X | None`, `Annotated[X, ...]` and `X`."""
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in (UnionType, typing.Union):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
-        return without_none(kind)
+        return strip_none(kind)
     return kind
 
 
-def metavar(kind: Any) -> str:
+def format_metavar(kind: Any) -> str:
     """The placeholder for a value of `kind` in --help."""
     if get_origin(kind) is tuple:
         return "A,B,…"

@@ -22,8 +22,8 @@ def read_json(file: Path, expected: str, kind: Any = dict[str, Any], default: An
         return TypeAdapter(kind).validate_json(read_text(file, expected))
     except ValidationError as error:
         fault = error.errors()[0]
-        place = "".join(f"{part}: " for part in fault["loc"])
-        raise DataError(f"{file}: {place}{fault['msg']}, expected {expected}") from None
+        path = "".join(f"{part}: " for part in fault["loc"])
+        raise DataError(f"{file}: {path}{fault['msg']}, expected {expected}") from None
 
 
 def read_yaml(file: Path, expected: str, default: Any = ..., error: Kind = DataError) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def read_yaml(file: Path, expected: str, default: Any = ..., error: Kind = DataE
     if default is not ... and not file.is_file():
         return dict(default)
     try:
-        found = yaml.safe_load(read_text(file, expected, error))
+        content = yaml.safe_load(read_text(file, expected, error))
     except (yaml.YAMLError, ValueError) as fault:
         # An invalid date, such as 2001-99-99, raises a plain ValueError.
         raise error(f"{file}: not YAML: {' '.join(str(fault).split())}, expected {expected}") from None
-    if not isinstance(found, dict):
-        raise error(f"{file}: found {found!r}, expected {expected}")
-    return found
+    if not isinstance(content, dict):
+        raise error(f"{file}: found {content!r}, expected {expected}")
+    return content
 
 
 def read_text(file: Path, expected: str = "UTF-8 text", error: Kind = DataError) -> str:
@@ -52,5 +52,5 @@ def read_text(file: Path, expected: str = "UTF-8 text", error: Kind = DataError)
         reason = (fault.strerror or "unreadable").replace("No such file or directory", "no such file")
         raise error(f"{file}: {reason}, expected {expected}") from None
     except UnicodeDecodeError as fault:
-        found = f"byte {fault.start} is {fault.object[fault.start]:#04x}"
-        raise error(f"{file}: not UTF-8 text: {found}, expected {expected}") from None
+        fault_text = f"byte {fault.start} is {fault.object[fault.start]:#04x}"
+        raise error(f"{file}: not UTF-8 text: {fault_text}, expected {expected}") from None

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced to disk and renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_temporaries(path)
@@ -72,14 +72,14 @@ def sync(result: Path) -> None:
 
 def remove_stale_temporaries(path: Path) -> None:
     """Remove temporary files and folders beside `path` that killed processes left behind."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        process = left.name.split(".")[-2]
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = stale.name.split(".")[-2]
         if not process.isdecimal() or is_running(int(process)):
             continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
+        if stale.is_dir():
+            shutil.rmtree(stale, ignore_errors=True)
         else:
-            left.unlink(missing_ok=True)
+            stale.unlink(missing_ok=True)
 
 
 def is_running(process: int) -> bool:
@@ -96,7 +96,7 @@ def is_running(process: int) -> bool:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically."""
-    with atomic_path(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -20,6 +20,6 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def fingerprint(parts: Mapping[str, Any]) -> str:
+def compute_fingerprint(parts: Mapping[str, Any]) -> str:
     """The SHA-256 over the named parts of a result's origin: parameters, data, code, environment, upstream models."""
     return sha256_json(dict(parts))

@@ -9,7 +9,7 @@ from pixelwise.sources import read_source
 PACKAGES = ("pixelwise", "components", "flows", "benchmarks")
 
 
-def code_closure(
+def find_imported_files(
     modules: Iterable[str], by_name: Mapping[str, str] | None = None, without: tuple[str, ...] = ()
 ) -> list[Path]:
     """The files of this project that `modules` import, directly or indirectly, relative to the project; sorted.
@@ -18,25 +18,25 @@ def code_closure(
     With it, imports by name count too; the found module replaces the module of the function. `without`: packages to
     leave out.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     finders = {function.rpartition(".")[0] for function in by_name or ()}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         name = by_name.get(name, name) if by_name else name
-        path = module_file(name)
-        if path is None or path in found or name in finders or any(is_within(name, package) for package in without):
+        path = find_module_file(name)
+        if path is None or path in files or name in finders or any(is_within(name, package) for package in without):
             continue
-        found.add(path)
-        waiting.extend(imported_modules(path))
+        files.add(path)
+        waiting.extend(list_imported_modules(path))
         if by_name is not None:
-            waiting.extend(modules_in_strings(path))
+            waiting.extend(list_modules_in_strings(path))
         # Importing a.b.c runs a/__init__.py and a/b/__init__.py too.
         waiting.append(name.rpartition(".")[0])
-    return sorted(path.relative_to(PROJECT) for path in found)
+    return sorted(path.relative_to(PROJECT) for path in files)
 
 
-def module_file(name: str) -> Path | None:
+def find_module_file(name: str) -> Path | None:
     """The source file of a module of this project; None if `name` is no module."""
     if not name:
         return None
@@ -44,17 +44,17 @@ def module_file(name: str) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
-def imported_modules(path: Path) -> list[str]:
+def list_imported_modules(path: Path) -> list[str]:
     """The dotted names in PACKAGES that the file at `path` imports."""
     return [name for name in read_source(path).imports if is_ours(name)]
 
 
-def modules_in_strings(path: Path) -> list[str]:
+def list_modules_in_strings(path: Path) -> list[str]:
     """The dotted names in PACKAGES that the file at `path` may import by name."""
     return [name for name in read_source(path).strings if is_ours(name)]
 
 
-def libraries(path: Path) -> set[str]:
+def list_libraries(path: Path) -> set[str]:
     """The top-level modules outside PACKAGES that the file at `path` imports or may import by name."""
     source = read_source(path)
     return {name.partition(".")[0] for name in (*source.imports, *source.strings) if not is_ours(name)}

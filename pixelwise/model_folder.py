@@ -55,6 +55,6 @@ class ModelFolder:
             raise ModelError(f"{found[0]}: found a graph here, expected it in {self.onnx}; export it again")
 
 
-def labelling_models(project: Path) -> list[Path]:
+def find_labelling_models(project: Path) -> list[Path]:
     """The folders models/FAMILY in `project` that hold a graph that labels images by itself."""
     return sorted(folder for folder in project.glob("models/*") if ModelFolder(folder).graph().is_file())

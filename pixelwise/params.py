@@ -34,9 +34,9 @@ class Params(BaseModel):
     @classmethod
     def with_default(cls, field: str, value: Any) -> Any:
         """Copy the `field` of this section with another default, for a subclass. Its range and description stay."""
-        found = copy(cls.model_fields[field])
-        found.default = value
-        return found
+        field_info = copy(cls.model_fields[field])
+        field_info.default = value
+        return field_info
 
 
 P = TypeVar("P", bound=Params)
@@ -47,14 +47,14 @@ def read_section(file: Path, section: str) -> dict[str, Any]:
 
     Raises ParamsError if the file or the section is missing or not a mapping.
     """
-    found: Any = read_yaml(file, "the pipeline's parameters", error=ParamsError)
+    values: Any = read_yaml(file, "the pipeline's parameters", error=ParamsError)
     for key in section.split("."):
-        if not isinstance(found, Mapping) or key not in found:
+        if not isinstance(values, Mapping) or key not in values:
             raise ParamsError(f"{file}: section {section}: not found")
-        found = found[key]
-    if not isinstance(found, Mapping):
-        raise ParamsError(f"{file}: section {section}: found {found!r}, expected a mapping, {{}} for the defaults")
-    return dict(found)
+        values = values[key]
+    if not isinstance(values, Mapping):
+        raise ParamsError(f"{file}: section {section}: found {values!r}, expected a mapping, {{}} for the defaults")
+    return dict(values)
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +70,21 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def flatten(values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
     """The values of nested mappings by dotted key, each prefixed with `at`."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        found |= flatten(value, f"{at}{key}.") if isinstance(value, Mapping) else {f"{at}{key}": value}
-    return found
+        flat |= flatten(value, f"{at}{key}.") if isinstance(value, Mapping) else {f"{at}{key}": value}
+    return flat
 
 
-def defaults(model: type[Params]) -> dict[str, Any]:
+def find_value(values: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """The value at a dotted `key` of nested mappings; `default` if it is missing."""
+    value: Any = values
+    for name in key.split("."):
+        value = value.get(name, default) if isinstance(value, Mapping) else default
+    return value
+
+
+def make_defaults(model: type[Params]) -> dict[str, Any]:
     """The default values of a section, as YAML types."""
     return model().model_dump(mode="json")
 

@@ -40,14 +40,14 @@ class Source:
 def read_source(path: Path) -> Source:
     """Read the Source of the file at `path`. Raises CodeError if it is not Python."""
     content = path.read_bytes()
-    key = hashlib.sha256(salt() + content).hexdigest()
+    key = hashlib.sha256(make_salt() + content).hexdigest()
     if key not in known:
         known[key] = remembered[key] if key in remembered else parse(content, path)
     return known[key]
 
 
 @cache
-def salt() -> bytes:
+def make_salt() -> bytes:
     """Cache key beside the file's content: the Python version, which decides syntax trees, and this module."""
     return sys.version.encode() + Path(__file__).read_bytes()
 
@@ -59,14 +59,14 @@ def parse(content: bytes, path: Path) -> Source:
     except (SyntaxError, ValueError) as error:
         raise CodeError(f"{path}: {error}, expected Python") from None
     nodes = list(ast.walk(tree))
-    imports = tuple(name for node in nodes for name in imported(node))
+    imports = tuple(name for node in nodes for name in list_imports(node))
     called = {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
     strings = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     by_name = () if called.isdisjoint(IMPORT_BY_NAME) else tuple(strings)
     return Source(imports, by_name, hashlib.sha256(ast.dump(tree).encode()).hexdigest())
 
 
-def imported(node: ast.AST) -> Iterator[str]:
+def list_imports(node: ast.AST) -> Iterator[str]:
     """The dotted names that a node of a syntax tree imports."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
@@ -101,11 +101,11 @@ def begins_with_text(body: list[ast.stmt]) -> bool:
 
 
 @contextmanager
-def kept_in(file: Path) -> Iterator[None]:
+def cache_sources(file: Path) -> Iterator[None]:
     """Cache sources read inside the block in `file`, so that the next process parses only changed files."""
     with suppress(OSError, ValueError, TypeError):
-        remembered.update({key: Source(**found) for key, found in json.loads(file.read_text()).items()})
-    before = set(remembered)
+        remembered.update({key: Source(**fields) for key, fields in json.loads(file.read_text()).items()})
+    cached = set(remembered)
     yield
-    if set(known) != before:
+    if set(known) != cached:
         write_text(file, json.dumps({key: asdict(source) for key, source in known.items()}))

@@ -36,8 +36,8 @@ def call_of(stage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls = []
 
     def keep(run, section=None, argv=None, params=None):
-        values = vars(command.parser(run, section, params).parse_args(argv))
-        calls.append(command.call_arguments(run, values, params) | {"section": command.section_of(values)})
+        values = vars(command.make_parser(run, section, params).parse_args(argv))
+        calls.append(command.make_arguments(run, values, params) | {"section": command.resolve_section(values)})
 
     monkeypatch.setattr(command, "main", keep)
     name, verb, *argv = shlex.split(STAGES[stage].cmd)
@@ -78,13 +78,13 @@ def test_a_stage_lists_the_section_that_its_command_reads(stage, monkeypatch):
 
 def test_every_section_is_read_by_a_stage_or_by_the_gate():
     read = {section for stage in STAGES for section in sections_of(stage)} | set(RELEASES)
-    assert set(sections.sections_of(PARAMS, str(PARAMS_FILE))) == read
+    assert set(sections.split_sections(PARAMS, str(PARAMS_FILE))) == read
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_step_takes_the_parameters_that_are_shown_for_its_section(stage, monkeypatch):
     call = call_of(stage, monkeypatch)
-    assert type(call["params"]) is sections.model_of(call["section"], "params.yaml")
+    assert type(call["params"]) is sections.find_params_class(call["section"], "params.yaml")
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -12,10 +12,10 @@ from support.channel_model import write_channel_model
 
 from pixelwise import families
 from pixelwise.cli import STEPS as STEP_VERBS
-from pixelwise.cli import module_of
+from pixelwise.cli import find_module
 from pixelwise.families import names
 from pixelwise.identity import PROJECT
-from pixelwise.imports import PACKAGES, code_closure, imported_modules, module_file
+from pixelwise.imports import PACKAGES, find_imported_files, find_module_file, list_imported_modules
 
 STEPS = {f"components.{verb}" for verb in STEP_VERBS}
 # The rooms of the house from the roof down: a room imports from those below it alone.
@@ -139,7 +139,7 @@ def packages_of(path: Path, is_lazy_too: bool = True) -> frozenset[str]:
 
 def ours_of(path: Path) -> set[str]:
     """The modules of this project that a file imports, at any time."""
-    return set(imported_modules(PROJECT / path))
+    return set(list_imported_modules(PROJECT / path))
 
 
 def line_count(path: Path) -> int:
@@ -195,7 +195,7 @@ def test_names_of_the_library_are_imported_from_it_and_not_looked_up_in_it():
 def test_a_room_imports_from_rooms_below_it_alone():
     for path in sources():
         here = floor_of(name_of(path))
-        above = {name for name in ours_of(path) if module_file(name) and floor_of(name) < here}
+        above = {name for name in ours_of(path) if find_module_file(name) and floor_of(name) < here}
         assert above == set(), f"{path} imports {', '.join(sorted(above))}"
 
 
@@ -240,7 +240,7 @@ def test_networks_import_torch_torchvision_timm_and_little_of_ours():
     ours = {"pixelwise", "pixelwise.errors", "pixelwise.params"}
     for path in sources("pixelwise/nets/"):
         assert packages_of(path) <= allowed, f"{path} imports {packages_of(path) - allowed}"
-    for path in code_closure(modules_below("pixelwise/nets/")):
+    for path in find_imported_files(modules_below("pixelwise/nets/")):
         name = name_of(path)
         assert name in ours or name.startswith("pixelwise.nets"), f"pixelwise/nets reaches {path}"
 
@@ -248,7 +248,7 @@ def test_networks_import_torch_torchvision_timm_and_little_of_ours():
 def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
     # av reads videos, where there are any.
     allowed = SERVING | {"av"} | sys.stdlib_module_names
-    for path in code_closure(modules_below(*runtimes())):
+    for path in find_imported_files(modules_below(*runtimes())):
         # Schedules that carry labels along with the picture need OpenCV's flow; no other part of the runtime does.
         flow = {"cv2"} if path.name == "motion.py" else set()
         assert packages_of(path) <= allowed | flow, f"the runtime reaches {path}: {packages_of(path) - allowed}"
@@ -274,7 +274,7 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
     ],
 )
 def test_verbs_that_do_not_learn_reach_no_torch(verb):
-    files = code_closure([module_of(verb)])
+    files = find_imported_files([find_module(verb)])
     reached = {path: packages_of(path) & {"torch", "torchvision", "timm", "lightning"} for path in files}
     assert {path: found for path, found in reached.items() if found} == {}
 
@@ -285,13 +285,13 @@ def test_verbs_that_do_not_learn_reach_no_torch(verb):
 def test_learning_needs_no_engine_to_be_imported(module):
     for folder in ("pixelwise/nets/", "pixelwise/training/"):
         assert not {engine for path in sources(folder) for engine in packages_of(path) & ENGINES}
-    reached = {path: packages_of(path, is_lazy_too=False) & ENGINES for path in code_closure([module])}
+    reached = {path: packages_of(path, is_lazy_too=False) & ENGINES for path in find_imported_files([module])}
     assert {path: found for path, found in reached.items() if found} == {}
 
 
 def test_no_step_imports_an_engine_before_it_runs():
     for step in sorted(STEPS - {"components.validate"}):
-        for path in code_closure([step]):
+        for path in find_imported_files([step]):
             assert not packages_of(path, is_lazy_too=False) & ENGINES, f"{step} imports an engine through {path}"
 
 

@@ -94,8 +94,8 @@ def test_the_help_has_the_docstring_the_notes_and_the_descriptions(capsys):
 
 
 def test_an_option_of_a_field_is_over_the_file():
-    values = vars(command.parser(run, "toy").parse_args(["x", "--out", "o", "--count", "7", "--limit", "none"]))
-    params = command.call_arguments(run, values)["params"]
+    values = vars(command.make_parser(run, "toy").parse_args(["x", "--out", "o", "--count", "7", "--limit", "none"]))
+    params = command.make_arguments(run, values)["params"]
     assert (params.count, params.limit, params.mode, params.inner.depth) == (7, None, "fast", 2)
 
 
@@ -212,8 +212,8 @@ def test_a_reader_that_goes_away_is_no_error():
 
 def test_an_option_is_found_before_the_rest_is_understood():
     argv = ["--other", "1", "--family", "clock", "x"]
-    assert command.value_of("family", argv, default="fcn") == "clock"
-    assert command.value_of("family", ["--other"], default="fcn") == "fcn"
+    assert command.read_option("family", argv, default="fcn") == "clock"
+    assert command.read_option("family", ["--other"], default="fcn") == "fcn"
 
 
 def test_a_field_that_is_a_tuple_takes_words_joined_by_commas():
@@ -226,10 +226,10 @@ def test_a_field_that_is_a_tuple_takes_words_joined_by_commas():
     def listed(params: Listed) -> None:
         """Take lists."""
 
-    values = vars(command.parser(listed, None).parse_args(["--names", "a,b", "--rates", "1,0.5"]))
-    params = command.call_arguments(listed, values)["params"]
+    values = vars(command.make_parser(listed, None).parse_args(["--names", "a,b", "--rates", "1,0.5"]))
+    params = command.make_arguments(listed, values)["params"]
     assert (params.names, params.rates) == (("a", "b"), (1.0, 0.5))
-    assert command.call_arguments(listed, vars(command.parser(listed, None).parse_args([])))["params"] == Listed()
+    assert command.make_arguments(listed, vars(command.make_parser(listed, None).parse_args([])))["params"] == Listed()
 
 
 def test_a_report_of_bad_news_is_printed_and_fails_the_command(capsys):

@@ -3,9 +3,9 @@
 import pytest
 
 from pixelwise import digest, imports
-from pixelwise.digest import digest_of
-from pixelwise.imports import code_closure
-from pixelwise.sources import CodeError, kept_in, known
+from pixelwise.digest import make_digest
+from pixelwise.imports import find_imported_files
+from pixelwise.sources import CodeError, cache_sources, known
 
 FILES = {
     "components/__init__.py": "",
@@ -54,14 +54,14 @@ def write(path, text):
 
 
 def closure(*modules):
-    return [path.as_posix() for path in code_closure(modules)]
+    return [path.as_posix() for path in find_imported_files(modules)]
 
 
 def digest_with(project, text, **named):
     """The digest of components.step with this content. The hash of a folder's data is kept for a process."""
     write(project / "components/step.py", text)
-    digest.package_data.cache_clear()
-    return digest_of("components.step", named)
+    digest.list_data_files.cache_clear()
+    return make_digest("components.step", named)
 
 
 def test_the_closure_has_lazy_imports_packages_and_circles_and_nothing_else():
@@ -84,28 +84,28 @@ def test_a_name_that_is_no_module_of_ours_has_no_closure():
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"components/other.py"}))
 def test_a_statement_in_any_file_of_the_closure_changes_the_digest_and_in_no_other(project, name):
-    before = digest_of("components.train", {})
+    before = make_digest("components.train", {})
     write(project / "components/other.py", "changed = 1\n")
-    assert digest_of("components.train", {}) == before
+    assert make_digest("components.train", {}) == before
     write(project / name, FILES[name] + "changed = 1\n")
-    after = digest_of("components.train", {})
+    after = make_digest("components.train", {})
     assert [file for file in after.files if after.files[file] != before.files[file]] == [name]
 
 
 def test_a_file_that_moves_changes_the_digest(project):
-    before = digest_of("components.other", {})
+    before = make_digest("components.other", {})
     (project / "components/step").mkdir()
     (project / "components/step.py").rename(project / "components/step/__init__.py")
-    assert digest_of("components.other", {}) != before
+    assert make_digest("components.other", {}) != before
 
 
 def test_the_project_may_lie_anywhere(project, tmp_path_factory, monkeypatch):
-    before = digest_of("components.train", {})
+    before = make_digest("components.train", {})
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "project"
     project.rename(elsewhere)
     for module in (digest, imports):
         monkeypatch.setattr(module, "PROJECT", elsewhere)
-    assert digest_of("components.train", {}) == before
+    assert make_digest("components.train", {}) == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_string_that_is_no_docstring_changes_the_digest(project):
 
 def test_what_only_keeps_results_is_left_out_with_its_libraries(project, monkeypatch):
     monkeypatch.setattr(digest, "RECORDERS", ("components.nets",))
-    found = digest_of("components.train", {})
+    found = make_digest("components.train", {})
     assert sorted(found.files) == ["components/__init__.py", "components/step.py", "components/train.py"]
 
 
@@ -184,9 +184,9 @@ def test_the_data_of_a_package_is_part_of_its_modules(project):
 
 def test_libraries_have_their_installed_versions_and_the_standard_library_none(project, monkeypatch):
     monkeypatch.setattr(digest, "version", lambda name: f"{name} 1")
-    digest.version_of.cache_clear()
+    digest.read_version.cache_clear()
     found = digest_with(project, "import os, PIL.Image\ndef run():\n    from yaml import safe_load\n")
-    digest.version_of.cache_clear()
+    digest.read_version.cache_clear()
     assert found.versions == {"pillow": "pillow 1", "PyYAML": "PyYAML 1"}
 
 
@@ -197,15 +197,15 @@ def test_a_file_that_is_no_python_is_named(project):
 
 def test_what_was_read_is_kept_for_the_next_time_and_what_is_gone_is_not(project, monkeypatch):
     known.clear()
-    with kept_in(project / "sources.json"):
-        first = digest_of("components.train", {})
+    with cache_sources(project / "sources.json"):
+        first = make_digest("components.train", {})
     monkeypatch.setattr("ast.parse", lambda *_: pytest.fail("parsed again"))
     known.clear()
-    with kept_in(project / "sources.json"):
-        assert digest_of("components.train", {}) == first
+    with cache_sources(project / "sources.json"):
+        assert make_digest("components.train", {}) == first
 
 
 def test_a_damaged_memory_of_sources_is_read_anew(project):
     write(project / "sources.json", "{")
-    with kept_in(project / "sources.json"):
-        assert digest_of("components.train", {}).files
+    with cache_sources(project / "sources.json"):
+        assert make_digest("components.train", {}).files

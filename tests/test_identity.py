@@ -1,16 +1,16 @@
 import hashlib
 
-from pixelwise.identity import fingerprint, sha256_file, sha256_json
+from pixelwise.identity import compute_fingerprint, sha256_file, sha256_json
 
 
 def test_the_fingerprint_changes_with_each_part_and_not_with_their_order():
     parts = {"parameters": {"rate": 0.1, "sizes": [1, 2]}, "data": "a", "code": "b", "environment": "c"}
-    mark = fingerprint(parts)
+    mark = compute_fingerprint(parts)
     assert len(mark) == 64
-    assert fingerprint(dict(reversed(parts.items()))) == mark
+    assert compute_fingerprint(dict(reversed(parts.items()))) == mark
     changed = [parts | {name: "other"} for name in parts]
     changed += [parts | {"upstream": "d"}, parts | {"parameters": {"rate": 0.1, "sizes": [2, 1]}}, {"data": "a"}]
-    marks = {fingerprint(each) for each in changed}
+    marks = {compute_fingerprint(each) for each in changed}
     assert len(marks) == len(changed)
     assert mark not in marks
 

@@ -7,7 +7,7 @@ from support.channel_model import write_channel_model
 
 from pixelwise.errors import ModelError
 from pixelwise.inference.session import open_model
-from pixelwise.model_folder import ModelFolder, labelling_models
+from pixelwise.model_folder import ModelFolder, find_labelling_models
 
 
 def test_a_graph_knows_its_folder():
@@ -41,4 +41,4 @@ def test_models_without_a_labelling_graph_are_passed_over(tmp_path):
     (tmp_path / "models/guided/onnx").mkdir(parents=True)
     (tmp_path / "models/guided/onnx/guide.onnx").touch()
     (tmp_path / "models/README.md").touch()
-    assert labelling_models(tmp_path) == [tmp_path / "models/fcn"]
+    assert find_labelling_models(tmp_path) == [tmp_path / "models/fcn"]

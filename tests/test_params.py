@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pixelwise.errors import ParamsError
 from pixelwise.families import names
 from pixelwise.identity import PROJECT
-from pixelwise.params import Params, defaults, flatten, merge, parse, read_section
+from pixelwise.params import Params, flatten, make_defaults, merge, parse, read_section
 
 
 def even(number: int) -> int:
@@ -146,4 +146,4 @@ def test_the_defaults_of_a_section_are_as_yaml_holds_them():
         names: tuple[str, ...] = ("a",)
         file: Path | None = Path("b")
 
-    assert defaults(Kinds) == {"part": {"number": 4, "tags": {}}, "names": ["a"], "file": "b"}
+    assert make_defaults(Kinds) == {"part": {"number": 4, "tags": {}}, "names": ["a"], "file": "b"}

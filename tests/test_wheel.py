@@ -18,7 +18,7 @@ from support.wheel import PROJECT, build_wheel, declared, isolated, link, unpack
 from test_architecture import modules_below, packages_of, runtimes, sources
 
 from pixelwise import cli
-from pixelwise.imports import code_closure
+from pixelwise.imports import find_imported_files
 
 # What is imported and not declared: for models:/ references and masks in MATLAB files; in benchmarks.
 BESIDE = {"serve": {"mlflow", "sqlalchemy", "requests", "scipy"}, "pipeline": {"playwright"}}
@@ -102,8 +102,8 @@ def test_serve_brings_neither_torch_nor_an_engine_of_the_pipeline(site):
 @pytest.mark.parametrize("extra", ["serve", "pipeline"])
 def test_an_extra_brings_every_package_that_its_verbs_import(bare, extra):
     # The runtime of a family is found by name.
-    serving = [*map(cli.module_of, cli.SERVING), *modules_below(*runtimes())]
-    files = code_closure(serving) if extra == "serve" else sources()
+    serving = [*map(cli.find_module, cli.SERVING), *modules_below(*runtimes())]
+    files = find_imported_files(serving) if extra == "serve" else sources()
     imported = {name for file in files for name in packages_of(file)} - sys.stdlib_module_names
     imported -= BESIDE[extra]
     distributions, brought = packages_distributions(), declared(bare, extra)

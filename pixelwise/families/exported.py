@@ -30,8 +30,8 @@ def family_on(argv: Sequence[str] | None) -> str:
     Taken from `--section FAMILY.…`, else from `--model`; DEFAULT if neither is given, as with --help. Raises the errors
     of `family_of` and `resolve_model_folder`.
     """
-    section = command.value_of("section", argv, default="").partition(".")[0]
+    section = command.read_option("section", argv, default="").partition(".")[0]
     if section in families.names():
         return section
-    model = command.value_of("model", argv, default="")
+    model = command.read_option("model", argv, default="")
     return family_of(resolve_model_folder(Path(model))) if model else families.DEFAULT

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.prepared import DATASET_FILE
-from pixelwise.digest import digest_of
+from pixelwise.digest import make_digest
 from pixelwise.families import hooks_by_name
-from pixelwise.identity import fingerprint, sha256_file, sha256_json
+from pixelwise.identity import compute_fingerprint, sha256_file, sha256_json
 
 
 def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def origin(params: Any, family: str, data: Path) -> dict[str, Any]:
     """
     parameters = params.model_dump(mode="json")
     parts = {"parameters": parameters, "data": sha256_file(data / DATASET_FILE), **training_parts(family)}
-    return {"fingerprint": fingerprint({"family": family, **parts}), "parts": parts}
+    return {"fingerprint": compute_fingerprint({"family": family, **parts}), "parts": parts}
 
 
 @cache
@@ -27,5 +27,5 @@ def training_parts(family: str) -> dict[str, Any]:
 
     Cached, since running code does not change.
     """
-    digest = digest_of("components.train", hooks_by_name(family))
+    digest = make_digest("components.train", hooks_by_name(family))
     return {"code": sha256_json(digest.files), "environment": digest.versions}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelwise.documents import read_json
 from pixelwise.errors import ModelError, RegistryError
-from pixelwise.identity import fingerprint
+from pixelwise.identity import compute_fingerprint
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.registry.references import find_referenced_version, read_file_hashes, resolve_model
 from pixelwise.registry.versions import FILES_TAG
@@ -64,7 +64,7 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
         raise RegistryError(f"{reference}: registered without {where}, expected it to say the origin")
     described, trained = read_json(description, "what `pixelwise train` writes"), read_run(model.run)
     made_of = read_json(model.run, "what `pixelwise train` writes")
-    found = fingerprint({"family": described["family"], **trained["parts"]})
+    found = compute_fingerprint({"family": described["family"], **trained["parts"]})
     if found != trained["fingerprint"]:
         raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")
     if not isinstance(trained["parts"]["environment"], Mapping):

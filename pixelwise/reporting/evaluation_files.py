@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.image_codec import encode_picture
-from pixelwise.files import atomic_path, write_bytes, write_json, write_text
+from pixelwise.files import write_atomically, write_bytes, write_json, write_text
 from pixelwise.metrics.confusion import Counts
 from pixelwise.reporting import html_page, plots
 from pixelwise.reporting.evaluation import Evaluation, format_percent
@@ -38,7 +38,7 @@ def write_results(
     write_json(out / "metrics.json", found.metrics())
     write_text(out / "confusion.csv", format_csv(("actual", "predicted"), list_confusion_rows(total, names)))
     write_text(out / "per_class.csv", format_csv(("class", "iu", "accuracy", "truth_share"), list_class_rows(found)))
-    with atomic_path(out / "images.npz") as temporary, temporary.open("wb") as file:
+    with write_atomically(out / "images.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, ids=np.array(found.ids), counts=found.counts)
     grid = draw_grid(rows, names, palette)
     pictures = {

@@ -14,7 +14,7 @@ from PIL import Image
 from pixelwise.data.cut_files import find_cut
 from pixelwise.data.video import choose_stream, describe_error, rotate_upright
 from pixelwise.errors import DataError
-from pixelwise.files import atomic_path
+from pixelwise.files import write_atomically
 from pixelwise.progress import progress
 from pixelwise.reporting.label_images import Picture
 
@@ -58,7 +58,7 @@ def transform_video(source: Path, target: Path, change: Callable[[int, VideoFram
     video = open_video(source)
     fault: BaseException | None = None
     count = 0
-    with atomic_path(target) as temporary, Writer(temporary, video.rate) as writer:
+    with write_atomically(target) as temporary, Writer(temporary, video.rate) as writer:
         try:
             for count, frame in enumerate(progress(video.frames, source.name, total=video.total), start=1):
                 writer.add(change(count - 1, frame), frame.seconds)

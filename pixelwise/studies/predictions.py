@@ -13,7 +13,7 @@ from torch import nn
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError
 from pixelwise.families.learning import Family
-from pixelwise.files import atomic_path
+from pixelwise.files import write_atomically
 from pixelwise.training.checkpoints import load_weights
 from pixelwise.training.still_images import INPUT_DTYPES
 
@@ -49,7 +49,7 @@ def predict(kind: Family, net: nn.Module, data: PreparedData, params: Any) -> li
 
 def keep(predictions: Sequence[np.ndarray], file: Path) -> None:
     """Write predictions to an npz `file`."""
-    with atomic_path(file) as temporary, temporary.open("wb") as opened:
+    with write_atomically(file) as temporary, temporary.open("wb") as opened:
         np.savez_compressed(opened, *predictions)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
-from pixelwise.params import P, Params, defaults, merge, parse, read_section
+from pixelwise.params import P, Params, make_defaults, merge, parse, read_section
 from pixelwise.studies.columns import COLUMNS
 
 FOLDER = Path(__file__).resolve().parent / "tables"
@@ -122,7 +122,7 @@ def load(name: str) -> Study:
 
 def shared(study: Study, kind: type[Params], params_file: Path) -> dict[str, Any]:
     """The training parameters, a `kind`, that all variants start from: params.yaml over the defaults, then the base."""
-    return merge(defaults(kind), read_section(params_file, f"{study.family}.train"), study.base)
+    return merge(make_defaults(kind), read_section(params_file, f"{study.family}.train"), study.base)
 
 
 def training(study: Study, variant: Variant, seed: int, kind: type[P], params_file: Path, is_quick: bool) -> P:

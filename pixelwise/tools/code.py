@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pixelwise import command, families
 from pixelwise.changes import read_stages
-from pixelwise.cli import module_of
-from pixelwise.digest import digest_of
+from pixelwise.cli import find_module
+from pixelwise.digest import make_digest
 from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
 from pixelwise.files import write_text
 from pixelwise.params import PARAMS_FILE
-from pixelwise.sources import kept_in
+from pixelwise.sources import cache_sources
 
 SOURCES = Path(".state/sources.json")
 RAW_DATA = Path("data/source")
@@ -29,17 +29,17 @@ def run(
     depends on them. Also points `data/source` at the raw data. Raises StageError where there is no dvc.yaml, CodeError
     where a source file is no Python, ParamsError where ingest.root of params.yaml does not exist.
     """
-    with kept_in(project / SOURCES):
+    with cache_sources(project / SOURCES):
         for name, family in find_steps(project):
-            digest = digest_of(module_of(name), families.hooks_by_name(family))
+            digest = make_digest(find_module(name), families.hooks_by_name(family))
             text = json.dumps(digest.as_json(), indent=1) + "\n"
             file = out / (family or "") / f"{name}.json"
             if not file.is_file() or file.read_text() != text:
                 write_text(file, text)
-    lead_to_raw_data(project)
+    link_raw_data(project)
 
 
-def lead_to_raw_data(project: Path) -> None:
+def link_raw_data(project: Path) -> None:
     """Make `data/source` a link to ingest.root, or an empty file where that is null: DVC needs a path to depend on.
 
     Raises ParamsError where ingest.root does not exist.

@@ -219,7 +219,7 @@ def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, show
 
 def main(argv: list[str] | None = None) -> None:
     """Run `pixelwise predict`. The model's family is read first, since it determines the options."""
-    with command.plain_errors():
+    with command.report_errors():
         command.main(run, argv=argv, params=find_options(family_on(argv)).PredictParams)
 
 

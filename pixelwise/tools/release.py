@@ -50,25 +50,31 @@ def show(
     """
     entries = read_ledger(ledger)
     if on is not None:
-        day = parsed(on)
-        wanted = names or sorted({entry["name"] for entry in entries})
-        if not wanted:
+        day = parse_day(on)
+        models = names or sorted({entry["name"] for entry in entries})
+        if not models:
             return Lines((f"{ledger}: no line, so nothing was in production on {day}",))
-        return Lines(tuple(line for name in wanted for line in on_day(name, day, list_champion_periods(entries, name))))
+        return Lines(
+            tuple(line for name in models for line in describe_day(name, day, list_champion_periods(entries, name)))
+        )
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
-        known = list_models(client)
-        if unknown := [name for name in names if name not in known]:
+        models = list_models(client)
+        if unknown := [name for name in names if name not in models]:
             raise RegistryError(
-                f"{unknown[0]}: {redact_uri(uri)} has no such model, expected one of: {', '.join(known)}"
+                f"{unknown[0]}: {redact_uri(uri)} has no such model, expected one of: {', '.join(models)}"
             )
         return Lines(
-            tuple(line for name in names or known for line in now(client, name, list_champion_periods(entries, name)))
+            tuple(
+                line
+                for name in names or models
+                for line in describe_present(client, name, list_champion_periods(entries, name))
+            )
         )
 
 
-def parsed(on: str) -> date:
+def parse_day(on: str) -> date:
     """Parse a day. Raises ParamsError where `on` is no day or lies in the future."""
     try:
         day = date.fromisoformat(on)
@@ -79,39 +85,43 @@ def parsed(on: str) -> date:
     return day
 
 
-def on_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> list[str]:
+def describe_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> list[str]:
     """Describe the champions of one day."""
-    found = [period for period in periods if period.covers(day)]
-    if not found:
+    champions = [period for period in periods if period.covers(day)]
+    if not champions:
         return [f"{name} on {day}: nothing was in production"]
-    return [line for period in found for line in (f"{name} on {day}: {in_words(period)}", *evidence(period.entry))]
+    return [
+        line
+        for period in champions
+        for line in (f"{name} on {day}: {describe_period(period)}", *list_evidence(period.entry))
+    ]
 
 
-def in_words(period: ChampionPeriod) -> str:
+def describe_period(period: ChampionPeriod) -> str:
     """Describe a period: `version 2, 2026-11-25 13:00:00 to now UTC, by promotion over version 1`."""
     until = f"{period.until:%Y-%m-%d %H:%M:%S}" if period.until else "now"
-    act, before = period.entry.get("act", "promotion"), period.entry["previous"]
-    how = f"{act} {'from' if act == 'rollback' else 'over'} version {before}" if before else f"{act}, the first"
+    act, previous = period.entry.get("act", "promotion"), period.entry["previous"]
+    how = f"{act} {'from' if act == 'rollback' else 'over'} version {previous}" if previous else f"{act}, the first"
     return f"version {period.entry['version']}, {period.since:%Y-%m-%d %H:%M:%S} to {until} UTC, by {how}"
 
 
-def evidence(entry: Mapping[str, Any]) -> list[str]:
+def list_evidence(entry: Mapping[str, Any]) -> list[str]:
     """List the checks of a ledger entry, and the fingerprint and hash that identify the model."""
     checks = [f"  {check['name']}: {check['found']} (needed: {check['needed']})" for check in entry.get("checks", ())]
     return [*checks, f"  fingerprint {entry['fingerprint']}", f"  ONNX sha256 {entry[ONNX_TAG]}"]
 
 
-def now(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) -> list[str]:
+def describe_present(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) -> list[str]:
     """List a model's aliases, its champions so far, and where ledger and registry disagree."""
     aliases = read_aliases(client, name)
     lines = [f"{name}:", *(f"  {alias}: version {aliases.get(alias, 'none')}" for alias in ALIASES)]
-    lines += [f"  {in_words(period)}" for period in periods]
+    lines += [f"  {describe_period(period)}" for period in periods]
     if periods:
-        lines += evidence(periods[-1].entry)
-    return [*lines, *(f"  DISAGREE: {words}" for words in disagreements(client, name, aliases, periods))]
+        lines += list_evidence(periods[-1].entry)
+    return [*lines, *(f"  DISAGREE: {words}" for words in list_disagreements(client, name, aliases, periods))]
 
 
-def disagreements(
+def list_disagreements(
     client: "MlflowClient", name: str, aliases: dict[str, str], periods: Sequence[ChampionPeriod]
 ) -> list[str]:
     """List the differences between the registry and the ledger."""
@@ -152,13 +162,13 @@ def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
             stays = f"version {aliases[CHAMPION]} stays champion" if CHAMPION in aliases else "there is no champion"
             raise RegistryError(f"{name}: no previous version, nothing further to roll back to; {stays}")
         resolve_model(f"models:/{name}@{PREVIOUS}", uri)
-        checks = checks_of(read_ledger(ledger), name, aliases[PREVIOUS])
+        checks = find_checks(read_ledger(ledger), name, aliases[PREVIOUS])
         entry = record_decision(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
         apply_change(client, entry, ledger)
     return f"{name}: version {entry['version']} is the champion again, version {entry['previous']} is rolled back"
 
 
-def checks_of(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
+def find_checks(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
     """Return the checks of a version's last ledger entry, which are its evidence again after a rollback."""
     mine = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
     return list(mine[-1].get("checks", ())) if mine else []
@@ -172,21 +182,21 @@ def find(
 
     Raises ParamsError where a hash is too short, RegistryError where no version has any of them.
     """
-    if short := [given for given in hashes if len(given) < LEAST_HASH]:
+    if short := [prefix for prefix in hashes if len(prefix) < LEAST_HASH]:
         raise ParamsError(f"find: found {short[0]!r}, expected at least {LEAST_HASH} digits")
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
         versions = client.search_model_versions()
-    found = [
-        f"models:/{version.name}/{version.version}: {what} {value}"
+    lines = [
+        f"models:/{version.name}/{version.version}: {kind} {value}"
         for version in sorted(versions, key=lambda version: (version.name, int(version.version)))
-        for what, value in list_origin_facts(version)
-        if any(value.startswith(given) for given in hashes)
+        for kind, value in list_origin_facts(version)
+        if any(value.startswith(prefix) for prefix in hashes)
     ]
-    if not found:
+    if not lines:
         raise RegistryError(f"{redact_uri(uri)}: no version was made of {' or '.join(hashes)}")
-    return Lines(tuple(found))
+    return Lines(tuple(lines))
 
 
 ACTS: dict[str, command.Run] = {"show": show, "rollback": rollback, "find": find}
@@ -196,8 +206,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run `pixelwise release ACT` from the command line."""
     options = argparse.ArgumentParser(prog="pixelwise release", description=__doc__, add_help=True)
     options.add_argument("act", choices=ACTS, help="`pixelwise release ACT --help` says what it takes")
-    given = list(sys.argv[1:] if argv is None else argv)
-    command.main(ACTS[options.parse_args(given[:1]).act], argv=given[1:])
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command.main(ACTS[options.parse_args(arguments[:1]).act], argv=arguments[1:])
 
 
 if __name__ == "__main__":

@@ -85,36 +85,36 @@ def run(
     from the record, nothing is trained. Raises DataError where the data is missing or does not match its manifest,
     ReproductionError where the commit is missing or the code fails.
     """
-    (reference,) = one(models)
+    (reference,) = require_one(models)
     origin = read_origin(reference, tracking)
-    parts = [data_part(data, origin)]
+    parts = [compare_data(data, origin)]
     with tempfile.TemporaryDirectory(prefix="reproduce-") as work:
-        clone = cloned(repository, origin, Path(work) / "clone")
-        environment = {**os.environ, "PYTHONPATH": str(clone), **threads(origin)}
-        parts += ingredients(origin, clone, environment)
+        clone = clone_commit(repository, origin, Path(work) / "clone")
+        environment = {**os.environ, "PYTHONPATH": str(clone), **read_threads(origin)}
+        parts += compare_inputs(origin, clone, environment)
         # Different inputs cannot give the same result, and a training takes long.
         if all(part.is_same for part in parts):
-            parts += results(origin, made_again(origin, clone, data.resolve(), environment))
+            parts += compare_results(origin, make_again(origin, clone, data.resolve(), environment))
     return Reproduction(reference, tuple(parts))
 
 
-def one(models: Sequence[str]) -> Sequence[str]:
+def require_one(models: Sequence[str]) -> Sequence[str]:
     """Return `models`, which must hold one. Raises ReproductionError otherwise."""
     if len(models) != 1:
         raise ReproductionError(f"reproduce: found {len(models)} models, expected one")
     return models
 
 
-def data_part(data: Path, origin: Origin) -> Part:
+def compare_data(data: Path, origin: Origin) -> Part:
     """Compare `data` with the training's data. Raises DataError where dataset.json has another hash of the manifest."""
     file = data / DATASET_FILE
-    named = read_json(file, f"the data of {origin.reference}; see `dvc checkout`").get("manifest_sha256")
-    if (found := sha256_file(data / MANIFEST_FILE)) != named:
-        raise DataError(f"{data / MANIFEST_FILE}: found sha256 {found}, expected {named} as {DATASET_FILE} says")
+    recorded = read_json(file, f"the data of {origin.reference}; see `dvc checkout`").get("manifest_sha256")
+    if (digest := sha256_file(data / MANIFEST_FILE)) != recorded:
+        raise DataError(f"{data / MANIFEST_FILE}: found sha256 {digest}, expected {recorded} as {DATASET_FILE} says")
     return Part("data", origin.parts["data"], sha256_file(file))
 
 
-def cloned(repository: Path, origin: Origin, clone: Path) -> Path:
+def clone_commit(repository: Path, origin: Origin, clone: Path) -> Path:
     """Clone the commit of the training. Raises ReproductionError where there is no such commit."""
     commit = origin.commit.removesuffix("-dirty")
     if not commit:
@@ -124,22 +124,22 @@ def cloned(repository: Path, origin: Origin, clone: Path) -> Path:
     return clone
 
 
-def threads(origin: Origin) -> dict[str, str]:
+def read_threads(origin: Origin) -> dict[str, str]:
     """Environment variable for the training's number of threads: with another number sums differ in their last bits."""
     count = origin.machine.get("threads")
     return {"OMP_NUM_THREADS": str(count)} if count else {}
 
 
-def ingredients(origin: Origin, clone: Path, environment: dict[str, str]) -> Iterator[Part]:
+def compare_inputs(origin: Origin, clone: Path, environment: dict[str, str]) -> Iterator[Part]:
     """Compare the code in the clone and the installed libraries with the record."""
-    found = json.loads(call([sys.executable, "-c", DIGEST.format(family=origin.family)], clone, environment))
-    yield Part("code", origin.parts["code"], found["code"])
-    recorded, installed = origin.parts["environment"], found["environment"]
+    present = json.loads(call([sys.executable, "-c", DIGEST.format(family=origin.family)], clone, environment))
+    yield Part("code", origin.parts["code"], present["code"])
+    recorded, installed = origin.parts["environment"], present["environment"]
     for name in sorted({*recorded, *installed}):
         yield Part(name, recorded.get(name, "not used"), installed.get(name, "not used"))
 
 
-def made_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
+def make_again(origin: Origin, clone: Path, data: Path, environment: dict[str, str]) -> ModelFolder:
     """Train and export the model with the code in `clone`; return the model's folder."""
     model = ModelFolder(clone.parent / "model")
     training = {"family": origin.family, "parts": origin.parts, "start": origin.start}
@@ -175,10 +175,10 @@ def write_params(folder: Path, family: str, step: str, values: Mapping[str, Any]
     return file
 
 
-def results(origin: Origin, made: ModelFolder) -> Iterator[Part]:
+def compare_results(origin: Origin, model: ModelFolder) -> Iterator[Part]:
     """Compare the new weights and graphs with the registered ones."""
-    for file in (made.checkpoint / WEIGHTS_FILE, *made.graphs()):
-        name = file.relative_to(made.root).as_posix()
+    for file in (model.checkpoint / WEIGHTS_FILE, *model.graphs()):
+        name = file.relative_to(model.root).as_posix()
         yield Part(name, origin.files.get(name, "not registered"), sha256_file(file))
 
 

@@ -39,9 +39,9 @@ def run(
     if tracking is None and not list_unsent():
         return Synced(redact_uri(uri), ())
     sent = send_unsent_runs(connect(uri), uri, is_asked=tracking is not None)
-    if left := list_unsent():
+    if unsent := list_unsent():
         raise RegistryError(
-            f"{left[0]}: still waits, {len(left)} in all; --tracking {redact_uri(uri)} sends every one there"
+            f"{unsent[0]}: still waits, {len(unsent)} in all; --tracking {redact_uri(uri)} sends every one there"
         )
     return Synced(redact_uri(uri), tuple(dict.fromkeys(sent)))
 

@@ -13,9 +13,9 @@ from pixelwise import command
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.files import write_text
-from pixelwise.params import PARAMS_FILE, Params, defaults, flatten, merge, parse
-from pixelwise.tools.params import find_value, format_value
-from pixelwise.tools.sections import RECIPES, model_of, part_of, sections_of
+from pixelwise.params import PARAMS_FILE, Params, find_value, flatten, make_defaults, merge, parse
+from pixelwise.tools.params import format_value
+from pixelwise.tools.sections import RECIPES, find_nested_class, find_params_class, split_sections
 
 GENERATED = "town"
 # Marks the comment of a line that a recipe added. The next `use` removes such lines.
@@ -64,75 +64,79 @@ def run(
 
     Raises ParamsError naming the first bad key, and DataError where the data is missing; then the file is not written.
     """
-    before = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
+    content = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
     layers = {str(file): read_yaml(file, "a recipe", error=ParamsError) for file in recipe}
     if root is not None:
         layers["--root"] = {"ingest": {"root": str(root)}}
-    given = merge(*(read_sections(layer, source) for source, layer in layers.items()))
-    require_data(given.get("ingest", {}), source=", ".join(map(str, recipe)))
+    values = merge(*(read_sections(layer, source) for source, layer in layers.items()))
+    require_data(values.get("ingest", {}), source=", ".join(map(str, recipe)))
     text = read_text(params_file)
-    document = load(without_added(on_one_line(text)), params_file)
-    document[RECIPES] = as_yaml([str(file) for file in recipe])
+    document = load(remove_added(join_lists(text)), params_file)
+    document[RECIPES] = to_yaml([str(file) for file in recipe])
     changes: list[Change] = []
-    for section, shown in sections_of(before, str(params_file)).items():
-        if shown or section in given:
-            changes += set_section(document, section, shown, given.pop(section, {}), params_file)
-    if given:
-        raise ParamsError(f"{params_file}: section {next(iter(given))}: not found, but the recipe sets it")
+    for section, section_values in split_sections(content, str(params_file)).items():
+        if section_values or section in values:
+            changes += set_section(document, section, section_values, values.pop(section, {}), params_file)
+    if values:
+        raise ParamsError(f"{params_file}: section {next(iter(values))}: not found, but the recipe sets it")
     if (new := dump(document)) != text:
         write_text(params_file, new)
     return UseReport(params_file, tuple(changes))
 
 
 def set_section(
-    document: MutableMapping[str, Any], section: str, shown: Mapping[str, Any], given: Mapping[str, Any], file: Path
+    document: MutableMapping[str, Any], section: str, current: Mapping[str, Any], values: Mapping[str, Any], file: Path
 ) -> list[Change]:
-    """Set one section of the `document` to its defaults with `given` over them; return the changes against `shown`.
+    """Set one section of the `document` to its defaults with `values` over them; return the changes against `current`.
 
     Raises ParamsError where the section of the `file` has a bad key or value.
     """
-    model = model_of(section, str(file))
-    parse(model, shown, f"{file}: {section}")
-    old, new = (merge(defaults(model), values) for values in (shown, given))
+    model = find_params_class(section, str(file))
+    parse(model, current, f"{file}: {section}")
+    old, new = (merge(make_defaults(model), layer) for layer in (current, values))
     *parents, name = section.split(".")
-    place: Any = document
+    node: Any = document
     for parent in parents:
-        place = place[parent]
-    place[name] = set_values(place[name], new, given, model)
+        node = node[parent]
+    node[name] = set_values(node[name], new, values, model)
     pairs = {key: (value, find_value(new, key)) for key, value in flatten(old).items()}
-    return [Change(f"{section}.{key}", before, after) for key, (before, after) in pairs.items() if before != after]
+    return [
+        Change(f"{section}.{key}", old_value, new_value)
+        for key, (old_value, new_value) in pairs.items()
+        if old_value != new_value
+    ]
 
 
-def set_values(node: Any, values: Mapping[str, Any], given: Mapping[str, Any], model: type[Params]) -> Any:
-    """Set the keys of `node` to their `values`; add the keys of `given` that `node` lacks, with their meaning."""
+def set_values(node: Any, values: Mapping[str, Any], from_recipe: Mapping[str, Any], model: type[Params]) -> Any:
+    """Set the keys of `node` to their `values`; add the keys `from_recipe` that `node` lacks, with their meaning."""
     from ruamel.yaml.comments import CommentedMap
 
     # A nested section is None where a recipe had added all of its keys.
     node = CommentedMap() if node is None else node
     for key in node:
-        if part := part_of(model, key):
-            node[key] = set_values(node[key], values[key], given.get(key, {}), part)
+        if nested := find_nested_class(model, key):
+            node[key] = set_values(node[key], values[key], from_recipe.get(key, {}), nested)
         elif node[key] != values[key]:
-            node[key] = as_yaml(values[key])
-    for place, key in enumerate([key for key in given if key not in node]):
-        part, meaning = part_of(model, key), model.model_fields[key].description
-        value = set_values(None, values[key], given[key], part) if part else as_yaml(given[key])
+            node[key] = to_yaml(values[key])
+    for index, key in enumerate([key for key in from_recipe if key not in node]):
+        nested, meaning = find_nested_class(model, key), model.model_fields[key].description
+        value = set_values(None, values[key], from_recipe[key], nested) if nested else to_yaml(from_recipe[key])
         node.fa.set_block_style()
         # Inserted first, since ruamel.yaml stores the comments after a mapping with its last key.
-        node.insert(place, key, value, comment=f"{ADDED}{meaning or part.__doc__}")
+        node.insert(index, key, value, comment=f"{ADDED}{meaning or nested.__doc__}")
     return node
 
 
-def without_added(text: str) -> str:
+def remove_added(text: str) -> str:
     """Remove the lines that a recipe added."""
     return "".join(line for line in text.splitlines(keepends=True) if f"# {ADDED}" not in line)
 
 
-def on_one_line(text: str) -> str:
+def join_lists(text: str) -> str:
     """Put every list of plain values on one line, since `dvc exp run -S` writes one item per line."""
 
-    def join(found: re.Match[str]) -> str:
-        key, _, comment, items = found.groups(default="")
+    def join(match: re.Match[str]) -> str:
+        key, _, comment, items = match.groups(default="")
         return f"{key}: {format_value(yaml.safe_load(items))}  {comment}".rstrip() + "\n"
 
     return LIST.sub(join, text)
@@ -140,16 +144,16 @@ def on_one_line(text: str) -> str:
 
 def read_sections(recipe: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
     """Read a recipe's values by section. Raises ParamsError naming the `source` and its first bad key or value."""
-    sections = sections_of(recipe, source)
+    sections = split_sections(recipe, source)
     for section, values in sections.items():
-        model = model_of(section, source)
-        parse(model, merge(defaults(model), values), f"{source}: {section}")
+        model = find_params_class(section, source)
+        parse(model, merge(make_defaults(model), values), f"{source}: {section}")
     return sections
 
 
-def require_data(given: Mapping[str, Any], source: str) -> None:
+def require_data(values: Mapping[str, Any], source: str) -> None:
     """Raise DataError where the data that a section `ingest` names does not exist; the town needs none."""
-    ingest = merge(defaults(model_of("ingest", source)), given)
+    ingest = merge(make_defaults(find_params_class("ingest", source)), values)
     dataset, root = ingest["dataset"], ingest["root"]
     if root is None and dataset != GENERATED:
         raise DataError(f"{source}: ingest.root: not set, expected the folder of {dataset}: give --root PATH")
@@ -157,7 +161,7 @@ def require_data(given: Mapping[str, Any], source: str) -> None:
         raise DataError(f"{source}: ingest.root {root}: no such folder, expected your data: give --root PATH")
 
 
-def as_yaml(value: Any) -> Any:
+def to_yaml(value: Any) -> Any:
     """Convert a value for writing: lists and mappings go on one line."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
@@ -173,31 +177,31 @@ def load(text: str, file: Path) -> MutableMapping[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        found: MutableMapping[str, Any] = editor().load(text)
+        document: MutableMapping[str, Any] = make_editor().load(text)
     except YAMLError as error:
         raise ParamsError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    return found
+    return document
 
 
 def dump(params: Mapping[str, Any]) -> str:
     """Write `params` as YAML text with its comments, each two spaces after its value."""
     text = io.StringIO()
-    editor().dump(params, text)
+    make_editor().dump(params, text)
     return re.sub(r"^([^#\n]*[^#\s]) +# ", r"\1  # ", text.getvalue(), flags=re.MULTILINE)
 
 
-def editor() -> Any:
+def make_editor() -> Any:
     """Make a YAML reader and writer that preserves quotes, comments and layout."""
     from ruamel.yaml import YAML
 
-    found = YAML()
-    found.preserve_quotes = True
-    found.width = 4096
-    found.indent(mapping=2, sequence=4, offset=2)
-    found.representer.add_representer(
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    return found
+    return yaml
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -83,20 +83,20 @@ def verify_data(root: Path) -> Tally:
         return tally
     for split in map(data.split, data.splits):
         for index in progress(range(len(split)), f"verify {split.name}", total=len(split)):
-            tally.note(picture_fault(split, index, root))
+            tally.note(find_picture_fault(split, index, root))
     return tally
 
 
-def picture_fault(split: PreparedSplit, index: int, root: Path) -> str | None:
+def find_picture_fault(split: PreparedSplit, index: int, root: Path) -> str | None:
     """Describe the fault of one item of the prepared data under `root`; None where it matches its hashes."""
     row = split.rows[index]
     try:
-        found = {"image": split.image(index), "label": split.label(index)}
+        arrays = {"image": split.image(index), "label": split.label(index)}
     except (DataError, OSError, SyntaxError) as error:
         return f"{root / row['shard']}: {row['id']}: {error}"
-    for part, values in found.items():
-        if hashlib.sha256(values.tobytes()).hexdigest() != row[f"{part}_sha256"]:
-            return f"{root / row['shard']}: {row['id']}: {part} differs from its hash in the manifest; ingest again"
+    for layer, values in arrays.items():
+        if hashlib.sha256(values.tobytes()).hexdigest() != row[f"{layer}_sha256"]:
+            return f"{root / row['shard']}: {row['id']}: {layer} differs from its hash in the manifest; ingest again"
     return None
 
 
@@ -106,9 +106,9 @@ def verify_cache(cache: Path) -> Tally:
     files = sorted(cache.glob("files/md5/??/*"))
     for path in progress(files, "verify cache", total=len(files)):
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
+            digest = hashlib.file_digest(file, "md5").hexdigest()
         expected = path.parent.name + path.name.removesuffix(".dir")
-        tally.note(None if found == expected else f"{path}: found md5 {found}, expected its name; delete it")
+        tally.note(None if digest == expected else f"{path}: found md5 {digest}, expected its name; delete it")
     return tally
 
 
@@ -121,8 +121,8 @@ def verify_models(uri: str) -> Tally:
         return tally
     client = connect_existing(uri)
     with translate_errors(uri):
-        kept = [(name, version) for name in list_models(client) for version in list_versions(client, name)]
-    for name, version in kept:
+        registered = [(name, version) for name in list_models(client) for version in list_versions(client, name)]
+    for name, version in registered:
         try:
             resolve_model(f"models:/{name}/{version}", uri)
         except (ModelError, RegistryError) as error:

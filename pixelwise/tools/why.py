@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pixelwise import command
-from pixelwise.changes import DIGESTS, as_text, at, find_changes, read_stages
+from pixelwise.changes import DIGESTS, find_changes, format_value, read_stages
 from pixelwise.documents import read_yaml
 from pixelwise.families import find_params
 from pixelwise.families.origin import training_parts
 from pixelwise.identity import sha256_file
-from pixelwise.params import PARAMS_FILE, defaults, flatten, merge
+from pixelwise.params import PARAMS_FILE, find_value, flatten, make_defaults, merge
 from pixelwise.registry.lineage import Origin, read_origin
 from pixelwise.registry.references import PREFIX
 from pixelwise.tools import code
@@ -29,13 +29,13 @@ class WhyReport:
         """Format one line per reason, and the next command."""
         lines = []
         for stage, reasons in self.own.items():
-            lines += [f"{stage}: {self.verdict(reasons)}", *(f"  {reason}" for reason in reasons)]
+            lines += [f"{stage}: {self.describe_stage(reasons)}", *(f"  {reason}" for reason in reasons)]
         for stage, reasons in self.upstream.items():
             lines += [f"first {stage}:", *(f"  {reason}" for reason in reasons)]
         is_idle = not self.upstream and not any(self.own.values())
         return "\n".join([*lines, *([] if is_idle else [f"next: dvc repro {' '.join(self.asked)}"])])
 
-    def verdict(self, reasons: Sequence[str]) -> str:
+    def describe_stage(self, reasons: Sequence[str]) -> str:
         """Describe what `dvc repro` would do with a stage of `asked`."""
         if reasons:
             # DVC reads its run cache only when it runs; the cache may hold a result for these inputs.
@@ -70,12 +70,12 @@ def run(
     if "code" in read_stages(project):
         # `dvc repro` writes the digests first too: DVC compares them, and the existing ones may be of older code.
         code.run(project / DIGESTS, project)
-    found = find_changes(stages, project)
+    reasons = find_changes(stages, project)
     own: dict[str, tuple[str, ...]] = {}
     for name in stages:
         # As in DVC, `train` means all stages `train@…`.
-        own |= {stage: found[stage] for stage in found if name in (stage, stage.partition("@")[0])} or {name: ()}
-    return WhyReport(tuple(stages), own, {stage: found[stage] for stage in found if stage not in own})
+        own |= {stage: reasons[stage] for stage in reasons if name in (stage, stage.partition("@")[0])} or {name: ()}
+    return WhyReport(tuple(stages), own, {stage: reasons[stage] for stage in reasons if stage not in own})
 
 
 def describe(origin: Origin, project: Path) -> tuple[str, ...]:
@@ -83,15 +83,18 @@ def describe(origin: Origin, project: Path) -> tuple[str, ...]:
     parts, data = origin.parts, project / "data/prepared/dataset.json"
     here = training_parts(origin.family)
     section = f"{origin.family}.train"
-    given = at(read_yaml(project / PARAMS_FILE, "parameters", default={}), section) or {}
+    current = find_value(read_yaml(project / PARAMS_FILE, "parameters", default={}), section) or {}
     recorded = flatten(parts["parameters"], f"{section}.")
-    now = flatten(merge(defaults(find_params(origin.family).TrainParams), given), f"{section}.")
+    now = flatten(merge(make_defaults(find_params(origin.family).TrainParams), current), f"{section}.")
     changed = {key: value for key, value in recorded.items() if now.get(key) != value}
     return (
         f"{origin.reference}: version {origin.version} of {origin.name}, family {origin.family}",
         f"  fingerprint  {origin.fingerprint}, of all below but the run",
-        *(f"  parameter    {key}: {as_text(value)}" for key, value in recorded.items() if key not in changed),
-        *(f"  parameter    {key}: {as_text(value)}, here {as_text(now.get(key))}" for key, value in changed.items()),
+        *(f"  parameter    {key}: {format_value(value)}" for key, value in recorded.items() if key not in changed),
+        *(
+            f"  parameter    {key}: {format_value(value)}, here {format_value(now.get(key))}"
+            for key, value in changed.items()
+        ),
         f"  data         {parts['data']}, {compare(parts['data'], sha256_file(data) if data.is_file() else None)}",
         f"  manifest     {origin.manifest or 'not recorded'}, of the data it was scored on",
         f"  code         {parts['code']}, {compare(parts['code'], here['code'])}",

@@ -10,13 +10,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
-from pixelwise.files import atomic_path
+from pixelwise.files import write_atomically
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
     """Write `tensors` and JSON-able `facts` to one file, wholly or not at all. Raises OSError on a full disk."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with atomic_path(path) as temporary:
+    with write_atomically(path) as temporary:
         try:
             save_file(plain, temporary, metadata={"facts": json.dumps(facts or {})})
         except SafetensorError as error:

@@ -38,7 +38,7 @@ def test_a_second_prediction_is_skipped(folder, capsys):
 
 
 def test_each_wait_is_twice_the_one_before():
-    options = Tries(retries=3, wait_seconds=10, limit_seconds=60).options()
+    options = Tries(retries=3, wait_seconds=10, limit_seconds=60).as_task_options()
     assert options == {"retries": 3, "retry_delay_seconds": [10, 20, 40], "timeout_seconds": 60}
 
 

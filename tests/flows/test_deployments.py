@@ -1,7 +1,7 @@
 import yaml
 from support.dvc_repository import PROJECT
 
-from flows.deployments import DEPLOYMENTS, serve_one
+from flows.deployments import DEPLOYMENTS, make_deployment
 
 
 def test_each_deployment_of_the_project_is_served_as_it_is_typed_there(monkeypatch):
@@ -9,7 +9,7 @@ def test_each_deployment_of_the_project_is_served_as_it_is_typed_there(monkeypat
     found = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
     assert found
     for typed in found:
-        deployment = serve_one(typed)
+        deployment = make_deployment(typed)
         (schedule,) = deployment.schedules
         assert {"cron": schedule.schedule.cron, "timezone": schedule.schedule.timezone, "active": schedule.active} == {
             "active": True, **typed["schedules"][0],

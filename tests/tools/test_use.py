@@ -5,7 +5,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 
 from pixelwise.errors import DataError, ParamsError
-from pixelwise.tools.use import on_one_line, run
+from pixelwise.tools.use import join_lists, run
 
 PARAMS = """\
 # What every run depends on.
@@ -110,7 +110,7 @@ def test_what_a_recipe_added_is_found_after_dvc_has_written_the_file(files, town
 @pytest.mark.parametrize("items", ["- a: 1\n  b: 2", "- a  # first\n- b", "- a\n- b  # last"])
 def test_a_list_of_more_than_plain_values_is_left_alone(items):
     text = f"mine:\n  list:\n{indent(items, '  ')}\nnext: 1\n"
-    assert on_one_line(text) == text
+    assert join_lists(text) == text
 
 
 def test_a_key_that_stands_twice_is_named(files, town):
