@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.identity import sha256_file
-from pixelwise.inference.session import graph_file
+from pixelwise.inference.session import find_graph_file
 from pixelwise.registry.references import PREFIX
 from pixelwise.registry.registration import add_version
 from pixelwise.registry.versions import CHAMPION, GRAPH_FILE, ONNX_TAG, move_alias
@@ -38,7 +38,7 @@ def release_twice(model: Path, folder: Path, name: str = "load") -> Releases:
 
     Raises ModelError where `model` holds no graph.
     """
-    graph = graph_file(model)
+    graph = find_graph_file(model)
     store = f"sqlite:///{folder}/mlflow.db"
     client = connect(store)
     versions = []

@@ -16,7 +16,7 @@ from pixelwise.files import write_json, write_text
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.reporting.speed import speed_table
+from pixelwise.reporting.speed import format_speed_table
 from pixelwise.timing import measure_ratio, measure_spread, take_turns
 from pixelwise.tracking import record_for_model
 
@@ -67,7 +67,7 @@ class Benchmark:
         }
 
     def __str__(self) -> str:
-        return speed_table(self.report())
+        return format_speed_table(self.report())
 
 
 def run(

@@ -22,14 +22,14 @@ def run(
     model: Annotated[Path, "folder of the exported model, its .onnx file, or models:/NAME@ALIAS"],
     *,
     out: Annotated[Path | None, "folder for metrics.json, plots and report.html"] = None,
-    data: Annotated[Path | None, "prepared data; or give --dataset and --root"] = None,
-    dataset: Annotated[str | None, "how to read --root: " + ", ".join(READERS)] = None,
-    root: Annotated[Path | None, "folder of a data set as it comes"] = None,
+    data: Annotated[Path | None, "folder of prepared data; instead of --dataset and --root"] = None,
+    dataset: Annotated[str | None, "layout of --root: " + ", ".join(READERS)] = None,
+    root: Annotated[Path | None, "folder of a data set in its published layout"] = None,
     images: Annotated[str | None, "template of the images of --dataset folder, as ingest.images"] = None,
     masks: Annotated[str | None, "template of the masks of --dataset folder, as ingest.masks"] = None,
     mask_suffix: Annotated[str, "what a mask's name adds to its image's, as ingest.mask_suffix"] = "",
     orientation: Annotated[Drawn, "how the masks of --dataset were drawn, as ingest.orientation"] = "upright",
-    json: Annotated[Path | None, "file to write the scores to as JSON"] = None,
+    json: Annotated[Path | None, "JSON file for the scores"] = None,
 ) -> Report:
     """Score a model in ONNX Runtime on one split of prepared data, or of a data set in its original layout.
 

@@ -22,7 +22,7 @@ from pixelwise.params import Params
 class ExportParams(Params):
     """Section `<family>.export`."""
 
-    opset: int = Field(20, ge=18, description="ONNX operator set; older ones are silently raised to 18 by the exporter")
+    opset: int = Field(20, ge=18, description="ONNX operator set; the exporter raises older ones to 18")
     agreement: float = Field(
         0.999, ge=0, le=1, description="share of pixels on which ONNX Runtime and torch must agree"
     )
@@ -50,8 +50,8 @@ class Exported:
 
 def run(
     params: ExportParams,
-    model: Annotated[Path, "folder that train wrote"],
-    out: Annotated[Path, "folder of the model, for onnx/ and export.json"],
+    model: Annotated[Path, "checkpoint folder that `pixelwise train` wrote"],
+    out: Annotated[Path, "model folder, to which onnx/ and export.json are written"],
 ) -> Exported:
     """Export a trained model to ONNX and compare it with torch at several sizes and batches.
 

@@ -47,11 +47,11 @@ class IngestParams(ReadParams):
         default=0.01,
         ge=0,
         le=1,
-        description="largest share of items in quarantine; above it ingest fails",
+        description="maximum share of items in quarantine; ingest fails above it",
     )
     # Pillow refuses pictures above the upper bound.
     max_pixels: int = Field(
-        default=50_000_000, gt=0, le=178_956_970, description="pixels of the largest picture accepted"
+        default=50_000_000, gt=0, le=178_956_970, description="maximum number of pixels of a picture"
     )
 
 
@@ -72,7 +72,7 @@ class IngestReport:
         return "\n".join([f"{self.name}: {splits}{quarantine}", *self.notes, following])
 
 
-def run(params: IngestParams, out: Annotated[Path, "folder to write the prepared data to"]) -> IngestReport:
+def run(params: IngestParams, out: Annotated[Path, "folder for the prepared data"]) -> IngestReport:
     """Read the data set once into shards and a manifest under `out`.
 
     Raises DataError where the root does not have the data set's layout, no item is usable, or the share of unusable

@@ -40,7 +40,7 @@ class Promotion:
 
     def __str__(self) -> str:
         if self.outcome == "unchanged":
-            return f"{self.name}: version {self.version} is the champion, and nothing challenges it"
+            return f"{self.name}: version {self.version} is the champion, and there is no challenger"
         verdict = "is now the champion" if self.outcome == "promoted" else "is not promoted"
         return f"{self.name}: version {self.version} {verdict}\n{self.decision}"
 
@@ -48,7 +48,7 @@ class Promotion:
 def run(
     params: ReleaseParams,
     name: Annotated[str, "name of the model in the registry"],
-    ledger: Annotated[Path, "file that gets one JSON line a promotion"] = Path("promotions.jsonl"),
+    ledger: Annotated[Path, "ledger, to which each promotion adds one JSON line"] = Path("promotions.jsonl"),
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Promotion:
     """Judge the challenger by the evidence registered with the versions; promote it where every check passes.

@@ -15,7 +15,7 @@ from pixelwise.errors import ParamsError
 from pixelwise.export.int8 import Calibration, quantize
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
-from pixelwise.inference.session import Segmenter, graph_file, open_model, stacked, truth
+from pixelwise.inference.session import Segmenter, find_graph_file, open_model, select_truth, stack_samples
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
@@ -27,9 +27,9 @@ class QuantizeParams(Params):
     """Section `<family>.quantize`."""
 
     calibration_split: str = Field("train", description="split of the calibration pictures")
-    calibration_images: PositiveInt = Field(32, description="number of pictures that set the value ranges")
+    calibration_images: PositiveInt = Field(32, description="number of pictures that determine the value ranges")
     split: str = Field("val", description="split on which the loss of mean IU is measured")
-    max_loss: float = Field(0.005, ge=0, description="largest loss of mean IU; above it no int8 graph is offered")
+    max_loss: float = Field(0.005, ge=0, description="maximum loss of mean IU of an offered int8 graph")
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def run(
     Raises ModelError where the model cannot be opened, DataError where a split is missing,
     ParamsError where `out` is the model's own folder.
     """
-    source, folder = graph_file(model), ModelFolder(out)
+    source, folder = find_graph_file(model), ModelFolder(out)
     if folder.graph().resolve() == source.resolve():
-        raise ParamsError(f"out {out}: holds the model itself, expected another folder")
+        raise ParamsError(f"--out {out}: found the folder of the model itself, expected another folder")
     prepared, float32 = PreparedData(data), open_model(model, "cpu")
     calibration = prepared.split(params.calibration_split).with_layers(*float32.layers)
     scored = prepared.split(params.split).with_layers(*float32.layers)
@@ -96,7 +96,7 @@ def measure_mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float
     """Mean IU of the model's first output over `split`, which is read with the model's layers."""
     counts, output = ConfusionMatrix(len(model.names)), model.outputs[0]
     for sample in progress(split, words):
-        counts.add(truth(output, sample), model.label(stacked([sample]))[output][0])
+        counts.add(select_truth(output, sample), model.label(stack_samples([sample]))[output][0])
     return counts.scores().mean_iu
 
 

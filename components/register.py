@@ -49,8 +49,8 @@ class Registration:
 def run(
     name: Annotated[str, "name of the model in the registry"],
     model: Annotated[Path, "folder of the model: onnx/, export.json and checkpoint/"],
-    evaluation: Annotated[Path, "folder with metrics.json and images.npz of this very model"],
-    benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate knows no latency"] = None,
+    evaluation: Annotated[Path, "folder with metrics.json and images.npz of this model"],
+    benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate cannot check latency"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Registration:
     """Put the exported model in the registry and set the alias `challenger` to its version.
@@ -93,7 +93,9 @@ def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path)
     expected = hashes.get(GRAPH_FILE)
     # A family whose graphs label no image by themselves has no such file, and its scores name no graph.
     if expected and scored != expected:
-        raise DataError(f"{evaluation / METRICS}: model_sha256 {scored}, but {graph} has {expected}; evaluate it again")
+        raise DataError(
+            f"{evaluation / METRICS}: found model_sha256 {scored}, expected {expected} of {graph}; evaluate it again"
+        )
 
 
 def find_tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:

@@ -11,14 +11,16 @@ from pixelwise.families.trainer import Trained, from_start, learn
 
 def run(
     params: Any,
-    family: Annotated[str, "family of nets to train"],
+    family: Annotated[str, "family to train"],
     data: Annotated[Path, "prepared data"],
     out: Annotated[Path, "folder for weights.safetensors, model.json, run.json and history.json"],
-    state: Annotated[Path, "folder for resumable state, removed when the result is whole"],
-    tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
-    experiment: Annotated[str | None, "MLflow experiment; none: the family's"] = None,
-    name: Annotated[str | None, "name of the MLflow run; none: train-FAMILY"] = None,
-    start: Annotated[Path | None, "folder of the trained model to start from, for a family that can"] = None,
+    state: Annotated[Path, "folder for the resumable state; removed when the training is complete"],
+    tracking: Annotated[
+        str | None, "MLflow store, or `none` (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"
+    ] = None,
+    experiment: Annotated[str | None, "MLflow experiment (default: the family's name)"] = None,
+    name: Annotated[str | None, "name of the MLflow run (default: train-FAMILY)"] = None,
+    start: Annotated[Path | None, "folder of a trained model, for a family that can start from one"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training resumes from its last saved state.
 

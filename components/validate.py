@@ -30,7 +30,7 @@ def run(
     data: Annotated[Path, "folder of prepared data"],
     out: Annotated[Path, "folder for the verdict, the page and the statistics"],
     accepted: Annotated[
-        Path | None, "statistics.json of the last accepted data; drift is judged where it has content"
+        Path | None, "statistics.json of the last accepted data; drift is checked if the file has content"
     ] = None,
 ) -> Verdict:
     """Judge the manifest and a sample of the pictures; write verdict.json, page.html and statistics.json under `out`.
@@ -40,7 +40,7 @@ def run(
     """
     summary = read_summary(data)
     if not summary.classes:
-        raise DataError(f"prepared data {data}: no classes, as of a video, expected labels to judge")
+        raise DataError(f"{data}: found no classes, expected labelled data; a video has no labels")
     statistics, accepted_statistics = compute_statistics(summary), read_accepted(accepted, summary.name)
     checks = list_data_checks(params, classes=len(summary.classes))
     prepared, tables = PreparedData(data), build_tables(summary, required=params.min_images)
@@ -65,7 +65,7 @@ def describe_refusal(verdict: Verdict, data: Path, out: Path, accepted: Path | N
     more = f"; {len(others)} more failed" if others else ""
     # Accepting the statistics repairs drift alone, not data that fails other checks.
     only_drifted = all(finding.table in DRIFT_TABLES for finding in verdict.errors)
-    accept = f"; if the change is meant: cp {out / STATISTICS_FILE} {accepted}" if only_drifted else ""
+    accept = f"; to accept the change: cp {out / STATISTICS_FILE} {accepted}" if only_drifted else ""
     return f"{data}: {first.name}: {first.found}, expected {first.expected}{more}; see {verdict.page}{accept}"
 
 

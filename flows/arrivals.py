@@ -119,4 +119,4 @@ async def start(deployment: str, project: Path) -> State[None]:
         run = await arun_deployment(deployment, timeout=0, as_subflow=False, idempotency_key=f"data {data}")
     except ObjectNotFound:
         return Failed(message=f"deployment {deployment}: not found, expected one of `prefect deployment ls`")
-    return complete("Completed", f"data {data[:12]} is good; {deployment} for it: run {run.name}")
+    return complete("Completed", f"data {data[:12]} passed validation; {deployment}: started run {run.name}")

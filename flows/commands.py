@@ -29,7 +29,9 @@ async def predict(
     """
     groups = {path.name: [path] for path in inputs} if dask else {"": inputs}
     if sum(map(len, groups.values())) < len(inputs):
-        return Failed(message=f"predict: found inputs of the same name, expected others: {', '.join(map(str, inputs))}")
+        return Failed(
+            message=f"predict: found inputs of the same name, expected different names: {', '.join(map(str, inputs))}"
+        )
     commands = {
         f"predict {name}".strip(): ["predict", "--model", model, "--output", str(output / name), "--", *map(str, paths)]
         for name, paths in groups.items()

@@ -30,7 +30,7 @@ def main() -> None:
         from prefect.settings import PREFECT_API_URL
 
         if not PREFECT_API_URL.value():
-            raise ProjectError("PREFECT_API_URL: not set, expected where `prefect server start` listens")
+            raise ProjectError("PREFECT_API_URL: not set, expected the address of `prefect server start`")
         deployments = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
         serve(*[make_deployment(deployment) for deployment in deployments])
 

@@ -20,8 +20,8 @@ class PipelineError(ProjectError):
 
 
 def run(
-    families: Annotated[Sequence[str], "families to run, with all they need; default: all"] = (),
-    no_promote: Annotated[bool, "leave the model registry alone"] = False,
+    families: Annotated[Sequence[str], "families to run, with the stages they need (default: all)"] = (),
+    no_promote: Annotated[bool, "do not register or promote models"] = False,
 ) -> str:
     """Bring every stage of dvc.yaml up to date, register and promote the models, and print scores and paths.
 

@@ -10,9 +10,9 @@ from pixelwise.params import Params
 class Tries(Params):
     """Limits of each stage, action or command in a deployment. Default: one try, no time limit, as at a terminal."""
 
-    retries: NonNegativeInt = Field(0, le=10, description="further tries after a failure")
-    wait_seconds: PositiveFloat = Field(60.0, description="wait before the first retry; doubled each time")
-    limit_seconds: PositiveFloat | None = Field(None, description="longest duration of one try; none: no limit")
+    retries: NonNegativeInt = Field(0, le=10, description="number of retries after a failure")
+    wait_seconds: PositiveFloat = Field(60.0, description="wait before the first retry; doubled for each further retry")
+    limit_seconds: PositiveFloat | None = Field(None, description="maximum duration of one try; null: no limit")
 
     def as_task_options(self) -> dict[str, Any]:
         """Return these limits as options of a Prefect task."""

@@ -10,40 +10,40 @@ CODE = Path(__file__).resolve().parent.parent
 
 STEPS = {
     "ingest": "read a data set once into shards and a manifest",
-    "validate": "judge the manifest; a failed gate stops the pipeline",
+    "validate": "check the prepared data; a failed check stops the pipeline",
     "train": "train a family on the prepared data",
     "export": "write ONNX graphs and compare them with torch",
-    "quantize": "write an int8 graph, offered where its loss is small",
-    "evaluate": "score an exported model on a split or any data set",
-    "benchmark": "measure ONNX Runtime against torch in one process",
-    "register": "put the exported model in the registry as challenger",
-    "promote": "make the challenger champion where the gate allows it",
+    "quantize": "quantise the graph to int8; offer it if its loss of mean IU is small",
+    "evaluate": "score an exported model on a split or another data set",
+    "benchmark": "compare the speed of ONNX Runtime and torch",
+    "register": "register the exported model, with the alias challenger",
+    "promote": "make the challenger the champion if the release gate passes it",
 }
 TOOLS = {
-    "inspect": "look at data: what it is, what is suspicious, a page of pictures under their masks",
-    "code": "write the digest of each stage's code and libraries, by which DVC sees a change",
+    "inspect": "show what a data set holds, its likely faults, and a page of pictures with their masks",
+    "code": "write the digest of each stage's code and libraries for DVC",
     "predict": "write label maps and overlays for pictures, folders and videos",
-    "release": "show what was in production on a day, roll back, find what was made of something",
-    "reproduce": "make a registered model again in a clean clone and compare",
-    "serve": "answer requests over HTTP with a model, and follow the champion",
-    "study": "run a table of the thesis and judge its claim",
-    "send-runs": "send the runs recorded while MLflow could not be reached",
+    "release": "show the champions of a day, roll back, find versions by a hash",
+    "reproduce": "train and export a registered model again in a clean clone; compare hashes",
+    "serve": "serve a model over HTTP; follow the champion",
+    "study": "reproduce a table of the thesis and check its claims",
+    "send-runs": "send the runs stored while MLflow did not answer",
     "verify": "compare data, DVC's cache and registered models with their hashes",
-    "params": "show every parameter, where its value comes from, and what it means",
-    "use": "point params.yaml at a recipe and your data",
-    "why": "say what would make a stage run again",
+    "params": "show every parameter: value, origin and meaning",
+    "use": "apply a recipe and your data's path to params.yaml",
+    "why": "explain why a stage would run again",
 }
 # Verbs of a single family: modules in the folder `verbs` of its package.
 FAMILY_VERBS = {
-    "calibrate": "pick a schedule's value for a wanted speed or loss, on video without labels",
-    "profile-stages": "measure what each stage of a clockwork costs, and where to cut the net",
-    "guide": "make a guidance file from pictures and clicks or masks",
-    "studio": "open a page on which clicks become masks",
+    "calibrate": "find the schedule's value for a given speed or loss, on video without labels",
+    "profile-stages": "measure the time of each stage of a clockwork, and propose cuts",
+    "guide": "make a guidance file from pictures with clicks or masks",
+    "studio": "open a web page that turns clicks into masks",
 }
 # Verbs that need only the packages of the extra `serve`.
 SERVING = ("predict", "guide", "studio", "serve", "profile-stages")
 FAMILIES = Path(__file__).parent / "families"
-FLOWS = {"run": "run the whole pipeline as a flow, then register and promote"}
+FLOWS = {"run": "run the whole pipeline, then register and promote the models"}
 VERBS = FLOWS | STEPS | TOOLS | FAMILY_VERBS
 
 
@@ -61,8 +61,9 @@ def format_usage() -> str:
     """The text of `pixelwise --help`."""
     verbs = "\n".join(f"  {verb:<14} {summary}" for verb, summary in VERBS.items())
     return (
-        f"usage: pixelwise VERB [OPTIONS]\n\nA label for every pixel, as a pipeline that can be rerun.\n\n{verbs}\n\n"
-        "pixelwise VERB --help says what a verb takes. `dvc repro` reruns what changed."
+        "usage: pixelwise VERB [OPTIONS]\n\nSemantic segmentation: data, training, export, release and inference.\n\n"
+        f"{verbs}\n\n"
+        "`pixelwise VERB --help` lists the options of a verb. `dvc repro` reruns the changed stages."
     )
 
 
@@ -85,7 +86,7 @@ def run_again_from_here() -> None:
 def explain_missing(verb: str, package: str) -> str:
     """The error message for a `package` that `verb` imports but that is not installed."""
     if package in ("components", "flows"):
-        return f"{verb}: needs a checkout of Pixelwise, found none in {Path.cwd()}: run it where dvc.yaml is"
+        return f"{verb}: found no checkout in {Path.cwd()}, expected the folder with dvc.yaml"
     extra = "serve" if verb in SERVING else "pipeline"
     return f"{verb}: {package} is not installed, expected the extra pixelwise[{extra}]"
 

@@ -56,7 +56,7 @@ def report_errors() -> Iterator[None]:
         # Such as a full disk or a folder without write permission. The system's message names the file.
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on where this one was")
+        sys.exit("stopped; run the same command to resume")
 
 
 def read_option(option: str, argv: Sequence[str] | None, default: str) -> str:

@@ -189,7 +189,7 @@ def test_a_stopped_step_says_how_to_go_on():
     def stopped() -> None:
         raise KeyboardInterrupt
 
-    assert "the same command goes on" in fails([], stopped, None)
+    assert "run the same command to resume" in fails([], stopped, None)
 
 
 def test_a_fault_of_our_own_keeps_its_traceback():

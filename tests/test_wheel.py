@@ -122,8 +122,8 @@ def test_the_library_answers_requests_with_the_packages_of_serve(site, world):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["train", "--help"], "train: needs a checkout of Pixelwise, found none in {world}: run it where dvc.yaml is"),
-        (["run"], "run: needs a checkout of Pixelwise, found none in {world}: run it where dvc.yaml is"),
+        (["train", "--help"], "train: found no checkout in {world}, expected the folder with dvc.yaml"),
+        (["run"], "run: found no checkout in {world}, expected the folder with dvc.yaml"),
         (
             ["serve", "models:/fcn@champion", "--tracking", "http://127.0.0.1:9"],
             "tracking http://127.0.0.1:9: mlflow is not installed, expected the extra pixelwise[pipeline]",

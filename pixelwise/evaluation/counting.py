@@ -13,7 +13,7 @@ from pixelwise.data.items import Classes
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split
 from pixelwise.errors import DataError
-from pixelwise.inference.session import GEOMETRY, PREDICTION, Segmenter, stacked, truth
+from pixelwise.inference.session import GEOMETRY, PREDICTION, Segmenter, select_truth, stack_samples
 from pixelwise.metrics.confusion import Counts, count_pixels
 from pixelwise.progress import progress
 
@@ -45,13 +45,13 @@ class Counted:
     speed: Mapping[str, Any] = field(default_factory=dict)
 
 
-def match(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
+def make_scoring(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
     """Make the scoring of an open model on `split`. Raises DataError if their classes do not match."""
-    classes = classes_of(segmenter, split)
+    classes = choose_classes(segmenter, split)
     return Scoring(model, segmenter, split, classes, make_class_table(segmenter.names, classes.names))
 
 
-def classes_of(segmenter: Segmenter, split: Split) -> Classes:
+def choose_classes(segmenter: Segmenter, split: Split) -> Classes:
     """The classes of the scored map. Raises DataError if the data has none, or if they do not match."""
     if segmenter.outputs[0] != PREDICTION:
         return Classes(segmenter.names, segmenter.palette)
@@ -66,36 +66,36 @@ def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
     """Raise DataError naming the first difference between the classes of the model and of the data."""
     if len(model) != len(data):
         raise DataError(f"classes: the data has {len(data)}, the model has {len(model)}: {', '.join(model)}")
-    for index, (ours, theirs) in enumerate(zip(model, data, strict=True)):
-        if ours != theirs:
-            raise DataError(f"class {index}: {theirs!r} in the data, but {ours!r} in the model")
+    for index, (model_class, data_class) in enumerate(zip(model, data, strict=True)):
+        if model_class != data_class:
+            raise DataError(f"class {index}: {data_class!r} in the data, but {model_class!r} in the model")
 
 
 def count_images(scoring: Scoring, batch_size: int) -> Counted:
     """Count the pixels of each image of the split. Raises DataError naming an image whose label does not fit."""
     segmenter, samples, table = scoring.segmenter, scoring.split.samples, scoring.table
-    known = len(segmenter.names) if table is None else int(table.max()) + 1
+    predicted_classes = len(segmenter.names) if table is None else int(table.max()) + 1
     ids: list[str] = []
     counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
     for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
         try:
             for name, prediction in maps.items():
-                found = map_classes(prediction, table) if name == PREDICTION else prediction
-                classes = known if name == PREDICTION else len(GEOMETRY)
-                counts[name].append(count_pixels(truth(name, sample), found, classes))
+                mapped = map_classes(prediction, table) if name == PREDICTION else prediction
+                classes = predicted_classes if name == PREDICTION else len(GEOMETRY)
+                counts[name].append(count_pixels(select_truth(name, sample), mapped, classes))
         except DataError as error:
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)
-    return Counted(tuple(ids), {name: np.stack(each) for name, each in counts.items()})
+    return Counted(tuple(ids), {name: np.stack(rows) for name, rows in counts.items()})
 
 
 def predict_all(
     segmenter: Segmenter, samples: Sequence[Sample], batch_size: int
 ) -> Iterator[tuple[Sample, dict[str, np.ndarray]]]:
     """Yield every sample with its maps (H, W) by name. Neighbours of equal size are predicted in one batch."""
-    everything = (samples[index] for index in range(len(samples)))
-    for _, alike in itertools.groupby(everything, key=lambda sample: sample.image.shape):
+    ordered = (samples[index] for index in range(len(samples)))
+    for _, alike in itertools.groupby(ordered, key=lambda sample: sample.image.shape):
         while batch := list(itertools.islice(alike, batch_size)):
-            maps = segmenter.label(stacked(batch))
+            maps = segmenter.label(stack_samples(batch))
             for index, sample in enumerate(batch):
                 yield sample, {name: values[index] for name, values in maps.items()}

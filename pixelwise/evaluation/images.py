@@ -9,10 +9,10 @@ import numpy as np
 
 from pixelwise.data.splits import Split
 from pixelwise.errors import ParamsError
-from pixelwise.evaluation.counting import Counted, Scoring, count_images, match
+from pixelwise.evaluation.counting import Counted, Scoring, count_images, make_scoring
 from pixelwise.evaluation.params import EvaluateParams
 from pixelwise.identity import sha256_file
-from pixelwise.inference.session import graph_file, open_model
+from pixelwise.inference.session import find_graph_file, open_model
 from pixelwise.metrics.confusion import Counts, compute_scores
 from pixelwise.reporting.evaluation import Evaluation
 
@@ -27,7 +27,7 @@ def evaluate(
     cannot run, ParamsError if `params` names an unknown class.
     """
     segmenter = open_model(model, params.provider)
-    scoring = match(model, segmenter, open_split(segmenter.layers))
+    scoring = make_scoring(model, segmenter, open_split(segmenter.layers))
     return score(params, scoring, partial(count_images, batch_size=params.batch_size), out)
 
 
@@ -35,12 +35,12 @@ def score(
     params: EvaluateParams, scoring: Scoring, count: Callable[[Scoring], Counted], out: Path | None
 ) -> Evaluation:
     """Compute the scores from the counts of `count`, and write them under `out` if it is given."""
-    file, mean_over = graph_file(scoring.model), chosen(scoring.classes.names, params.classes)
+    file, mean_over = find_graph_file(scoring.model), select_classes(scoring.classes.names, params.classes)
     first, split = scoring.segmenter.outputs[0], scoring.split
     started = time.perf_counter()
     counted = count(scoring)
-    total = {name: each.sum(axis=0) for name, each in counted.counts.items()}
-    found = Evaluation(
+    total = {name: per_image.sum(axis=0) for name, per_image in counted.counts.items()}
+    evaluation = Evaluation(
         model=file,
         model_sha256=sha256_file(file),
         dataset=split.dataset,
@@ -52,7 +52,7 @@ def score(
         ids=counted.ids,
         counts=counted.counts[first],
         scores=compute_scores(total[first], params.absent, mean_over),
-        further=further_scores(total),
+        further=compute_further_scores(total),
         speed=counted.speed,
         out=out,
     )
@@ -60,11 +60,11 @@ def score(
         # Importing plots takes a second, and the scores alone do not need them.
         from pixelwise.evaluation.results import write_and_record
 
-        write_and_record(out, found, scoring, params.pictures)
-    return found
+        write_and_record(out, evaluation, scoring, params.pictures)
+    return evaluation
 
 
-def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
+def select_classes(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
     """A mask (K,) bool of the `names` in `classes`; None for all. Raises ParamsError for an unknown class."""
     for name in classes:
         if name not in names:
@@ -72,7 +72,7 @@ def chosen(names: Sequence[str], classes: Sequence[str]) -> np.ndarray | None:
     return np.isin(names, classes) if classes else None
 
 
-def further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
+def compute_further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
     """The scores beside those of the first map, as in training, from the (K, K) counts of each map."""
     return {"geometry_accuracy": compute_scores(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
 

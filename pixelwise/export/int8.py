@@ -10,7 +10,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.inference.session import Segmenter, stacked
+from pixelwise.inference.session import Segmenter, stack_samples
 
 # Clip and Relu are needed: without them a convolution's output is quantised over its whole range before ReLU6 clips
 # most of it, which cost 15 points of mean IU.
@@ -22,7 +22,9 @@ class Calibration(CalibrationDataReader):
 
     def __init__(self, model: Segmenter, split: PreparedSplit, images: int) -> None:
         chosen = np.linspace(0, len(split) - 1, min(images, len(split))).round().astype(int)
-        self.feeds: Iterator[dict[str, np.ndarray]] = (model.feeds(stacked([split[int(index)]])) for index in chosen)
+        self.feeds: Iterator[dict[str, np.ndarray]] = (
+            model.select_inputs(stack_samples([split[int(index)]])) for index in chosen
+        )
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The inputs of the next sample, or None after the last."""

@@ -12,7 +12,7 @@ from pixelwise.params import Params
 class LabelParams(Params):
     """The options of `pixelwise predict` that every family has."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     format: Format | None = Field(None, description="also write the labels of pictures for a labelling tool")
     alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
 

@@ -42,16 +42,16 @@ def require_sealed(file: Path) -> None:
 def read_metadata(file: Path) -> dict[str, str]:
     """Read the metadata of the graph in `file`, by key, without loading it. Raises ModelError where it is no graph."""
     try:
-        found = [value for field, value in fields(memoryview(file.read_bytes())) if field == METADATA]
-        entries = [dict(fields(value)) for value in found if isinstance(value, memoryview)]
-        return {text_of(entry[1]): text_of(entry.get(2, memoryview(b""))) for entry in entries}
+        properties = [value for field, value in read_fields(memoryview(file.read_bytes())) if field == METADATA]
+        entries = [dict(read_fields(value)) for value in properties if isinstance(value, memoryview)]
+        return {decode_text(entry[1]): decode_text(entry.get(2, memoryview(b""))) for entry in entries}
     except OSError as error:
         raise ModelError(f"{file}: {(error.strerror or 'unreadable').lower()}, expected a graph") from None
     except (IndexError, KeyError, TypeError, ValueError):
         raise ModelError(f"{file}: not a graph that ONNX Runtime can load (no ONNX in it)") from None
 
 
-def text_of(value: memoryview | int) -> str:
+def decode_text(value: memoryview | int) -> str:
     """Decode the text in a field. Raises ValueError where it is not UTF-8, TypeError where it is a number."""
     if isinstance(value, int):
         raise TypeError(f"found {value}, expected a text")
@@ -62,7 +62,7 @@ def names_data_elsewhere(content: memoryview, message: str, depth: int = 0) -> b
     """Whether a tensor in a `message` has data in another file. Raises ValueError or IndexError on invalid content."""
     if depth > DEEPEST:
         raise ValueError("too deep")
-    for field, value in fields(content):
+    for field, value in read_fields(content):
         if message == "tensor":
             if field == EXTERNAL_DATA or (field == DATA_LOCATION and value != 0):
                 return True
@@ -73,46 +73,46 @@ def names_data_elsewhere(content: memoryview, message: str, depth: int = 0) -> b
     return False
 
 
-def fields(content: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+def read_fields(content: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Yield the number and the content of every field of a message. Raises ValueError or IndexError where it is cut."""
-    place = 0
-    while place < len(content):
-        key, place = number(content, place)
+    position = 0
+    while position < len(content):
+        key, position = read_number(content, position)
         kind = key & 7
         if kind == 0:
-            value, place = number(content, place)
+            value, position = read_number(content, position)
             yield key >> 3, value
             continue
         if kind not in (1, 2, 5):
             raise ValueError(f"wire type {kind}")
-        length, place = number(content, place) if kind == 2 else ({1: 8, 5: 4}[kind], place)
-        if place + length > len(content):
+        length, position = read_number(content, position) if kind == 2 else ({1: 8, 5: 4}[kind], position)
+        if position + length > len(content):
             raise ValueError("cut short")
-        yield key >> 3, content[place : place + length]
-        place += length
+        yield key >> 3, content[position : position + length]
+        position += length
 
 
-def number(content: memoryview, place: int) -> tuple[int, int]:
+def read_number(content: memoryview, position: int) -> tuple[int, int]:
     """Decode the variable-length number at `place`; return it and the place after it."""
     value = shift = 0
     while True:
-        byte = content[place]
+        byte = content[position]
         value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
+        position, shift = position + 1, shift + 7
         if byte < 128:
-            return value, place
+            return value, position
         if shift > 63:
             raise ValueError("number too long")
 
 
 def require_recorded(file: Path) -> None:
     """Raise ModelError where the hash of `file` is not the one that `pixelwise export` or `quantize` recorded."""
-    known = recorded(file)
-    if known and (found := sha256_file(file)) != known:
-        raise ModelError(f"{file}: sha256 {found[:12]}…, but {known[:12]}… was written; export it again")
+    expected = read_recorded_hash(file)
+    if expected and (actual := sha256_file(file)) != expected:
+        raise ModelError(f"{file}: sha256 {actual[:12]}…, but {expected[:12]}… was written; export it again")
 
 
-def recorded(file: Path) -> str | None:
+def read_recorded_hash(file: Path) -> str | None:
     """Return the hash of `file` in export.json or quantization.json of its model folder; None where there is none."""
     folder = ModelFolder.around(file)
     # A JSON file of another kind or version has no hash of this graph.
@@ -120,6 +120,6 @@ def recorded(file: Path) -> str | None:
         if folder.export.is_file():
             return str(json.loads(folder.export.read_text())["graphs"][file.stem]["sha256"])
         if folder.quantization.is_file():
-            found = json.loads(folder.quantization.read_text())["sha256"]
-            return None if found is None else str(found)
+            digest = json.loads(folder.quantization.read_text())["sha256"]
+            return None if digest is None else str(digest)
     return None

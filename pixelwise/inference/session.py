@@ -79,9 +79,9 @@ class Segmenter:
         """
         return self.label({"image": images, **layers})[self.outputs[0]]
 
-    def label(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return every output by name, (N, H, W) uint8. `given` holds the inputs by name. Raises as `predict`."""
-        feeds = self.feeds(given)
+    def label(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output by name, (N, H, W) uint8. `inputs` holds the inputs by name. Raises as `predict`."""
+        feeds = self.select_inputs(inputs)
         count, height, width = feeds[self.inputs[0]].shape[:3]
         if max(height, width) <= self.tile:
             return self.run(feeds)
@@ -98,15 +98,15 @@ class Segmenter:
         """Return a stream that labels every frame of a video independently."""
         return FrameByFrame(self)
 
-    def feeds(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Select the graph's inputs from `given` and convert them to its types. Raises ModelError as `predict`."""
-        if missing := set(self.inputs) - set(given):
+    def select_inputs(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Select the graph's inputs from `inputs` and convert them to its types. Raises ModelError as `predict`."""
+        if missing := set(self.inputs) - set(inputs):
             raise ModelError(f"model: takes {' and '.join(self.inputs)}, found no {' and no '.join(sorted(missing))}")
-        for name in set(given) & {"image", "hha"}:
-            if given[name].ndim != 4 or given[name].shape[3] != 3 or given[name].dtype != np.uint8:
-                found = f"{given[name].dtype} {given[name].shape}"
-                raise ModelError(f"{name}: found {found}, expected uint8 (N, H, W, 3)")
-        return {name: given[name].astype(np.int32) if name == "depth" else given[name] for name in self.inputs}
+        for name in set(inputs) & {"image", "hha"}:
+            if inputs[name].ndim != 4 or inputs[name].shape[3] != 3 or inputs[name].dtype != np.uint8:
+                type_and_shape = f"{inputs[name].dtype} {inputs[name].shape}"
+                raise ModelError(f"{name}: found {type_and_shape}, expected uint8 (N, H, W, 3)")
+        return {name: inputs[name].astype(np.int32) if name == "depth" else inputs[name] for name in self.inputs}
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,13 @@ class FrameByFrame:
         return ""
 
 
-def stacked(samples: Sequence[Labelled]) -> dict[str, np.ndarray]:
+def stack_samples(samples: Sequence[Labelled]) -> dict[str, np.ndarray]:
     """Stack the images and layers of samples of equal size into model inputs, (N, H, W) or (N, H, W, 3) each."""
     layers = {name: np.stack([sample.layers[name] for sample in samples]) for name in samples[0].layers}
     return {"image": np.stack([sample.image for sample in samples]), **layers}
 
 
-def truth(output: str, sample: Labelled) -> np.ndarray:
+def select_truth(output: str, sample: Labelled) -> np.ndarray:
     """Return the label map (H, W) of `sample` against which the model's `output` is scored."""
     return sample.label if output == PREDICTION else sample.layers[output]
 
@@ -166,21 +166,21 @@ def open_model(
     Raises ModelError where the model is missing, unreadable, changed or not written by `pixelwise export`,
     ProviderError where `provider` is not available.
     """
-    session = open_session(graph_file(model), provider, threads, is_alone, keeps_memory)
+    session = open_session(find_graph_file(model), provider, threads, is_alone, keeps_memory)
     metadata = session.get_modelmeta().custom_metadata_map
-    if (given := [output.name for output in session.get_outputs()])[0] not in (PREDICTION, "geometry"):
-        raise ModelError(f"{model}: gives {' and '.join(given)}, expected prediction or geometry")
+    if (outputs := [output.name for output in session.get_outputs()])[0] not in (PREDICTION, "geometry"):
+        raise ModelError(f"{model}: gives {' and '.join(outputs)}, expected prediction or geometry")
     try:
         names = tuple(json.loads(metadata["classes"]))
         palette = tuple((red, green, blue) for red, green, blue in json.loads(metadata["palette"]))
     except (KeyError, ValueError) as error:
         raise ModelError(f"{model}: no {error} in its metadata, expected a graph of `pixelwise export`") from None
-    if given[0] == "geometry":
+    if outputs[0] == "geometry":
         names, palette = GEOMETRY, GEOMETRY_PALETTE
     return Segmenter(session, names, palette, session.get_providers()[0], metadata, tile)
 
 
-def graph_file(model: Path) -> Path:
+def find_graph_file(model: Path) -> Path:
     """Path of the graph of `model`, a model folder or an .onnx file. Raises ModelError where there is none."""
     if model.is_dir():
         return ModelFolder(model).require_graph()
@@ -217,8 +217,8 @@ def open_session(
     options.enable_cpu_mem_arena = keeps_memory
     if threads is not None:
         options.intra_op_num_threads = threads
-    wanted = [NAMES["cuda"], NAMES["cpu"]] if provider == "auto" else [NAMES[provider]]
-    available = [name for name in wanted if name in ort.get_available_providers()]
+    requested = [NAMES["cuda"], NAMES["cpu"]] if provider == "auto" else [NAMES[provider]]
+    available = [name for name in requested if name in ort.get_available_providers()]
     if not available:
         raise ProviderError(f"provider {provider}: not in this build of ONNX Runtime, expected cpu or auto")
     try:

@@ -17,7 +17,7 @@ def make_disk(radius: int) -> np.ndarray:
     return reach[:, np.newaxis] ** 2 + reach**2 <= radius**2
 
 
-def boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
+def find_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     """(H, W) bool: the pixels within `radius` of the outline of the foreground, all objects together (as the thesis).
 
     label: (H, W) uint8, class 0 is the background. A pixel is in the band if the disk around it covers both foreground
@@ -31,7 +31,7 @@ def boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     return dilated ^ eroded
 
 
-def class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
+def find_class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     """(H, W) bool: the pixels within `radius` of two classes, for data sets without a background class.
 
     Not in the thesis. Void is no class: an edge between a class and void is no boundary, unless another class is within

@@ -92,17 +92,17 @@ def compute_scores(counts: Counts, absent: Absent = "exclude", classes: np.ndarr
     DataError if no pixel of these classes was counted.
     """
     correct, truth, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    chosen = np.ones(len(counts), bool) if classes is None else classes
+    mask = np.ones(len(counts), bool) if classes is None else classes
     if not truth.any():
         raise DataError("labels: found only void, expected pixels with a class to score")
     present = truth > 0
-    averaged = present & chosen
+    averaged = present & mask
     if not averaged.any():
         raise DataError("labels: found no pixel of the classes to average over, expected some")
     union = truth + predicted - correct
     iu = divide_where(correct, union, where=present if absent == "exclude" else union > 0)
     return Scores(
-        mean_iu=float(np.nanmean(iu[chosen])),
+        mean_iu=float(np.nanmean(iu[mask])),
         pixel_accuracy=float(correct.sum() / truth.sum()),
         mean_accuracy=float(np.mean(correct[averaged] / truth[averaged])),
         frequency_weighted_iu=float(np.sum(truth[averaged] * iu[averaged]) / truth[averaged].sum()),

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def label_change(now: np.ndarray, then: np.ndarray) -> float:
+def measure_label_change(now: np.ndarray, then: np.ndarray) -> float:
     """The share of pixels whose label differs. now, then: (H, W) classes.
 
     The thesis uses the Hamming distance of one-hot encodings, which counts each differing pixel twice.
@@ -13,10 +13,10 @@ def label_change(now: np.ndarray, then: np.ndarray) -> float:
 
 def score_change(now: np.ndarray, then: np.ndarray) -> float:
     """The share of cells whose most probable class differs. now, then: (K, h, w) scores."""
-    return label_change(now.argmax(axis=0), then.argmax(axis=0))
+    return measure_label_change(now.argmax(axis=0), then.argmax(axis=0))
 
 
-def pixel_change(now: np.ndarray, then: np.ndarray) -> float:
+def measure_pixel_change(now: np.ndarray, then: np.ndarray) -> float:
     """The mean difference of pixel values relative to their mean: |a − b| / mean(a, b), over (H, W, 3) uint8."""
     difference = np.abs(now.astype(np.int16) - then).sum(dtype=np.int64)
     return float(2 * difference / max(now.sum(dtype=np.int64) + then.sum(dtype=np.int64), 1))

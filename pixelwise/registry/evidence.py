@@ -27,7 +27,7 @@ def list_evidence_files(model: Path, scores: Sequence[Path], benchmark: Path | N
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """The evidence that lies in `folder`, as the gate takes it.
+    """Read the evidence in `folder` for the release gate.
 
     Raises DataError where a file is missing or lacks a key; only benchmark.json may be absent.
     """

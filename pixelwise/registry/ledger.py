@@ -34,7 +34,7 @@ def list_champion_periods(entries: Sequence[Mapping[str, Any]], name: str) -> li
 
 
 def read_ledger(path: Path) -> list[dict[str, Any]]:
-    """Every change in `path`, oldest first; none where there is no file yet.
+    """Read the changes in `path`, oldest first; none if the file does not exist.
 
     Raises RegistryError naming the first line that is not JSON.
     """
@@ -50,7 +50,7 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 
 def append_once(path: Path, entry: Mapping[str, Any]) -> None:
-    """Append `entry` to `path` unless it is there already.
+    """Append `entry` to `path` unless `path` has it already.
 
     The file is replaced atomically: an interruption leaves it either without the line or with the whole line.
     """

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model version was made of. `parts`: parameters in full, hashes of data (its dataset.json) and code (what
-    the training imported), versions of the libraries as environment. `fingerprint` is over the family and these.
+    """The inputs and the files of a model version.
 
-    manifest: hash of the manifest of the data that it was scored on, None where that was not prepared. commit: checked
-    out as training began, with -dirty where tracked files differed. machine: what the bits of the weights also hang on.
-    start: `family` and run.json of the model that the training started from, None if it started from none. folder: its
-    files, each as registered, their hashes by path in `files`.
+    parts: the parameters in full, the hashes of the data (dataset.json) and of the imported code, and the library
+    versions as `environment`. fingerprint: hash of the family and these parts. manifest: hash of the manifest of the
+    data that the version was scored on; None if that data was not prepared. commit: the commit at the start of the
+    training, with -dirty if tracked files differed. machine: facts that decide the last bits of the weights, such as
+    threads. start: `family` and run.json of the model that the training started from; None if there was none. folder:
+    the files as registered. files: their hashes by path.
     """
 
     reference: str
@@ -47,10 +48,10 @@ class Origin:
 
 
 def read_origin(reference: str, tracking: str | None = None) -> Origin:
-    """What the version that `reference` names was made of, its files and its fingerprint checked.
+    """Read the origin of the version that `reference` names; its files and its fingerprint are checked.
 
-    Raises RegistryError where there is no such version, its files do not say, or an earlier version of Pixelwise wrote
-    them; ModelError where they are not the registered ones or do not add up.
+    Raises RegistryError where the version does not exist, its files do not name their origin, or an earlier version of
+    Pixelwise wrote them; ModelError where a file or the fingerprint differs from the registered one.
     """
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
@@ -61,27 +62,27 @@ def read_origin(reference: str, tracking: str | None = None) -> Origin:
     model = ModelFolder(folder)
     if not (description := model.checkpoint / MODEL_FILE).is_file():
         where = description.relative_to(folder)
-        raise RegistryError(f"{reference}: registered without {where}, expected it to say the origin")
-    described, trained = read_json(description, "what `pixelwise train` writes"), read_run(model.run)
-    made_of = read_json(model.run, "what `pixelwise train` writes")
-    found = compute_fingerprint({"family": described["family"], **trained["parts"]})
-    if found != trained["fingerprint"]:
-        raise ModelError(f"{reference}: parts with fingerprint {found}, expected {trained['fingerprint']}")
+        raise RegistryError(f"{reference}: registered without {where}, expected this file to name the origin")
+    model_facts, trained = read_json(description, "what `pixelwise train` writes"), read_run(model.run)
+    run_facts = read_json(model.run, "what `pixelwise train` writes")
+    fingerprint = compute_fingerprint({"family": model_facts["family"], **trained["parts"]})
+    if fingerprint != trained["fingerprint"]:
+        raise ModelError(f"{reference}: found parts with fingerprint {fingerprint}, expected {trained['fingerprint']}")
     if not isinstance(trained["parts"]["environment"], Mapping):
-        raise RegistryError(f"{reference}: environment is one hash, expected library versions; train it again")
+        raise RegistryError(f"{reference}: found one hash as environment, expected library versions; train it again")
     return Origin(
         reference=reference,
         name=version.name,
         version=str(version.version),
-        family=described["family"],
+        family=model_facts["family"],
         fingerprint=trained["fingerprint"],
         parts=trained["parts"],
         manifest=version.tags.get("manifest_sha256") or None,
         run_id=run_id,
         experiment=trained["experiment"],
-        commit=made_of.get("git_commit") or version.tags.get("git_commit", ""),
-        machine=made_of.get("machine", {}),
-        start=made_of.get("start"),
+        commit=run_facts.get("git_commit") or version.tags.get("git_commit", ""),
+        machine=run_facts.get("machine", {}),
+        start=run_facts.get("start"),
         folder=folder,
         files=read_file_hashes(version),
     )

@@ -31,8 +31,8 @@ def resolve_model_folder(model: Path, tracking: str | None = None) -> Path:
 def resolve_model(reference: str, tracking: str | None = None) -> Path:
     """The folder of a registered model, as `pixelwise export` left it, each file with the hash that was registered.
 
-    Where the store keeps its files on this machine they are used in place; else they are fetched once, to .state/models
-    of the working directory. The hashes are compared on every call. `tracking`: as for `resolve_store_uri`.
+    Files of a store on this machine are used in place. Files of a remote store are downloaded once, to .state/models in
+    the working directory. The hashes are compared on every call. `tracking`: as for `resolve_store_uri`.
 
     Raises RegistryError where the reference names no version, ModelError where a file is missing or not the registered
     one.
@@ -53,21 +53,21 @@ def find_version_folder(client: "MlflowClient", version: "ModelVersion", referen
 
 
 def find_referenced_version(client: "MlflowClient", reference: str) -> "ModelVersion":
-    """The version that `reference` names. Raises RegistryError saying what there is where it names none."""
+    """The version that `reference` names. Raises RegistryError, which lists the aliases, if there is none."""
     from mlflow.exceptions import MlflowException
 
-    parts = REFERENCE.fullmatch(reference)
-    if parts is None:
+    match = REFERENCE.fullmatch(reference)
+    if match is None:
         raise RegistryError(f"{reference}: expected models:/NAME@ALIAS or models:/NAME/VERSION")
-    name, alias, version = parts["name"], parts["alias"], parts["version"]
+    name, alias, version = match["name"], match["alias"], match["version"]
     try:
         return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-    known = ", ".join(f"{name}@{alias} = version {number}" for alias, number in read_aliases(client, name).items())
+    registered = ", ".join(f"{name}@{alias} = version {number}" for alias, number in read_aliases(client, name).items())
     store = redact_uri(client.tracking_uri)
-    raise RegistryError(f"{reference}: no such version in {store}, which has {known or f'no {name}'}")
+    raise RegistryError(f"{reference}: no such version in {store}, which has {registered or f'no {name}'}")
 
 
 def read_file_hashes(version: "ModelVersion") -> dict[str, str]:
@@ -79,10 +79,10 @@ def read_file_hashes(version: "ModelVersion") -> dict[str, str]:
 
 
 def find_local_folder(location: str) -> Path | None:
-    """The folder at `location` where that is on this machine."""
-    parts = urlparse(location)
-    path = Path(unquote(parts.path))
-    return path if parts.scheme in ("", "file") and path.is_dir() else None
+    """The folder at `location`; None if it is on another machine."""
+    url = urlparse(location)
+    path = Path(unquote(url.path))
+    return path if url.scheme in ("", "file") and path.is_dir() else None
 
 
 def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
@@ -95,11 +95,11 @@ def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
         try:
-            got = mlflow.artifacts.download_artifacts(
+            downloaded = mlflow.artifacts.download_artifacts(
                 artifact_uri=logged.artifact_location, dst_path=work, tracking_uri=client.tracking_uri
             )
             # The rename makes the download atomic.
-            Path(got).rename(folder)
+            Path(downloaded).rename(folder)
         except OSError as error:
             # Another process may have fetched the same meanwhile.
             if not folder.is_dir():
@@ -108,7 +108,7 @@ def download_model(client: "MlflowClient", logged: Any, reference: str) -> Path:
 
 
 def require_registered(folder: Path, files: Mapping[str, str], reference: str) -> None:
-    """Raise ModelError naming the first file that is missing or has another hash, or a graph that nobody registered."""
+    """Raise ModelError naming the first file that is missing or has another hash, or a graph that is not registered."""
     for name, expected in files.items():
         if not (folder / name).is_file():
             raise ModelError(f"{reference}: {folder / name}: no such file, expected sha256 {expected}")
@@ -116,4 +116,4 @@ def require_registered(folder: Path, files: Mapping[str, str], reference: str) -
             raise ModelError(f"{reference}: {folder / name}: found sha256 {found}, expected {expected} as registered")
     for graph in sorted(folder.rglob("*.onnx")):
         if (name := graph.relative_to(folder).as_posix()) not in files:
-            raise ModelError(f"{reference}: {graph}: a graph that was not registered, expected {', '.join(files)}")
+            raise ModelError(f"{reference}: {graph}: found an unregistered graph, expected {', '.join(files)}")

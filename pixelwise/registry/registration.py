@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-# Any small picture will do as an example where the graph leaves a size open.
+# Side of the example picture for a graph that accepts any size.
 EXAMPLE_SIZE = 64
 
 
@@ -48,7 +48,7 @@ def add_version(
 def log_model(
     client: "MlflowClient", name: str, model: Path, *, run_id: str | None, experiment: str, tags: Mapping[str, str]
 ) -> str:
-    """Log all files of the folder `model`, as an ONNX model where one graph labels images; the id of what was logged.
+    """Log all files of the folder `model`, as an ONNX model if one graph labels images; returns the logged model's id.
 
     Uses the client instead of `mlflow.onnx.log_model`, which would reopen the training's run and change its duration.
     """
@@ -72,15 +72,15 @@ def log_model(
 
 
 def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) -> None:
-    """Write what MLflow needs beside the file `graph` to open it: an MLflow model whose graph lies where ours does."""
+    """Write the MLflow model around the file `graph`: MLflow's files refer to the graph at its path in our layout."""
     import mlflow.onnx
     import onnx
 
-    proto, described = onnx.load(graph), mlflow.models.Model(run_id=run_id, model_id=logged.model_id)
+    proto, mlmodel = onnx.load(graph), mlflow.models.Model(run_id=run_id, model_id=logged.model_id)
     mlflow.onnx.save_model(
         proto,
         folder,
-        mlflow_model=described,
+        mlflow_model=mlmodel,
         signature=make_signature(proto),
         input_example=make_example(proto),
         # Named, because MLflow would ask for onnxruntime and onnxruntime-gpu, which exclude each other.
@@ -88,13 +88,13 @@ def save_onnx_model(graph: Path, folder: Path, run_id: str | None, logged: Any) 
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
-    for flavor in described.flavors.values():
+    for flavor in mlmodel.flavors.values():
         (folder / flavor["data"]).unlink(missing_ok=True)
         flavor["data"] = GRAPH_FILE
-    # MLflow opens the folder by the first, and looks for the execution providers in the second, beside the graph.
-    for place in (folder, (folder / GRAPH_FILE).parent):
-        place.mkdir(exist_ok=True)
-        described.save(place / "MLmodel")
+    # MLflow reads the first to open the folder, and the second, beside the graph, for the execution providers.
+    for target in (folder, (folder / GRAPH_FILE).parent):
+        target.mkdir(exist_ok=True)
+        mlmodel.save(target / "MLmodel")
 
 
 def list_model_files(model: Path) -> list[str]:
@@ -159,14 +159,14 @@ def make_example(proto: "onnx.ModelProto") -> dict[str, Any]:
 
 
 def save_evidence(client: "MlflowClient", name: str, version: str, files: Sequence[Path]) -> None:
-    """Keep `files` with a version under evidence/, in place of what lay there."""
+    """Store `files` with a version under evidence/; files of the same name are replaced."""
     logged = find_logged_model(client, name, version)
     for file in files:
         client.log_model_artifact(logged.model_id, str(file), "evidence")
 
 
 def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
-    """The evidence kept with a version. Raises RegistryError where there is none."""
+    """Read the evidence stored with a version. Raises RegistryError where there is none."""
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
@@ -177,15 +177,17 @@ def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
                 artifact_uri=f"{logged.artifact_location}/evidence", dst_path=folder, tracking_uri=client.tracking_uri
             )
         except (MlflowException, OSError) as error:
-            raise RegistryError(f"{name} version {version}: no evidence kept with it: {error}") from None
+            raise RegistryError(
+                f"{name} version {version}: found no evidence, expected the files that register stored: {error}"
+            ) from None
         return read_evidence(Path(folder) / "evidence")
 
 
 def nominate(client: "MlflowClient", name: str, version: str) -> bool:
-    """Let `challenger` name `version`, or nothing where that is the champion. Returns whether it is the champion."""
+    """Set the alias `challenger` to `version`, or delete it if `version` is the champion; returns whether it is."""
     aliases = read_aliases(client, name)
     is_champion = aliases.get(CHAMPION) == version
-    wanted = None if is_champion else version
-    if aliases.get(CHALLENGER) != wanted:
-        move_alias(client, name, CHALLENGER, wanted)
+    nominee = None if is_champion else version
+    if aliases.get(CHALLENGER) != nominee:
+        move_alias(client, name, CHALLENGER, nominee)
     return is_champion

@@ -18,23 +18,27 @@ Comparability = Literal["same images", "changed data", "other split"]
 class ReleaseParams(Params):
     """Section `<family>.release`: what a challenger must show to become champion."""
 
-    mean_iu_floor: float = Field(0.3, ge=0, le=1, description="least mean IU of any champion")
-    pixel_accuracy_floor: float = Field(0.7, ge=0, le=1, description="least pixel accuracy of any champion")
-    class_iu_floor: float = Field(0.0, ge=0, le=1, description="least IU of every class that the images have")
+    mean_iu_floor: float = Field(0.3, ge=0, le=1, description="minimum mean IU of a champion")
+    pixel_accuracy_floor: float = Field(0.7, ge=0, le=1, description="minimum pixel accuracy of a champion")
+    class_iu_floor: float = Field(0.0, ge=0, le=1, description="minimum IU of every class in the images")
     margin: float = Field(0.005, ge=0, le=1, description="mean IU that a challenger may lose to the champion")
-    class_margin: float = Field(0.1, ge=0, le=1, description="IU that any one class may lose to the champion")
+    class_margin: float = Field(0.1, ge=0, le=1, description="IU that a single class may lose to the champion")
     confidence: float = Field(
-        0.95, gt=0, lt=1, description="level of the two-sided bootstrap interval of the difference"
+        0.95, gt=0, lt=1, description="confidence level of the two-sided bootstrap interval of the difference"
     )
-    resamples: int = Field(1000, ge=100, description="bootstrap resamples of the images")
-    seed: NonNegativeInt = Field(0, description="seed of the resamples, so that a decision can be repeated")
-    parity_floor: float = Field(0.999, ge=0, le=1, description="least share of pixels on which ONNX agrees with torch")
-    milliseconds_limit: float | None = Field(None, gt=0, description="largest median latency of one image; null = any")
+    resamples: int = Field(1000, ge=100, description="number of bootstrap resamples of the images")
+    seed: NonNegativeInt = Field(0, description="seed of the resamples, so that a decision is reproducible")
+    parity_floor: float = Field(
+        0.999, ge=0, le=1, description="minimum share of pixels on which ONNX Runtime and torch agree"
+    )
+    milliseconds_limit: float | None = Field(
+        None, gt=0, description="maximum median latency of one image; null: no limit"
+    )
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured about one model version. `counts` (M, K, K) int64 holds a confusion matrix an image.
+    """Measurements of one model version. `counts` (M, K, K) int64 holds one confusion matrix per image.
 
     `ids` names the M images of `split` of `dataset`, `classes` the K classes; `parity` is the share of pixels on which
     ONNX and torch agree, `milliseconds` the median latency at batch 1, None = not measured.
@@ -51,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Check:
-    """One question the gate asks: what was found, what was needed, and whether that is enough."""
+    """One check of the gate: the value found, the value needed, and whether the check passed."""
 
     name: str
     passed: bool
@@ -61,7 +65,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """The gate's answer: promote only where every check passed."""
+    """The gate's decision: promote only if every check passed."""
 
     checks: tuple[Check, ...]
 
@@ -87,8 +91,8 @@ class Decision:
 def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParams) -> Decision:
     """Judge `challenger` by absolute floors and, where there is a `champion`, against it on the images both scored.
 
-    Where the data changed, so that the two scored different images, only the floors can judge, and a check says so.
-    Where they scored different splits of one data set, the gate refuses: evaluating both on one split settles it.
+    If the data changed, the two were scored on different images: only the floors apply, and a check states this. If the
+    two were scored on different splits of one data set, the gate refuses: evaluate both on one split.
     """
     checks = list(check_floors(challenger, params))
     if champion is not None:
@@ -97,7 +101,7 @@ def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParam
 
 
 def check_floors(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]:
-    """What any champion must reach, the first one too."""
+    """Yield the checks that every champion must pass, the first one too."""
     scores = compute_scores(challenger.counts.sum(axis=0))
     per_class = np.array(scores.per_class)
     worst = int(np.nanargmin(per_class))
@@ -110,7 +114,7 @@ def check_floors(challenger: Evidence, params: ReleaseParams) -> Iterator[Check]
 
 
 def check_against_champion(challenger: Evidence, champion: Evidence, params: ReleaseParams) -> Iterator[Check]:
-    """Whether the challenger is no worse than the champion on the same images, or why that cannot be asked."""
+    """Yield the checks against the champion on the same images, or one check that names why they cannot be compared."""
     footing = judge_comparability(challenger, champion)
     if footing == "other split":
         found = f"champion on {champion.split}, challenger on {challenger.split}"
@@ -144,8 +148,8 @@ def judge_comparability(challenger: Evidence, champion: Evidence) -> Comparabili
 def bootstrap_difference(challenger: Counts, champion: Counts, params: ReleaseParams) -> tuple[float, float]:
     """Bootstrap percentile interval of mean IU(challenger) - mean IU(champion) over images (Efron 1979).
 
-    challenger, champion: (M, K, K). Paired: each resample draws the same images for both, which cancels how hard an
-    image is and leaves how the models differ on it.
+    challenger, champion: (M, K, K). Paired: each resample draws the same images for both, so that only the
+    difference of the models on an image counts, not the difficulty of the image.
     """
     images = len(challenger)
     generator = np.random.default_rng(params.seed)
@@ -158,7 +162,7 @@ def bootstrap_difference(challenger: Counts, champion: Counts, params: ReleasePa
 
 
 def compute_resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArray[np.float64]:
-    """Mean IU of each resample, (B,), from `draws` (B, M) and `counts` (M, K, K), over the classes that it drew."""
+    """Mean IU of each resample, (B,), from `draws` (B, M) and `counts` (M, K, K), over the classes of its images."""
     # In float64, where BLAS multiplies; pixel counts stay exact below 2**53.
     flat = draws.astype(np.float64) @ counts.reshape(len(counts), -1).astype(np.float64)
     matrices = flat.reshape(len(draws), *counts.shape[1:])
@@ -168,9 +172,11 @@ def compute_resampled_mean_iu(draws: NDArray[np.int64], counts: Counts) -> NDArr
 
 
 def check_worst_class(challenger: Evidence, champion: Evidence, margin: float) -> Check:
-    """The class that lost most against the champion, and whether that is within `margin`."""
-    ours, theirs = (np.array(compute_scores(e.counts.sum(axis=0)).per_class) for e in (challenger, champion))
-    change = ours - theirs
+    """Check that the class with the largest loss against the champion loses at most `margin`."""
+    challenger_ius, champion_ius = (
+        np.array(compute_scores(e.counts.sum(axis=0)).per_class) for e in (challenger, champion)
+    )
+    change = challenger_ius - champion_ius
     worst = int(np.nanargmin(change))
     name = f"largest class change ({challenger.classes[worst]})"
     return Check(name, bool(change[worst] >= -margin), f"{change[worst]:+.4f}", f">= {-margin:.4f}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ONNX_TAG = "onnx_sha256"
-# The hashes of all files of a version, as JSON by path: kept apart from the files, in the store's database.
+# The hashes of all files of a version, as JSON by path: stored apart from the files, in the store's database.
 FILES_TAG = "files_sha256"
 # The graph that labels images by itself, by its path in the model's folder.
 GRAPH_FILE = ModelFolder(Path()).graph().as_posix()
@@ -20,12 +20,12 @@ LOGGED_MODEL_PREFIX = "models:/"
 
 def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
     """The version of `name` that holds the graph with this hash, None where there is none."""
-    found = client.search_model_versions(f"name = '{name}' and tags.{ONNX_TAG} = '{onnx_sha256}'")
-    return str(found[0].version) if found else None
+    versions = client.search_model_versions(f"name = '{name}' and tags.{ONNX_TAG} = '{onnx_sha256}'")
+    return str(versions[0].version) if versions else None
 
 
 def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
-    """The versions of `name` by alias; empty where nothing is registered under it."""
+    """The versions of `name` by alias; empty if the model is not registered."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -44,12 +44,12 @@ def list_models(client: "MlflowClient") -> list[str]:
 
 def list_versions(client: "MlflowClient", name: str) -> list[str]:
     """The versions of `name` that `pixelwise register` made, the oldest first: those tagged with their graph's hash."""
-    found = client.search_model_versions(f"name = '{name}'")
-    return sorted((str(version.version) for version in found if ONNX_TAG in version.tags), key=int)
+    versions = client.search_model_versions(f"name = '{name}'")
+    return sorted((str(version.version) for version in versions if ONNX_TAG in version.tags), key=int)
 
 
 def move_alias(client: "MlflowClient", name: str, alias: str, version: str | None) -> None:
-    """Let `alias` name `version`, or nothing."""
+    """Set `alias` to `version`; delete `alias` if `version` is None."""
     if version is None:
         client.delete_registered_model_alias(name, alias)
     else:
@@ -61,5 +61,7 @@ def find_logged_model(client: "MlflowClient", name: str, version: str) -> Any:
     # The version's own model_id stays empty in MLflow's database store.
     source = str(client.get_model_version(name, version).source)
     if not source.startswith(LOGGED_MODEL_PREFIX):
-        raise RegistryError(f"{name} version {version}: source {source}, expected one made by pixelwise register")
+        raise RegistryError(
+            f"{name} version {version}: found source {source}, expected a version of pixelwise register"
+        )
     return client.get_logged_model(source.removeprefix(LOGGED_MODEL_PREFIX))

@@ -26,22 +26,22 @@ def draw_sheet(rows: Sequence[SheetRow], entries: Sequence[tuple[str, Sequence[i
     """Draw all rows as one picture, with the legend of (name, colour) `entries` below."""
     columns = min(COLUMNS, max(len(row.tiles) for row in rows))
     width = 2 * MARGIN + columns * (TILE[0] + GAP) - GAP
-    parts = [draw_row(row, columns, width) for row in rows]
-    parts.append(
+    strips = [draw_row(row, columns, width) for row in rows]
+    strips.append(
         np.pad(draw_legend(entries, width - 2 * MARGIN), ((8, 8), (MARGIN, MARGIN), (0, 0)), constant_values=255)
     )
-    return Image.fromarray(np.concatenate(parts))
+    return Image.fromarray(np.concatenate(strips))
 
 
 def draw_row(row: SheetRow, columns: int, width: int) -> Picture:
     """Draw the caption and the tiles of one image, with `columns` tiles per line."""
-    tiles = [fit_to_tile(picture, is_photo=place == 0) for place, (_, picture) in enumerate(row.tiles)]
+    tiles = [fit_to_tile(picture, is_photo=index == 0) for index, (_, picture) in enumerate(row.tiles)]
     line = TITLE + max(tile.height for tile in tiles) + GAP
     strip = Image.new("RGB", (width, CAPTION + line * -(-len(tiles) // columns)), PAPER)
     draw = ImageDraw.Draw(strip)
     draw.text((MARGIN, CAPTION - 8), row.caption, font=ImageFont.load_default(16), fill=FAINT, anchor="ls")
-    for place, (tile, (title, _)) in enumerate(zip(tiles, row.tiles, strict=True)):
-        left, top = MARGIN + place % columns * (TILE[0] + GAP), CAPTION + place // columns * line
+    for index, (tile, (title, _)) in enumerate(zip(tiles, row.tiles, strict=True)):
+        left, top = MARGIN + index % columns * (TILE[0] + GAP), CAPTION + index // columns * line
         draw.text((left + TILE[0] // 2, top + TITLE - 7), title, font=ImageFont.load_default(15), fill=INK, anchor="ms")
         strip.paste(tile, (left + (TILE[0] - tile.width) // 2, top + TITLE))
     return np.asarray(strip)

@@ -58,7 +58,7 @@ class Evaluation:
             "model_sha256": self.model_sha256,
         }
 
-    def named_scores(self) -> dict[str, float]:
+    def list_named_scores(self) -> dict[str, float]:
         """The four scores of thesis §2.4 and the further scores, by display name."""
         return {
             "mean IU": self.scores.mean_iu,
@@ -68,12 +68,12 @@ class Evaluation:
             **{name.replace("_", " "): value for name, value in self.further.items()},
         }
 
-    def image_mean_ius(self) -> np.ndarray:
+    def compute_image_mean_ius(self) -> np.ndarray:
         """(M,) mean IU of each image over its classes; nan for an image that is all void."""
         return np.array([compute_mean_iu_or_nan(counts) for counts in self.counts])
 
     def __str__(self) -> str:
-        rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.named_scores().items()]
+        rows = [*zip(self.classes.names, self.scores.per_class, strict=True), *self.list_named_scores().items()]
         wide = max(len(name) for name, _ in rows)
         lines = [f"  {name:<{wide}}  {format_percent(value):>5}" for name, value in rows]
         lines.insert(len(self.classes), f"  {'─' * (wide + 7)}")

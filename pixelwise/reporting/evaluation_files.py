@@ -24,7 +24,7 @@ MOST_BESIDE = 14
 
 def write_results(
     out: Path,
-    found: Evaluation,
+    evaluation: Evaluation,
     rows: Sequence[GridRow],
     history: History,
     origins: Mapping[str, Mapping[str, Any]],
@@ -34,16 +34,18 @@ def write_results(
     rows: the images of the grid. history: one mapping for each training epoch, may be empty. origins: section title ->
     facts for the page, as nested mappings.
     """
-    names, palette, total = found.classes.names, found.classes.palette, found.counts.sum(axis=0)
-    write_json(out / "metrics.json", found.metrics())
+    names, palette, total = evaluation.classes.names, evaluation.classes.palette, evaluation.counts.sum(axis=0)
+    write_json(out / "metrics.json", evaluation.metrics())
     write_text(out / "confusion.csv", format_csv(("actual", "predicted"), list_confusion_rows(total, names)))
-    write_text(out / "per_class.csv", format_csv(("class", "iu", "accuracy", "truth_share"), list_class_rows(found)))
+    write_text(
+        out / "per_class.csv", format_csv(("class", "iu", "accuracy", "truth_share"), list_class_rows(evaluation))
+    )
     with write_atomically(out / "images.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, ids=np.array(found.ids), counts=found.counts)
+        np.savez_compressed(file, ids=np.array(evaluation.ids), counts=evaluation.counts)
     grid = draw_grid(rows, names, palette)
     pictures = {
         "confusion.png": plots.plot_confusion(total, names),
-        "per_class.png": plots.plot_per_class(found.scores.per_class, found.scores.mean_iu, names, palette),
+        "per_class.png": plots.plot_per_class(evaluation.scores.per_class, evaluation.scores.mean_iu, names, palette),
         "grid.png": encode_picture(grid, "PNG", optimize=True),
     }
     if history:
@@ -53,43 +55,46 @@ def write_results(
     for name, content in pictures.items():
         write_bytes(out / name, content)
     # The page embeds the grid as WebP, a sixth of the PNG's bytes. Exact pixel values are not needed on the page.
-    shown = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
-    write_text(out / "report.html", render_report(found, shown, origins))
+    page_pictures = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
+    write_text(out / "report.html", render_report(evaluation, page_pictures, origins))
     return [out / name for name in ("metrics.json", *pictures, "report.html")]
 
 
-def render_report(found: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]) -> str:
+def render_report(
+    evaluation: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]
+) -> str:
     """Render the HTML page. pictures: by file name, the grid as WebP."""
-    parts = [
-        html_page.render_cards({f"{name} (%)": format_percent(score) for name, score in found.named_scores().items()})
+    sections = [
+        html_page.render_cards(
+            {f"{name} (%)": format_percent(score) for name, score in evaluation.list_named_scores().items()}
+        )
     ]
-    parts.append(
+    sections.append(
         html_page.render_section("Pictures", html_page.render_image(pictures["grid.png"], "picture grid", "webp"))
     )
     tables = (
         html_page.render_section(
-            "Classes", render_class_table(found), note="Shares of the labelled pixels; void counts nowhere."
+            "Classes", render_class_table(evaluation), note="Shares of the labelled pixels; void counts nowhere."
         ),
         html_page.render_section("Confusion", html_page.render_image(pictures["confusion.png"], "confusion matrix")),
     )
-    parts += [html_page.render_side_by_side(*tables)] if len(found.classes) <= MOST_BESIDE else tables
+    sections += [html_page.render_side_by_side(*tables)] if len(evaluation.classes) <= MOST_BESIDE else tables
     if "curves.png" in pictures:
-        parts.append(
+        sections.append(
             html_page.render_section("Training", html_page.render_image(pictures["curves.png"], "training curves"))
         )
     boxes = [
-        html_page.render_section(title, html_page.render_facts(html_page.flatten(values)))
+        html_page.render_section(title, html_page.render_facts(html_page.flatten_facts(values)))
         for title, values in origins.items()
         if values
     ]
-    parts.append(html_page.render_side_by_side(*boxes))
-    lead = (
-        f"{found.dataset} · split {found.split} · {len(found.ids)} images · {found.seconds:.1f} s on {found.provider}"
-    )
-    return html_page.render_page("Evaluation", lead, parts)
+    sections.append(html_page.render_side_by_side(*boxes))
+    size = f"{evaluation.dataset} · split {evaluation.split} · {len(evaluation.ids)} images"
+    lead = f"{size} · {evaluation.seconds:.1f} s on {evaluation.provider}"
+    return html_page.render_page("Evaluation", lead, sections)
 
 
-def render_class_table(found: Evaluation) -> str:
+def render_class_table(evaluation: Evaluation) -> str:
     """Render the class table: colour, share, accuracy and IU of each class."""
     rows = (
         (
@@ -99,18 +104,22 @@ def render_class_table(found: Evaluation) -> str:
             format_percent(iu),
             html_page.render_bar(np.nan_to_num(iu)),
         )
-        for (name, iu, accuracy, share), colour in zip(list_class_rows(found), found.classes.palette, strict=True)
+        for (name, iu, accuracy, share), colour in zip(
+            list_class_rows(evaluation), evaluation.classes.palette, strict=True
+        )
     )
     return html_page.render_table(("class", "#share %", "#accuracy %", "#IU %", ""), rows)
 
 
-def list_class_rows(found: Evaluation) -> list[tuple[str, float, float, float]]:
+def list_class_rows(evaluation: Evaluation) -> list[tuple[str, float, float, float]]:
     """(name, IU, accuracy, share of the labelled pixels) of each class; IU and accuracy are nan for an absent class."""
-    total = found.counts.sum(axis=0)
+    total = evaluation.counts.sum(axis=0)
     truth = total.sum(axis=1)
     accuracy = np.divide(np.diag(total), truth, out=np.full(len(total), np.nan), where=truth > 0)
     share = truth / truth.sum()
-    return list(zip(found.classes.names, found.scores.per_class, accuracy.tolist(), share.tolist(), strict=True))
+    return list(
+        zip(evaluation.classes.names, evaluation.scores.per_class, accuracy.tolist(), share.tolist(), strict=True)
+    )
 
 
 def list_confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[str, str]]:

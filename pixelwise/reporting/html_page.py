@@ -40,13 +40,15 @@ img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 """
 
 
-def render_page(title: str, lead: str, parts: Iterable[str]) -> str:
+def render_page(title: str, lead: str, sections: Iterable[str]) -> str:
     """Render the whole HTML page. title, lead: plain text; parts: HTML from the functions below."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>\n"
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n' + "\n".join(parts) + "\n</main></body></html>\n"
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n'
+        + "\n".join(sections)
+        + "\n</main></body></html>\n"
     )
 
 
@@ -64,9 +66,9 @@ def render_section(title: str, inside: str, note: str = "") -> str:
     return f"<section><h2>{escape(title)}</h2>{inside}{below}</section>"
 
 
-def render_side_by_side(*parts: str) -> str:
+def render_side_by_side(*sections: str) -> str:
     """Render parts next to each other if the window is wide enough."""
-    return f'<div class="pair">{"".join(parts)}</div>'
+    return f'<div class="pair">{"".join(sections)}</div>'
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -103,13 +105,13 @@ def format_value(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_facts(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested mappings into one, with names joined by a space; lists and None are left out."""
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         name = f"{prefix} {key}".strip().replace("_", " ")
         if isinstance(inner, Mapping):
-            flat |= flatten(inner, name)
+            flat |= flatten_facts(inner, name)
         elif inner is not None and not isinstance(inner, list):
             flat[name] = inner
     return flat

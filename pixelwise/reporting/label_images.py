@@ -86,16 +86,16 @@ def draw_legend(entries: Sequence[tuple[str, Sequence[int]]], width: int, size: 
     """Draw colour patches with names in a strip `width` pixels wide, wrapped into lines; `size`: font size."""
     font = ImageFont.load_default(size)
     patch, gap, line = size, size // 2, round(size * 1.75)
-    places, x, y = [], gap, gap // 2
+    corners, x, y = [], gap, gap // 2
     for name, _ in entries:
         step = patch + gap + round(font.getlength(name)) + 2 * gap
         if x > gap and x + step - gap > width:
             x, y = gap, y + line
-        places.append((x, y))
+        corners.append((x, y))
         x += step
     strip = Image.new("RGB", (width, y + line + gap // 2), PAPER)
     draw = ImageDraw.Draw(strip)
-    for (name, colour), (left, top) in zip(entries, places, strict=True):
+    for (name, colour), (left, top) in zip(entries, corners, strict=True):
         box = (left, top + (line - patch) // 2, left + patch, top + (line + patch) // 2)
         draw.rounded_rectangle(box, radius=3, fill=tuple(colour), outline=(120, 126, 138))
         draw.text((left + patch + gap, top + line / 2), name, font=font, fill=INK, anchor="lm")

@@ -79,8 +79,8 @@ def plot_per_class(per_class: Sequence[float], mean_iu: float, names: Sequence[s
         axes = figure.add_subplot(title="Intersection over union of each class (%)")
         colours = [tuple(part / 255 for part in colour) for colour in palette]
         axes.barh(range(len(names)), values, color=colours, edgecolor=FAINT, linewidth=0.6, height=0.68)
-        for row, (value, given) in enumerate(zip(values, per_class, strict=True)):
-            text = "absent" if math.isnan(given) else f"{value:.1f}"
+        for row, (value, iu) in enumerate(zip(values, per_class, strict=True)):
+            text = "absent" if math.isnan(iu) else f"{value:.1f}"
             axes.text(value + 1, row, text, va="center", fontsize=10, bbox=PATCH)
         axes.axvline(100 * mean_iu, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.text(100 * mean_iu, -0.75, f"mean {100 * mean_iu:.1f}", ha="center", va="bottom", fontsize=9, bbox=PATCH)

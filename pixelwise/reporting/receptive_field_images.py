@@ -15,8 +15,8 @@ RAMP = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253
 
 def apply_colour_ramp(values: np.ndarray) -> Picture:
     """Map `values` in 0–1 to colours (..., 3) uint8."""
-    places = np.clip(np.nan_to_num(values), 0, 1) * (len(RAMP) - 1)
-    colours = [np.interp(places, np.arange(len(RAMP)), RAMP[:, channel]) for channel in range(3)]
+    positions = np.clip(np.nan_to_num(values), 0, 1) * (len(RAMP) - 1)
+    colours = [np.interp(positions, np.arange(len(RAMP)), RAMP[:, channel]) for channel in range(3)]
     return np.stack(colours, axis=-1).astype(np.uint8)
 
 
@@ -29,8 +29,8 @@ def draw_ellipses(layers: Mapping[str, Sequence[np.ndarray]]) -> bytes:
     draw = ImageDraw.Draw(sheet)
     for panel, (name, covariances) in enumerate(layers.items()):
         reach = max(np.sqrt(np.diagonal(sigma)).max() for sigma in covariances)
-        for place, sigma in enumerate(covariances):
-            colour = apply_colour_ramp(np.array(place / max(1, len(covariances) - 1)))
+        for index, sigma in enumerate(covariances):
+            colour = apply_colour_ramp(np.array(index / max(1, len(covariances) - 1)))
             points = trace_ellipse(sigma) * (0.45 * SIDE / reach) + (SIDE * (panel + 0.5), SIDE * 0.5)
             draw.line([tuple(point) for point in points], fill=tuple(colour.tolist()), width=2)
         last = np.sqrt(np.diagonal(covariances[-1]))

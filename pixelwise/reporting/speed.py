@@ -6,7 +6,7 @@ from typing import Any
 from pixelwise.timing import Spread
 
 
-def speed_table(report: Mapping[str, Any]) -> str:
+def format_speed_table(report: Mapping[str, Any]) -> str:
     """Format the report as a text table."""
     height, width = report["picture"]
     lines = [

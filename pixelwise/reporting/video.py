@@ -142,16 +142,16 @@ def choose_format(source: Path) -> str | None:
 
 def decode_frames(source: Path, stream: av.VideoStream, rate: Fraction) -> Iterator[VideoFrame]:
     """Decode the frames of an opened `source`, each (H, W, 3) uint8. Raises BreaksOffError if the video breaks off."""
-    count, seconds, before = 0, 0.0, None
+    count, seconds, previous = 0, 0.0, None
     try:
         with stream.container as reader:
             for frame in reader.decode(stream):
-                step = 0.0 if before is None or frame.time is None else frame.time - before
+                step = 0.0 if previous is None or frame.time is None else frame.time - previous
                 # Times that go back begin anew, as where recordings were joined.
                 seconds += step if step >= 0 else float(1 / rate)
                 follows = 0 <= step * rate <= LATE
                 yield VideoFrame(rotate_upright(frame), follows, None if frame.time is None else seconds)
-                count, before = count + 1, frame.time
+                count, previous = count + 1, frame.time
     except av.FFmpegError as error:
         raise BreaksOffError(f"{source}: breaks off after {count} frames: {describe_error(error)}") from None
     if source.is_file() and (missing := find_cut(source)):

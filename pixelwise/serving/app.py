@@ -15,9 +15,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from pixelwise.serving.answers import Output, answer, output_of
+from pixelwise.serving.answers import Output, choose_output, make_response
 from pixelwise.serving.batching import Batcher
-from pixelwise.serving.limits import RefusalError, ServeParams, busy, decode_upright, read_picture
+from pixelwise.serving.limits import RefusalError, ServeParams, decode_upright, read_picture, refuse_as_busy
 from pixelwise.serving.metrics import Counted, Metrics
 from pixelwise.serving.models import Served
 from pixelwise.serving.rle import Counts
@@ -46,9 +46,9 @@ class Service:
         return not self.is_draining and bool(self.tasks) and not any(task.done() for task in self.tasks)
 
     @asynccontextmanager
-    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+    async def run_tasks(self, _: FastAPI) -> AsyncIterator[None]:
         """Run the batcher and the watcher until the block ends."""
-        works = [self.batcher.work(), *([self.watcher.watch()] if self.watcher else [])]
+        works = [self.batcher.label_forever(), *([self.watcher.watch()] if self.watcher else [])]
         self.tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -58,12 +58,12 @@ class Service:
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
     @contextmanager
-    def admission(self) -> Iterator[None]:
+    def admit(self) -> Iterator[None]:
         """Reserve a request slot. Raises RefusalError 503 where all are taken, before the request is read."""
         if self.is_draining:
-            raise busy("stopping: ask another server, or this one after its restart")
+            raise refuse_as_busy("stopping: ask another server, or try again after the restart")
         if self.admitted >= self.params.queue:
-            raise busy(f"full: {self.admitted} requests at a time")
+            raise refuse_as_busy(f"full: {self.admitted} requests at a time")
         self.admitted += 1
         try:
             yield
@@ -78,16 +78,16 @@ class Service:
             async with asyncio.timeout_at(until):
                 content = await read_picture(request, self.params.max_bytes)
         except TimeoutError:
-            reason = f"body: not there after {self.params.timeout_seconds:g} seconds"
+            reason = f"body: incomplete after {self.params.timeout_seconds:g} seconds"
             raise RefusalError(408, reason, {"Connection": "close"}) from None
         in_thread = partial(loop.run_in_executor, self.codecs)
         try:
             async with asyncio.timeout_at(until):
                 image = await in_thread(decode_upright, content, self.params.max_pixels)
-                found = await self.batcher.label(image)
-                return await in_thread(answer, output, counts, image, found.prediction, found.served)
+                labelled = await self.batcher.label(image)
+                return await in_thread(make_response, output, counts, image, labelled.prediction, labelled.served)
         except TimeoutError:
-            raise busy(f"not done after {self.params.timeout_seconds:g} seconds") from None
+            raise refuse_as_busy(f"no answer within {self.params.timeout_seconds:g} seconds") from None
 
     def health(self) -> dict[str, Any]:
         """The state of the service, as /health reports it."""
@@ -105,19 +105,19 @@ class Service:
 
 def create_app(service: Service) -> FastAPI:
     """Build the application around `service`, without FastAPI's own pages, which load scripts from a CDN."""
-    app = FastAPI(title="Pixelwise", docs_url=None, redoc_url=None, lifespan=service.running)
+    app = FastAPI(title="Pixelwise", docs_url=None, redoc_url=None, lifespan=service.run_tasks)
     app.add_middleware(Counted, metrics=service.metrics)
 
     @app.post("/predict", responses={200: {"content": {"image/png": {}, "application/json": {}}}})
     async def predict(
         request: Request,
-        output: Annotated[Output | None, Query(description="default: rle where JSON is accepted, else labels")] = None,
-        counts: Annotated[Counts, Query(description="of rle")] = "uncompressed",
+        output: Annotated[Output | None, Query(description="default: rle if JSON is accepted, else labels")] = None,
+        counts: Annotated[Counts, Query(description="format of the run lengths of rle")] = "uncompressed",
     ) -> Response:
         """Label a picture: the body, or the field `file` of a form."""
-        wanted = output_of(output, request.headers.get("accept", ""))
-        with service.admission(), plain_faults():
-            return await service.predict(request, wanted, counts)
+        chosen_output = choose_output(output, request.headers.get("accept", ""))
+        with service.admit(), refuse_on_fault():
+            return await service.predict(request, chosen_output, counts)
 
     @app.get("/health")
     async def health() -> JSONResponse:
@@ -127,15 +127,15 @@ def create_app(service: Service) -> FastAPI:
     @app.get("/metrics")
     async def metrics() -> Response:
         """Counters for Prometheus."""
-        return PlainTextResponse(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return PlainTextResponse(service.metrics.format_text(), media_type=CONTENT_TYPE_LATEST)
 
-    app.add_exception_handler(RefusalError, refused)
-    app.add_exception_handler(RequestValidationError, misasked)
+    app.add_exception_handler(RefusalError, answer_refusal)
+    app.add_exception_handler(RequestValidationError, answer_invalid_query)
     return app
 
 
 @contextmanager
-def plain_faults() -> Iterator[None]:
+def refuse_on_fault() -> Iterator[None]:
     """Answer an internal error with one line, and log it in full.
 
     If the error went further, the server would close the connection under the client's next request.
@@ -146,15 +146,15 @@ def plain_faults() -> Iterator[None]:
         raise
     except Exception as error:
         traceback.print_exception(error, file=sys.stderr)
-        raise RefusalError(500, "failed: the server's log says why") from None
+        raise RefusalError(500, "failed: the server's log has the error") from None
 
 
-async def refused(_: Request, error: Any) -> Response:
+async def answer_refusal(_: Request, error: Any) -> Response:
     """Answer a refusal with one line of JSON, in the form of FastAPI's own."""
     return JSONResponse({"detail": error.reason}, error.status, error.headers)
 
 
-async def misasked(_: Request, error: Any) -> Response:
+async def answer_invalid_query(_: Request, error: Any) -> Response:
     """Answer an unknown or invalid option of the query."""
     first = error.errors()[0]
     return JSONResponse({"detail": f"{first['loc'][-1]}: found {first['input']!r}: {first['msg']}"}, 422)

@@ -52,10 +52,10 @@ class Batcher:
         self.arrived.set()
         return await job.done
 
-    async def work(self) -> None:
+    async def label_forever(self) -> None:
         """Label queued pictures in an endless loop, the oldest first."""
         while True:
-            await self.label_batch(await self.next_batch())
+            await self.label_batch(await self.take_batch())
 
     async def label_batch(self, batch: Sequence[Job]) -> None:
         """Label a batch and resolve its futures with the result or the error."""
@@ -63,12 +63,12 @@ class Batcher:
         self.metrics.batches.observe(len(batch))
         results: Sequence[Labelled | Exception]
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self.thread, labelled, self.served, images)
+            results = await asyncio.get_running_loop().run_in_executor(self.thread, label_pictures, self.served, images)
         except Exception as error:
             results = [error] * len(batch)
         settle(batch, results)
 
-    async def next_batch(self) -> list[Job]:
+    async def take_batch(self) -> list[Job]:
         """Wait until a batch is full or the oldest picture waited long enough; return the pictures of its size."""
         loop = asyncio.get_running_loop()
         while True:
@@ -78,9 +78,9 @@ class Batcher:
             if not self.waiting:
                 await self.arrived.wait()
                 continue
-            batch = self.alike(self.waiting[0])
+            batch = self.select_batch(self.waiting[0])
             patience = self.waiting[0].since + self.params.wait_milliseconds / 1000 - loop.time()
-            if len(batch) >= self.most(batch[0]) or patience <= 0:
+            if len(batch) >= self.limit_batch(batch[0]) or patience <= 0:
                 self.waiting = [job for job in self.waiting if job not in batch]
                 return batch
             try:
@@ -88,19 +88,19 @@ class Batcher:
             except TimeoutError:
                 continue
 
-    def alike(self, first: Job) -> list[Job]:
+    def select_batch(self, first: Job) -> list[Job]:
         """The jobs of one batch: `first` and later ones of its size."""
         same = [job for job in self.waiting if job.image.shape == first.image.shape]
-        return same[: self.most(first)]
+        return same[: self.limit_batch(first)]
 
-    def most(self, job: Job) -> int:
+    def limit_batch(self, job: Job) -> int:
         """The largest batch of pictures of the size of `job`; a batch of huge pictures would fill the memory."""
         height, width, _ = job.image.shape
         default = BATCH_OF_CPU if self.served.segmenter.provider == NAMES["cpu"] else BATCH
         return min(self.params.max_batch or default, max(1, math.floor(self.params.max_pixels / (height * width))))
 
 
-def labelled(served: Served, images: Sequence[np.ndarray]) -> list[Labelled]:
+def label_pictures(served: Served, images: Sequence[np.ndarray]) -> list[Labelled]:
     """Label pictures (H, W, 3) of equal size with `served`. Raises what the model raises, and where memory runs out."""
     predictions = served.segmenter.predict(np.stack(images))
     return [Labelled(prediction, served) for _, prediction in zip(images, predictions, strict=True)]

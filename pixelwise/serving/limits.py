@@ -30,17 +30,17 @@ class ServeParams(Params):
     """No section; options only."""
 
     host: str = Field("127.0.0.1", description="address to listen on; any other than loopback is open to the network")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    device: Provider = Field("auto", description="where ONNX Runtime computes")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0: a free port")
+    device: Provider = Field("auto", description="execution provider of ONNX Runtime")
     max_batch: PositiveInt | None = Field(
-        None, description="most pictures of equal size that are labelled at once; default: 8, and 1 on a CPU"
+        None, description="maximum pictures of equal size in a batch; null: 8 on a GPU, 1 on a CPU"
     )
-    wait_milliseconds: float = Field(3.0, ge=0, description="how long a picture waits for others of its size")
-    queue: PositiveInt = Field(32, description="most requests at a time; further ones are refused with 503")
-    max_mebibytes: PositiveFloat = Field(16.0, description="largest body of a request")
-    max_pixels: PositiveInt = Field(16_000_000, description="largest picture, and largest sum of a batch")
-    timeout_seconds: PositiveFloat = Field(10.0, description="longest that a request may take")
-    poll_seconds: PositiveFloat = Field(5.0, description="how often the registry is asked for a new champion")
+    wait_milliseconds: float = Field(3.0, ge=0, description="maximum wait of a picture for others of its size")
+    queue: PositiveInt = Field(32, description="maximum concurrent requests; further ones are refused with status 503")
+    max_mebibytes: PositiveFloat = Field(16.0, description="maximum size of a request body")
+    max_pixels: PositiveInt = Field(16_000_000, description="maximum pixels of a picture, and of a batch in total")
+    timeout_seconds: PositiveFloat = Field(10.0, description="maximum duration of a request")
+    poll_seconds: PositiveFloat = Field(5.0, description="interval between checks of the registry for a new champion")
 
     @property
     def max_bytes(self) -> int:
@@ -56,7 +56,7 @@ class RefusalError(Exception):
         self.status, self.reason, self.headers = status, reason, dict(headers or {})
 
 
-def busy(reason: str) -> RefusalError:
+def refuse_as_busy(reason: str) -> RefusalError:
     """A refusal that invites another try in a second."""
     return RefusalError(503, reason, {"Retry-After": "1"})
 
@@ -73,9 +73,9 @@ async def read_picture(request: Request, max_bytes: int) -> bytes:
     if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise RefusalError(415, f"content encoding {encoding}: expected none")
     body = await read_body(request, max_bytes)
-    content = await file_of_form(request, body) if kind == MULTIPART else body
+    content = await read_form_file(request, body) if kind == MULTIPART else body
     if not content:
-        raise RefusalError(422, "empty, expected a picture")
+        raise RefusalError(422, "body: empty, expected a picture")
     return content
 
 
@@ -86,8 +86,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         raise too_large
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
+        async for chunk in request.stream():
+            body += chunk
             if len(body) > max_bytes:
                 raise too_large
     except ClientDisconnect:
@@ -95,7 +95,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def file_of_form(request: Request, body: bytes) -> bytes:
+async def read_form_file(request: Request, body: bytes) -> bytes:
     """The content of the form's field `file`."""
 
     async def parts() -> AsyncGenerator[bytes, None]:
@@ -109,10 +109,10 @@ async def file_of_form(request: Request, body: bytes) -> bytes:
     except MultiPartException as error:
         raise RefusalError(422, f"form: {error.message}") from None
     try:
-        found: Any = form.get(FORM_FIELD)
-        if not isinstance(found, UploadFile):
+        upload: Any = form.get(FORM_FIELD)
+        if not isinstance(upload, UploadFile):
             raise RefusalError(422, f"form: no file in the field {FORM_FIELD}")
-        return await found.read()
+        return await upload.read()
     finally:
         await form.close()
 
@@ -137,7 +137,7 @@ def require_decodable(content: bytes, max_pixels: int) -> None:
     try:
         picture = open_image(content)
     except UnidentifiedImageError:
-        raise RefusalError(415, f"not a picture, expected one of: {' '.join(FORMATS)}") from None
+        raise RefusalError(415, f"body: not a picture, expected one of: {' '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise RefusalError(413, too_many) from None
     except Exception as error:  # As above.

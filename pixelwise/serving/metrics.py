@@ -18,22 +18,22 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        kept: Any = {"registry": self.registry}
-        self.requests = Counter("pixelwise_requests", "Requests to /predict by HTTP status", ["status"], **kept)
-        self.seconds = Histogram("pixelwise_request_seconds", "Time a request took", buckets=SECONDS, **kept)
-        self.admitted = Gauge("pixelwise_requests_in_progress", "Requests accepted and not answered yet", **kept)
-        self.waiting = Gauge("pixelwise_queue_length", "Pictures that wait for the model", **kept)
+        options: Any = {"registry": self.registry}
+        self.requests = Counter("pixelwise_requests", "Requests to /predict by HTTP status", ["status"], **options)
+        self.seconds = Histogram("pixelwise_request_seconds", "Time a request took", buckets=SECONDS, **options)
+        self.admitted = Gauge("pixelwise_requests_in_progress", "Requests accepted and not answered yet", **options)
+        self.waiting = Gauge("pixelwise_queue_length", "Pictures that wait for the model", **options)
         self.batches = Histogram(
-            "pixelwise_batch_size", "Pictures labelled at once", buckets=(1, 2, 4, 8, 16, 32, 64), **kept
+            "pixelwise_batch_size", "Pictures labelled at once", buckets=(1, 2, 4, 8, 16, 32, 64), **options
         )
-        self.reloads = Counter("pixelwise_model_reloads", "New champions by what came of them", ["outcome"], **kept)
+        self.reloads = Counter("pixelwise_model_reloads", "New champions by what came of them", ["outcome"], **options)
         self.model = Gauge(
-            "pixelwise_model", "1 for the model served", ["name", "version", "sha256", "provider"], **kept
+            "pixelwise_model", "1 for the model served", ["name", "version", "sha256", "provider"], **options
         )
         for outcome in ("loaded", "failed"):
             self.reloads.labels(outcome)
 
-    def text(self) -> bytes:
+    def format_text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 

@@ -10,7 +10,7 @@ from pixelwise.errors import ModelError
 from pixelwise.families import find_runtime
 from pixelwise.families.exported import family_of
 from pixelwise.identity import sha256_file
-from pixelwise.inference.session import Provider, Segmenter, graph_file, open_model
+from pixelwise.inference.session import Provider, Segmenter, find_graph_file, open_model
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
 
@@ -44,10 +44,10 @@ def open_file(model: Path, device: Provider) -> Served:
     return open_graph(model, str(model), model.resolve().stem, None, device)
 
 
-def open_version(client: "MlflowClient", found: "ModelVersion", device: Provider) -> Served:
+def open_version(client: "MlflowClient", registered: "ModelVersion", device: Provider) -> Served:
     """Open a version of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
-    name, version = found.name, str(found.version)
-    folder = find_version_folder(client, found, f"{PREFIX}{name}/{version}")
+    name, version = registered.name, str(registered.version)
+    folder = find_version_folder(client, registered, f"{PREFIX}{name}/{version}")
     return open_graph(folder, f"{name} version {version}", name, version, device)
 
 
@@ -56,7 +56,7 @@ def open_graph(model: Path, source: str, name: str, version: str | None, device:
     graph = model if model.suffix == ".onnx" else ModelFolder(model).graph()
     try:
         require_one_graph(model, source)
-        file = graph_file(model)
+        file = find_graph_file(model)
         # Otherwise the memory of one huge picture stays allocated until the service ends.
         segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
     except ModelError as error:
@@ -81,5 +81,5 @@ def require_labels(segmenter: Segmenter, source: str) -> None:
     except Exception as error:  # ONNX Runtime's own exceptions have no common base but this.
         raise ModelError(f"{source}: does not run ({' '.join(str(error).split())})") from None
     if prediction.shape != TRIAL[:3] or prediction.dtype != np.uint8:
-        found = f"{prediction.dtype} {prediction.shape}"
-        raise ModelError(f"{source}: gives {found} for a picture of {TRIAL[:3]}, expected uint8 of its size")
+        type_and_shape = f"{prediction.dtype} {prediction.shape}"
+        raise ModelError(f"{source}: gives {type_and_shape} for a picture of {TRIAL[:3]}, expected uint8 of its size")

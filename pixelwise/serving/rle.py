@@ -7,19 +7,19 @@ import numpy as np
 Counts = Literal["uncompressed", "compressed"]
 
 
-def segments(prediction: np.ndarray, names: tuple[str, ...], counts: Counts) -> list[dict[str, Any]]:
+def list_segments(prediction: np.ndarray, names: tuple[str, ...], counts: Counts) -> list[dict[str, Any]]:
     """One entry a class found in the (H, W) uint8 `prediction`: its number, name, area and segmentation."""
-    encode = compress if counts == "compressed" else run_lengths
-    found = []
+    encode = compress if counts == "compressed" else count_runs
+    segments = []
     for index in np.unique(prediction).tolist():
         mask = prediction == index
         name = names[index] if index < len(names) else "void"
         segmentation = {"size": list(prediction.shape), "counts": encode(mask)}
-        found.append({"category_id": index, "name": name, "area": int(mask.sum()), "segmentation": segmentation})
-    return found
+        segments.append({"category_id": index, "name": name, "area": int(mask.sum()), "segmentation": segmentation})
+    return segments
 
 
-def run_lengths(mask: np.ndarray) -> list[int]:
+def count_runs(mask: np.ndarray) -> list[int]:
     """The lengths of the runs of a (H, W) bool mask, zeros first: 0 where the first pixel is one."""
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1

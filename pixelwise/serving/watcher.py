@@ -32,9 +32,9 @@ class Watcher:
         """Poll the registry every few seconds, in an endless loop."""
         while True:
             await asyncio.sleep(self.params.poll_seconds)
-            await self.look()
+            await self.check_registry()
 
-    async def look(self) -> None:
+    async def check_registry(self) -> None:
         """Serve the alias's version if it is a new one. On any error the old version stays."""
         try:
             served = await asyncio.to_thread(self.open_other)
@@ -57,15 +57,15 @@ class Watcher:
         Raises ModelError and RegistryError.
         """
         with translate_errors(self.client.tracking_uri):
-            found = find_referenced_version(self.client, self.reference)
-            version = str(found.version)
+            referenced = find_referenced_version(self.client, self.reference)
+            version = str(referenced.version)
             if version == self.refused:
                 return None
             if version == self.batcher.served.version:
                 self.error = self.refused = None
                 return None
             try:
-                served = open_version(self.client, found, self.params.device)
+                served = open_version(self.client, referenced, self.params.device)
             except ModelError:
                 self.refused = version
                 raise

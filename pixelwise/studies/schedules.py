@@ -16,7 +16,7 @@ from pixelwise.families.clockwork.measure.frontier import ORACLE, ROUNDS
 from pixelwise.families.clockwork.measure.paired_runs import CHUNK, Ran, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
-from pixelwise.metrics.boundary import boundary_band, class_boundary_band, void_outside
+from pixelwise.metrics.boundary import find_boundary_band, find_class_boundary_band, void_outside
 from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.params import Params, parse
 from pixelwise.studies.bench import Bench
@@ -128,7 +128,7 @@ class Notes:
     def __init__(self, classes: Sequence[str], shown: Collection[str]) -> None:
         self.classes, self.shown = len(classes), shown
         # Without a background there is no outline of all foreground.
-        self.band = boundary_band if classes[0] == "background" else class_boundary_band
+        self.band = find_boundary_band if classes[0] == "background" else find_class_boundary_band
         self.near: dict[str, Counts] = {}
         self.predictions: dict[str, dict[str, np.ndarray]] = {}
         self.labels: dict[str, np.ndarray] = {}

@@ -10,7 +10,7 @@ from pixelwise.data.class_mapping import make_class_table, map_classes
 from pixelwise.families.clockwork.measure.clips import clips_of
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, Maps, Staged, decoded, fused, run_stage
 from pixelwise.metrics.confusion import ConfusionMatrix
-from pixelwise.metrics.frame_change import pixel_change, score_change
+from pixelwise.metrics.frame_change import measure_pixel_change, score_change
 from pixelwise.params import Params, parse
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench
@@ -82,7 +82,7 @@ def watch(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer]) 
         for stride, layer in layers.items():
             values = sample.image if stride == 0 else now[f"stream_{stride}"][0]
             if stride in before:
-                change = pixel_change if stride == 0 else score_change
+                change = measure_pixel_change if stride == 0 else score_change
                 layer.differences[-1].append(change(values, before[stride]))
             before[stride] = values
             if stride:

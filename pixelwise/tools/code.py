@@ -20,7 +20,7 @@ RAW_DATA = Path("data/source")
 
 
 def run(
-    out: Annotated[Path, "folder for STAGE.json, and FAMILY/STAGE.json of a stage that every family has"],
+    out: Annotated[Path, "folder for STAGE.json, and for FAMILY/STAGE.json of a stage with `foreach`"],
     project: Annotated[Path, "root of the checkout"] = Path(),
 ) -> None:
     """Write for each stage the hashes of the code that its step imports and the versions of the libraries it uses.

@@ -49,8 +49,8 @@ class ParamsReport:
 
 
 def run(
-    section: Annotated[Sequence[str], "such as fcn, fcn.train or fcn.train.network; none: all"] = (),
-    params_file: Annotated[Path, "the file to read"] = PARAMS_FILE,
+    section: Annotated[Sequence[str], "sections, such as fcn, fcn.train or fcn.train.network (default: all)"] = (),
+    params_file: Annotated[Path, "parameters file to read"] = PARAMS_FILE,
 ) -> ParamsReport:
     """Print every parameter: its value, where it comes from (default, params.yaml or a recipe), and what it means.
 

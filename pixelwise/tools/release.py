@@ -37,9 +37,9 @@ class Lines:
 
 
 def show(
-    names: Annotated[Sequence[str], "models in the registry; none: all"] = (),
-    on: Annotated[str | None, "a day (UTC) such as 2026-11-25; none: now"] = None,
-    ledger: Annotated[Path, "file with one JSON line a change of the champion"] = LEDGER,
+    names: Annotated[Sequence[str], "models in the registry (default: all)"] = (),
+    on: Annotated[str | None, "day (UTC) such as 2026-11-25 (default: now)"] = None,
+    ledger: Annotated[Path, "ledger, with one JSON line for each change of the champion"] = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
     """Show from the ledger which version was in production on a day, since when and with which evidence.
@@ -81,7 +81,7 @@ def parse_day(on: str) -> date:
     except ValueError:
         raise ParamsError(f"--on: found {on!r}, expected a day such as 2026-11-25") from None
     if day > datetime.now(UTC).date():
-        raise ParamsError(f"--on: found {day}, which has not come")
+        raise ParamsError(f"--on: found {day}, expected a day that is not in the future")
     return day
 
 
@@ -138,7 +138,7 @@ def list_disagreements(
 
 def rollback(
     names: Annotated[Sequence[str], "models in the registry"],
-    ledger: Annotated[Path, "file that gets one JSON line a change of the champion"] = LEDGER,
+    ledger: Annotated[Path, "ledger, to which the rollback adds one JSON line"] = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
     """Make the previous version champion again. The replaced version gets the tag `rolled_back`: the gate refuses it
@@ -160,7 +160,7 @@ def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
         aliases = read_aliases(client, name)
         if PREVIOUS not in aliases or CHAMPION not in aliases:
             stays = f"version {aliases[CHAMPION]} stays champion" if CHAMPION in aliases else "there is no champion"
-            raise RegistryError(f"{name}: no previous version, nothing further to roll back to; {stays}")
+            raise RegistryError(f"{name}: found no previous version to roll back to; {stays}")
         resolve_model(f"models:/{name}@{PREVIOUS}", uri)
         checks = find_checks(read_ledger(ledger), name, aliases[PREVIOUS])
         entry = record_decision(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
@@ -175,7 +175,7 @@ def find_checks(entries: Sequence[Mapping[str, Any]], name: str, version: str) -
 
 
 def find(
-    hashes: Annotated[Sequence[str], "hash, or its beginning, of parameters' fingerprint, data, code, graph, run, …"],
+    hashes: Annotated[Sequence[str], "hash, or the start of one: fingerprint, data, code, graph or run"],
     tracking: Tracking = None,
 ) -> Lines:
     """Find the model versions that were made from a given run, parameters, data, code or file.
@@ -183,7 +183,7 @@ def find(
     Raises ParamsError where a hash is too short, RegistryError where no version has any of them.
     """
     if short := [prefix for prefix in hashes if len(prefix) < LEAST_HASH]:
-        raise ParamsError(f"find: found {short[0]!r}, expected at least {LEAST_HASH} digits")
+        raise ParamsError(f"hash {short[0]!r}: found {len(short[0])} digits, expected at least {LEAST_HASH}")
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
@@ -195,7 +195,7 @@ def find(
         if any(value.startswith(prefix) for prefix in hashes)
     ]
     if not lines:
-        raise RegistryError(f"{redact_uri(uri)}: no version was made of {' or '.join(hashes)}")
+        raise RegistryError(f"{redact_uri(uri)}: found no version with {' or '.join(hashes)}")
     return Lines(tuple(lines))
 
 
@@ -205,7 +205,7 @@ ACTS: dict[str, command.Run] = {"show": show, "rollback": rollback, "find": find
 def main(argv: Sequence[str] | None = None) -> None:
     """Run `pixelwise release ACT` from the command line."""
     options = argparse.ArgumentParser(prog="pixelwise release", description=__doc__, add_help=True)
-    options.add_argument("act", choices=ACTS, help="`pixelwise release ACT --help` says what it takes")
+    options.add_argument("act", choices=ACTS, help="`pixelwise release ACT --help` lists the options")
     arguments = list(sys.argv[1:] if argv is None else argv)
     command.main(ACTS[options.parse_args(arguments[:1]).act], argv=arguments[1:])
 

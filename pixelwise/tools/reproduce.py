@@ -74,8 +74,8 @@ class Reproduction:
 
 
 def run(
-    models: Annotated[Sequence[str], "models:/NAME@ALIAS or models:/NAME/VERSION"],
-    data: Annotated[Path, "the prepared data it learned from"] = Path("data/prepared"),
+    models: Annotated[Sequence[str], "one model, models:/NAME@ALIAS or models:/NAME/VERSION"],
+    data: Annotated[Path, "prepared data of the model's training"] = Path("data/prepared"),
     repository: Annotated[Path, "git repository that has the commit"] = Path(),
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Reproduction:

@@ -26,7 +26,7 @@ class Synced:
 
 def run(
     tracking: Annotated[
-        str | None, "MLflow store that takes all there is; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"
+        str | None, "MLflow store for all stored runs (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"
     ] = None,
 ) -> Synced:
     """Send the unsent runs in .state/tracking; each arrives once, even after interrupted attempts.

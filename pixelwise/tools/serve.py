@@ -37,7 +37,7 @@ def run(
         f"serving {served} on {served.segmenter.provider} at {describe_address(listener)}", file=sys.stderr, flush=True
     )
     Server(service).run([listener])
-    return "stopped: all that was accepted is answered"
+    return "stopped: all accepted requests are answered"
 
 
 def open_service(params: ServeParams, model: str, tracking: str | None) -> Service:

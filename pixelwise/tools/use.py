@@ -53,9 +53,11 @@ class UseReport:
 
 
 def run(
-    recipe: Annotated[Sequence[Path], "recipe, such as recipes/camvid-cpu.yaml; of several, the later win"],
+    recipe: Annotated[
+        Sequence[Path], "recipes, such as recipes/camvid-cpu.yaml; a later recipe overrides an earlier one"
+    ],
     root: Annotated[Path | None, "folder of your data; sets ingest.root"] = None,
-    params_file: Annotated[Path, "the file to change"] = PARAMS_FILE,
+    params_file: Annotated[Path, "parameters file to change"] = PARAMS_FILE,
 ) -> UseReport:
     """Reset params.yaml to the defaults, apply a recipe, and point ingest at your data. Comments stay.
 

@@ -33,7 +33,7 @@ class Verified:
 
     def __str__(self) -> str:
         return (
-            f"as they were kept: {self.images:,} images of the prepared data, {self.files:,} files of DVC's cache, "
+            f"intact: {self.images:,} images of the prepared data, {self.files:,} files of DVC's cache, "
             f"{self.versions} registered versions"
         )
 
@@ -53,9 +53,9 @@ class Tally:
 
 
 def run(
-    data: Annotated[Path, "prepared data"] = Path("data/prepared"),
-    cache: Annotated[Path, "DVC's cache"] = Path(".dvc/cache"),
-    tracking: Annotated[str | None, "MLflow store; none: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
+    data: Annotated[Path, "folder of prepared data"] = Path("data/prepared"),
+    cache: Annotated[Path, "folder of DVC's cache"] = Path(".dvc/cache"),
+    tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Verified:
     """Compare prepared data, DVC's cache and registered models with their recorded hashes; skip those that are missing.
 
@@ -67,7 +67,7 @@ def run(
         more = f"; … {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         raise DataError("; ".join(faults[:NAMED]) + more)
     if not images.compared + files.compared + versions.compared:
-        raise DataError(f"{data}, {cache}: found nothing that is kept, expected a checkout in which the pipeline ran")
+        raise DataError(f"{data}, {cache}: found nothing to verify, expected a checkout in which the pipeline ran")
     return Verified(images.compared, files.compared, versions.compared)
 
 

@@ -39,8 +39,8 @@ class WhyReport:
         """Describe what `dvc repro` would do with a stage of `asked`."""
         if reasons:
             # DVC reads its run cache only when it runs; the cache may hold a result for these inputs.
-            return "would run again, or be restored if DVC has seen this before:"
-        return "up to date itself, would run if what comes first gives other results" if self.upstream else "up to date"
+            return "would run again, or be restored from DVC's run cache:"
+        return "up to date; would run if an upstream stage changes its output" if self.upstream else "up to date"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class OriginReport:
 
 
 def run(
-    stages: Annotated[Sequence[str], "stage of dvc.yaml, such as train@fcn, or models:/NAME@ALIAS"],
+    stages: Annotated[Sequence[str], "stages of dvc.yaml, such as train@fcn, or models:/NAME@ALIAS"],
     project: Annotated[Path, "root of the checkout"] = Path(),
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> WhyReport | OriginReport:

@@ -32,8 +32,8 @@ class MachineLoadMonitor:
                 monitor.collect_metrics()
             if self.is_over.wait(self.seconds):
                 return
-            found = {name: value for monitor in self.monitors for name, value in monitor.aggregate_metrics().items()}
-            self.record({f"system/{name}": value for name, value in found.items()}, self.step)
+            values = {name: value for monitor in self.monitors for name, value in monitor.aggregate_metrics().items()}
+            self.record({f"system/{name}": value for name, value in values.items()}, self.step)
             self.step += 1
             for monitor in self.monitors:
                 monitor.clear_metrics()
@@ -51,8 +51,8 @@ def make_monitors() -> list[Any]:
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
     from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
-    found = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
+    monitors = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
     # GPUMonitor raises various errors without an NVIDIA GPU or its driver library.
     with suppress(Exception):
-        found.append(GPUMonitor())
-    return found
+        monitors.append(GPUMonitor())
+    return monitors

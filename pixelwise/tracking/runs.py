@@ -134,10 +134,10 @@ class MlflowRecorder(Recorder):
             return str(error)
         return ""
 
-    def report_unsent(self, what: str, reason: str) -> None:
+    def report_unsent(self, content: str, reason: str) -> None:
         """Tell the user what was stored locally and why, and record the store that it is for."""
         unsent_runs.save_facts(self.run_id, {"store": redact_uri(self.uri)})
-        print_notice(f"{what} kept in {unsent_runs.UNSENT_FOLDER / self.run_id}: {reason}")
+        print_notice(f"{content} kept in {unsent_runs.UNSENT_FOLDER / self.run_id}: {reason}")
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def describe_run(
         "store": redact_uri(uri),
         "experiment": experiment,
         "name": name,
-        "start_time": unsent_runs.now_milliseconds(),
+        "start_time": unsent_runs.read_milliseconds(),
         "tags": {**tags, **read_context_tags()},
         "params": [(key, str(value)[:LONGEST_VALUE]) for key, value in flatten(params).items()],
     }
@@ -217,10 +217,10 @@ def open_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
 
 def reopen_run(client: "MlflowClient", run_id: str | None) -> str | None:
     """The id of the run `run_id`, marked as running again; None where the store has no such run."""
-    known = sender.find_run(client, run_id) if run_id else None
-    if known:
-        client.update_run(known, status="RUNNING")
-    return known
+    stored_id = sender.find_run(client, run_id) if run_id else None
+    if stored_id:
+        client.update_run(stored_id, status="RUNNING")
+    return stored_id
 
 
 def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
@@ -231,7 +231,7 @@ def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
 
 def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:
     """Metrics as rows with key, value, step and the current time."""
-    now = unsent_runs.now_milliseconds()
+    now = unsent_runs.read_milliseconds()
     return [{"key": name, "value": float(value), "timestamp": now, "step": step} for name, value in values.items()]
 
 
@@ -282,8 +282,8 @@ def read_run(run_json: Path) -> dict[str, Any]:
     Raises DataError where it is missing or incomplete.
     """
     try:
-        found = json.loads(run_json.read_text())
-        return {key: found[key] for key in ("run_id", "fingerprint", "experiment", "parts")}
+        run = json.loads(run_json.read_text())
+        return {key: run[key] for key in ("run_id", "fingerprint", "experiment", "parts")}
     except FileNotFoundError:
         raise DataError(f"{run_json}: no such file, expected what training wrote about its run") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -32,8 +32,8 @@ def find_run(client: "MlflowClient", run_id: str) -> str | None:
 
     if unsent_runs.is_local(run_id):
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        found = client.search_runs(experiments, f"tags.{LOCAL_TAG} = '{run_id}'", max_results=1)
-        return str(found[0].info.run_id) if found else None
+        runs = client.search_runs(experiments, f"tags.{LOCAL_TAG} = '{run_id}'", max_results=1)
+        return str(runs[0].info.run_id) if runs else None
     try:
         return run_id if client.get_run(run_id).info.lifecycle_stage == "active" else None
     except MlflowException as error:
@@ -109,14 +109,14 @@ def send_metrics(client: "MlflowClient", run_id: str, rows: Sequence[dict[str, A
     """Log metrics with their recorded times and steps; the step None means the last logged step."""
     from mlflow.entities import Metric
 
-    found = [
+    metrics = [
         Metric(row["key"], row["value"], row["timestamp"], find_last_step(client, run_id, row["key"]))
         if row["step"] is None
         else Metric(row["key"], row["value"], row["timestamp"], row["step"])
         for row in rows
     ]
-    for start in range(0, len(found), BATCH):
-        client.log_batch(run_id, metrics=found[start : start + BATCH])
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
 
 
 def find_last_step(client: "MlflowClient", run_id: str, metric: str) -> int:

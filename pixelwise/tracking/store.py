@@ -141,17 +141,17 @@ def find_or_create_experiment(client: "MlflowClient", name: str) -> str:
     """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
     from mlflow.exceptions import MlflowException
 
-    if (found := client.get_experiment_by_name(name)) is not None:
-        return str(found.experiment_id)
+    if (experiment := client.get_experiment_by_name(name)) is not None:
+        return str(experiment.experiment_id)
     database = parse_sqlite_path(client.tracking_uri)
     location = str((database.parent / "mlartifacts" / name).resolve()) if database else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         # Another family's training, started at the same moment, may have made it.
-        if (found := client.get_experiment_by_name(name)) is None:
+        if (experiment := client.get_experiment_by_name(name)) is None:
             raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def parse_sqlite_path(uri: str) -> Path | None:
@@ -162,15 +162,15 @@ def parse_sqlite_path(uri: str) -> Path | None:
 @contextmanager
 def use_as_default(uri: str) -> Iterator[None]:
     """Make `uri` MLflow's default store: its registry looks logged models up there, whichever client asks."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
+    previous = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             del os.environ["MLFLOW_TRACKING_URI"]
         else:
-            os.environ["MLFLOW_TRACKING_URI"] = before
+            os.environ["MLFLOW_TRACKING_URI"] = previous
 
 
 @contextmanager

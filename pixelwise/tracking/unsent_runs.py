@@ -40,8 +40,8 @@ def lock_unsent() -> AbstractContextManager[bool]:
 
 def list_unsent() -> list[Path]:
     """The folders of the unsent runs, oldest first."""
-    found = [path for path in UNSENT_FOLDER.glob("[!.]*") if path.is_dir()]
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+    folders = [path for path in UNSENT_FOLDER.glob("[!.]*") if path.is_dir()]
+    return sorted(folders, key=lambda path: path.stat().st_mtime_ns)
 
 
 def save_facts(run_id: str, facts: Mapping[str, Any]) -> None:
@@ -58,26 +58,26 @@ def save_metrics(run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     with lock_unsent():
         file = UNSENT_FOLDER / run_id / METRICS_FILE
         file.parent.mkdir(exist_ok=True)
-        with file.open("a") as opened:
-            opened.write(lines)
+        with file.open("a") as stream:
+            stream.write(lines)
 
 
 def save_artifacts(run_id: str, path: Path) -> None:
     """Add a copy of a file, as FOLDER/FILE, or of a folder."""
     source = path.resolve()
     with lock_unsent():
-        place = UNSENT_FOLDER / run_id / ARTIFACTS
+        target = UNSENT_FOLDER / run_id / ARTIFACTS
         if source.is_dir():
-            shutil.copytree(source, place / source.name, dirs_exist_ok=True)
+            shutil.copytree(source, target / source.name, dirs_exist_ok=True)
         else:
-            (place / source.parent.name).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place / source.parent.name / source.name)
+            (target / source.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / source.parent.name / source.name)
 
 
 def save_end(run_id: str, status: str) -> None:
     """Write the final status of a run and the time."""
     with lock_unsent():
-        write_json(UNSENT_FOLDER / run_id / END_FILE, {"status": status, "end_time": now_milliseconds()})
+        write_json(UNSENT_FOLDER / run_id / END_FILE, {"status": status, "end_time": read_milliseconds()})
 
 
 def read_metrics(run_folder: Path) -> list[dict[str, Any]]:
@@ -97,6 +97,6 @@ def remove_unsent(run_folder: Path) -> None:
     shutil.rmtree(sent)
 
 
-def now_milliseconds() -> int:
+def read_milliseconds() -> int:
     """The current time in milliseconds since the epoch, as MLflow counts."""
     return time.time_ns() // 1_000_000

@@ -38,14 +38,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def load_weights(net: nn.Module, path: Path) -> None:
     """Load `path` into `net`. Raises ModelError naming the first key that does not fit."""
-    found, _ = load_tensors(path)
+    tensors, _ = load_tensors(path)
     expected = net.state_dict()
-    for name in sorted(set(expected) ^ set(found)):
+    for name in sorted(set(expected) ^ set(tensors)):
         raise ModelError(f"{path}: {name}: {'missing' if name in expected else 'not in the net'}")
     for name, value in expected.items():
-        if found[name].shape != value.shape:
-            raise ModelError(f"{path}: {name}: found {tuple(found[name].shape)}, expected {tuple(value.shape)}")
-    net.load_state_dict(found)
+        if tensors[name].shape != value.shape:
+            raise ModelError(f"{path}: {name}: found {tuple(tensors[name].shape)}, expected {tuple(value.shape)}")
+    net.load_state_dict(tensors)
 
 
 def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

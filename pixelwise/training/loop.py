@@ -24,11 +24,11 @@ from pixelwise.progress import progress
 from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
 from pixelwise.training.optimisers import (
     WeightAverage,
+    compute_poly_factor,
+    compute_warmup_factor,
     make_adamw,
     make_sgd,
-    poly_factor,
     set_learning_rate,
-    warmup_factor,
 )
 from pixelwise.training.params import LoopParams
 
@@ -96,7 +96,7 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     for epoch in range(loop_state.epoch, params.epochs):
         if loop_state.stale >= params.patience:
             break
-        torch.manual_seed(epoch_seed(params.seed, epoch, fabric.global_rank))
+        torch.manual_seed(make_epoch_seed(params.seed, epoch, fabric.global_rank))
         row = train_epoch(fabric, model, optimiser, average, task, params, epoch, count)
         if (epoch + 1) % params.validate_every == 0 or epoch + 1 == params.epochs:
             row |= validate(fabric, task, average, loop_state, state)
@@ -122,8 +122,8 @@ def make_optimiser(net: nn.Module, params: LoopParams) -> torch.optim.Optimizer:
 def compute_learning_rate(step: int, steps: int, params: LoopParams) -> float:
     """The learning rate of `step` of `steps`."""
     if params.schedule == "fixed":
-        return params.learning_rate * warmup_factor(step, params.warmup_steps)
-    return params.learning_rate * poly_factor(step, steps, params.warmup_steps)
+        return params.learning_rate * compute_warmup_factor(step, params.warmup_steps)
+    return params.learning_rate * compute_poly_factor(step, steps, params.warmup_steps)
 
 
 def train_epoch(
@@ -146,15 +146,15 @@ def train_epoch(
     steps = math.ceil(count / params.accumulate)
     loader = load_batches(task, params, epoch, count, fabric.global_rank, fabric.world_size)
     for index, arrays in enumerate(progress(loader, f"epoch {epoch + 1}/{params.epochs}", total=count)):
-        done, place = divmod(index, params.accumulate)
+        done, micro_step = divmod(index, params.accumulate)
         size = min(params.accumulate, count - done * params.accumulate)
         step = epoch * steps + done
-        if place == 0:
+        if micro_step == 0:
             rate = compute_learning_rate(step, steps * params.epochs, params)
             set_learning_rate(optimiser, rate)
             optimiser.zero_grad()
-        total += add_gradient(fabric, model, task, arrays, size, is_last=place + 1 == size)
-        if place + 1 == size:
+        total += add_gradient(fabric, model, task, arrays, size, is_last=micro_step + 1 == size)
+        if micro_step + 1 == size:
             optimiser.step()
             average.update(model, step)
     loss, images = (total / count).item(), count * params.batch_size * fabric.world_size
@@ -180,17 +180,17 @@ def load_batches(task: Task, params: LoopParams, epoch: int, count: int, rank: i
     """The `count` batches of one epoch for process `rank` of `world`, prepared by threads a few ahead of the net."""
     mine = np.random.default_rng((params.seed, epoch)).permutation(len(task))[rank::world]
     size = params.batch_size
-    chosen = [mine[np.arange(place * size, (place + 1) * size) % len(mine)] for place in range(count)]
+    batches = [mine[np.arange(index * size, (index + 1) * size) % len(mine)] for index in range(count)]
     with ThreadPoolExecutor(params.loader_threads) as pool:
 
         def prepare(indices: np.ndarray) -> list[Future[Arrays]]:
             return [pool.submit(task.sample, params.seed, epoch, int(index)) for index in indices]
 
-        waiting = deque(prepare(indices) for indices in chosen[:PREFETCH_BATCHES])
-        for place in range(count):
+        waiting = deque(prepare(indices) for indices in batches[:PREFETCH_BATCHES])
+        for index in range(count):
             samples = [sample.result() for sample in waiting.popleft()]
-            if place + PREFETCH_BATCHES < count:
-                waiting.append(prepare(chosen[place + PREFETCH_BATCHES]))
+            if index + PREFETCH_BATCHES < count:
+                waiting.append(prepare(batches[index + PREFETCH_BATCHES]))
             yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
@@ -216,8 +216,8 @@ def save_state(
     net: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> None:
     """Write the state that `restore_state` reads."""
-    parts = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": flatten_optimiser(optimiser)}
-    tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+    states = {"net": net.state_dict(), "average": average.net.state_dict(), "optimiser": flatten_optimiser(optimiser)}
+    tensors = {f"{group}/{name}": value for group, values in states.items() for name, value in values.items()}
     save_tensors(state / STATE_FILE, tensors, asdict(loop_state))
 
 
@@ -226,17 +226,17 @@ def restore_state(net: nn.Module, optimiser: torch.optim.Optimizer, average: Wei
     if not (state / STATE_FILE).exists():
         return LoopState()
     tensors, facts = load_tensors(state / STATE_FILE)
-    parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "optimiser": {}}
+    states: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "optimiser": {}}
     for key, value in tensors.items():
-        part, _, name = key.partition("/")
-        parts[part][name] = value
-    net.load_state_dict(parts["net"])
-    average.net.load_state_dict(parts["average"])
-    restore_optimiser(optimiser, parts["optimiser"])
+        group, _, name = key.partition("/")
+        states[group][name] = value
+    net.load_state_dict(states["net"])
+    average.net.load_state_dict(states["average"])
+    restore_optimiser(optimiser, states["optimiser"])
     return LoopState(**facts)
 
 
-def epoch_seed(seed: int, epoch: int, rank: int) -> int:
+def make_epoch_seed(seed: int, epoch: int, rank: int) -> int:
     """One seed of torch's stream for an epoch of a process."""
     words: Any = np.random.SeedSequence((seed, epoch, rank)).generate_state(1)
     return int(words[0])

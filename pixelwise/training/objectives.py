@@ -20,7 +20,7 @@ def compute_class_weights(pixels: Tensor, power: float) -> Tensor:
     return weights / (weights * frequency).sum()
 
 
-def pixel_loss(
+def compute_pixel_loss(
     logits: Tensor,
     label: Tensor,
     *,
@@ -41,18 +41,18 @@ def pixel_loss(
         label = sample_pixels(label, sampled_share, generator)
     if reduction == "mean" and not (label != VOID).any():
         return logits.sum() * 0.0
-    entropy = cross_entropy if loss == "softmax" else sigmoid_cross_entropy
+    entropy = compute_cross_entropy if loss == "softmax" else compute_sigmoid_cross_entropy
     return entropy(logits, label, weights, reduction)
 
 
-def cross_entropy(
+def compute_cross_entropy(
     logits: Tensor, label: Tensor, weights: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """Softmax cross-entropy over the labelled pixels, each counted by its class's weight."""
     return F.cross_entropy(logits, label.long(), weight=weights, ignore_index=VOID, reduction=reduction)
 
 
-def sigmoid_cross_entropy(
+def compute_sigmoid_cross_entropy(
     logits: Tensor, label: Tensor, weights: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """Binary cross-entropy of every class against all others, summed over a pixel's classes (thesis §2.3.4).
@@ -80,26 +80,28 @@ def sample_pixels(label: Tensor, share: float, generator: torch.Generator | None
     return label.where(is_kept.to(label.device), VOID)
 
 
-def lovasz_softmax(logits: Tensor, label: Tensor, samples: int, generator: torch.Generator | None = None) -> Tensor:
+def compute_lovasz_softmax(
+    logits: Tensor, label: Tensor, samples: int, generator: torch.Generator | None = None
+) -> Tensor:
     """The Lovász extension of 1 − IU, averaged over the classes present (Berman et al. 2018, arXiv:1705.08790).
 
     Taken over `samples` labelled pixels drawn at random, since it sorts them once a class: loss sampling (thesis
     §2.2.4) makes a sort of a million pixels one of some ten thousand.
     """
     classes = logits.shape[1]
-    chosen = (label.flatten() != VOID).nonzero().squeeze(1)
-    chosen = chosen[torch.randperm(len(chosen), generator=generator)[:samples].to(chosen.device)]
-    if len(chosen) == 0:
+    labelled = (label.flatten() != VOID).nonzero().squeeze(1)
+    labelled = labelled[torch.randperm(len(labelled), generator=generator)[:samples].to(labelled.device)]
+    if len(labelled) == 0:
         return logits.sum() * 0.0
-    probability = logits.permute(0, 2, 3, 1).reshape(-1, classes)[chosen].float().softmax(dim=1)
-    truth = F.one_hot(label.flatten()[chosen].long(), classes).to(probability.dtype)
+    probability = logits.permute(0, 2, 3, 1).reshape(-1, classes)[labelled].float().softmax(dim=1)
+    truth = F.one_hot(label.flatten()[labelled].long(), classes).to(probability.dtype)
     errors, order = (truth - probability).abs().sort(dim=0, descending=True)
-    gradient = lovasz_gradient(truth.gather(0, order))
+    gradient = compute_lovasz_gradient(truth.gather(0, order))
     present = truth.sum(dim=0) > 0
     return (errors * gradient).sum(dim=0)[present].mean()
 
 
-def lovasz_gradient(truth: Tensor) -> Tensor:
+def compute_lovasz_gradient(truth: Tensor) -> Tensor:
     """Growth of 1 − IU as each error is added, in descending order. truth: (P, K) zeros and ones. Returns (P, K)."""
     total = truth.sum(dim=0)
     intersection = total - truth.cumsum(dim=0)

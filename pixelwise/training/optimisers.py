@@ -39,7 +39,7 @@ def make_sgd(
     return optimiser
 
 
-def equivalent_momentum(momentum: float, batch_size: float, new_batch_size: float) -> float:
+def compute_equivalent_momentum(momentum: float, batch_size: float, new_batch_size: float) -> float:
     """The momentum p′ = p^(k′/k) with which batches of k′ learn about as batches of k do with p (thesis §2.5.2).
 
     Unrolled, a step holds the example j before the last with p^⌊j/k⌋; both have p^(j/k) without the floor. Summed
@@ -49,14 +49,14 @@ def equivalent_momentum(momentum: float, batch_size: float, new_batch_size: floa
     return float(momentum ** (new_batch_size / batch_size))
 
 
-def warmup_factor(step: int, warmup: int) -> float:
+def compute_warmup_factor(step: int, warmup: int) -> float:
     """Share of the full learning rate at `step`: linear over the first `warmup` steps, then all of it."""
     return min(1.0, (step + 1) / max(1, warmup))
 
 
-def poly_factor(step: int, steps: int, warmup: int, power: float = 0.9) -> float:
+def compute_poly_factor(step: int, steps: int, warmup: int, power: float = 0.9) -> float:
     """Share of the full learning rate at `step`: a linear warm-up, then (1 − step/steps)^power."""
-    return warmup_factor(step, warmup) * (1 - step / steps) ** power
+    return compute_warmup_factor(step, warmup) * (1 - step / steps) ** power
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

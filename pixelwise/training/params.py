@@ -13,20 +13,22 @@ class LoopParams(Params):
 
     seed: NonNegativeInt = Field(0, description="seed of every random choice")
     epochs: PositiveInt = Field(12, description="passes over the training split")
-    batch_size: PositiveInt = Field(8, description="samples a batch and process")
-    accumulate: PositiveInt = Field(1, description="batches whose gradients make one step of the optimiser")
+    batch_size: PositiveInt = Field(8, description="samples per batch and process")
+    accumulate: PositiveInt = Field(1, description="batches per optimiser step; their gradients are accumulated")
     optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or the thesis's SGD with momentum")
-    learning_rate: PositiveFloat = Field(1.5e-3, description="rate after the warm-up; SGD needs its own")
+    learning_rate: PositiveFloat = Field(
+        1.5e-3, description="learning rate after the warm-up; SGD needs another value than AdamW"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
-    weight_decay: NonNegativeFloat = Field(0.02, description="decay of weights, not of biases and norms")
-    bias_rate: NonNegativeFloat = Field(1.0, description="SGD's rate of biases, in learning rates; 2 in the thesis")
-    schedule: Literal["poly", "fixed"] = Field("poly", description="whether the rate falls after the warm-up")
+    weight_decay: NonNegativeFloat = Field(0.02, description="weight decay; not applied to biases and norms")
+    bias_rate: NonNegativeFloat = Field(1.0, description="SGD's factor on the learning rate of biases; 2 in the thesis")
+    schedule: Literal["poly", "fixed"] = Field("poly", description="schedule of the learning rate after the warm-up")
     warmup_steps: NonNegativeInt = Field(20, description="steps of linear warm-up")
     average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the running average of the weights")
     validate_every: PositiveInt = Field(2, description="epochs between validations")
     patience: PositiveInt = Field(4, description="validations without improvement before an early stop")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
-    devices: PositiveInt = Field(1, description="processes or GPUs")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
+    devices: PositiveInt = Field(1, description="number of processes or GPUs")
     strategy: str = Field("auto", description="Fabric strategy: auto, ddp, fsdp, …")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
     loader_threads: PositiveInt = Field(2, description="threads that decode and augment")
@@ -38,25 +40,25 @@ class ObjectiveParams(Params):
     renamed: ClassVar = {"kept": "sampled_share"}
 
     loss: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="classes compete for a pixel, or each is judged alone"
+        "softmax", description="softmax: classes compete for a pixel; sigmoid: each class is independent"
     )
     reduction: Literal["mean", "sum"] = Field(
-        "mean", description="over the labelled pixels; a sum needs a rate some 10^5 times lower"
+        "mean", description="reduction over the labelled pixels; a sum needs a learning rate about 10^5 times lower"
     )
     balance: NonNegativeFloat = Field(
-        0.4, description="classes count by frequency to minus this power; 0 is unweighted"
+        0.4, description="class weights are frequencies to minus this power; 0: unweighted"
     )
     lovasz: NonNegativeFloat = Field(0.0, description="weight of the Lovász-softmax loss beside cross-entropy")
-    lovasz_samples: int = Field(50_000, gt=0, description="pixels a batch that the Lovász loss sorts")
+    lovasz_samples: int = Field(50_000, gt=0, description="pixels per batch that the Lovász loss sorts")
     sampled_share: float = Field(
-        1.0, gt=0, le=1, description="share of the labelled pixels, drawn at random, that count in the loss"
+        1.0, gt=0, le=1, description="share of the labelled pixels, drawn at random, in the loss"
     )
 
 
 class StillImageParams(LoopParams):
     """Learning from still pictures."""
 
-    train_split: str = Field("train", description="split to learn from; several are joined by +")
-    val_split: str = Field("val", description="split that chooses the weights")
+    train_split: str = Field("train", description="split to train on; several splits are joined by +")
+    val_split: str = Field("val", description="split whose score selects the weights")
     objective: ObjectiveParams = ObjectiveParams()
     augment: AugmentParams = AugmentParams()

@@ -14,7 +14,7 @@ from pixelwise.errors import DataError, ParamsError
 from pixelwise.metrics.confusion import ConfusionMatrix, Scores
 from pixelwise.nets.pixel_labeller import assemble_input
 from pixelwise.training.loop import Arrays
-from pixelwise.training.objectives import compute_class_weights, lovasz_softmax, pixel_loss
+from pixelwise.training.objectives import compute_class_weights, compute_lovasz_softmax, compute_pixel_loss
 from pixelwise.training.params import StillImageParams
 
 
@@ -67,20 +67,20 @@ class StillImageTask:
         return draw_view(self.read_maps(self.train, index), rng, self.params.augment, self.rare)
 
     def read_maps(self, split: PreparedSplit, index: int) -> dict[str, np.ndarray]:
-        """The picture, its label and the layers that are asked for, the picture masked as the parameters say."""
-        found, masking = split[index], self.params.augment.masking
-        image = mask_image(found.image, found.label, masking, self.foreground)
-        return {"image": image, "label": found.label, **found.layers}
+        """The picture, masked by the parameters, its label and the required layers."""
+        sample, masking = split[index], self.params.augment.masking
+        image = mask_image(sample.image, sample.label, masking, self.foreground)
+        return {"image": image, "label": sample.label, **sample.layers}
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The sum of the heads' losses (thesis §2.4), and the Lovász loss of the classes where it is asked for."""
+        """The sum of the heads' losses (thesis §2.4), and the Lovász loss of the classes if it is enabled."""
         objective = self.params.objective
-        parts = self.split_heads(net(assemble_input({name: batch[name] for name in self.inputs})))
-        total = torch.zeros((), device=next(iter(parts.values())).device)
-        for name, logits in parts.items():
+        logits_by_head = self.split_heads(net(assemble_input({name: batch[name] for name in self.inputs})))
+        total = torch.zeros((), device=next(iter(logits_by_head.values())).device)
+        for name, logits in logits_by_head.items():
             label = batch[self.heads[name].map]
             weights = self.weights.to(logits.device) if name == "semantic" and objective.balance else None
-            total = total + pixel_loss(
+            total = total + compute_pixel_loss(
                 logits,
                 label,
                 loss=objective.loss,
@@ -89,17 +89,17 @@ class StillImageTask:
                 sampled_share=objective.sampled_share,
             )
             if objective.lovasz and name == "semantic":
-                total = total + objective.lovasz * lovasz_softmax(logits, label, objective.lovasz_samples)
+                total = total + objective.lovasz * compute_lovasz_softmax(logits, label, objective.lovasz_samples)
         return total
 
     def split_heads(self, logits: Tensor) -> dict[str, Tensor]:
         """The logits (N, K, H, W) of each head."""
-        parts = logits.split([head.classes for head in self.heads.values()], dim=1)
-        return dict(zip(self.heads, parts, strict=True))
+        logits_by_head = logits.split([head.classes for head in self.heads.values()], dim=1)
+        return dict(zip(self.heads, logits_by_head, strict=True))
 
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
-        """The four scores over the validation split, and what each further head scores; the first decides."""
+        """The four scores over the validation split, and what each further head scores; the first head decides."""
         device = next(net.parameters()).device
         counts = {name: ConfusionMatrix(head.classes) for name, head in self.heads.items()}
         for index in range(len(self.val)):
@@ -108,18 +108,18 @@ class StillImageTask:
                 name: torch.from_numpy(maps[name].astype(INPUT_DTYPES[name])).unsqueeze(0) for name in self.inputs
             }
             logits = net(assemble_input({name: values.to(device) for name, values in inputs.items()}))
-            for name, part in self.split_heads(logits).items():
-                prediction = part.argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
+            for name, head_logits in self.split_heads(logits).items():
+                prediction = head_logits.argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
                 counts[name].add(maps[self.heads[name].map], prediction)
-        found = {name: counts[name].scores() for name in self.heads}
-        metrics = name_scores(next(iter(found.values())))
-        if "semantic" in found:
+        scores_by_head = {name: counts[name].scores() for name in self.heads}
+        metrics = name_scores(next(iter(scores_by_head.values())))
+        if "semantic" in scores_by_head:
             present = counts["semantic"].counts.sum(axis=1) > 0
             if (present & self.foreground).any():
                 scores = counts["semantic"].scores(classes=self.foreground)
                 metrics["val/foreground_mean_iu"] = scores.mean_iu
-        if "geometry" in found:
-            metrics["val/geometry_accuracy"] = found["geometry"].pixel_accuracy
+        if "geometry" in scores_by_head:
+            metrics["val/geometry_accuracy"] = scores_by_head["geometry"].pixel_accuracy
         return metrics
 
 
@@ -139,12 +139,12 @@ def name_scores(scores: Scores) -> dict[str, float]:
     }
 
 
-def select_foreground(names: Sequence[str], chosen: Sequence[str]) -> np.ndarray:
-    """Which of the classes `names` count as foreground, (K,) bool: those `chosen`, else all but the first.
+def select_foreground(names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Which of the classes `names` count as foreground, (K,) bool: `classes`, or all but the first if it is empty.
 
-    Raises DataError at a name that is no class.
+    Raises DataError if one of `classes` is unknown.
     """
-    for name in chosen:
+    for name in classes:
         if name not in names:
             raise DataError(f"foreground: found class {name}, expected one of: {', '.join(names)}")
-    return np.array([name in chosen if chosen else index > 0 for index, name in enumerate(names)])
+    return np.array([name in classes if classes else index > 0 for index, name in enumerate(names)])

@@ -69,8 +69,8 @@ def require_manifest(data: Path, prepared: PreparedData) -> None:
         raise DataError(f"{file}: no column {missing[0]}, expected it from `pixelwise ingest`; ingest again")
     for row in prepared.manifest.select(["id", "pixels"]).to_pylist():
         if len(row["pixels"] or ()) != len(prepared.classes):
-            found = len(row["pixels"] or ())
-            raise DataError(f"{file}: item {row['id']}: {found} pixel counts, expected {len(prepared.classes)}")
+            count = len(row["pixels"] or ())
+            raise DataError(f"{file}: item {row['id']}: {count} pixel counts, expected {len(prepared.classes)}")
 
 
 def read_quarantine(file: Path) -> tuple[list[dict[str, str]], float]:

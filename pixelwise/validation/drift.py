@@ -36,8 +36,8 @@ class Statistics:
 
     def find_shares(self, names: Sequence[str]) -> np.ndarray:
         """(n,) shares of the named classes; 0 for a class that the data does not have."""
-        known = dict(zip(self.classes, self.class_shares, strict=True))
-        return np.array([known.get(name, 0.0) for name in names])
+        shares = dict(zip(self.classes, self.class_shares, strict=True))
+        return np.array([shares.get(name, 0.0) for name in names])
 
     def as_json(self) -> dict[str, Any]:
         """The content of `statistics.json`."""
@@ -71,36 +71,36 @@ def compute_shares(pixels: np.ndarray) -> np.ndarray:
     return pixels / max(1, pixels.sum())
 
 
-def compute_psi_parts(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+def compute_psi_parts(expected: np.ndarray, current: np.ndarray) -> np.ndarray:
     """Compute each class's term (K,) of the population stability index: (q - p) ln(q / p) of its shares p and q.
 
     The index is the sum of the terms. Below 0.1 usually counts as stable, above 0.25 as shifted. Shares are floored at
     SMALLEST_SHARE so that an absent class gives a finite term.
     """
-    p, q = np.maximum(expected, SMALLEST_SHARE), np.maximum(found, SMALLEST_SHARE)
+    p, q = np.maximum(expected, SMALLEST_SHARE), np.maximum(current, SMALLEST_SHARE)
     return (q - p) * np.log(q / p)
 
 
-def measure_drift(accepted: Statistics, found: Statistics) -> Drift:
-    """Measure the drift of `found` from `accepted`; classes are matched by name.
+def measure_drift(accepted: Statistics, current: Statistics) -> Drift:
+    """Measure the drift of `current` from `accepted`; classes are matched by name.
 
     A shift is the difference of means over images, in standard deviations pooled from both (Cohen's d: 0.8 is large).
     """
-    names = list(dict.fromkeys((*accepted.classes, *found.classes)))
-    parts = compute_psi_parts(accepted.find_shares(names), found.find_shares(names))
+    names = list(dict.fromkeys((*accepted.classes, *current.classes)))
+    parts = compute_psi_parts(accepted.find_shares(names), current.find_shares(names))
     shifts = {
-        name: compute_standardised_difference(accepted.images[column], found.images[column], floor)
+        name: compute_standardised_difference(accepted.images[column], current.images[column], floor)
         for column, (name, floor) in MEASURED.items()
     }
     return Drift(shifts, psi=float(parts.sum()), most_moved_class=names[int(parts.argmax())])
 
 
-def compute_standardised_difference(accepted: tuple[float, float], found: tuple[float, float], floor: float) -> float:
+def compute_standardised_difference(accepted: tuple[float, float], current: tuple[float, float], floor: float) -> float:
     """Divide the absolute difference of two means by their pooled standard deviation, at least `floor`.
 
-    accepted, found: (mean, standard deviation).
+    accepted, current: (mean, standard deviation).
     """
-    (mean_a, std_a), (mean_b, std_b) = accepted, found
+    (mean_a, std_a), (mean_b, std_b) = accepted, current
     return float(abs(mean_b - mean_a) / max(floor, np.sqrt((std_a**2 + std_b**2) / 2)))
 
 

@@ -25,7 +25,7 @@ def run_checks(checks: Sequence[Check], tables: Tables) -> list[Finding]:
     import great_expectations.expectations as library
 
     source = make_context(gx).data_sources.add_pandas("manifest")
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for name in dict.fromkeys(check.table for check in checks):
         mine = [check for check in checks if check.table == name]
         suite = gx.ExpectationSuite(name=name, expectations=[make_expectation(library, check) for check in mine])
@@ -33,8 +33,8 @@ def run_checks(checks: Sequence[Check], tables: Tables) -> list[Finding]:
         validation = batch.get_batch({"dataframe": tables[name]}).validate(suite, result_format=NAMING_ROWS)
         # Great Expectations does not keep the order of a suite.
         results = {result.expectation_config.meta["name"]: result for result in validation.results}
-        found.update({check.name: make_finding(check, results[check.name], tables[name]) for check in mine})
-    return [found[check.name] for check in checks]
+        findings.update({check.name: make_finding(check, results[check.name], tables[name]) for check in mine})
+    return [findings[check.name] for check in checks]
 
 
 def make_context(gx: Any) -> Any:
@@ -95,7 +95,7 @@ def describe_row(check: Check, row: dict[str, Any]) -> str:
     values = {column: row[column] for column in check.columns}
     if len(values) == 1:
         (value,) = values.values()
-        shown = value if isinstance(value, str) else check.number.format(value)
+        text = value if isinstance(value, str) else check.number.format(value)
         # The text about duplicate pictures already contains their ids.
-        return shown if " = " in shown else f"{row['id']}: {shown}"
+        return text if " = " in text else f"{row['id']}: {text}"
     return f"{row['id']}: " + ", ".join(f"{column.replace('_', ' ')} {value}" for column, value in values.items())

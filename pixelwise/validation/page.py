@@ -30,7 +30,7 @@ DRIFT_NOTE = "Against the last accepted data. To accept this data, copy statisti
 
 def render_validation_page(verdict: Verdict, data: DataSummary, tables: Tables, pictures: Mapping[str, bytes]) -> str:
     """Render the HTML page; it needs no network. pictures: JPEGs of failed items by id."""
-    parts = [
+    sections = [
         render_banner(verdict),
         render_overview(verdict, data),
         render_section("Checks", render_check_table(order_findings(verdict.findings))),
@@ -48,7 +48,7 @@ def render_validation_page(verdict: Verdict, data: DataSummary, tables: Tables, 
         *render_quarantine_section(data),
     ]
     lead = f"{data.name}, manifest {data.manifest_sha256[:12]}"
-    return render_page("Is the data fit to train on?", lead, parts)
+    return render_page("Is the data fit to train on?", lead, sections)
 
 
 def render_banner(verdict: Verdict) -> str:

@@ -81,12 +81,12 @@ def find_same_images(manifest: pd.DataFrame, *, across_splits: bool) -> pd.Serie
         names = [f"{item} ({split})" for item, split in zip(group["id"], group["split"], strict=True)]
         if across_splits and group["split"].nunique() > 1:
             words[group.index] = " = ".join(names)
-        if not across_splits and repeats_outside_a_clip(group):
+        if not across_splits and find_repeats_outside_clips(group):
             words[group.index] = " = ".join(names)
     return words
 
 
-def repeats_outside_a_clip(twins: pd.DataFrame) -> bool:
+def find_repeats_outside_clips(twins: pd.DataFrame) -> bool:
     """Whether two of these items, which have the same picture, are in one split but not frames of one clip."""
     sources = twins[(twins["clip"] == "") | ~twins.duplicated(["split", "clip"])]
     return bool(sources.duplicated("split").any())
@@ -136,10 +136,10 @@ def make_class_table(data: DataSummary) -> pd.DataFrame:
     )
 
 
-def make_drift_tables(accepted: Statistics, found: Statistics) -> Tables:
+def make_drift_tables(accepted: Statistics, current: Statistics) -> Tables:
     """Make the DRIFT_TABLES: one row per label value, one row per statistic, and one row for all class shares."""
-    moved = measure_drift(accepted, found)
-    pairs = list(zip_longest(accepted.classes, found.classes, fillvalue="absent"))
+    moved = measure_drift(accepted, current)
+    pairs = list(zip_longest(accepted.classes, current.classes, fillvalue="absent"))
     changes = [f"was {before}, is {now}" if before != now else None for before, now in pairs]
     return {
         "class_names": pd.DataFrame(

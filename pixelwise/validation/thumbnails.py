@@ -30,13 +30,13 @@ def choose_failing_items(findings: Sequence[Finding]) -> dict[str, list[str]]:
 
 def make_thumbnails(data: PreparedData, ids: Sequence[str]) -> dict[str, bytes]:
     """Item id -> JPEG thumbnail; unknown ids are left out. Raises DataError if a shard is damaged."""
-    wanted, found = set(ids), {}
+    remaining, thumbnails = set(ids), {}
     for name in data.splits:
         split = data.split(name)
         for index, row in enumerate(split.rows):
-            if row["id"] in wanted and row["id"] not in found:
-                found[row["id"]] = make_thumbnail(split.image(index), split.label(index), data.classes.palette)
-    return {item: found[item] for item in ids if item in found}
+            if row["id"] in remaining and row["id"] not in thumbnails:
+                thumbnails[row["id"]] = make_thumbnail(split.image(index), split.label(index), data.classes.palette)
+    return {item: thumbnails[item] for item in ids if item in thumbnails}
 
 
 def make_thumbnail(image: np.ndarray, label: np.ndarray, palette: Palette) -> bytes:

@@ -94,7 +94,7 @@ def test_further_graphs_are_kept_with_the_version(tmp_path, mlflow_store):
 
 def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):
     files = write_model(tmp_path / "a") | {"evaluation": write_model(tmp_path / "b", threshold=50)["evaluation"]}
-    with pytest.raises(DataError, match=r"metrics\.json: model_sha256 .* evaluate it again"):
+    with pytest.raises(DataError, match=r"metrics\.json: found model_sha256 .* evaluate it again"):
         register.run("fcn", **files, tracking=mlflow_store)
 
 

@@ -245,7 +245,7 @@ def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypa
     quantize.run(QuantizeParams(), model, data, tmp_path)
     assert (tmp_path / "precious.txt").read_text() == "mine"
     before = sha256_file(model / "onnx/model.onnx")
-    with pytest.raises(ParamsError, match="holds the model itself, expected another folder"):
+    with pytest.raises(ParamsError, match="found the folder of the model itself, expected another folder"):
         quantize.run(QuantizeParams(), model, data, model)
     assert sha256_file(model / "onnx/model.onnx") == before
 

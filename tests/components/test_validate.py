@@ -217,7 +217,7 @@ def test_drift_from_the_accepted_data_is_named_with_the_way_to_accept_it(prepare
     passed, said, _, failed = judged(corrupt(darken), tmp_path / "dark", accepted)
     assert not passed
     assert failed["images look like the accepted ones"]["items"] == ["mean of blue"]
-    assert said.endswith(f"if the change is meant: cp {tmp_path / 'dark' / 'statistics.json'} {accepted}")
+    assert said.endswith(f"to accept the change: cp {tmp_path / 'dark' / 'statistics.json'} {accepted}")
     shutil.copy(tmp_path / "dark" / "statistics.json", accepted)
     assert judged(tmp_path / "corrupt", tmp_path / "dark", accepted)[0]
 

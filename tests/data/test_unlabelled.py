@@ -75,7 +75,7 @@ def test_a_video_file_or_folder_is_ingested_and_split_into_its_clips(tmp_path):
         split = PreparedData(tmp_path / "prepared").split("frames")
         assert [(row["clip"], row["frame"]) for row in split.rows] == [("a.mkv", number) for number in range(12)]
         assert (split.image(11) == np.array(noise(11))).all()
-    with pytest.raises(DataError, match="no classes, as of a video, expected labels to judge"):
+    with pytest.raises(DataError, match="found no classes, expected labelled data"):
         validate.run(ValidateParams(), tmp_path / "prepared", tmp_path / "verdict")
 
 

@@ -63,7 +63,7 @@ def test_the_deployments_run_on_a_worker(checkout, prefect_server):
     with running(checkout, url, "prefect", "worker", "start", "--pool", "local"):
         assert run_deployment(checkout, url, "pipeline/nightly") == ("Completed", "pipeline: 4 ran")
         name, message = run_deployment(checkout, url, "verify/weekly")
-        assert (name, message.partition(":")[0]) == ("Completed", "as they were kept")
+        assert (name, message.partition(":")[0]) == ("Completed", "intact")
         with hold_lock(checkout / PIPELINE_LOCK, waits=False):
             assert run_deployment(checkout, url, "verify/weekly")[0] == "Skipped"
     assert (checkout / "d.txt").is_file()

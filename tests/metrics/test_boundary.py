@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pixelwise.metrics.boundary import boundary_band, class_boundary_band, make_disk, void_outside
+from pixelwise.metrics.boundary import find_boundary_band, find_class_boundary_band, make_disk, void_outside
 from pixelwise.metrics.confusion import compute_scores, count_pixels
 
-BANDS = [boundary_band, class_boundary_band]
+BANDS = [find_boundary_band, find_class_boundary_band]
 
 
 def square(side: int = 20, at: int = 15, size: int = 50, value: int = 1) -> np.ndarray:
@@ -54,13 +54,13 @@ def quarter_disk() -> int:
 def test_the_bands_are_those_of_their_definitions(radius):
     rng = np.random.default_rng(0)
     label = rng.choice(np.array([0, 0, 1, 2, 255], np.uint8), (5, 6)).repeat(5, axis=0).repeat(5, axis=1)
-    assert (boundary_band(label, radius) == by_definition(label, radius, of_foreground=True)).all()
-    assert (class_boundary_band(label, radius) == by_definition(label, radius, of_foreground=False)).all()
+    assert (find_boundary_band(label, radius) == by_definition(label, radius, of_foreground=True)).all()
+    assert (find_class_boundary_band(label, radius) == by_definition(label, radius, of_foreground=False)).all()
 
 
 def test_no_pixel_of_the_band_is_farther_than_the_radius_from_the_other_side():
     label = square()
-    rows, columns = np.nonzero(boundary_band(label))
+    rows, columns = np.nonzero(find_boundary_band(label))
     for row, column in zip(rows, columns, strict=True):
         others = np.argwhere(label != label[row, column])
         assert ((others - (row, column)) ** 2).sum(axis=1).min() <= 25
@@ -75,26 +75,26 @@ def test_a_picture_of_one_kind_has_no_boundary_not_even_at_its_edge(band, value)
 def test_a_void_ring_bounds_the_foreground_and_its_own_pixels_are_not_counted():
     label = square(side=28, at=11, value=255)
     label[15:35, 15:35] = 1
-    assert (boundary_band(label) == boundary_band(square())).all()
-    counts = count_pixels(void_outside(label, boundary_band), np.zeros_like(label), 2)
+    assert (find_boundary_band(label) == find_boundary_band(square())).all()
+    counts = count_pixels(void_outside(label, find_boundary_band), np.zeros_like(label), 2)
     # Four of the five outer pixels are void; of the fifth, the straight sides and what of the corners is in reach.
     assert counts[1].tolist() == [20 * 20 - 10 * 10, 0]
     assert 0 < counts[0].sum() <= 4 * 20
-    assert counts.sum() == (boundary_band(label) & (label != 255)).sum()
+    assert counts.sum() == (find_boundary_band(label) & (label != 255)).sum()
 
 
 def test_void_is_no_boundary_of_classes_and_does_not_hide_one_in_reach():
     label = np.repeat(np.array([[2] * 9 + [255] * 4 + [3] * 9], np.uint8), 20, axis=0)
-    assert np.flatnonzero(class_boundary_band(label)[10]).tolist() == list(range(8, 14))
+    assert np.flatnonzero(find_class_boundary_band(label)[10]).tolist() == list(range(8, 14))
     label[label == 3] = 255
-    assert not class_boundary_band(label).any()
+    assert not find_class_boundary_band(label).any()
 
 
 def test_an_edge_between_two_objects_bounds_classes_and_not_the_foreground():
     label = np.ones((30, 30), np.uint8)
     label[:, 15:] = 2
-    assert not boundary_band(label).any()
-    assert np.flatnonzero(class_boundary_band(label)[10]).tolist() == list(range(10, 20))
+    assert not find_boundary_band(label).any()
+    assert np.flatnonzero(find_class_boundary_band(label)[10]).tolist() == list(range(10, 20))
 
 
 def test_only_what_is_wrong_near_a_boundary_costs():
@@ -102,9 +102,9 @@ def test_only_what_is_wrong_near_a_boundary_costs():
     far, near = label.copy(), label.copy()
     far[:5], near[18:22, 14:17] = 1, 0
     near[18:22, 12:15] = 1
-    assert compute_scores(count_pixels(void_outside(label, boundary_band), far, 2)).mean_iu == 1
+    assert compute_scores(count_pixels(void_outside(label, find_boundary_band), far, 2)).mean_iu == 1
     assert (
-        compute_scores(count_pixels(void_outside(label, boundary_band), near, 2)).mean_iu
+        compute_scores(count_pixels(void_outside(label, find_boundary_band), near, 2)).mean_iu
         < compute_scores(count_pixels(label, near, 2)).mean_iu
     )
 

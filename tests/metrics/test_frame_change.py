@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from pixelwise.metrics.frame_change import label_change, pixel_change, score_change
+from pixelwise.metrics.frame_change import measure_label_change, measure_pixel_change, score_change
 
 
 def test_label_change_is_the_share_of_places_that_differ_each_counted_once():
     now, then = np.array([[0, 1], [2, 2]]), np.array([[0, 1], [2, 0]])
-    assert label_change(now, then) == 0.25
-    assert label_change(now, now) == 0
+    assert measure_label_change(now, then) == 0.25
+    assert measure_label_change(now, now) == 0
 
 
 def test_score_change_looks_at_the_best_class_alone():
@@ -20,7 +20,7 @@ def test_score_change_looks_at_the_best_class_alone():
 
 def test_pixel_change_is_relative_to_the_mean_of_both():
     dark, light = np.full((4, 5, 3), 100, np.uint8), np.full((4, 5, 3), 200, np.uint8)
-    assert pixel_change(light, dark) == pixel_change(dark, light) == pytest.approx(100 / 150)
-    assert pixel_change(dark, dark) == 0
-    assert pixel_change(np.zeros_like(dark), np.zeros_like(dark)) == 0
-    assert pixel_change(np.zeros_like(dark), dark) == 2
+    assert measure_pixel_change(light, dark) == measure_pixel_change(dark, light) == pytest.approx(100 / 150)
+    assert measure_pixel_change(dark, dark) == 0
+    assert measure_pixel_change(np.zeros_like(dark), np.zeros_like(dark)) == 0
+    assert measure_pixel_change(np.zeros_like(dark), dark) == 2

@@ -58,7 +58,7 @@ def test_a_training_asked_to_stop_says_how_to_go_on_and_does(undisturbed, number
     training.send_signal(number)
     assert run.wait(60) != 0
     wait_until_alone(folder)
-    assert "stopped; the same command goes on where this one was" in (folder / "log.txt").read_text()
+    assert "stopped; run the same command to resume" in (folder / "log.txt").read_text()
     assert killed_training.epochs_kept(folder) > 0
     killed_training.train(folder)
     assert sha256_file(folder / killed_training.WEIGHTS) == weights

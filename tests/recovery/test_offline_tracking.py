@@ -87,8 +87,8 @@ def waiting():
 
 @pytest.mark.slow
 def test_with_the_server_down_for_a_whole_run_every_metric_is_there_after_the_sync(server, page, capsys):
-    began, local = unsent_runs.now_milliseconds(), train(server.uri, page)
-    ended = unsent_runs.now_milliseconds()
+    began, local = unsent_runs.read_milliseconds(), train(server.uri, page)
+    ended = unsent_runs.read_milliseconds()
     (line,) = capsys.readouterr().err.splitlines()
     assert f"the run is kept in .state/tracking/{local}" in line
     with pytest.raises(UnreachableError, match="Connection refused"):

@@ -74,7 +74,7 @@ def test_a_flipped_bit_is_refused_with_the_hash_found_and_the_hash_expected(regi
 def test_a_missing_file_and_a_graph_that_nobody_registered_are_refused(registered, mlflow_store):
     folder = resolve_model("models:/fcn/1", mlflow_store)
     shutil.copy(folder / "onnx/model.onnx", folder / "onnx/stage1.onnx")
-    with pytest.raises(ModelError, match=r"stage1\.onnx: a graph that was not registered"):
+    with pytest.raises(ModelError, match=r"stage1\.onnx: found an unregistered graph"):
         resolve_model("models:/fcn/1", mlflow_store)
     (folder / "export.json").unlink()
     with pytest.raises(ModelError, match=r"export\.json: no such file, expected sha256"):

@@ -67,4 +67,4 @@ def test_a_page_shows_names_as_text_and_never_as_markup():
 
 def test_nested_facts_are_named_by_their_path_and_nothing_is_left_out_but_lists_and_nulls():
     nested = {"parity": 0.9999, "graph": {"file_bytes": 3, "sizes": [1, 2], "note": None}, "offered": True}
-    assert html_page.flatten(nested) == {"parity": 0.9999, "graph file bytes": 3, "offered": True}
+    assert html_page.flatten_facts(nested) == {"parity": 0.9999, "graph file bytes": 3, "offered": True}

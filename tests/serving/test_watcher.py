@@ -154,7 +154,7 @@ def test_sigterm_finishes_what_was_accepted_and_ends_with_status_0(tmp_path):
                 assert client.post("/predict", content=PICTURE).status_code == 503
                 assert [future.result().status_code for future in inside] == [200] * 3
         assert server.wait(20) == 0
-        assert server.stdout.read() == "stopped: all that was accepted is answered\n"
+        assert server.stdout.read() == "stopped: all accepted requests are answered\n"
     finally:
         server.kill()
         server.communicate()

@@ -10,7 +10,7 @@ from torch import nn
 
 from pixelwise.errors import ModelError
 from pixelwise.training.loop import BEST_FILE, STATE_FILE, fit, load_batches
-from pixelwise.training.objectives import pixel_loss
+from pixelwise.training.objectives import compute_pixel_loss
 from pixelwise.training.params import LoopParams
 
 STEPS = 3
@@ -322,13 +322,13 @@ class Pictures:
 
     def loss(self, net, batch):
         self.seen.append(batch["index"].item())
-        return pixel_loss(net(batch["image"]), batch["label"], reduction="sum")
+        return compute_pixel_loss(net(batch["image"]), batch["label"], reduction="sum")
 
     @torch.inference_mode()
     def score(self, net):
         others = [self.sample(0, 0, index) for index in range(1000, 1100)]
         image, label = (torch.from_numpy(np.stack([other[name] for other in others])) for name in ("image", "label"))
-        return {"val/score": -pixel_loss(net(image), label).item()}
+        return {"val/score": -compute_pixel_loss(net(image), label).item()}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

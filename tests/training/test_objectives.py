@@ -10,10 +10,10 @@ from torch import Tensor
 
 from pixelwise.training.objectives import (
     compute_class_weights,
-    cross_entropy,
-    lovasz_softmax,
-    pixel_loss,
-    sigmoid_cross_entropy,
+    compute_cross_entropy,
+    compute_lovasz_softmax,
+    compute_pixel_loss,
+    compute_sigmoid_cross_entropy,
 )
 
 ALL = 10**6
@@ -48,7 +48,7 @@ def lovasz_by_thresholds(logits: Tensor, label: Tensor) -> Tensor:
 
 def gradient(logits: Tensor, label: Tensor, **choices) -> Tensor:
     logits = logits.clone().requires_grad_()
-    (found,) = torch.autograd.grad(pixel_loss(logits, label, **choices), logits)
+    (found,) = torch.autograd.grad(compute_pixel_loss(logits, label, **choices), logits)
     return found
 
 
@@ -61,7 +61,7 @@ def test_weights_of_power_one_equal_duplicating_pixels_until_the_classes_are_eve
     copies = torch.tensor([2] * 6 + [3] * 4 + [6] * 2)
     duplicated = [x.repeat_interleave(copies, dim=-1) for x in (logits, label)]
     torch.testing.assert_close(
-        pixel_loss(logits, label, loss=loss, weights=weights), pixel_loss(*duplicated, loss=loss)
+        compute_pixel_loss(logits, label, loss=loss, weights=weights), compute_pixel_loss(*duplicated, loss=loss)
     )
 
 
@@ -73,9 +73,9 @@ def test_whole_weights_equal_as_many_copies_of_a_pixel_in_the_sum_and_its_gradie
     label_of_copies = torch.cat(
         [torch.where(label == c, label, VOID) for c in range(3) for _ in range(copies[c])], dim=0
     )
-    found = pixel_loss(logits, label, loss=loss, reduction="sum", weights=weights)
+    found = compute_pixel_loss(logits, label, loss=loss, reduction="sum", weights=weights)
     torch.testing.assert_close(
-        found, pixel_loss(logits.repeat(6, 1, 1, 1), label_of_copies, loss=loss, reduction="sum")
+        found, compute_pixel_loss(logits.repeat(6, 1, 1, 1), label_of_copies, loss=loss, reduction="sum")
     )
 
 
@@ -99,9 +99,9 @@ def test_cross_entropy_ignores_void():
     logits, label = random_case(0)
     kept = label != 255
     expected = F.cross_entropy(logits.movedim(1, -1)[kept], label[kept].long())
-    torch.testing.assert_close(cross_entropy(logits, label), expected)
+    torch.testing.assert_close(compute_cross_entropy(logits, label), expected)
     elsewhere = torch.where(kept[:, None], logits, torch.full_like(logits, 9.0))
-    assert torch.equal(cross_entropy(elsewhere, label), cross_entropy(logits, label))
+    assert torch.equal(compute_cross_entropy(elsewhere, label), compute_cross_entropy(logits, label))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -117,7 +117,7 @@ def test_no_loss_looks_at_void_pixels(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_sum_is_the_mean_times_the_labelled_pixels(loss):
     logits, label = random_case(6)
-    mean, total = (pixel_loss(logits, label, loss=loss, reduction=name) for name in ("mean", "sum"))
+    mean, total = (compute_pixel_loss(logits, label, loss=loss, reduction=name) for name in ("mean", "sum"))
     torch.testing.assert_close(total, mean * (label != VOID).sum())
 
 
@@ -131,7 +131,9 @@ def test_in_the_sum_a_pixel_counts_alike_whatever_the_size_of_its_picture(loss):
 def test_softmax_is_the_choice_unless_another_is_asked_for():
     logits, label = random_case(8)
     weights = torch.tensor([0.5, 2.0, 1.0])
-    assert torch.equal(pixel_loss(logits, label, weights=weights), cross_entropy(logits, label, weights))
+    assert torch.equal(
+        compute_pixel_loss(logits, label, weights=weights), compute_cross_entropy(logits, label, weights)
+    )
 
 
 def test_the_sigmoid_loss_is_the_binary_cross_entropy_of_every_class_of_a_pixel():
@@ -139,7 +141,7 @@ def test_the_sigmoid_loss_is_the_binary_cross_entropy_of_every_class_of_a_pixel(
     chosen = label != VOID
     scores, truth = 5 * logits.movedim(1, -1)[chosen], F.one_hot(label[chosen].long(), 3).float()
     expected = F.binary_cross_entropy_with_logits(scores, truth, reduction="sum")
-    torch.testing.assert_close(sigmoid_cross_entropy(5 * logits, label, reduction="sum"), expected)
+    torch.testing.assert_close(compute_sigmoid_cross_entropy(5 * logits, label, reduction="sum"), expected)
 
 
 def test_under_sigmoid_classes_do_not_compete():
@@ -156,8 +158,8 @@ def test_a_pixel_that_softmax_gets_right_beyond_doubt_sigmoid_does_too():
     label = torch.tensor([[[0, 1, 2]]])
     sure = 40.0 * (2 * F.one_hot(label, 3).movedim(-1, 1).float() - 1)
     for loss in LOSSES:
-        assert pixel_loss(sure, label, loss=loss).item() == pytest.approx(0, abs=1e-6)
-        assert pixel_loss(-sure, label, loss=loss).item() > 40
+        assert compute_pixel_loss(sure, label, loss=loss).item() == pytest.approx(0, abs=1e-6)
+        assert compute_pixel_loss(-sure, label, loss=loss).item() > 40
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -165,7 +167,7 @@ def test_a_pixel_that_softmax_gets_right_beyond_doubt_sigmoid_does_too():
 def test_the_loss_of_nothing_but_void_is_zero_with_a_zero_gradient(loss, reduction):
     logits = torch.randn(1, 3, 2, 2)
     label = torch.full((1, 2, 2), VOID, dtype=torch.uint8)
-    assert pixel_loss(logits, label, loss=loss, reduction=reduction) == 0
+    assert compute_pixel_loss(logits, label, loss=loss, reduction=reduction) == 0
     assert not gradient(logits, label, loss=loss, reduction=reduction).any()
 
 
@@ -208,7 +210,7 @@ def test_the_mean_is_over_the_pixels_kept_so_that_sampling_leaves_its_scale():
     logits = torch.zeros(1, 2, 50, 50)
     label = torch.zeros(1, 50, 50, dtype=torch.uint8)
     for kept in (1.0, 0.5, 0.1):
-        assert pixel_loss(logits, label, sampled_share=kept).item() == pytest.approx(math.log(2))
+        assert compute_pixel_loss(logits, label, sampled_share=kept).item() == pytest.approx(math.log(2))
 
 
 def test_what_is_kept_is_drawn_from_torchs_own_stream_or_a_generator():
@@ -224,7 +226,7 @@ def test_what_is_kept_is_drawn_from_torchs_own_stream_or_a_generator():
 def test_keeping_all_draws_nothing():
     logits, label = random_case(14)
     before = torch.get_rng_state()
-    pixel_loss(logits, label)
+    compute_pixel_loss(logits, label)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -232,7 +234,7 @@ def test_the_lovasz_loss_equals_its_definition_and_so_does_its_gradient():
     for seed in range(5):
         logits, label = random_case(seed)
         mine, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-        found, expected = lovasz_softmax(mine, label, ALL), lovasz_by_thresholds(theirs, label)
+        found, expected = compute_lovasz_softmax(mine, label, ALL), lovasz_by_thresholds(theirs, label)
         assert found.item() == pytest.approx(expected.item(), abs=1e-6)
         found.backward()
         expected.backward()
@@ -253,20 +255,20 @@ def test_for_a_certain_prediction_the_lovasz_loss_is_one_minus_mean_iu():
     for c in range(3):
         truth, found = (label == c) & kept, (prediction == c) & kept
         ius.append(((truth & found).sum() / (truth | found).sum()).item())
-    assert lovasz_softmax(logits, label, ALL).item() == pytest.approx(1 - sum(ius) / 3, abs=1e-6)
+    assert compute_lovasz_softmax(logits, label, ALL).item() == pytest.approx(1 - sum(ius) / 3, abs=1e-6)
     assert 0 < sum(ius) / 3 < 1
 
 
 def test_the_lovasz_loss_averages_over_the_classes_that_are_there():
     label = torch.zeros(1, 2, 2, dtype=torch.uint8)
     logits = torch.tensor([1000.0, 0, 0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
-    assert lovasz_softmax(logits, label, ALL) == 0
-    assert lovasz_softmax(logits.flip(1), label, ALL) == 1
+    assert compute_lovasz_softmax(logits, label, ALL) == 0
+    assert compute_lovasz_softmax(logits.flip(1), label, ALL) == 1
 
 
 def test_the_lovasz_loss_of_nothing_but_void_is_zero_with_a_zero_gradient():
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    loss = lovasz_softmax(logits, torch.full((1, 2, 2), 255, dtype=torch.uint8), ALL)
+    loss = compute_lovasz_softmax(logits, torch.full((1, 2, 2), 255, dtype=torch.uint8), ALL)
     loss.backward()
     assert loss == 0
     assert not logits.grad.any()
@@ -277,7 +279,7 @@ def test_loss_sampling_takes_as_many_pixels_as_asked_and_the_same_for_the_same_g
     logits.requires_grad_()
     values = []
     for seed in (0, 0, 1):
-        loss = lovasz_softmax(logits, label, 4, torch.Generator().manual_seed(seed))
+        loss = compute_lovasz_softmax(logits, label, 4, torch.Generator().manual_seed(seed))
         (found,) = torch.autograd.grad(loss, logits)
         assert 0 < found.abs().sum(dim=1).count_nonzero() <= 4
         values.append(loss.item())

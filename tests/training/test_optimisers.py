@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
 from pixelwise.training.optimisers import (
     WeightAverage,
-    equivalent_momentum,
+    compute_equivalent_momentum,
+    compute_poly_factor,
+    compute_warmup_factor,
     make_adamw,
     make_sgd,
-    poly_factor,
     set_learning_rate,
-    warmup_factor,
 )
 
 
@@ -24,23 +24,23 @@ def small_net() -> nn.Module:
 
 
 def test_the_rate_warms_up_linearly_and_falls_to_almost_nothing():
-    rates = [poly_factor(step, steps=100, warmup=10) for step in range(100)]
+    rates = [compute_poly_factor(step, steps=100, warmup=10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[4] == pytest.approx(0.5 * 0.96**0.9)
     assert rates[10:] == pytest.approx([(1 - step / 100) ** 0.9 for step in range(10, 100)])
     assert max(rates) <= 1
     assert 0 < rates[-1] < 0.02
-    assert poly_factor(100, 100, 10) == 0
+    assert compute_poly_factor(100, 100, 10) == 0
 
 
 def test_without_a_warm_up_the_rate_starts_in_full():
-    assert poly_factor(0, 100, 0) == 1
+    assert compute_poly_factor(0, 100, 0) == 1
 
 
 def test_after_the_warm_up_the_fixed_rate_stays():
-    rates = [warmup_factor(step, warmup=4) for step in range(10)]
+    rates = [compute_warmup_factor(step, warmup=4) for step in range(10)]
     assert rates == pytest.approx([0.25, 0.5, 0.75] + [1.0] * 7)
-    assert warmup_factor(0, warmup=0) == 1
+    assert compute_warmup_factor(0, warmup=0) == 1
 
 
 def test_setting_the_rate_reaches_every_group():
@@ -150,7 +150,7 @@ def test_a_step_holds_the_example_before_the_last_by_momentum_to_the_batches_sin
 
 @pytest.mark.parametrize("new_batch_size", [1, 2, 10])
 def test_the_equivalent_momentum_gives_the_same_impulse_response_wherever_a_batch_ends(new_batch_size):
-    other = equivalent_momentum(0.9, 20, new_batch_size)
+    other = compute_equivalent_momentum(0.9, 20, new_batch_size)
     batched, online = last_step(0.9, 20, examples=400), last_step(other, new_batch_size, examples=400)
     assert batched[::20].tolist() == pytest.approx(online[::20].tolist(), abs=1e-9)
     # Between the ends of batches the floor holds an example longer, by at most one batch's momentum.
@@ -166,11 +166,11 @@ def test_under_a_constant_gradient_the_equivalent_momentum_takes_about_the_same_
 
 
 def test_the_thesis_momenta_are_equivalent_to_its_batches():
-    assert equivalent_momentum(0.9, 20, 1) == pytest.approx(0.9947, abs=1e-4)
-    assert equivalent_momentum(0.9, math.log(0.9) / math.log(0.99), 1) == pytest.approx(0.99)
+    assert compute_equivalent_momentum(0.9, 20, 1) == pytest.approx(0.9947, abs=1e-4)
+    assert compute_equivalent_momentum(0.9, math.log(0.9) / math.log(0.99), 1) == pytest.approx(0.99)
     assert math.log(0.9) / math.log(0.99) == pytest.approx(10.5, abs=0.05)
-    assert equivalent_momentum(0.9, 7, 7) == 0.9
-    assert equivalent_momentum(equivalent_momentum(0.9, 20, 1), 1, 20) == pytest.approx(0.9)
+    assert compute_equivalent_momentum(0.9, 7, 7) == 0.9
+    assert compute_equivalent_momentum(compute_equivalent_momentum(0.9, 20, 1), 1, 20) == pytest.approx(0.9)
 
 
 def test_the_average_follows_its_formula_and_copies_counters():

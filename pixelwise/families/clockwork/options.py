@@ -9,7 +9,7 @@ class EvaluateParams(options.EvaluateParams):
     """Section `clockwork.evaluate`."""
 
     schedule: str | None = Field(
-        None, description="schedule over clips, NAME[:VALUE], or frontier: all schedules, paired; none: single frames"
+        None, description="schedule over clips, NAME[:VALUE]; frontier: compare all schedules; null: single frames"
     )
 
 
@@ -17,5 +17,5 @@ class PredictParams(options.PredictParams):
     """No section; options of a clockwork."""
 
     schedule: str | None = Field(
-        None, description="schedule for videos, NAME[:VALUE]: carry:4, motion, …; none: whole net"
+        None, description="schedule for videos, NAME[:VALUE]: carry:4, motion, …; null: whole net on every frame"
     )

@@ -19,9 +19,9 @@ class NetworkParams(Params):
     )
     reference: bool = Field(False, description="the thesis's own net: pad 100, crops, its own dropout")
     learned_upsampling: bool = Field(False, description="learn the upsampling between skips; for a reference net only")
-    strides: tuple[int, ...] = Field((32, 16, 8), description="strides that are scored: 32 is FCN-32s, 32 16 8 FCN-8s")
+    strides: tuple[int, ...] = Field((32, 16, 8), description="scored strides: 32 is FCN-32s; 32, 16 and 8 are FCN-8s")
     width: NonNegativeInt = Field(
-        0, description="channels of the top-down path; 0: none, score the backbone's features"
+        0, description="channels of the top-down path; 0: no such path, the backbone's features are scored"
     )
     scale: float = Field(
         1.0, gt=0, le=4, description="factor by which the net resizes the picture before its first layer"
@@ -36,7 +36,7 @@ class NetworkParams(Params):
     inputs: Literal["rgb", "rgbd", "hha", "rgb-hha"] = Field(
         "rgb", description="input channels; rgb-hha fuses two nets"
     )
-    heads: Literal["semantic", "geometry", "both"] = Field("semantic", description="what the net labels")
+    heads: Literal["semantic", "geometry", "both"] = Field("semantic", description="label maps that the net predicts")
     background: Literal["learned", "null"] = Field("learned", description="null: the score of class 0 is fixed at zero")
 
 

@@ -25,7 +25,7 @@ from pixelwise.families.guided.episodes import (
 from pixelwise.families.guided.params import TrainParams
 from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.families.guided.runtime.clicks import nearness
-from pixelwise.metrics.positive_iu import positive_iu
+from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.training.loop import Arrays
 
 # Share of previous masks without the object: a net that always trusts them never finds a lost object again.
@@ -69,9 +69,9 @@ class Episodes:
                 logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
             )
             truth = arrays["target"]
-            floor.append(positive_iu(unguided, truth))
-            scores += [positive_iu(prediction, truth) for prediction in guided]
-            negatives += [positive_iu(prediction, truth, way=0) for prediction in guided]
+            floor.append(compute_positive_iu(unguided, truth))
+            scores += [compute_positive_iu(prediction, truth) for prediction in guided]
+            negatives += [compute_positive_iu(prediction, truth, way=0) for prediction in guided]
         positive, negative = float(np.mean(scores)), float(np.mean(negatives))
         return {
             "val/positive_iu": positive,

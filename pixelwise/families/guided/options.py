@@ -20,16 +20,16 @@ class EvaluateParams(Params):
     renamed: ClassVar = {"apart": "separate_objects", "finetune": "finetune_steps"}
 
     split: str = Field("val", min_length=1, description="split of the data to score")
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
     shots: PositiveInt = Field(1, description="pictures of a support, or annotated frames of a clip")
     interactive: bool = Field(False, description="whether the points lie in the picture that is segmented")
     separate_objects: bool = Field(
-        False, description="score each object of a clip by itself, as DAVIS 2017 does, not all as one class"
+        False, description="score each object of a clip separately, as DAVIS 2017 does, instead of all as one class"
     )
     finetune_steps: NonNegativeInt = Field(0, description="steps of the fine-tuning baseline; 0: no such baseline")
-    classes: tuple[str, ...] = Field((), description="categories to score, joined by commas; none: all")
-    tasks: PositiveInt = Field(40, description="most tasks to score, spread over the categories")
+    classes: tuple[str, ...] = Field((), description="categories to score, separated by commas; empty: all")
+    tasks: PositiveInt = Field(40, description="maximum number of tasks to score, spread over the categories")
     seed: NonNegativeInt = Field(0, description="seed of supports and points")
 
     @property

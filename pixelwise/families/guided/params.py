@@ -17,7 +17,7 @@ class NetworkParams(Params):
     )
     backbone: str = Field("efficientnet_lite0", description="timm model with features at strides 4, 8, 16 and 32")
     weights: str = Field("imagenet", description="initial weights of the backbone: imagenet, none, or a file")
-    frozen_stride: NonNegativeInt = Field(32, description="the backbone is frozen up to this stride; 0: it learns")
+    frozen_stride: NonNegativeInt = Field(32, description="freeze the backbone up to this stride; 0 freezes nothing")
     hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
 
 
@@ -48,11 +48,11 @@ class TrainParams(LoopParams):
     learning_rate: PositiveFloat = LoopParams.with_default("learning_rate", 3e-3)
     warmup_steps: NonNegativeInt = LoopParams.with_default("warmup_steps", 10)
     average_decay: float = LoopParams.with_default("average_decay", 0.9)
-    train_split: str = Field("train", description="split to learn from")
+    train_split: str = Field("train", description="split to train on")
     val_split: str = Field("val", description="split whose score selects the weights")
     separate_objects: bool = Field(False, description="each numbered object is a task, instead of each class")
     held_out: tuple[str, ...] = Field((), description="classes hidden from training: their pixels are void")
-    max_points: PositiveInt = Field(100, description="most points per class in a sparse support")
+    max_points: PositiveInt = Field(100, description="maximum points per class in a sparse support")
     same_image_share: float = Field(
         0.2, ge=0, le=1, description="share of episodes whose support is the query itself, with points"
     )

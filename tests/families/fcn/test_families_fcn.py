@@ -16,14 +16,14 @@ from components.quantize import QuantizeParams
 from pixelwise.data.masking import MEAN_COLOUR
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
-from pixelwise.evaluation.results import tracked_metrics
+from pixelwise.evaluation.results import make_tracked_metrics
 from pixelwise.export.int8 import first_convolutions
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.families.trained import load_trained
 from pixelwise.inference.session import GEOMETRY, open_model
 from pixelwise.tools import predict
-from pixelwise.training.objectives import pixel_loss
+from pixelwise.training.objectives import compute_pixel_loss
 
 WHOLE = {"whole": True, "mirror": False, "colour": 0.0}
 
@@ -81,7 +81,7 @@ def test_a_net_of_any_inputs_and_heads_goes_through_every_step(data, tmp_path, m
     assert scores == json.loads((tmp_path / "evaluate" / "metrics.json").read_text())
     for name in ("mean_iu", "pixel_accuracy", "geometry_accuracy"):
         assert scores[name] == pytest.approx(last[f"val/{name}"], abs=2e-3)
-        assert tracked_metrics(found)[f"evaluate/val/{name}"] == scores[name]
+        assert make_tracked_metrics(found)[f"evaluate/val/{name}"] == scores[name]
     assert "geometry accuracy" in str(found)
     assert scores["classes"] == list(GEOMETRY if outputs[0] == "geometry" else PreparedData(data).classes.names)
 
@@ -115,8 +115,8 @@ def test_two_heads_learn_from_the_sum_of_their_losses(data):
     total = joint.loss(net, batch)
     parts = joint.split_heads(net(batch["image"].permute(0, 3, 1, 2).float()))
     weights = joint.weights
-    semantic = pixel_loss(parts["semantic"], batch["label"], weights=weights)
-    geometry = pixel_loss(parts["geometry"], batch["geometry"])
+    semantic = compute_pixel_loss(parts["semantic"], batch["label"], weights=weights)
+    geometry = compute_pixel_loss(parts["geometry"], batch["geometry"])
     learned = list(net.parameters())
     gradients = [torch.autograd.grad(loss, learned, retain_graph=True) for loss in (total, semantic, geometry)]
     for whole, first, second in zip(*gradients, strict=True):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.evaluation import images
-from pixelwise.evaluation.counting import Counted, Scoring, match
-from pixelwise.evaluation.images import chosen, evidence, score
+from pixelwise.evaluation.counting import Counted, Scoring, make_scoring
+from pixelwise.evaluation.images import evidence, score, select_classes
 from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.options import EvaluateParams
@@ -31,7 +31,7 @@ def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Pa
     if params.schedule is None:
         return images.evaluate(params, model, open_split, out)
     staged = open_staged(model, params.provider)
-    scoring = match(model, staged.plain, open_split(staged.plain.layers))
+    scoring = make_scoring(model, staged.plain, open_split(staged.plain.layers))
     if params.schedule == EVERY_SCHEDULE:
         return evaluate_frontier(params, staged, scoring, out)
     return score(params, scoring, partial(count_clips, staged, with_value(staged, params.schedule)), out)
@@ -45,7 +45,7 @@ def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
 
 def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:
     """Return each schedule's score and speed, paired with the frame oracle's. With `out`, write the frontier there."""
-    split, mean_over = scoring.split, chosen(scoring.classes.names, params.classes)
+    split, mean_over = scoring.split, select_classes(scoring.classes.names, params.classes)
     frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, scoring.table)
     found = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
     if out:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelwise.errors import ParamsError
-from pixelwise.metrics.frame_change import label_change, pixel_change
+from pixelwise.metrics.frame_change import measure_label_change, measure_pixel_change
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ def make_clock(words: str, learned: Callable[[Any, Any], float]) -> Clock:
     except ValueError:
         raise ParamsError(f"clock {words!r}: expected {KNOWN}") from None
     if name == "scores":
-        return Changed(threshold, shallow_labels, label_change)
+        return Changed(threshold, shallow_labels, measure_label_change)
     if name == "pixels":
-        return Changed(threshold, lambda seen: seen.image, pixel_change)
+        return Changed(threshold, lambda seen: seen.image, measure_pixel_change)
     if name == "learned":
         return Changed(threshold, lambda seen: seen.features, learned)
     if name in ("confidence", "motion"):

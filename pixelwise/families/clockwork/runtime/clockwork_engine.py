@@ -111,7 +111,7 @@ class Clockwork:
     def step(self, image: np.ndarray) -> Frame:
         """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         began = time.perf_counter()
-        self.model.plain.feeds({"image": image[None]})
+        self.model.plain.select_inputs({"image": image[None]})
         if self.labels is not None and self.labels.shape != image.shape[:2]:
             self.reset()
         if self.schedule.uses_motion:

@@ -45,7 +45,7 @@ class Pipeline:
     def step(self, image: np.ndarray) -> Frame:
         """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
         began = time.perf_counter()
-        self.model.plain.feeds({"image": image[None]})
+        self.model.plain.select_inputs({"image": image[None]})
         if image.shape != self.size:
             self.reset()
         found = self.at_once(image) if self.waiting else self.fill(image)

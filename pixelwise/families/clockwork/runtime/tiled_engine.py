@@ -25,7 +25,7 @@ class TiledEngine:
 
     def step(self, image: np.ndarray) -> Frame:
         """Label the next frame, (H, W, 3) uint8 RGB. Raises ModelError if its type or shape differs."""
-        self.model.plain.feeds({"image": image[None]})
+        self.model.plain.select_inputs({"image": image[None]})
         if image.shape != self.size:
             height, width, _ = self.size = image.shape
             self.tiles = list(split_picture(height, width, self.model.plain.tile))

@@ -24,7 +24,7 @@ from pixelwise.params import Params
 class CalibrateParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     frames: PositiveInt = Field(300, description="frames used of each clip, from its start")
     speed: PositiveFloat | None = Field(None, description="wanted speed as a multiple of the plain net's, such as 3")
     rate: PositiveFloat | None = Field(None, description="wanted frames a second on this machine, without decoding")

@@ -18,7 +18,7 @@ from pixelwise.params import Params
 class StagesParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     width: PositiveInt = Field(480, description="width of the labelled picture in pixels")
     height: PositiveInt = Field(360, description="height of the labelled picture in pixels")
     rounds: PositiveInt = Field(30, description="runs of each stage; the least time counts")

@@ -17,7 +17,7 @@ from pixelwise.families.guided.runtime.refine import settle, surest
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
 from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.inference.session import Provider, open_session, run_graph
-from pixelwise.metrics.positive_iu import positive_iu
+from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
 
@@ -113,11 +113,11 @@ def score_categories(
         guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
         prediction = label(model.segment(features, settle(model, features, guidance)))
-        guided[names[value]].append(positive_iu(prediction, truth, 1))
-        negatives.append(positive_iu(prediction, truth, 0))
-        unguided.append(positive_iu(floor(features), truth, 1))
+        guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
+        negatives.append(compute_positive_iu(prediction, truth, 0))
+        unguided.append(compute_positive_iu(floor(features), truth, 1))
         if tune:
-            tuned.append(positive_iu(tune(told)(features), truth, 1))
+            tuned.append(compute_positive_iu(tune(told)(features), truth, 1))
     return mean_scores(guided, unguided, negatives, support, tuned)
 
 

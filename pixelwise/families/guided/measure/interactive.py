@@ -20,7 +20,7 @@ from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.working_size import label
-from pixelwise.metrics.positive_iu import positive_iu
+from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.progress import progress
 
 
@@ -48,7 +48,7 @@ def score_interactive(
         guidance = merge([model.guide(features, annotate_points(points, *truth.shape))])
         hint = hint_of(points, features.embedding.shape[1:3], STRIDE)
         prediction = label(model.segment(features, guidance, hint))
-        guided[names[value]].append(positive_iu(prediction, truth, 1))
-        negatives.append(positive_iu(prediction, truth, 0))
-        unguided.append(positive_iu(floor(features), truth, 1))
+        guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
+        negatives.append(compute_positive_iu(prediction, truth, 0))
+        unguided.append(compute_positive_iu(floor(features), truth, 1))
     return mean_scores(guided, unguided, negatives, support)

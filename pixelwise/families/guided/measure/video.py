@@ -15,7 +15,7 @@ from pixelwise.families.guided.measure.categories import Told, shots_of
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, fit
-from pixelwise.metrics.positive_iu import positive_iu
+from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.progress import progress
 
 
@@ -85,7 +85,7 @@ def score_sequences(
             seconds += time.perf_counter() - began
             frames += 1
             truth = truth_of(sample, is_apart)
-            found.append([positive_iu(prediction, truth, way) for way in range(1, ways)])
+            found.append([compute_positive_iu(prediction, truth, way) for way in range(1, ways)])
         means = np.mean(found, axis=0).tolist()
         scores |= {f"{name}/{way}" if is_apart else name: score for way, score in enumerate(means, start=1)}
     return VideoScores(scores, frames / max(seconds, 1e-9), model.provider)

@@ -29,7 +29,7 @@ EXPECTED = 'expected {"PICTURE": [[x, y, "CLASS"], …]}'
 class GuideParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
 
 
 @dataclass(frozen=True)

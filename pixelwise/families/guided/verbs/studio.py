@@ -17,7 +17,7 @@ from pixelwise.serving.listening import is_loopback
 class StudioParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="where ONNX Runtime computes")
+    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any that is free")
 
