@@ -12,11 +12,12 @@ Scores = Mapping[str, Mapping[str, float]]
 
 
 def read_scores(project: Path) -> Scores:
-    """Read family -> score -> value from reports/FAMILY/evaluate/metrics.json; empty before the first evaluation."""
+    """Read family -> score -> value from DVC's metrics, reports/FAMILY/metrics.json; empty before an evaluation."""
     scores = {}
-    for path in sorted(project.glob("reports/*/evaluate/metrics.json")):
+    for path in sorted(project.glob("reports/*/metrics.json")):
         metrics = read_json(path, "scores of evaluate")
-        scores[path.parts[-3]] = {name: metrics[name] for name in SCORES if isinstance(metrics.get(name), int | float)}
+        numbers = {name: metrics.get(name) for name in SCORES}
+        scores[path.parent.name] = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
     return scores
 
 

@@ -69,8 +69,8 @@ def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys
     replace(repository / "params.yaml", "width: 1", "width: 2")
     repro(repository)
     replace(repository / "params.yaml", "width: 2", "width: 1")
-    (repository / "reports/toy/evaluate").mkdir(parents=True)
-    (repository / "reports/toy/evaluate/metrics.json").write_text('{"mean_iu": 0.75, "images": 3}')
+    (repository / "reports/toy").mkdir(parents=True)
+    (repository / "reports/toy/metrics.json").write_text('{"mean_iu": 0.75, "images": 3}')
     second = run()
     assert tasks_of(second) == {"a": "Restored", "b@toy": "Unchanged", "c@toy": "Unchanged", "d": "Unchanged"}
     assert second.message == "pipeline: 1 restored, 3 unchanged"

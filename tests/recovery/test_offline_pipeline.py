@@ -92,7 +92,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
         assert values_of(client, run, key)[:EPOCHS] == [row[key] for row in history], key
     for key in {row["key"] for row in kept}:
         assert values_of(client, run, key) == [row["value"] for row in kept if row["key"] == key], key
-    scores = json.loads((checkout / "reports/fcn/evaluate/metrics.json").read_text())
+    scores = json.loads((checkout / "reports/fcn/metrics.json").read_text())
     assert run.data.metrics["val/mean_iu"] == scores["mean_iu"]
     assert {"int8/mean_iu", "float32/mean_iu"} < set(run.data.metrics)
     assert [key for key in run.data.metrics if key.startswith("benchmark/")]
