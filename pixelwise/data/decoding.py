@@ -7,11 +7,20 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from pixelwise.data.image_codec import FORMATS, open_image
+from pixelwise.data.deep_pictures import (
+    REDUCED,
+    count_pages,
+    decode_channels,
+    is_deep,
+    is_tiff,
+    loses_channels,
+    reduce_picture,
+)
+from pixelwise.data.image_codec import FORMATS, encode_picture, open_image
 from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, MaskRule, PaintedMap, Unlabelled
 from pixelwise.data.mask_file import BY_VALUE, is_jpeg, read_mask, take_values
 from pixelwise.data.matlab import read_field
-from pixelwise.data.orientation import Drawn, Upright, read_orientation, turn_upright
+from pixelwise.data.orientation import UPRIGHT, Drawn, Upright, read_orientation, turn_upright
 from pixelwise.errors import DataError
 
 Source = Map | ImagePart | MapRows | Unlabelled | None
@@ -50,11 +59,15 @@ class BadFileError(DataError):
 
 @dataclass(frozen=True)
 class StoredImage:
-    """The bytes of an image's file, its decoded picture, upright, and the orientation that it was stored with."""
+    """The bytes of an image's file, its decoded picture, upright, and the orientation that it was stored with.
+
+    reduced: what was done to fit it into 8 bits and three channels, "" if nothing.
+    """
 
     content: bytes
     picture: Image.Image
     orientation: int
+    reduced: str = ""
 
     def upright(self, drawn: Drawn) -> Upright:
         """How the maps of this image are turned."""
@@ -70,15 +83,26 @@ def read_image(item: Item, max_pixels: int) -> StoredImage:
         raise BadFileError("image", item.image, item, str(error)) from None
     if picture.mode not in IMAGE_MODES:
         raise BadFileError("image", item.image, item, f"mode {picture.mode}, expected RGB or grey")
-    # Read from the file again, because turning a picture removes its tag.
-    return StoredImage(content, picture, read_orientation(open_image(content)))
+    orientation, reduced = find_orientation(content), picture.info.get(REDUCED, "")
+    # A reduced picture is stored as it is read, so that a training needs no rule of its own.
+    return StoredImage(encode_picture(picture) if reduced else content, picture, orientation, reduced)
+
+
+def find_orientation(content: bytes) -> int:
+    """Find the orientation that the picture in `content` was stored with."""
+    try:
+        # Read from the file again, because turning a picture removes its tag.
+        return read_orientation(open_image(content))
+    except UnidentifiedImageError:
+        # A TIFF of channels that Pillow does not know.
+        return UPRIGHT
 
 
 def decode_usable_image(content: bytes, max_pixels: int) -> Image.Image:
-    """Decode the picture in `content`, upright, of any mode with 8 bits a channel. Raises DataError with the reason."""
-    picture = decode(content, max_pixels)
+    """Decode the picture in `content`, upright, reduced to 8 bits a channel. Raises DataError with the reason."""
+    picture = decode(content, max_pixels, is_image=True)
     if picture.mode in DEEP_MODES:
-        raise DataError(f"mode {picture.mode}, expected 8 bits a channel")
+        raise DataError(f"mode {picture.mode}, expected 8 or 16 bits a channel")
     if min(picture.size) < MIN_SIDE:
         raise DataError(f"size {format_size(picture.size)}, expected at least {MIN_SIDE}×{MIN_SIDE}")
     return picture
@@ -171,16 +195,24 @@ def read_file(kind: str, source: Map | ImagePart | None, item: Item) -> bytes:
         raise BadFileError(kind, source, item, f"unreadable: {error.strerror}") from None
 
 
-def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Decode the picture in `content` completely, upright. Raises DataError with the reason if that fails."""
+def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS, is_image: bool = False) -> Image.Image:
+    """Decode the picture in `content` completely, upright. Raises DataError with the reason if that fails.
+
+    is_image: whether it is a picture of a scene, which is reduced to 8 bits and three channels, and not a map.
+    """
     try:
         picture = open_image(content, formats)
-        reason = find_fault(picture, max_pixels)
+        reason = find_fault(picture, max_pixels, is_image)
+        if not reason and is_image and loses_channels(picture):
+            return decode_channels(content, max_pixels)
         if not reason:
+            deep = is_deep(picture)
             turn_upright(picture)
             picture.load()
-            return picture
+            return reduce_picture(picture, deep) if is_image else picture
     except UnidentifiedImageError:
+        if is_image and is_tiff(content):
+            return decode_channels(content, max_pixels)
         reason = f"not a picture, expected one of: {' '.join(formats)}"
     except Exception as error:
         # Pillow raises a dozen unrelated types on damaged files, and one bad file must not end an ingest.
@@ -188,16 +220,14 @@ def decode(content: bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) 
     raise DataError(reason)
 
 
-def find_fault(picture: ImageFile, max_pixels: int) -> str:
+def find_fault(picture: ImageFile, max_pixels: int, is_image: bool = False) -> str:
     """The reason why a picture, of which only the header is read, cannot be used; "" if it can."""
     if picture.width * picture.height > max_pixels:
         return f"size {format_size(picture.size)}, expected at most {max_pixels:,} pixels"
-    # A phone's JPEG may hold a preview or a gain map as its second frame; the first is the picture.
-    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-    if frames > 1:
-        return f"{frames} frames, expected one"
-    # Pillow would silently keep only the upper 8 bits of 16-bit colours.
-    if picture.mode not in DEEP_MODES and any(";16" in str(tile.args) for tile in picture.tile):
+    if (pages := count_pages(picture)) > 1:
+        return f"{pages} frames, expected one"
+    # Pillow would keep only the upper 8 bits of 16-bit colours, which are no values of a map.
+    if not is_image and picture.mode not in DEEP_MODES and is_deep(picture):
         return "16 bits a channel, expected 8 bits a channel"
     return ""
 

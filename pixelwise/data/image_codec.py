@@ -4,14 +4,40 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 from PIL.ImageFile import ImageFile
 
 from pixelwise.data.orientation import turn_upright
 
+
+def register_heif() -> bool:
+    """Let Pillow open HEIF, a phone's .heic, if pi-heif or pillow-heif is installed; whether one is.
+
+    They are no dependency: what they bundle is under the LGPL, and pillow-heif's encoder under the GPL.
+    """
+    try:
+        from pi_heif import register_heif_opener
+    except ImportError:
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            return False
+    register_heif_opener()
+    return True
+
+
 # Only these decoders read a data set's files. Pillow has many more, which are old and rarely tested.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES_OF = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    **({"AVIF": (".avif",)} if features.check("avif") else {}),
+    **({"HEIF": (".heic", ".heif")} if register_heif() else {}),
+}
+FORMATS = tuple(SUFFIXES_OF)
+SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 
 # Callers check the size before they decode; Pillow's own limit would refuse a scan of 180 megapixels.
 Image.MAX_IMAGE_PIXELS = None

@@ -74,6 +74,8 @@ def read_layer(name: str, item: Item, image: Upright, max_pixels: int) -> np.nda
 def encode_item(item: Item, raw: RawData, max_pixels: int) -> Accepted:
     """Encode `item`: make its manifest row and cells. Raises BadFileError."""
     image = read_image(item, max_pixels)
+    if image.reduced:
+        raw.notes.add(image.reduced, item.id)
     upright = image.upright(raw.drawn)
     label = read_label(item, raw, upright, max_pixels)
     layers = {name: encode_layer(name, item, upright, max_pixels) for name in item.layers}

@@ -115,12 +115,6 @@ BAD = {
         content(encoded(noise(0).convert("CMYK"), "JPEG")),
         "mode CMYK, expected RGB or grey",
     ),
-    "a grey image of 16 bits": (IMAGE, content(encoded(WIDE, "PNG")), "mode I;16, expected 8 bits a channel"),
-    "a colour image of 16 bits": (
-        IMAGE,
-        content(raw_png(16, 2, bytes(32 * 6))),
-        "16 bits a channel, expected 8 bits a channel",
-    ),
     "an animated PNG": (IMAGE, content(frames("PNG")), "2 frames, expected one"),
     "an animated WebP": (IMAGE, content(frames("WEBP")), "2 frames, expected one"),
     "a TIFF of two pages": (IMAGE, content(frames("TIFF")), "2 frames, expected one"),
