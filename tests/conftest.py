@@ -20,13 +20,14 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_template(shared: Shared) -> Path:
     """An empty MLflow database: making one takes seconds, copying it none."""
     from pixelwise.tracking.store import connect
 
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(f"sqlite:///{file}").search_experiments()
-    return file
+    def make(folder: Path) -> None:
+        connect(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return shared.folder("mlflow", make) / "mlflow.db"
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """A DVC that was killed as it wrote its list of who works on what: no work is possible until the list is gone."""
 
 import json
-import subprocess
 
 import pytest
+from dvc.exceptions import ReproductionError
 from support.dvc_repository import make_repository, repro
 
 from flows.settings import prepare_dvc
@@ -21,7 +21,7 @@ def write_list(project, text):
 def test_a_list_that_a_killed_dvc_left_cut_stops_no_work(tmp_path):
     repository = make_repository(tmp_path / "repository")
     write_list(repository, "")
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(ReproductionError):
         repro(repository)
     assert "never ran" in str(run(["d"], repository))
     repro(repository)

@@ -1,8 +1,10 @@
 """A tiny git and DVC repository: a → b, a → c, b + c → d, in shell, with parameters."""
 
+import logging
 import shutil
 import subprocess
-import sys
+from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -59,6 +61,29 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def repro(folder: Path) -> None:
-    """Bring every stage up to date."""
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=folder, check=True)
+def repro(folder: Path, targets: Sequence[str] = ()) -> list[str]:
+    """Bring the targets, or all stages, up to date; what DVC says meanwhile, line by line.
+
+    It is done in this process: a new one would import DVC for longer than the stages take.
+    """
+    from dvc.repo import Repo
+
+    logger, lines = logging.getLogger("dvc"), Lines()
+    logger.addHandler(lines)
+    try:
+        with chdir(folder), Repo() as repository:
+            repository.reproduce(targets or None)
+    finally:
+        logger.removeHandler(lines)
+    return lines.messages
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
-from support.dvc_repository import PROJECT, copy_code
+from support.dvc_repository import PROJECT, copy_code, repro
 
 # Every training gives another run id, so that one that DVC restored can be told from one that ran again.
 STUB = f"""\
@@ -35,6 +36,8 @@ class StubPipeline:
     def __init__(self, folder: Path) -> None:
         self.checkout, self.commands, self.packages = folder / "checkout", folder / "bin", folder / "packages"
         self.packages.mkdir(parents=True)
+        path = (self.commands, Path(sys.executable).parent, os.environ["PATH"])
+        self.environment = {"PATH": os.pathsep.join(map(str, path)), "PYTHONPATH": str(self.packages)}
         copy_code(self.checkout)
         for name in ("dvc.yaml", "params.yaml", ".gitignore", "data/accepted.json"):
             (self.checkout / name).parent.mkdir(exist_ok=True)
@@ -47,29 +50,22 @@ class StubPipeline:
         (self.commands / "pixelwise").write_text(STUB)
         (self.commands / "pixelwise").chmod(0o755)
 
-    def call(self, *module: str) -> str:
-        """What `python -m MODULE …` prints in the checkout, which must succeed."""
-        environment = {
-            **os.environ,
-            "PATH": f"{self.commands}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.packages),
-        }
-        command = [sys.executable, "-m", *module]
+    def repro(self, *targets: str) -> tuple[set[str], set[str]]:
+        """Bring the targets up to date: the stages that ran, but `code`, and those that DVC restored."""
+        with patch.dict(os.environ, self.environment):
+            said = "\n".join(repro(self.checkout, targets))
+        ran = set(re.findall(r"^Running stage '(.+)':$", said, re.MULTILINE))
+        return ran - {"code"}, set(re.findall(r"^Stage '(.+)' is cached", said, re.MULTILINE))
+
+    def why(self, *stages: str) -> str:
+        """What `pixelwise why` says, in a process of its own: the code that it compares is the checkout's."""
+        command = [sys.executable, "-m", "pixelwise.cli", "why", *stages]
+        environment = os.environ | self.environment
         done = subprocess.run(
             command, cwd=self.checkout, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-    def repro(self, *targets: str) -> tuple[set[str], set[str]]:
-        """Bring the targets up to date: the stages that ran, but `code`, and those that DVC restored."""
-        said = self.call("dvc", "repro", *targets)
-        ran = set(re.findall(r"^Running stage '(.+)':$", said, re.MULTILINE))
-        return ran - {"code"}, set(re.findall(r"^Stage '(.+)' is cached", said, re.MULTILINE))
-
-    def why(self, *stages: str) -> str:
-        """What `pixelwise why` says."""
-        return self.call("pixelwise.cli", "why", *stages)
 
     def run_id(self, family: str) -> str:
         """The id of the training whose result lies there."""
