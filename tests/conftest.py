@@ -5,9 +5,21 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.scheduling import ByModule, place_of
 from support.shared import Shared
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the workers then end together."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByModule:
+    """Give each worker whole modules."""
+    return ByModule(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from support.tiny_nets import TINY_BACKBONE
 
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ModelError, ParamsError
@@ -20,7 +21,7 @@ def thin_nets(monkeypatch):
 
 
 def network(**changes) -> fcn.NetworkParams:
-    return fcn.NetworkParams.model_validate({"weights": "none", **changes})
+    return fcn.NetworkParams.model_validate({"backbone": TINY_BACKBONE, "weights": "none", **changes})
 
 
 def reference(**changes) -> fcn.NetworkParams:
