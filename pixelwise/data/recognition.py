@@ -86,7 +86,7 @@ def is_json(file: Path, is_kind: Callable[[Any], bool]) -> bool:
 
 def has_any(*patterns: str) -> Callable[[Path], bool]:
     """Make a test whether a folder has a path that matches one of the `patterns`."""
-    return lambda folder: any(True for pattern in patterns for _ in folder.glob(pattern))
+    return lambda folder: any(find_files(folder, pattern) for pattern in patterns)
 
 
 def has_yolo(folder: Path) -> bool:

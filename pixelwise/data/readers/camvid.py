@@ -6,6 +6,7 @@ from pathlib import Path
 from pixelwise.data.archives import find_folder
 from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -50,7 +51,7 @@ def read(root: Path) -> RawData:
 
 def find_lists(folder: Path) -> list[Path]:
     """Find the split lists in `folder`: text files whose first line begins with two picture files."""
-    return [file for file in sorted(folder.glob("*.txt")) if file.name != CLASSES_FILE and is_list(file)]
+    return [file for file in find_files(folder, "*.txt") if file.name != CLASSES_FILE and is_list(file)]
 
 
 def is_list(file: Path) -> bool:

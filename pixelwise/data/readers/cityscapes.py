@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelwise.data.archives import find_folder, list_subfolders
 from pixelwise.data.items import UNLABELLED, VOID, Classes, Item, MapFile, RawData, frame_number
+from pixelwise.data.walk import find_files
 from pixelwise.errors import DataError
 
 # Name -> (id of labelIds, colour), in the order of the 19 train ids.
@@ -73,7 +74,7 @@ def find_labels(folder: Path, split: str) -> list[Path]:
     found: dict[str, Path] = {}
     for kind in KINDS:
         suffix = f"_{LABELS}_{kind}.png"
-        for file in (folder / LABELS / split).glob(f"*/*{suffix}"):
+        for file in find_files(folder / LABELS / split, f"*/*{suffix}"):
             found.setdefault(file.name.removesuffix(suffix), file)
     return [found[name] for name in sorted(found)]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pixelwise.data.archives import find_folder
 from pixelwise.data.items import Classes, Item, MapFile, RawData
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -21,11 +22,11 @@ def read(root: Path) -> RawData:
 
     Raises DataError if there is no list, or if a listed sequence has no frames.
     """
-    folder = find_folder(root, lambda path: any((path / LISTS).glob("*/*.txt")), f"DAVIS's {LISTS}/YEAR/*.txt")
-    year = min(path for path in (folder / LISTS).iterdir() if any(path.glob("*.txt")))
+    folder = find_folder(root, lambda path: bool(find_files(path / LISTS, "*/*.txt")), f"DAVIS's {LISTS}/YEAR/*.txt")
+    year = find_files(folder / LISTS, "*/*.txt")[0].parent
     items = [
         item
-        for file in sorted(year.glob("*.txt"))
+        for file in find_files(year, "*.txt")
         for sequence in dict.fromkeys(read_sequence_names(file))
         for item in list_frames(folder, file.stem, sequence)
     ]
@@ -40,7 +41,7 @@ def read_sequence_names(file: Path) -> list[str]:
 
 def list_frames(folder: Path, split: str, sequence: str) -> list[Item]:
     """List the annotated frames of one sequence, at the lowest available resolution."""
-    images = sorted(folder.glob(f"{IMAGES}/*/{sequence}/*.jpg"))
+    images = find_files(folder, f"{IMAGES}/*/{sequence}/*.jpg")
     if not images:
         raise DataError(f"{folder / IMAGES}: no frames of {sequence}, which a list of {split} names")
     resolution = min((image.parent.parent.name for image in images), key=lambda name: (len(name), name))

@@ -20,6 +20,7 @@ from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
 from pixelwise.data.class_file import ClassFile, map_label_values
 from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
 from pixelwise.data.split_names import choose_held_out, find_split
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError
 from pixelwise.params import Params, parse
@@ -103,7 +104,7 @@ def read(root: Path) -> RawData:
 def is_dataset(folder: Path) -> bool:
     """Whether `folder` contains huggingface.yaml, or one of the layouts directly or one level below."""
     return (folder / SOURCE_FILE).is_file() or any(
-        any(folder.glob(pattern)) or any(folder.glob(f"*/{pattern}")) for pattern in LAYOUTS
+        find_files(folder, pattern) or find_files(folder, f"*/{pattern}") for pattern in LAYOUTS
     )
 
 

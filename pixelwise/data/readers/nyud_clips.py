@@ -11,6 +11,7 @@ from pixelwise.data.image_codec import FORMATS, SUFFIXES, convert_to_rgb, encode
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
 from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, find_layer_folder, is_nyud
 from pixelwise.data.readers.voc import make_disjoint, read_ids
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -46,7 +47,7 @@ def read(root: Path) -> RawData:
 
 def is_clips(folder: Path) -> bool:
     """Whether `folder` contains NYUDv2 with raw clips and a list of raw frames."""
-    return is_nyud(folder) and (folder / RAW).is_dir() and any(folder.glob(RAW_LIST.format("*")))
+    return is_nyud(folder) and (folder / RAW).is_dir() and bool(find_files(folder, RAW_LIST.format("*")))
 
 
 def read_places(folder: Path, split: str) -> dict[str, tuple[str, str]]:
@@ -83,7 +84,7 @@ def read_split(folder: Path, split: str, places: dict[str, tuple[str, str]]) -> 
 
 def list_raw_frames(scene: Path) -> list[Path]:
     """List the colour frames of a scene, sorted by time."""
-    found = [(match, file) for file in scene.iterdir() if (match := FRAME.fullmatch(file.stem))]
+    found = [(match, file) for file in find_files(scene, "*") if (match := FRAME.fullmatch(file.stem))]
     frames = [(float(match[1]), file) for match, file in found if file.suffix.lower() in (".ppm", *SUFFIXES)]
     return [file for _, file in sorted(frames)]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -30,7 +31,7 @@ def read(root: Path) -> RawData:
     """
     folder = find_folder(root, lambda path: (path / LABELS).is_dir(), f"SIFT Flow's {LABELS}")
     test = read_test_list(folder)
-    train = sorted({file.stem for file in (folder / IMAGES).glob("*.jpg")} - {*test, *UNLABELLED})
+    train = sorted({file.stem for file in find_files(folder / IMAGES, "*.jpg")} - {*test, *UNLABELLED})
     return RawData(
         name="sift_flow",
         classes=Classes(NAMES, bit_palette(len(NAMES))),

@@ -27,6 +27,7 @@ from pixelwise.data.painting import make_raw_data
 from pixelwise.data.picture_index import PictureIndex
 from pixelwise.data.shapes import describe_value
 from pixelwise.data.split_names import SPLITS, find_split_of_path
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
 
@@ -38,7 +39,7 @@ Entry = Mapping[str, Any]
 
 def is_project(folder: Path) -> bool:
     """Whether `folder` is a project: meta.json, and a data set with pictures and annotations."""
-    return (folder / META_FILE).is_file() and any(folder.glob(f"*/{ANNOTATIONS}"))
+    return (folder / META_FILE).is_file() and bool(find_files(folder, f"*/{ANNOTATIONS}"))
 
 
 def read(root: Path) -> RawData:

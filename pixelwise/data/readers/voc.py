@@ -9,6 +9,7 @@ import numpy as np
 from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.data.readers import label_map
+from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
 
@@ -37,7 +38,7 @@ def read(root: Path) -> RawData:
     folder = find_year(root)
     if label_map.is_label_map(folder):
         return label_map.read(folder)
-    splits = {file.stem: read_ids(file) for file in sorted((folder / LISTS).glob("*.txt"))}
+    splits = {file.stem: read_ids(file) for file in find_files(folder / LISTS, "*.txt")}
     items = [item for split, ids in make_disjoint(splits).items() for item in list_labelled_items(folder, split, ids)]
     items = add_objects(items, lambda item: find_object_file(folder, item))
     return RawData(name="voc", classes=CLASSES, items=items, label_values=LABEL_VALUES)
@@ -63,7 +64,7 @@ def convert_to_ids(objects: np.ndarray) -> np.ndarray:
 
 def find_year(root: Path) -> Path:
     """Find the folder of a year nearest to `root`, the first of several. Raises DataError if there is none."""
-    return find_folder(root, lambda path: any((path / LISTS).glob("*.txt")), f"VOC's {LISTS}/*.txt")
+    return find_folder(root, lambda path: bool(find_files(path / LISTS, "*.txt")), f"VOC's {LISTS}/*.txt")
 
 
 def read_ids(file: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
 from pixelwise.data.image_codec import convert_to_rgb, encode_picture
 from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, frame_number
 from pixelwise.data.readers import voc
+from pixelwise.data.walk import find_files
 
 OBJECTS = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
 NAMES = ("background", *OBJECTS)
@@ -43,16 +44,16 @@ def read(root: Path) -> RawData:
 
 def find_shots(folder: Path, name: str) -> list[Path]:
     """Find the annotated shots of a class, as paths relative to the folder of videos and to that of masks."""
-    found = (folder / MASKS).glob(f"{name}/data/*/shots/*/labels")
+    found = find_files(folder / MASKS, f"{name}/data/*/shots/*/labels")
     return sorted(labels.parent.relative_to(folder / MASKS) for labels in found)
 
 
 def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
     """Iterate over the frames of one shot in order, from 1; the mask of frame 11 is labels/00011.jpg."""
     _, _, video, _, number = shot.parts
-    files = sorted((folder / MASKS / shot / "labels").glob("*.jpg"))
+    files = find_files(folder / MASKS / shot / "labels", "*.jpg")
     masks = {frame_number(file.stem): file for file in files if file.stem.isdecimal()}
-    files = sorted((folder / VIDEOS / shot).glob("*.jpg"))
+    files = find_files(folder / VIDEOS / shot, "*.jpg")
     images = {frame_number(match[1]): file for file in files if (match := FRAME.fullmatch(file.stem))}
     clip = f"{name}/{video}/{number}"
     for frame in sorted(images.keys() | masks.keys()):
