@@ -12,7 +12,7 @@ from pixelwise.data.class_file import ClassFile, map_colours, map_label_values
 from pixelwise.data.decoding import MAX_PIXELS, decode, shorten_path
 from pixelwise.data.image_codec import open_image
 from pixelwise.data.item_inspection import describe_legal_values
-from pixelwise.data.items import VOID, Classes, MaskRule, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, MaskRule, bit_palette
 from pixelwise.data.mask_file import read_tones, take_channel
 from pixelwise.data.notes import Notes
 from pixelwise.errors import DataError
@@ -36,6 +36,20 @@ class MaskFiles:
         for file in self.files:
             with suppress(OSError):
                 yield shorten_path(file), file.read_bytes()
+
+
+@dataclass(frozen=True)
+class ItemMasks:
+    """The masks of items that are files or bytes, as `MaskFiles` are."""
+
+    items: Iterable[Item]
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        for item in self.items:
+            if isinstance(item.label, bytes):
+                yield item.id, item.label
+            elif isinstance(item.label, Path):
+                yield from MaskFiles([item.label])
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ import yaml
 from pydantic import Field
 
 from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
-from pixelwise.data.class_file import ClassFile, map_label_values
-from pixelwise.data.items import Classes, Item, MapRows, RawData, bit_palette
+from pixelwise.data.class_file import ClassFile
+from pixelwise.data.items import Item, MapRows, RawData, bit_palette
+from pixelwise.data.mask_survey import ItemMasks, plan_masks
+from pixelwise.data.notes import Notes
 from pixelwise.data.split_names import choose_held_out, find_split
 from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text, read_yaml
@@ -90,15 +92,14 @@ def read(root: Path) -> RawData:
     palette = classes.colours or bit_palette(len(classes.names))
     if len(palette) != len(set(classes.names)):
         raise DataError(f"{file}: names: {len(set(classes.names))} different ones and {len(palette)} colours")
-    return RawData(
-        name=Path(source.path).name if source.path else "huggingface",
-        classes=Classes(tuple(classes.names), tuple(palette)),
-        items=HuggingFaceItems(
-            splits={split: select_columns(table, source.image, label) for split, table in tables.items()},
-            folders=(resolve_local_folder(folder, source), *list_cache_folders()),
-        ),
-        label_values=map_label_values(classes, file),
+    items = HuggingFaceItems(
+        splits={split: select_columns(table, source.image, label) for split, table in tables.items()},
+        folders=(resolve_local_folder(folder, source), *list_cache_folders()),
     )
+    notes = Notes()
+    plan = plan_masks(ItemMasks(items), classes, file, notes)
+    name = Path(source.path).name if source.path else "huggingface"
+    return RawData(name, plan.classes, items, plan.label_values, notes, plan.rule)
 
 
 def is_dataset(folder: Path) -> bool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 from support.image_sets import mask, noise, png, save
 
 from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item, read_pair
@@ -179,9 +180,9 @@ def test_rows_that_are_no_map_are_left_out_and_named(tmp_path, rows, reason):
 @pytest.mark.parametrize("column", ["image", "label"])
 def test_a_row_of_a_table_cannot_send_its_reader_elsewhere(tmp_path, column, path, message):
     save(noise(0), tmp_path / "secret.png")
-    raw = huggingface.read(write_row(tmp_path / "set", column, path.format(outside=tmp_path)))
+    root = write_row(tmp_path / "set", column, path.format(outside=tmp_path))
     with pytest.raises(DataError, match=message):
-        list(raw.items)
+        list(huggingface.read(root).items)
 
 
 @pytest.mark.parametrize("path", ["gone.png", "zip://gone.png::pictures.pack", "zip://a.png::train.parquet", ""])
@@ -228,6 +229,17 @@ def test_columns_splits_and_values_are_chosen_by_huggingface_yaml(tmp_path):
     assert sorted(splits_of(raw)) == ["train"] * 2 + ["val"] * 2
     assert raw.classes.palette == ((1, 2, 3), (4, 5, 6))
     assert raw.label_values == {0: 255, 1: 1}
+
+
+def test_masks_in_colour_are_read_by_the_colours_of_huggingface_yaml(tmp_path):
+    root = write_imagefolder(tmp_path / "set", {"train": 2})
+    colours = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
+    for number in range(2):
+        Image.fromarray(colours[np.array(mask(number, 2))]).save(root / f"train/masks/{number}.png")
+    raw = huggingface.read(describe(root, names=NAMES, colours=colours.tolist()))
+    for number, item in enumerate(raw.items):
+        assert (read_pair(item, raw, MANY)[1] == np.array(mask(number, 2))).all()
+    assert raw.notes.lines() == ["masks are read by the colours in huggingface.yaml"]
 
 
 def test_a_missing_mask_is_left_for_ingest_to_name(tmp_path):
