@@ -87,7 +87,8 @@ HOMES = {
     "httpx": ("benchmarks/http_requests.py",),
     "playwright": ("benchmarks/studio_latency.py",),
 }
-SERVING = {"numpy", "PIL", "onnxruntime"}
+# The last two extend Pillow where they are installed.
+SERVING = {"numpy", "PIL", "onnxruntime", "pi_heif", "pillow_heif"}
 SERVED = """
 import sys
 for name in {blocked!r}:
