@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from pixelwise.data.kinds import find_kind_by_suffix
 from pixelwise.data.notes import Notes
+from pixelwise.data.split_names import find_split_of_path
 from pixelwise.data.walk import list_files, require_text
 from pixelwise.errors import DataError
 
@@ -30,40 +31,47 @@ class PictureIndex:
             if find_kind_by_suffix(file) == "picture" and file not in used:
                 notes.add("pictures that no annotation file names, left out", path)
 
-    def locate(self, name: str, folders: Sequence[str]) -> tuple[Path, str]:
+    def locate(self, name: str, folders: Sequence[str], split: str = "") -> tuple[Path, str]:
         """Find the picture called `name` as `find` does, or the path expected; and its fault, "" if none."""
         if "\0" in name:
             return self.root, f"{name!r}, expected the name of a picture"
         expected = Path(self.root, folders[0], *split_name(name))
         try:
-            return self.find(name, folders) or expected, ""
+            return self.find(name, folders, split) or expected, ""
         except DataError as error:
             return expected, str(error)
+
+    def split_of(self, path: str) -> str:
+        """The split that a folder of a relative path is named after; "" if none is."""
+        return find_split_of_path(self.files[path], self.root)
 
     def holds(self, file: Path) -> bool:
         """Whether `file` is one of the files."""
         return file.is_relative_to(self.root) and file.relative_to(self.root).as_posix() in self.files
 
-    def find(self, name: str, folders: Sequence[str]) -> Path | None:
-        """Find the picture called `name` below one of `folders`, in their order, or else anywhere.
+    def find(self, name: str, folders: Sequence[str], split: str = "") -> Path | None:
+        """Find the picture called `name` below one of `folders`, in their order, or else anywhere but in another split.
 
         Raises DataError naming two pictures of which each could be meant.
         """
         parts = split_name(name)
-        for folder in folders:
+        for folder in folders if parts else ():
             path = PurePosixPath(folder, *parts).as_posix()
             if path in self.files:
                 return self.files[path]
         # Of a path on another machine, only the end stands here.
-        ends = range(len(parts)) if is_elsewhere(name) else [0]
-        for start in ends:
-            wanted = "/".join(parts[start:])
-            found = [path for path in self.of_name[parts[-1]] if f"/{path}".endswith(f"/{wanted}")] if parts else []
+        for start in range(len(parts) if is_elsewhere(name) else min(1, len(parts))):
+            found = self.list_ending("/".join(parts[start:]), split)
             if len(found) > 1:
                 raise DataError(f"{name}: found {found[0]} and {found[1]}, expected one picture of this name")
             if found:
                 return self.files[found[0]]
         return None
+
+    def list_ending(self, end: str, split: str) -> list[str]:
+        """List the paths that end with the parts of `end`, without those of another split."""
+        alike = [path for path in self.of_name.get(end.rpartition("/")[2], []) if f"/{path}".endswith(f"/{end}")]
+        return [path for path in alike if not split or self.split_of(path) in ("", split)]
 
 
 def split_name(name: str) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def read_picture(
     """Read one entry of the list of pictures. prefix: first folder of the picture's identity."""
     name = normalise_name(entry["file_name"])
     path = name if not prefix or name.startswith(f"{prefix}/") else f"{prefix}/{name}"
-    image, fault = index.locate(entry["file_name"], folders)
+    image, fault = index.locate(entry["file_name"], folders, split)
     size = read_size(entry.get("width"), entry.get("height"))
     return AnnotatedPicture(path, split, image, annotations, source, size, fault)
 

@@ -129,7 +129,7 @@ def read_picture(
 ) -> Segmented:
     """Read one picture and its entry of annotations; a fault is noted in the picture."""
     path, split = f"{part}/{normalise_name(image['file_name'])}", find_split(part)
-    picture, fault = index.locate(image["file_name"], [part, f"images/{part}", "images", "."])
+    picture, fault = index.locate(image["file_name"], [part, f"images/{part}", "images", "."], split)
     png, segments = Path(), {}
     try:
         if len(entries) != 1:

@@ -80,7 +80,8 @@ def list_labels(tree: Element) -> list[str]:
 def read_picture(image: Element, file: Path, index: PictureIndex) -> AnnotatedPicture:
     """Read one element `image` with its shapes, and locate its picture."""
     name, subset = image.get("name", ""), image.get("subset", "")
-    path, fault = index.locate(name, [f"images/{subset}" if subset else "images", "images", subset or ".", "."])
+    folders = [f"images/{subset}" if subset else "images", "images", subset or ".", "."]
+    path, fault = index.locate(name, folders, find_split(subset))
     annotations = [
         Annotation(f"{each.tag} {place}", each.get("label", ""), read_shape(each), layer=read_layer(each))
         for place, each in enumerate((each for each in image if each.tag in SHAPES), start=1)
