@@ -20,6 +20,7 @@ STEPS = {
     "promote": "make the challenger the champion if the release gate passes it",
 }
 TOOLS = {
+    "init": "set params.yaml for a data set: its format, and a recipe fitted to it",
     "inspect": "show what a data set holds, its likely faults, and a page of pictures with their masks",
     "code": "write the digest of each stage's code and libraries for DVC",
     "predict": "write label maps and overlays for pictures, folders and videos",

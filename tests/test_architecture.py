@@ -272,6 +272,7 @@ def test_the_runtime_reaches_nothing_but_numpy_pillow_and_onnxruntime():
         "guide",
         "use",
         "inspect",
+        "init",
     ],
 )
 def test_verbs_that_do_not_learn_reach_no_torch(verb):

@@ -26,6 +26,8 @@ BAD = {
     "ingest: number": ["--max-pixels", "many", "--out", "out"],
     "ingest: file": ["--params", "lost.yaml", "--out", "out"],
     "ingest: folder": ["--params", "empty", "--out", "out"],
+    "init": ["empty"],
+    "init: no such folder": ["lost"],
     "inspect": ["empty", "--page", "out/page.html"],
     "inspect: no such folder": ["lost", "--page", "out/page.html"],
     "validate": NO_DATA,

@@ -1,6 +1,7 @@
 """Open what a user points at: prepared data, a data set in any known format, or plain pictures."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,19 +27,24 @@ KIND: Kind = "picture"
 class Source:
     """Data that can be inspected.
 
-    format: a data set of `ingest.dataset`, PREPARED or PICTURES. why: what shows the format. total: its items.
-    notes: decisions of the reader and other readings, complete once all results are read. faults: why a recognised
-    data set cannot be read. rejected: unusable items that are known before.
+    format: a data set of `ingest.dataset`, PREPARED or PICTURES. why: what shows the format. splits: split -> all its
+    items. notes: decisions of the reader and other readings, complete once all results are read. faults: why a
+    recognised data set cannot be read. rejected: unusable items that are known before.
     """
 
     format: str
     why: str
     classes: Classes
-    total: int
+    splits: Mapping[str, int]
     results: Iterator[Accepted | Rejected]
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """The number of items."""
+        return sum(self.splits.values())
 
 
 def open_source(path: Path, work: Path, most: int, max_pixels: int) -> Source:
@@ -57,7 +63,7 @@ def open_source(path: Path, work: Path, most: int, max_pixels: int) -> Source:
     items = choose(list(raw.items), most)
     results = (inspect_item(item, raw, max_pixels) for item in progress(items, f"look at {first.dataset}"))
     looked = noting(results, raw, notes)
-    return Source(first.dataset, first.reason, raw.classes, len(raw.items), looked, notes, faults)
+    return Source(first.dataset, first.reason, raw.classes, count_splits(raw.items), looked, notes, faults)
 
 
 def find_readable(root: Path) -> tuple[list[tuple[Recognised, RawData]], list[str]]:
@@ -85,6 +91,11 @@ def choose(items: list[Item], most: int) -> list[Item]:
     return [mine[place] for mine in of_split.values() for place in sample_evenly(len(mine), most)]
 
 
+def count_splits(items: Iterable[Item]) -> dict[str, int]:
+    """Split -> number of items."""
+    return dict(Counter(item.split for item in items))
+
+
 def open_prepared(path: Path, most: int) -> Source:
     """Open prepared data. Raises DataError if it is damaged."""
     data = PreparedData(path)
@@ -95,9 +106,10 @@ def open_prepared(path: Path, most: int) -> Source:
         Accepted(split.rows[place], dict(zip(("image", "label"), split.read(place, "image", "label"), strict=True)))
         for split, place in progress(splits, f"look at {data.name}")
     )
+    counts = {name: len(data.split(name)) for name in data.splits}
     known = [Rejected(row["id"], row["split"], row["file"], row["reason"]) for row in rejected]
     why = f"{DATASET_FILE}, written by `pixelwise ingest` from {data.name}"
-    return Source(PREPARED, why, data.classes, data.manifest.num_rows, cells, rejected=known)
+    return Source(PREPARED, why, data.classes, counts, cells, rejected=known)
 
 
 def open_pictures(root: Path, faults: list[str], most: int, max_pixels: int) -> Source:
@@ -112,4 +124,4 @@ def open_pictures(root: Path, faults: list[str], most: int, max_pixels: int) -> 
     results = (inspect_item(item, raw, max_pixels) for item in progress(choose(items, most), "look at pictures"))
     notes = list(filter(None, [found.describe_passed_over()]))
     why = "no labelled data set that can be read was found"
-    return Source(PICTURES, why, raw.classes, len(items), results, notes, faults)
+    return Source(PICTURES, why, raw.classes, count_splits(items), results, notes, faults)

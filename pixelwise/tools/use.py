@@ -101,6 +101,11 @@ def set_section(
     for parent in parents:
         node = node[parent]
     node[name] = set_values(node[name], new, values, model)
+    return list_changes(section, old, new)
+
+
+def list_changes(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """List the keys of a section whose values differ. old, new: all values of the section."""
     pairs = {key: (value, find_value(new, key)) for key, value in flatten(old).items()}
     return [
         Change(f"{section}.{key}", old_value, new_value)

@@ -5,27 +5,13 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from support.edged_pictures import draw_shapes
-from support.image_sets import mask, noise, save, write_folder
+from support.edged_pictures import write_shapes
+from support.image_sets import mask, noise, save
 
 from components import ingest
 from components.ingest import IngestParams
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.tools.inspect import run
-
-CLASSES = {"names": ["ground", "disc", "box"], "colours": [[60, 110, 60], [190, 60, 50], [60, 80, 200]]}
-
-
-def write_shapes(root, spoil=np.asarray):
-    """The plain layout: 12 pictures in train, 6 in val; `spoil` changes the masks of val."""
-    write_folder(root, [], **CLASSES)
-    for seed in range(18):
-        split = "train" if seed < 12 else "val"
-        image, label = draw_shapes(seed)
-        save(Image.fromarray(image), root / split / "images" / f"{seed}.jpg")
-        label = spoil(label) if split == "val" else label
-        save(Image.fromarray(np.ascontiguousarray(label)), root / split / "masks" / f"{seed}.png")
-    return root
 
 
 @pytest.fixture(scope="module")
