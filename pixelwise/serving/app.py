@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from pixelwise.errors import ModelError
 from pixelwise.serving.answers import Output, choose_output, make_response
 from pixelwise.serving.batching import Batcher
 from pixelwise.serving.limits import RefusalError, ServeParams, decode_upright, read_picture, refuse_as_busy
@@ -144,6 +145,11 @@ def refuse_on_fault() -> Iterator[None]:
         yield
     except RefusalError:
         raise
+    except MemoryError:
+        raise refuse_as_busy("not enough memory now") from None
+    except ModelError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise RefusalError(500, f"failed: {error}") from None
     except Exception as error:
         traceback.print_exception(error, file=sys.stderr)
         raise RefusalError(500, "failed: the server's log has the error") from None

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from support.channel_model import NAMES, channel_picture, write_channel_model
 from support.http_server import encoded, service_of, serving, wait_until
 
 from pixelwise.errors import ModelError, ParamsError
+from pixelwise.inference.session import Segmenter
 from pixelwise.reporting.label_images import overlay
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.listening import listen
@@ -90,6 +92,17 @@ def test_a_form_with_a_file_is_answered_like_the_bare_picture(client):
     assert (np.array(opened(response)) == LABEL).all()
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/html", "multipart/form-data", None])
+@pytest.mark.parametrize("field", ["file", "image", None])
+def test_the_content_decides_whatever_the_client_calls_it(client, kind, field):
+    content = PICTURE
+    if field:
+        sent = httpx.Request("POST", "http://server", files={field: ("street.png", PICTURE)})
+        content = sent.read()
+    response = client.post("/predict", content=content, headers={"Content-Type": kind} if kind else {})
+    assert (np.array(opened(response)) == LABEL).all()
+
+
 def test_the_overlay_is_what_predict_paints(client, model):
     palette = open_file(model, "cpu").segmenter.palette
     response = client.post("/predict?output=overlay", content=PICTURE)
@@ -139,7 +152,7 @@ BAD = {
     "a bomb": (413, {"content": png_header(30_000, 30_000)}),
     "no picture": (415, {"content": b"GIF89a, or so it says"}),
     "another format": (415, {"content": encoded(IMAGE, "GIF")}),
-    "another type": (415, {"content": PICTURE, "headers": {"Content-Type": "text/html"}}),
+    "a page": (415, {"content": b"<html>404</html>", "headers": {"Content-Type": "image/png"}}),
     "compressed": (415, {"content": gzip.compress(PICTURE), "headers": {"Content-Encoding": "gzip"}}),
     "empty": (422, {"content": b""}),
     "truncated": (422, {"content": PICTURE[: len(PICTURE) // 2]}),
@@ -148,10 +161,11 @@ BAD = {
     "scans without end": (422, {"content": many_scans()}),
     "output": (422, {"content": PICTURE, "params": {"output": "svg"}}),
     "counts": (422, {"content": PICTURE, "params": {"counts": "many"}}),
-    "form without a file": (422, {"data": {"file": "text"}, "files": {"other": b"1"}}),
+    "form without a file": (422, {"content": b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n1\r\n--x--'}),
     "form of two files": (422, {"files": [("file", PICTURE), ("file", PICTURE)]}),
-    "form without a boundary": (422, {"content": b"--", "headers": {"Content-Type": "multipart/form-data"}}),
-    "form that ends early": (422, {"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
+    "form without a boundary": (422, {"content": b"--"}),
+    "form of a long boundary": (422, {"content": b"--" + 99 * b"x" + b"\r\n"}),
+    "form that ends early": (422, {"content": b"--x\r\nContent-Disposition: form-data"}),
 }
 
 
@@ -263,8 +277,20 @@ def test_a_batch_that_there_is_no_memory_for_is_told_and_the_next_is_labelled(mo
     with serving(service_of(model)) as client:
         with monkeypatch.context() as patch:
             patch.setattr("pixelwise.serving.batching.np.stack", out_of_memory)
-            require_refusal(client.post("/predict", content=PICTURE), 500)
+            assert "memory" in require_refusal(client.post("/predict", content=PICTURE), 503)
         assert client.post("/predict", content=PICTURE).status_code == 200
+
+
+def test_a_picture_that_onnx_runtime_has_no_memory_for_is_told_and_the_next_is_labelled(model, monkeypatch, capfd):
+    def fail(*_):
+        raise ModelError("ONNX Runtime failed on image 1×24×40×3: Failed to allocate memory")
+
+    with serving(service_of(model)) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Segmenter, "run", fail)
+            assert "Failed to allocate memory" in require_refusal(client.post("/predict", content=PICTURE), 500)
+        assert client.post("/predict", content=PICTURE).status_code == 200
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_model_that_gives_fewer_labels_than_pictures_is_told_and_the_next_is_labelled(model):
@@ -287,9 +313,10 @@ def resident():
 def test_a_huge_picture_leaves_no_memory_taken(model):
     segmenter = service_of(model).batcher.served.segmenter
     before = resident()
-    # As numbers of the graph it takes 137 MiB.
-    segmenter.predict(np.zeros((1, 3000, 4000, 3), np.uint8))
-    assert resident() - before < 40
+    # As numbers of the graph a tile of it takes 48 MiB. The C library keeps some of the smaller buffers that are freed.
+    for _ in range(3):
+        segmenter.predict(np.zeros((1, 3000, 4000, 3), np.uint8))
+    assert resident() - before < 80
 
 
 def test_draining_answers_what_is_inside_and_refuses_what_is_new(held):
