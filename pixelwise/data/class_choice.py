@@ -23,6 +23,9 @@ def choose_classes(raw: RawData, wanted: Mapping[str, Sequence[str]]) -> RawData
     cover shows. A mask has nothing below, so a dropped class of masks becomes background if there is one, else void.
     Raises ParamsError at an unknown name or one that is given twice, DataError if more than 255 classes are left.
     """
+    if not raw.classes.names and not wanted:
+        # Videos have no labels.
+        return raw
     new_name, items = match_names(raw.classes.names, wanted), raw.items
     dropped = [old for old, new in new_name.items() if new == DROPPED_KEY]
     if dropped:

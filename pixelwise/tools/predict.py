@@ -190,7 +190,8 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
 
     every_class = np.arange(len(predictor.names))
     stream.reset()
-    count, fault = 0, None
+    count = 0
+    fault: BaseException | None = None
     with written_together(target) as folder:
         (folder / ".label").mkdir()
 
@@ -202,7 +203,9 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
 
         try:
             count = transform_video(source, folder / ".overlay.mp4", predict_frame)
-        except (BreaksOffError, KeyboardInterrupt) as error:
+        except BreaksOffError as error:
+            fault = DataError(f"{error}; the frames before are labelled")
+        except KeyboardInterrupt as error:
             fault = error
     if fault:
         raise fault

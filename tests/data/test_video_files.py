@@ -9,6 +9,8 @@ import pytest
 from support.image_sets import noise
 from support.video_sets import write_video
 
+from components import ingest
+from components.ingest import IngestParams
 from pixelwise.data import video
 from pixelwise.data.item_inspection import read_pair
 from pixelwise.data.splits import RawSplit
@@ -108,3 +110,13 @@ def test_a_video_that_breaks_off_gives_the_frames_before_and_says_where(tmp_path
     short.unlink()
     with pytest.raises(DataError, match=r"image short\.mkv: breaks off after 0 frames: No such file"):
         read_pair(fresh[0], raw, MANY)
+
+
+def test_ingest_reads_a_cut_video_and_says_so(tmp_path):
+    file = write_video(tmp_path / "videos" / "a.mkv", 20)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 9 // 10])
+    (tmp_path / "videos" / "notes.txt").write_text("no video")
+    report = ingest.run(IngestParams(dataset="video", root=tmp_path / "videos"), tmp_path / "prepared")
+    assert "passed over: 1 .txt" in report.notes
+    assert any("videos cut off, their frames until then read: a.mkv" in note for note in report.notes)
+    assert 10 < report.splits["frames"] < 20

@@ -12,7 +12,7 @@ from support.channel_model import channel_picture, write_channel_model
 from support.http_server import service_of, serving
 
 from pixelwise import command, families
-from pixelwise.cli import VERBS, module_of
+from pixelwise.cli import VERBS, find_module
 from pixelwise.families import exported
 from pixelwise.identity import PROJECT
 
@@ -51,9 +51,9 @@ def parse(monkeypatch):
     parsed = []
 
     def parse_only(run, section=None, argv=None, params=None):
-        values = vars(command.parser(run, section, params).parse_args(argv))
+        values = vars(command.make_parser(run, section, params).parse_args(argv))
         # A section of the reader's own file cannot be read here; the options are still checked against its class.
-        parsed.append(command.call_arguments(run, values | {"section": None}, params))
+        parsed.append(command.make_arguments(run, values | {"section": None}, params))
 
     monkeypatch.setattr(command, "main", parse_only)
     monkeypatch.setattr(exported, "family_of", find_family)
@@ -62,7 +62,7 @@ def parse(monkeypatch):
     def parse_line(line):
         _, verb, *argv = split(line)
         assert verb in VERBS
-        __import__(module_of(verb), fromlist=["main"]).main(argv)
+        __import__(find_module(verb), fromlist=["main"]).main(argv)
         return parsed
 
     return parse_line
