@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pixelwise.data.items import ImagePart
+
 
 @dataclass(frozen=True, slots=True)
 class Polygons:
@@ -74,14 +76,14 @@ class AnnotatedPicture:
     """One picture and its annotations.
 
     path: its relative path, unique in its data set: the picture's identity. split: "" where the format gives none.
-    image: file or bytes; that of a faulty picture is not read. size: width and height on which the annotations were
-    drawn, if their file gives it. source: the file of the annotations. fault: the reason why the picture cannot be
-    used, "" if it can.
+    image: its file, or the part of a file; that of a faulty picture is not read. size: width and height on which the
+    annotations were drawn, if their file gives it. source: the file of the annotations. fault: the reason why the
+    picture cannot be used, "" if it can.
     """
 
     path: str
     split: str
-    image: Path | bytes
+    image: Path | ImagePart
     annotations: Sequence[Annotation]
     source: Path
     size: tuple[int, int] | None = None

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
+from pixelwise.data.items import ImagePart
 from pixelwise.data.kinds import find_kind_by_suffix
 from pixelwise.data.notes import Notes
 from pixelwise.data.split_names import find_split_of_path
@@ -25,7 +26,7 @@ class PictureIndex:
         for path in self.files:
             self.of_name[path.rpartition("/")[2]].append(path)
 
-    def note_unused(self, used: Collection[Path | bytes], notes: Notes) -> None:
+    def note_unused(self, used: Collection[Path | ImagePart], notes: Notes) -> None:
         """Note the pictures that are not among the `used` files, since they are left out."""
         for path, file in self.files.items():
             if find_kind_by_suffix(file) == "picture" and file not in used:

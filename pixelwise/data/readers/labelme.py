@@ -23,7 +23,7 @@ from pixelwise.data.annotation_set import (
 )
 from pixelwise.data.bitmaps import decode_base64, decode_png
 from pixelwise.data.class_tables import list_names, merge_class_tables
-from pixelwise.data.items import RawData
+from pixelwise.data.items import ImagePart, RawData
 from pixelwise.data.notes import Notes
 from pixelwise.data.painting import make_raw_data
 from pixelwise.data.picture_index import PictureIndex
@@ -70,22 +70,28 @@ def read_picture(path: str, file: Path, index: PictureIndex) -> AnnotatedPicture
         if not is_labelme(found):
             return None
         annotations = join_groups([read_annotation(each, n) for n, each in enumerate(found["shapes"], start=1)])
-        image, fault = read_image(found, path, index)
+        image, fault = locate_image(found, path, index)
     except DataError as error:
         return AnnotatedPicture(identity, split, file, (), file, fault=str(error))
     size = read_size(found.get("imageWidth"), found.get("imageHeight"))
     return AnnotatedPicture(identity, split, image, annotations, file, size, fault)
 
 
-def read_image(found: Mapping[str, Any], path: str, index: PictureIndex) -> tuple[Path | bytes, str]:
+def locate_image(found: Mapping[str, Any], path: str, index: PictureIndex) -> tuple[Path | ImagePart, str]:
     """The picture's file, or the picture in the JSON where there is none, and its fault or "". Raises DataError."""
     name = found["imagePath"]
     if not isinstance(name, str) or not name:
         raise DataError(f"imagePath {name!r}, expected the picture's path")
     image, fault = index.locate(name, [str(PurePosixPath(path).parent), "."])
     if not index.holds(image) and found.get("imageData"):
-        return decode_base64(found["imageData"]), ""
+        # Read again when it is needed, since the pictures of all files would fill the memory.
+        return ImagePart(index.files[path], partial(read_embedded_image, index.files[path])), ""
     return image, fault
+
+
+def read_embedded_image(file: Path) -> bytes:
+    """Read the picture that is inside a file of LabelMe. Raises DataError if it is damaged."""
+    return decode_base64(read_json(file, "LabelMe's shapes")["imageData"])
 
 
 def read_annotation(each: Any, number: int) -> tuple[Any, Annotation]:
