@@ -120,3 +120,11 @@ def test_a_training_that_dies_as_it_writes_leaves_nothing_that_looks_finished_an
     assert run(data, tmp_path, 1) == 0
     assert result(tmp_path) == after_one_epoch
     assert not list(tmp_path.rglob("*.tmp")), "half-written files"
+
+
+def test_a_training_that_dies_in_its_second_epoch_goes_on_as_the_first_left_it(data, tmp_path):
+    assert run(data, tmp_path / "cut", 2, "replace", 3) == 9
+    assert list((tmp_path / "cut/state").rglob("state.safetensors")), "died before the first epoch was kept"
+    assert run(data, tmp_path / "cut", 2) == 0
+    assert run(data, tmp_path / "whole", 2) == 0
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
