@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ WHITE = 255
 # A mask of one object with soft edges or JPEG noise: nearly all values are this near to black or white.
 NEAR, NEAR_SHARE = 32, 0.9
 THRESHOLD = 128
+# Masks whose values are looked at.
+SAMPLE = 200
 
 Masks = Iterable[tuple[str, bytes]]
 
@@ -66,7 +69,7 @@ def plan_masks(masks: Masks, described: ClassFile, file: Path, notes: Notes) -> 
 
     Where colours are given and a mask is in colour, the colours decide. Otherwise values do; if there are one or two
     classes without values and all masks are black and white, white is the last class.
-    Raises DataError if palettes of masks read by value differ.
+    Raises DataError if palettes of masks read by value differ, or values count from 1.
     """
     label_values = map_label_values(described, file)
     names = tuple(described.names)
@@ -80,6 +83,8 @@ def plan_masks(masks: Masks, described: ClassFile, file: Path, notes: Notes) -> 
     tones = find_tones(masks) if described.values is None and len(names) <= 2 else None
     if tones and (tones.white > 1 or len(names) == 1):
         return plan_object(classes, tones, notes)
+    if described.values is None:
+        require_from_zero(masks, len(names), file)
     notes.add(f"masks are read by value: {describe_legal_values(label_values)}")
     return MaskPlan(classes, label_values)
 
@@ -144,6 +149,21 @@ def list_used_colours(masks: Masks) -> Iterator[tuple[str, int, list[int]]]:
             if palette := read_palette(picture):
                 for index in np.unique(take_channel(content, picture)).tolist():
                     yield mask, index, list(palette[3 * index : 3 * index + 3])
+
+
+def require_from_zero(masks: Masks, count: int, file: Path) -> None:
+    """Raise DataError if the first masks have the value `count` and never 0: the classes are numbered from 1 then.
+
+    Without this check, masks without the last class would be read as masks of other classes.
+    """
+    found: set[int] = set()
+    for _, content in islice(masks, SAMPLE):
+        with suppress(DataError):
+            found |= set(np.unique(take_channel(content, decode(content, MAX_PIXELS))).tolist())
+    if count in found and not found & {0, *range(count + 1, VOID)}:
+        raise DataError(
+            f"masks have the values 1 to {count} and never 0, expected 0 to {count - 1}, or `values` in {file.name}"
+        )
 
 
 @dataclass(frozen=True)

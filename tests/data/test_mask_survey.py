@@ -121,6 +121,13 @@ def test_soft_edges_and_jpeg_of_one_object_are_cut_and_the_note_says_so():
         ]
 
 
+def test_values_that_count_from_1_are_refused_even_where_most_masks_lack_the_last():
+    first_two = np.where(LABEL == 2, 1, LABEL + 1).astype(np.uint8)
+    with pytest.raises(DataError, match="masks have the values 1 to 3 and never 0, expected 0 to 2, or `values` in"):
+        plan([png(grey) for grey in map(Image.fromarray, (first_two, first_two, LABEL + 1))], names=NAMES)
+    assert plan([png(Image.fromarray(LABEL)), png(Image.fromarray(LABEL + 1))], names=NAMES)[0].label_values[2] == 2
+
+
 def test_grey_pictures_are_not_masks_of_one_object():
     grey = np.random.default_rng(0).integers(0, 256, (24, 32), dtype=np.uint8)
     assert plan([png(Image.fromarray(grey))], names=["box"])[0].rule.threshold is None
