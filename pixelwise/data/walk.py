@@ -58,14 +58,15 @@ def list_files(root: Path, passed_over: Counter[str], outside: Path | None = Non
             passed_over[UNREADABLE] += 1
             return
         for path in inside:
-            match None if is_hidden(path.name) else find_mode(path):
-                case stat.S_IFREG:
-                    yield path
-                case stat.S_IFDIR:
-                    if (real := path.resolve()) not in above and real != barrier:
-                        yield from descend(path, (*above, real))
-                case str(reason):
-                    passed_over[reason] += 1
+            if is_hidden(path.name):
+                continue
+            mode = find_mode(path)
+            if mode == stat.S_IFREG:
+                yield path
+            elif isinstance(mode, str):
+                passed_over[mode] += 1
+            elif (real := path.resolve()) not in above and real != barrier:
+                yield from descend(path, (*above, real))
 
     yield from descend(root, (root.resolve(),))
 
