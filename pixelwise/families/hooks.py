@@ -6,7 +6,8 @@
     runtime/model.py       Runtime: inference on pictures and video; no torch
     measure/evaluation.py  Measure: scores of an exported model, and the files that the release gate judges
 
-A command that only one family has is a module in the folder `verbs` of its package.
+A command that only one family has is a module in the folder `verbs` of its package. A kind of study that only one
+family has stands in `KINDS` of its package `studies`; see `pixelwise/studies/kinds.py`.
 
 A family with one graph, pictures in and labels out, needs only the first two. For the others it shares
 `pixelwise/families/options.py`, `pixelwise/inference/session.py` and `pixelwise/evaluation/images.py`.

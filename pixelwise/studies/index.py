@@ -7,9 +7,9 @@ from pixelwise.errors import DataError
 from pixelwise.files import write_text
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.outcome import Outcome, judge_study, read_measured
-from pixelwise.studies.pages import sheet_file
+from pixelwise.studies.pages import locate_sheet
 from pixelwise.studies.report import format_cells
-from pixelwise.studies.study import load, names
+from pixelwise.studies.study import list_studies, load_study
 
 INDEX_FILE, INDEX_TITLE = "README.md", "# Studies"
 INTRODUCTION = """
@@ -24,7 +24,7 @@ measured here; the thesis's figure follows in brackets. Mean IU is the mean over
 
 
 def require_own_index(out: Path) -> None:
-    """Raise DataError where `out` has a README.md that is not an index of studies and would be overwritten."""
+    """Raise DataError if `out` has a README.md that is not an index of studies and would be overwritten."""
     file = out / INDEX_FILE
     if file.exists() and not file.read_text(errors="replace").startswith(f"{INDEX_TITLE}\n"):
         raise DataError(f"{file}: found another file, expected none or one that begins with {INDEX_TITLE!r}")
@@ -36,34 +36,34 @@ def write_index(out: Path) -> None:
 
 
 def render_index(out: Path) -> str:
-    """The index as Markdown: a table of all studies, then a section for each study that ran."""
-    found = {name: read_outcome(out, name) for name in names()}
-    lines = [INDEX_TITLE, INTRODUCTION, *tabulate_verdicts(found)]
-    for name, outcome in found.items():
+    """Render the index as Markdown: a table of all studies, then a section for each study that ran."""
+    outcomes = {name: read_outcome(out, name) for name in list_studies()}
+    lines = [INDEX_TITLE, INTRODUCTION, *tabulate_verdicts(outcomes)]
+    for name, outcome in outcomes.items():
         if isinstance(outcome, Outcome):
             lines += ["", *render_section(outcome)]
-            if sheet_file(out, name).exists():
-                lines += ["", f"![Pictures of {name}]({sheet_file(out, name).name})"]
+            if locate_sheet(out, name).exists():
+                lines += ["", f"![Pictures of {name}]({locate_sheet(out, name).name})"]
     return "\n".join(lines) + "\n"
 
 
 def read_outcome(out: Path, name: str) -> Outcome | str:
-    """The outcome of a study, or why there is none."""
+    """Read the outcome of a study; return the reason as text if there is none."""
     file = out / f"{name}.json"
     if not file.is_file():
         return "not run here"
     try:
-        return judge_study(load(name), read_measured(file))
+        return judge_study(load_study(name), read_measured(file))
     except DataError:
         # The damaged file of one study must not cost the index of the others.
         return "unreadable"
 
 
-def tabulate_verdicts(found: Mapping[str, Outcome | str]) -> list[str]:
-    """A row per study: its name, its place in the thesis, its claim, the data, and the verdict."""
+def tabulate_verdicts(outcomes: Mapping[str, Outcome | str]) -> list[str]:
+    """Return a row per study: its name, its part of the thesis, its claim, the data, and the verdict."""
     lines = ["| study | thesis | claim | data | verdict |", "| --- | --- | --- | --- | --- |"]
-    for name, outcome in found.items():
-        study = load(name)
+    for name, outcome in outcomes.items():
+        study = load_study(name)
         link, data, verdict = name, "–", outcome
         if isinstance(outcome, Outcome):
             # GitHub and GitLab drop the dots of a heading from its anchor.
@@ -74,19 +74,19 @@ def tabulate_verdicts(found: Mapping[str, Outcome | str]) -> list[str]:
 
 
 def render_section(outcome: Outcome) -> list[str]:
-    """The section of one study: title, claim, figures, a verdict for each expectation, and what explains them."""
+    """Return the section of one study: title, claim, figures, a verdict for each expectation, and the remark."""
     study, measured = outcome.study, outcome.measured
     lines = [f"## {study.name}", "", f"**{study.title}** ({study.thesis}, {measured.dataset} {measured.split})"]
     lines += ["", f"Claim: {study.claim}", "", *tabulate_figures(outcome)]
     if outcome.trend:
         lines += ["", "| expected | gap | verdict |", "| --- | ---: | --- |"]
-        lines += [f"| {judged} | {judged.measured} | {outcome.verdict_of(judged)} |" for judged in outcome.trend]
+        lines += [f"| {one} | {one.measured} | {outcome.format_verdict(one)} |" for one in outcome.trend]
     remark = study.remarks.get(measured.dataset)
     return [*lines, "", remark.strip()] if remark else lines
 
 
 def tabulate_figures(outcome: Outcome) -> list[str]:
-    """A row per variant: our figures, with the thesis's figures in brackets."""
+    """Return a row per variant: our figures, with the thesis's figures in brackets."""
     keys = outcome.study.columns
     head = ["variant", *(COLUMNS[key].title for key in keys)]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * len(keys)]

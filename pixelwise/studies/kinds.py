@@ -1,55 +1,82 @@
-"""The measurement of each kind of study."""
+"""The kinds of studies. A family adds its own in `KINDS` of its package `studies`."""
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pixelwise.errors import ModelError
-from pixelwise.families import find
-from pixelwise.params import parse
-from pixelwise.studies.bench import Bench
-from pixelwise.studies.dense import dense_predictions
-from pixelwise.studies.guided_tasks import guided
-from pixelwise.studies.measurements import OracleParams, oracle_scores, structure
-from pixelwise.studies.outcome import Run
-from pixelwise.studies.recovery import recoveries
-from pixelwise.studies.scales import scaled
-from pixelwise.studies.schedules import Together, scheduled
-from pixelwise.studies.study import Study, Variant
-from pixelwise.studies.trainings import trained
-from pixelwise.studies.velocity import velocities
+from pixelwise import families
+
+if TYPE_CHECKING:
+    from pixelwise.studies.bench import Bench
+    from pixelwise.studies.measurements import Measurements
+    from pixelwise.studies.outcome import Outcome
+    from pixelwise.studies.study import Study
 
 
-def made_coarse(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """Score the ground truth at a coarser resolution (thesis §2.5.3)."""
-    params = parse(OracleParams, variant.overrides, f"study {study.name}: {variant.name}")
-    return Run(seed=seed, scores=oracle_scores(bench.data.split(bench.val_split(study)), params.factor))
+class Measurement(Protocol):
+    """The module that measures a kind of study."""
+
+    def require(self, study: "Study", bench: "Bench") -> None:
+        """Raise ParamsError at the first variant with bad parameters, DataError if the data lacks what it needs."""
+
+    def measure(self, study: "Study", seeds: Sequence[int], bench: "Bench") -> "Measurements":
+        """Measure every variant. A kind that trains no variant gets a single seed."""
 
 
-def described(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """Describe the structure of a net (table 2.1), and score it where its initial weights are available."""
-    kind, classes = find(study.family), len(bench.data.classes)
-    network = bench.params(study, variant, seed).network
-    found = structure(kind.build(network, classes, pretrained=False), network.strides)
-    if bench.is_quick:
-        return Run(seed=seed, scores=found, remark="not trained")
-    try:
-        kind.build(network, classes)
-    except ModelError:
-        return Run(seed=seed, scores=found, remark="weights not at hand")
-    ran = trained(study, variant, seed, bench)
-    return ran.model_copy(update={"scores": ran.scores | found})
+class Charts(Protocol):
+    """The module that draws the studies of a kind that set `along` or `over_time`."""
+
+    def draw_chart(self, outcome: "Outcome") -> bytes:
+        """Draw a PNG."""
 
 
-MEASURES: Mapping[str, Callable[[Study, Variant, int, Bench], Run]] = {
-    "train": trained,
-    "oracle": made_coarse,
-    "structure": described,
-    "guide": guided,
-    "scale": scaled,
-}
-# Kinds whose variants are measured together, in turns.
-TOGETHER: Mapping[str, Callable[[Study, Bench], Together]] = {
-    "schedule": scheduled,
-    "velocity": velocities,
-    "recovery": recoveries,
-    "dense": dense_predictions,
-}
+@dataclass(frozen=True)
+class Kind:
+    """A kind of study. It names its modules, so that listing the studies and drawing their pages needs no torch.
+
+    measurement: the module with the functions of `Measurement`. trains: a net for each variant, one net for all
+    variants, or none. explanation: on the page, how the figures were measured where no seed varies them. charts: the
+    module with the function of `Charts`, if there is one.
+    """
+
+    name: str
+    measurement: str
+    trains: Literal["variants", "net", "nothing"]
+    explanation: str = ""
+    charts: str = ""
+
+    def load_measurement(self) -> Measurement:
+        """Import the module that measures."""
+        module: Any = importlib.import_module(self.measurement)
+        return module
+
+    def load_charts(self) -> Charts:
+        """Import the module that draws."""
+        module: Any = importlib.import_module(self.charts)
+        return module
+
+
+SHARED = (
+    Kind("train", "pixelwise.studies.train", trains="variants"),
+    Kind(
+        "oracle",
+        "pixelwise.studies.oracle",
+        trains="nothing",
+        explanation="Computed from the labels alone, without randomness.",
+    ),
+)
+
+
+@cache
+def find_kinds() -> dict[str, Kind]:
+    """Find all kinds by name: the shared ones and those of every family."""
+    modules = [f"pixelwise.families.{name}.studies" for name in families.names()]
+    own = [importlib.import_module(name).KINDS for name in modules if families.has_module(name)]
+    return {kind.name: kind for kinds in (SHARED, *own) for kind in kinds}
+
+
+def find_kind(name: str) -> Kind:
+    """Find the kind called `name`. Raises KeyError if there is none."""
+    return find_kinds()[name]

@@ -1,4 +1,4 @@
-"""The outcome of a study: its measurements in one JSON file, judged by the study's present expectations."""
+"""The outcome of a study: the measurements in its JSON file, judged by the study's current expectations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from pixelwise.documents import read_json
 from pixelwise.params import Params
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.study import Study, Variant
-from pixelwise.studies.trends import Judgement, judge, spread_of
+from pixelwise.studies.trends import Judgement, compute_spread, judge
 from pixelwise.training.history import find_best_row
 
-# One mapping an epoch, as training writes it to history.json.
+# One mapping per epoch, as training writes them to history.json.
 History = Sequence[Mapping[str, float]]
 
 
 class Recorded(Params):
-    """Base of recorded values. Unknown keys are ignored, so that a file of another version can be redrawn."""
+    """Base of recorded values. It ignores unknown keys, so that a file of another version can be redrawn."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -37,7 +37,7 @@ class Point(Recorded):
 class Run(Recorded):
     """One variant with one seed: its measured scores, and the training behind them.
 
-    frames: for a study over time, the value of every frame, by clip.
+    frames: for a study over time, the value of every frame, one tuple per clip.
     """
 
     seed: int
@@ -51,8 +51,8 @@ class Run(Recorded):
 
     @field_validator("scores")
     @classmethod
-    def leave_out_what_is_no_number(cls, scores: dict[str, float]) -> dict[str, float]:
-        """Keep the finite scores: a diverged training has others."""
+    def keep_finite_scores(cls, scores: dict[str, float]) -> dict[str, float]:
+        """Return the finite scores. A diverged training has scores that are not."""
         return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 
@@ -64,7 +64,7 @@ class Figures(Recorded):
 
 
 class Measured(Recorded):
-    """What a study measured on one data set, and how."""
+    """The measurements of a study on one data set, and how they were made."""
 
     dataset: str
     data_sha256: str
@@ -78,7 +78,7 @@ class Measured(Recorded):
 
 @dataclass(frozen=True)
 class Row:
-    """A variant over its seeds; figures are in the units of their columns."""
+    """The figures of a variant over its seeds, in the units of their columns."""
 
     variant: Variant
     means: Mapping[str, float]
@@ -95,15 +95,15 @@ class Row:
         """The thesis's figures."""
         return self.variant.thesis
 
-    def values(self, column: str) -> list[float]:
-        """The figure of each seed that has one."""
+    def list_values(self, column: str) -> list[float]:
+        """List the figures of a column, one per seed that has it."""
         return [run.scores[column] * COLUMNS[column].factor for run in self.runs if column in run.scores]
 
     def format(self, column: str) -> str:
-        """`63.1 ± 0.4`."""
+        """Format mean and spread, such as `63.1 ± 0.4`."""
         spread = self.spreads.get(column)
-        around = "" if spread is None else f" ± {COLUMNS[column].format(spread)}"
-        return COLUMNS[column].format(self.means.get(column)) + around
+        suffix = "" if spread is None else f" ± {COLUMNS[column].format(spread)}"
+        return COLUMNS[column].format(self.means.get(column)) + suffix
 
 
 @dataclass(frozen=True)
@@ -117,38 +117,38 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """All verdicts in a few words, with a warning where a training had a single seed."""
+        """All verdicts in a few words, with a warning if each training had a single seed."""
         if not self.trend:
             return "no trend expected"
-        kinds = [judged.verdict for judged in self.trend]
-        parts = [f"{kinds.count(kind)} of {len(kinds)}: {kind}" for kind in dict.fromkeys(kinds)]
+        verdicts = [judgement.verdict for judgement in self.trend]
+        parts = [f"{verdicts.count(one)} of {len(verdicts)}: {one}" for one in dict.fromkeys(verdicts)]
         is_single = self.study.kind == "train" and max(len(row.runs) for row in self.rows) == 1
-        return ", ".join(parts if len(kinds) > 1 else kinds) + (ONE_SEED if is_single else "")
+        return ", ".join(parts if len(verdicts) > 1 else verdicts) + (ONE_SEED if is_single else "")
 
-    def verdict_of(self, judged: Judgement) -> str:
-        """One expectation's verdict, with the same warning."""
-        is_single = self.study.kind == "train" and judged.gap is not None and judged.spread is None
-        return judged.verdict + (ONE_SEED if is_single else "")
+    def format_verdict(self, judgement: Judgement) -> str:
+        """Format the verdict of one expectation, with the same warning."""
+        is_single = self.study.kind == "train" and judgement.gap is not None and judgement.spread is None
+        return judgement.verdict + (ONE_SEED if is_single else "")
 
 
 ONE_SEED = " (one seed)"
 
 
 def judge_study(study: Study, measured: Measured) -> Outcome:
-    """Judge the measurements by the study; a variant that did not run has no figures."""
+    """Judge the measurements by the study's expectations. A variant that did not run has no figures."""
     runs = {figures.name: figures.runs for figures in measured.rows}
     rows = tuple(build_row(study, variant, runs.get(variant.name, ())) for variant in study.variants)
     return Outcome(study, measured, rows, judge_trend(study, rows))
 
 
 def build_row(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
-    """Build a variant's row of the table from its runs, with the variant's columns."""
+    """Build the row of a variant from its runs, with the variant's columns."""
     columns = variant.columns or study.columns
-    kept = tuple(run.model_copy(update={"scores": select_scores(run.scores, columns)}) for run in runs)
-    found = {column: Row(variant, {}, {}, kept).values(column) for column in columns}
-    means = {column: mean(values) for column, values in found.items() if values}
-    spreads = {column: spread for column, values in found.items() if (spread := spread_of(values)) is not None}
-    return Row(variant, means, spreads, kept)
+    selected = tuple(run.model_copy(update={"scores": select_scores(run.scores, columns)}) for run in runs)
+    figures = {column: Row(variant, {}, {}, selected).list_values(column) for column in columns}
+    means = {column: mean(values) for column, values in figures.items() if values}
+    spreads = {column: spread for column, values in figures.items() if (spread := compute_spread(values)) is not None}
+    return Row(variant, means, spreads, selected)
 
 
 def select_scores(scores: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
@@ -160,20 +160,20 @@ def judge_trend(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
     """Judge every expectation of the study."""
     by_name = {row.name: row for row in rows}
     return tuple(
-        judge(hope, by_name[hope.better].values(hope.column), by_name[hope.worse].values(hope.column))
-        for hope in study.trend
+        judge(one, by_name[one.better].list_values(one.column), by_name[one.worse].list_values(one.column))
+        for one in study.trend
     )
 
 
 def score_history(history: History) -> dict[str, float]:
-    """The scores of the best validation, the last training loss and the seconds of the whole training."""
+    """Return the scores of the best validation, the last training loss and the seconds of the whole training."""
     best = find_best_row(history)
     scores = {key.removeprefix("val/"): value for key, value in best.items() if key.startswith("val/")}
     return scores | {"loss": history[-1]["train/loss"], "seconds": sum(row["seconds"] for row in history)}
 
 
 def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
-    """The training loss after each epoch, each of `iterations` steps."""
+    """Build the curve of the training loss, a point per epoch of `iterations` steps."""
     seconds, points = 0.0, []
     for row in history:
         seconds += row["seconds"]
@@ -183,6 +183,6 @@ def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
 
 
 def read_measured(file: Path) -> Measured:
-    """Read the record of an earlier run. Raises DataError where the file is missing or damaged."""
-    found: Measured = read_json(file, f"what `pixelwise study {file.stem}` writes", Measured)
-    return found
+    """Read the record of an earlier run. Raises DataError if the file is missing or damaged."""
+    measured: Measured = read_json(file, f"what `pixelwise study {file.stem}` writes", Measured)
+    return measured

@@ -9,21 +9,20 @@ from matplotlib.figure import Figure
 
 from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, encode_figure
 from pixelwise.studies.columns import COLUMNS
+from pixelwise.studies.kinds import find_kind
 from pixelwise.studies.outcome import Outcome, Point
-from pixelwise.studies.video_plots import draw_along, draw_over_time
 
 BAR = 0.38
-# Letters on a line of a title over a chart of bars.
+# Letters per line of the title of a bar chart.
 TITLE_WIDTH = 76
 
 
 def draw_chart(outcome: Outcome) -> bytes:
-    """Draw a PNG: loss curves, or lines over other columns or over time, else a bar per variant."""
-    if outcome.study.along:
-        return draw_along(outcome)
-    if outcome.study.over_time:
-        return draw_over_time(outcome)
-    return draw_curves(outcome) if outcome.study.curves else draw_bars(outcome)
+    """Draw a PNG: the chart of the study's kind if the study sets one, loss curves, or a bar per variant."""
+    study = outcome.study
+    if study.along or study.over_time:
+        return find_kind(study.kind).load_charts().draw_chart(outcome)
+    return draw_curves(outcome) if study.curves else draw_bars(outcome)
 
 
 def draw_bars(outcome: Outcome) -> bytes:
@@ -35,13 +34,13 @@ def draw_bars(outcome: Outcome) -> bytes:
         # Above the whole figure: the title needs more room than there is beside the names.
         figure.suptitle(fill(outcome.study.title, TITLE_WIDTH), x=0.01, ha="left")
         axes = figure.add_subplot(xlabel=column.title)
-        for place, row in enumerate(rows):
+        for position, row in enumerate(rows):
             mean, spread = row.means.get(outcome.study.chart), row.spreads.get(outcome.study.chart)
             shift = BAR / 2 if has_thesis else 0.0
-            draw_bar(axes, place - shift, mean, row.format(outcome.study.chart), BLUE, spread)
+            draw_bar(axes, position - shift, mean, row.format(outcome.study.chart), BLUE, spread)
             if has_thesis:
                 thesis = row.thesis.get(outcome.study.chart)
-                draw_bar(axes, place + shift, thesis, column.format(thesis), ORANGE)
+                draw_bar(axes, position + shift, thesis, column.format(thesis), ORANGE)
         axes.barh([0], [0], color=BLUE, label=f"here, {outcome.measured.dataset} {outcome.measured.split}")
         if has_thesis:
             axes.barh([0], [0], color=ORANGE, alpha=0.55, label="thesis")
@@ -54,15 +53,15 @@ def draw_bars(outcome: Outcome) -> bytes:
 
 
 def draw_bar(
-    axes: Axes, place: float, value: float | None, text: str, colour: str, spread: float | None = None
+    axes: Axes, position: float, value: float | None, text: str, colour: str, spread: float | None = None
 ) -> None:
-    """Draw one bar with its number; without a value, only a dash."""
+    """Draw one bar with its number, or only a dash if there is no value."""
     alpha = 0.55 if colour == ORANGE else 1.0
     if value is not None:
-        axes.barh(place, value, height=BAR, color=colour, alpha=alpha, xerr=spread, error_kw={"ecolor": INK})
+        axes.barh(position, value, height=BAR, color=colour, alpha=alpha, xerr=spread, error_kw={"ecolor": INK})
     end = (value or 0.0) + (spread or 0.0)
     axes.annotate(
-        text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK, bbox=PATCH
+        text, (end, position), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK, bbox=PATCH
     )
 
 
@@ -86,9 +85,9 @@ def average_curves(curves: list[tuple[Point, ...]]) -> list[Point]:
     length = min((len(curve) for curve in curves), default=0)
     return [
         Point(
-            iteration=curves[0][place].iteration,
-            seconds=float(np.mean([curve[place].seconds for curve in curves])),
-            loss=float(np.mean([curve[place].loss for curve in curves])),
+            iteration=curves[0][index].iteration,
+            seconds=float(np.mean([curve[index].seconds for curve in curves])),
+            loss=float(np.mean([curve[index].loss for curve in curves])),
         )
-        for place in range(length)
+        for index in range(length)
     ]

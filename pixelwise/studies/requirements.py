@@ -1,72 +1,40 @@
 """Requirements of a study on its parameters and data, checked before the first training instead of hours later."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pixelwise.data.class_mapping import make_class_table
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import DataError, PixelwiseError
-from pixelwise.families import find, find_options
-from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
-from pixelwise.params import Params, parse
+from pixelwise.families import find
+from pixelwise.params import Params
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.dense import DenseParams
-from pixelwise.studies.measurements import OracleParams
-from pixelwise.studies.recovery import RecoveryParams
-from pixelwise.studies.schedules import require_schedule
-from pixelwise.studies.staged_net import NET
-from pixelwise.studies.study import Study, Variant, scoring
-from pixelwise.studies.velocity import VelocityParams
-
-# What a variant that trains nothing may override, by the kind of its study.
-OWN: Mapping[str, type[Params]] = {
-    "oracle": OracleParams,
-    "velocity": VelocityParams,
-    "recovery": RecoveryParams,
-    "dense": DenseParams,
-}
+from pixelwise.studies.study import Study, Variant, parse_overrides, parse_scoring
 
 
-def require_sound(study: Study, bench: Bench) -> None:
-    """Raise ParamsError at the first variant whose parameters are bad, DataError where the data lacks what it needs."""
+def require_trainings(study: Study, bench: Bench) -> None:
+    """Raise ParamsError or DataError at the first variant that cannot be trained, as `require_training`."""
     for variant in study.variants:
-        with named(study, variant):
-            if study.is_trained:
-                require_trainable(study, variant, bench)
-            else:
-                require_own(study, variant)
-                bench.data.split(bench.val_split(study))
-    if study.kind in ("schedule", "velocity"):
-        require_net(study, bench)
-    elif study.kind == "guide" and not bench.model:
-        require_trainable(study, NET, bench)
+        with name_errors(study, variant):
+            require_training(study, variant, bench)
 
 
-def require_own(study: Study, variant: Variant) -> None:
-    """Raise ParamsError where a variant without training overrides keys that its kind does not have."""
-    if study.kind == "schedule":
-        require_schedule(study, variant)
-    else:
-        own = find_options(study.family).EvaluateParams if study.kind == "guide" else OWN[study.kind]
-        parse(own, variant.overrides, f"study {study.name}: {variant.name}")
+def require_overrides(study: Study, bench: Bench, kind: type[Params]) -> None:
+    """Raise ParamsError at the first variant whose overrides are not a `kind`, DataError without the scored split."""
+    for variant in study.variants:
+        with name_errors(study, variant):
+            parse_overrides(study, variant, kind)
+            bench.data.split(bench.find_val_split(study))
 
 
-def require_net(study: Study, bench: Bench) -> None:
-    """Raise an error where the given staged net cannot be opened, or the study's own cannot be trained."""
-    if not bench.model:
-        require_trainable(study, NET, bench)
-        return
-    names = open_staged(bench.model).plain.names
-    if names != bench.data.classes.names and make_class_table(names, bench.data.classes.names) is None:
-        found, wanted = ", ".join(names), ", ".join(bench.data.classes.names)
-        raise DataError(f"{bench.model}: found a net of the classes {found}, expected the data's: {wanted}")
+def require_training(study: Study, variant: Variant, bench: Bench) -> None:
+    """Raise ParamsError if the training parameters of a variant are bad.
 
-
-def require_trainable(study: Study, variant: Variant, bench: Bench) -> None:
-    """Raise DataError where a split, a layer or an equal size is missing that the variant is trained or scored with."""
-    params, kind = bench.params(study, variant, study.seeds[0]), find(study.family)
-    for one in (params, scoring(study, variant, params)):
-        task = kind.task_of(bench.data, one)
+    Raises DataError if the data lacks a split or a layer for training or scoring, or its pictures differ in size where
+    whole pictures form a batch.
+    """
+    params, family = bench.parse_params(study, variant, study.seeds[0]), find(study.family)
+    for one in (params, parse_scoring(study, variant, params)):
+        task = family.task_of(bench.data, one)
         for split in (task.train, task.val):
             require_layers(split, bench.data)
     if params.augment.whole and params.batch_size > 1:
@@ -82,7 +50,7 @@ def require_layers(split: PreparedSplit, data: PreparedData) -> None:
 
 
 def require_one_size(split: PreparedSplit, batch_size: int) -> None:
-    """Raise DataError where the pictures of `split` differ in size, so that no batch can hold several whole ones."""
+    """Raise DataError if the pictures of `split` differ in size, so that a batch cannot hold several whole pictures."""
     sizes = sorted({(row["width"], row["height"]) for row in split.rows})
     if len(sizes) > 1:
         (width, height), (wide, high) = sizes[0], sizes[-1]
@@ -93,12 +61,12 @@ def require_one_size(split: PreparedSplit, batch_size: int) -> None:
 
 
 @contextmanager
-def named(study: Study, variant: Variant) -> Iterator[None]:
+def name_errors(study: Study, variant: Variant) -> Iterator[None]:
     """Put study and variant before the message of an error that does not name them yet."""
     try:
         yield
     except PixelwiseError as error:
-        where = f"study {study.name}: {variant.name}"
-        if str(error).startswith(where):
+        prefix = f"study {study.name}: {variant.name}"
+        if str(error).startswith(prefix):
             raise
-        raise type(error)(f"{where}: {error}") from error
+        raise type(error)(f"{prefix}: {error}") from error

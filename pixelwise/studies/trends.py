@@ -1,4 +1,4 @@
-"""Judge the expectations of a study: the gap between two rows against the spread over seeds."""
+"""Judge the expectations of a study by the gap between two rows and the spread over seeds."""
 
 import math
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ Verdict = Literal["holds", "holds within the spread", "does not hold", "not meas
 
 
 class Judgement(Params):
-    """An expectation and its verdict. gap: by how much `better` is ahead; spread: the gap's standard deviation
-    over seeds, None of a single one; both in the column's unit.
+    """An expectation and its verdict.
+
+    gap: how far `better` is ahead. spread: the gap's standard deviation over seeds, None for a single seed. Both are in
+    the column's unit.
     """
 
     expected: Expectation
@@ -23,16 +25,16 @@ class Judgement(Params):
     verdict: Verdict = "not measured"
 
     def __str__(self) -> str:
-        """What was expected, in words."""
-        wish, column = self.expected, COLUMNS[self.expected.column]
-        if wish.within is not None:
-            bound = column.format_gap(wish.within)
-            return f"{wish.better} and {wish.worse} are alike in {column.heading}, within {bound}"
-        if wish.at_most is not None:
-            least = column.format_gap(wish.at_most)
-            return f"{wish.better} is at most {least} worse than {wish.worse} in {column.heading}"
-        less = f" by at least {column.format_gap(wish.by)}" if wish.by else ""
-        return f"{wish.better} beats {wish.worse} in {column.heading}{less}"
+        """The expectation in words."""
+        expected, column = self.expected, COLUMNS[self.expected.column]
+        if expected.within is not None:
+            bound = column.format_gap(expected.within)
+            return f"{expected.better} and {expected.worse} are alike in {column.heading}, within {bound}"
+        if expected.at_most is not None:
+            bound = column.format_gap(expected.at_most)
+            return f"{expected.better} is at most {bound} worse than {expected.worse} in {column.heading}"
+        bound = f" by at least {column.format_gap(expected.by)}" if expected.by else ""
+        return f"{expected.better} beats {expected.worse} in {column.heading}{bound}"
 
     @property
     def measured(self) -> str:
@@ -47,17 +49,17 @@ class Judgement(Params):
 def judge(expected: Expectation, better: Sequence[float], worse: Sequence[float]) -> Judgement:
     """Judge the figures of two rows, one figure per seed, in the column's unit.
 
-    A gap that meets its bound by more than the spread holds; one that meets it by less holds within the
-    spread, so that another choice of seeds might say otherwise.
+    An expectation holds if its gap meets the bound by more than the spread. If the gap meets the bound by less, the
+    expectation holds within the spread: other seeds may give another verdict.
     """
     if not better or not worse:
         return Judgement(expected=expected)
     gap = mean(better) - mean(worse)
     if COLUMNS[expected.column].is_lower_better:
         gap = -gap
-    spread = spread_of_gap(better, worse)
-    margin = margin_of(expected, gap)
-    # Two equal rows are alike, but neither beats the other.
+    spread = compute_gap_spread(better, worse)
+    margin = compute_margin(expected, gap)
+    # Two equal rows are alike, but none of them beats the other.
     is_win = expected.within is None and expected.at_most is None and expected.by == 0
     is_met = margin > 0 or (margin == 0 and not is_win)
     verdict: Verdict = "does not hold"
@@ -66,19 +68,19 @@ def judge(expected: Expectation, better: Sequence[float], worse: Sequence[float]
     return Judgement(expected=expected, gap=gap, spread=spread, verdict=verdict)
 
 
-def margin_of(expected: Expectation, gap: float) -> float:
-    """By how much a gap is beyond the least one, or within the bound; negative where it is not."""
+def compute_margin(expected: Expectation, gap: float) -> float:
+    """Return how far a gap is beyond its least value or inside its bound; negative if it is not."""
     if expected.within is not None:
         return expected.within - abs(gap)
     return gap + expected.at_most if expected.at_most is not None else gap - expected.by
 
 
-def spread_of(values: Sequence[float]) -> float | None:
-    """Standard deviation over seeds; None of fewer than two."""
+def compute_spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation over seeds; None for fewer than two seeds."""
     return stdev(values) if len(values) > 1 else None
 
 
-def spread_of_gap(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """Standard deviation of the difference of two independent figures; None where neither is known."""
-    known = [spread for spread in (spread_of(left), spread_of(right)) if spread is not None]
+def compute_gap_spread(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """Return the standard deviation of the difference of two independent figures; None if neither spread is known."""
+    known = [spread for spread in (compute_spread(left), compute_spread(right)) if spread is not None]
     return math.hypot(*known) if known else None

@@ -1,42 +1,36 @@
-"""Run studies of the thesis: train the variants of a table, judge its claim, write a page that compares the figures."""
+"""Run studies of the thesis: train the variants of a table, judge its claim, write a page with the figures."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
-
-import numpy as np
+from typing import Annotated
 
 from pixelwise import command
-from pixelwise.data.items import Classes
-from pixelwise.data.prepared import DATASET_FILE, PreparedData, Sample
+from pixelwise.data.prepared import DATASET_FILE, PreparedData
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.families.origin import origin
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.params import PARAMS_FILE, parse
-from pixelwise.progress import progress
-from pixelwise.studies.outcome import Figures, Measured, Outcome, Run, judge_study, read_measured
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.index import require_own_index, write_index
+from pixelwise.studies.kinds import find_kind
+from pixelwise.studies.outcome import Figures, Measured, Outcome, judge_study, read_measured
+from pixelwise.studies.pages import draw_study, write_sheet
 from pixelwise.studies.report import Listing, StudyReport, format_outcome
-from pixelwise.studies.study import Study, load, names
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from pixelwise.reporting.label_images import Picture
-    from pixelwise.studies.bench import Bench
+from pixelwise.studies.study import Study, list_studies, load_study
 
 PREPARED = Path("data/prepared")
-# A town that is rendered in seconds, for a study that only has to run through.
+# A town for quick runs without data. It is rendered in seconds.
 TINY = {"train_clips": 4, "val_clips": 1, "test_clips": 1, "frames": 3, "width": 224, "height": 96}
 
 
 def run(
     name: Annotated[
-        Sequence[str], f"studies to run; without a name, list them with their titles: {', '.join(names())}"
+        Sequence[str], f"studies to run; without a name, list them with their titles: {', '.join(list_studies())}"
     ] = (),
     *,
     data: Annotated[Path | None, f"prepared data (default: {PREPARED}; with --quick a tiny generated town)"] = None,
@@ -57,42 +51,42 @@ def run(
     ParamsError for an unknown study or a bad parameter, DataError where the data lacks what a study needs.
     """
     out = out / "quick" if quick else out
-    name = name or (recorded_studies(out) if redraw else ())
+    name = name or (list_recorded_studies(out) if redraw else ())
     if not name:
         return Listing()
-    from pixelwise.studies.index import require_own_index
-
-    studies = [load(one) for one in name]
+    studies = [load_study(one) for one in name]
     require_own_index(out)
-    following = format_options(data or PREPARED, params_file, model)
+    options = format_options(data or PREPARED, params_file, model)
     if redraw:
-        return StudyReport(out, tuple(redraw_study(study, out) for study in studies), following)
-    wanted = parse_seeds(seeds) if seeds is not None else None
+        return StudyReport(out, tuple(redraw_study(study, out) for study in studies), options)
+    chosen_seeds = parse_seeds(seeds) if seeds is not None else None
     with open_prepared(data, quick) as folder:
-        # These load torch, which a list of the studies does not need.
-        from components import export
-        from pixelwise.families.trainer import learn
-        from pixelwise.studies.bench import Bench
-        from pixelwise.studies.requirements import require_sound
-
-        shipped = partial(export.run, export.ExportParams())
-        steps = (learn, origin, shipped)
-        bench = Bench(PreparedData(folder), models, params_file, tracking, quick, *steps, model)
+        bench = make_bench(folder, models, params_file, tracking, quick, model)
         for study in studies:
-            require_sound(study, bench)
-        given = None if quick and data is None else hide_folder(data or PREPARED)
-        named = hide_folder(model) if model else None
-        command = f"{'--quick ' if quick else ''}{format_options(given, hide_folder(params_file), named)}".strip()
-        found = [run_study(study, wanted or study.seeds, bench, out, command) for study in studies]
-    return StudyReport(out, tuple(found), following)
+            find_kind(study.kind).load_measurement().require(study, bench)
+        shown = format_shown_options(data, bench)
+        outcomes = [run_study(study, chosen_seeds or study.seeds, bench, out, shown) for study in studies]
+    return StudyReport(out, tuple(outcomes), options)
 
 
-def recorded_studies(out: Path) -> list[str]:
-    """Names of the studies that have figures in `out`. Raises DataError where there are none."""
-    found = [name for name in names() if (out / f"{name}.json").is_file()]
-    if not found:
-        raise DataError(f"{out}: found no figures of a study, expected files such as {names()[0]}.json")
-    return found
+def make_bench(
+    data: Path, models: Path, params_file: Path, tracking: str | None, is_quick: bool, model: Path | None
+) -> Bench:
+    """Make the bench of all studies of one command."""
+    # Imported here because torch is large and a list of the studies does not need it.
+    from components import export
+    from pixelwise.families.trainer import learn
+
+    ship = partial(export.run, export.ExportParams())
+    return Bench(PreparedData(data), models, params_file, tracking, is_quick, learn, origin, ship, model)
+
+
+def list_recorded_studies(out: Path) -> list[str]:
+    """List the studies that have figures in `out`. Raises DataError if there are none."""
+    recorded = [name for name in list_studies() if (out / f"{name}.json").is_file()]
+    if not recorded:
+        raise DataError(f"{out}: found no figures of a study, expected files such as {list_studies()[0]}.json")
+    return recorded
 
 
 def format_options(data: Path | None, params_file: Path, model: Path | None) -> str:
@@ -101,6 +95,14 @@ def format_options(data: Path | None, params_file: Path, model: Path | None) -> 
     words += [] if params_file == PARAMS_FILE else ["--params-file", str(params_file)]
     words += [] if model is None else ["--model", str(model)]
     return shlex.join(words)
+
+
+def format_shown_options(data: Path | None, bench: Bench) -> str:
+    """Format the options as a page shows them. data: what the user named."""
+    shown_data = None if bench.is_quick and data is None else hide_folder(data or PREPARED)
+    shown_model = hide_folder(bench.model) if bench.model else None
+    options = format_options(shown_data, hide_folder(bench.params_file), shown_model)
+    return f"{'--quick ' if bench.is_quick else ''}{options}".strip()
 
 
 def parse_seeds(seeds: str) -> tuple[int, ...]:
@@ -113,7 +115,7 @@ def parse_seeds(seeds: str) -> tuple[int, ...]:
 
 @contextmanager
 def open_prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
-    """Yield the folder of prepared data: `data`, else the default; a quick run without `data` gets a temporary town."""
+    """Yield the folder of prepared data: `data` or the default. A quick run without `data` gets a temporary town."""
     if data or not is_quick:
         yield data or PREPARED
         return
@@ -126,108 +128,44 @@ def open_prepared(data: Path | None, is_quick: bool) -> Iterator[Path]:
 
 
 def hide_folder(path: Path) -> Path:
-    """Return the path as the page shows it. An absolute path becomes its name, so that no page shows local folders."""
+    """Return the path as a page shows it. An absolute path becomes its name, so that no page shows local folders."""
     return Path(path.name) if path.is_absolute() else path
 
 
-def run_study(study: Study, seeds: Sequence[int], bench: "Bench", out: Path, options: str) -> Outcome:
-    """Run every variant with every seed, write the page and print the figures. An untrained study uses one seed.
+def run_study(study: Study, seeds: Sequence[int], bench: Bench, out: Path, options: str) -> Outcome:
+    """Measure a study, write its figures, pictures and page, and print the figures.
 
-    options: the command's options as the page shows them.
+    A study whose variants are not trained uses one seed, as does a quick run. options: the command's options as the
+    page shows them.
     """
-    from pixelwise.studies.kinds import TOGETHER
-
-    # Without training there is no randomness, so one seed is enough.
     seeds = seeds[:1] if bench.is_quick or not study.is_trained else seeds
-    sheet: Image.Image | None = None
-    if study.kind in TOGETHER:
-        found = TOGETHER[study.kind](study, bench)
-        runs = {name: [run] for name, run in found.runs.items()}
-        own = draw_sheet(found.pictures, found.predictions, {}, bench.data.classes) if found.pictures else None
-        sheet = found.sheet or own
-    else:
-        runs = run_variants(study, seeds, bench)
-        sheet = draw_predictions(study, seeds[0], bench) if study.kind in ("train", "scale") else None
+    measurements = find_kind(study.kind).load_measurement().measure(study, seeds, bench)
     measured = Measured(
         dataset=bench.data.name,
         data_sha256=sha256_file(bench.data.root / DATASET_FILE),
-        split=bench.val_split(study),
+        split=bench.find_val_split(study),
         images={split: len(bench.data.split(split)) for split in bench.data.splits},
         command=f"pixelwise study {study.name} {options} --seeds {','.join(map(str, seeds))}",
         is_quick=bench.is_quick,
-        parameters=bench.shared(study),
-        rows=tuple(Figures(name=name, runs=tuple(found)) for name, found in runs.items()),
+        parameters=bench.merge_base(study),
+        rows=tuple(Figures(name=name, runs=tuple(runs)) for name, runs in measurements.runs.items()),
     )
-    return record_study(judge_study(study, measured), out, sheet)
-
-
-def run_variants(study: Study, seeds: Sequence[int], bench: "Bench") -> dict[str, list[Run]]:
-    """Run every variant once per seed."""
-    from pixelwise.studies.kinds import MEASURES
-    from pixelwise.studies.requirements import named
-
-    runs: dict[str, list[Run]] = {variant.name: [] for variant in study.variants}
-    bar = progress([(variant, seed) for seed in seeds for variant in study.variants], study.name)
-    for variant, seed in bar:
-        bar.set_description(f"{study.name}: {variant.name}, seed {seed}")
-        with named(study, variant):
-            runs[variant.name].append(MEASURES[study.kind](study, variant, seed, bench))
-    return runs
-
-
-def record_study(outcome: Outcome, out: Path, sheet: "Image.Image | None") -> Outcome:
-    """Write the figures and the pictures of a study, then draw its page."""
-    from pixelwise.studies.pages import write_sheet
-
-    write_json(out / f"{outcome.study.name}.json", outcome.measured.model_dump(mode="json"))
-    if sheet:
-        write_sheet(out, outcome.study.name, sheet)
-    return publish(outcome, out)
+    write_json(out / f"{study.name}.json", measured.model_dump(mode="json"))
+    if measurements.sheet:
+        write_sheet(out, study.name, measurements.sheet)
+    return publish(judge_study(study, measured), out)
 
 
 def publish(outcome: Outcome, out: Path) -> Outcome:
-    """Draw the page and the index, and print the figures at once: a later study may fail."""
-    from pixelwise.studies.index import write_index
-    from pixelwise.studies.pages import draw_study
-
+    """Draw the page and the index, and print the figures at once, because a later study may fail."""
     draw_study(out, outcome)
     write_index(out)
     print(f"{format_outcome(outcome)}\npage: {out / outcome.study.name}.html\n", flush=True)
     return outcome
 
 
-def draw_predictions(study: Study, seed: int, bench: "Bench") -> "Image.Image":
-    """Draw a few validation images with the prediction of every variant that labels their classes."""
-    from pixelwise.studies.predictions import choose_indices
-    from pixelwise.studies.requirements import named
-    from pixelwise.studies.scales import maps
-    from pixelwise.studies.trainings import predicted
-
-    found, scales = {}, {}
-    for variant in study.variants:
-        if study.chart in (variant.columns or study.columns):
-            with named(study, variant):
-                found[variant.name] = predicted(study, variant, seed, bench)
-                if study.kind == "scale":
-                    scales[f"{variant.name}: scale"] = maps(study, variant, seed, bench)
-    split = bench.data.split(bench.val_split(study))
-    return draw_sheet([split[index] for index in choose_indices(len(split))], found, scales, split.classes)
-
-
-def draw_sheet(
-    samples: Sequence[Sample],
-    predictions: Mapping[str, Sequence[np.ndarray]],
-    maps: "Mapping[str, Sequence[Picture]]",
-    classes: Classes,
-) -> "Image.Image":
-    """Draw each sample's image and label, all predictions and further maps."""
-    from pixelwise.studies.pages import build_sheet
-
-    return build_sheet([(one.id, one.image, one.label) for one in samples], predictions, maps, classes)
-
-
 def redraw_study(study: Study, out: Path) -> Outcome:
-    """Draw the page from the recorded figures, with the study's present text and expectations."""
+    """Draw the page from the recorded figures, with the study's current text and expectations."""
     return publish(judge_study(study, read_measured(out / f"{study.name}.json")), out)
 
 

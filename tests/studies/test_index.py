@@ -6,7 +6,7 @@ from PIL import Image
 
 from pixelwise.identity import PROJECT
 from pixelwise.studies.index import INDEX_FILE, render_index
-from pixelwise.studies.pages import sheet_file, write_sheet
+from pixelwise.studies.pages import locate_sheet, write_sheet
 
 STUDIES = PROJECT / "docs" / "studies"
 
@@ -19,7 +19,7 @@ def test_the_index_shows_a_studys_pictures_where_they_are_kept(tmp_path):
     (tmp_path / "oracle.json").write_bytes((STUDIES / "oracle.json").read_bytes())
     assert "![Pictures" not in render_index(tmp_path)
     write_sheet(tmp_path, "oracle", Image.new("RGB", (40, 30)))
-    assert sheet_file(tmp_path, "oracle") == Path(tmp_path / "oracle-pictures.webp")
+    assert locate_sheet(tmp_path, "oracle") == Path(tmp_path / "oracle-pictures.webp")
     assert "![Pictures of oracle](oracle-pictures.webp)" in render_index(tmp_path)
 
 

@@ -29,18 +29,18 @@ def test_a_history_with_numbers_that_are_none_is_read_as_it_was_written(tmp_path
 @pytest.mark.parametrize("kept", [0, 3, 60, 0.5, 0.9])
 def test_predictions_that_are_cut_are_an_error_that_names_the_file(kept, tmp_path):
     file = tmp_path / "predictions.npz"
-    predictions.keep([np.random.default_rng(0).integers(0, 9, (40, 50), np.uint8)], file)
+    predictions.write_predictions([np.random.default_rng(0).integers(0, 9, (40, 50), np.uint8)], file)
     whole = file.read_bytes()
     file.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    with pytest.raises(ModelError, match=r"predictions\.npz: .*delete it"):
-        predictions.read(file)
+    with pytest.raises(ModelError, match=r"predictions\.npz: .*delete the file"):
+        predictions.read_predictions(file)
 
 
 def test_predictions_with_a_flipped_byte_are_an_error_that_names_the_file(tmp_path):
     file = tmp_path / "predictions.npz"
-    predictions.keep([np.random.default_rng(0).integers(0, 9, (40, 50), np.uint8)], file)
+    predictions.write_predictions([np.random.default_rng(0).integers(0, 9, (40, 50), np.uint8)], file)
     damaged = bytearray(file.read_bytes())
     damaged[200:220] = bytes(20)
     file.write_bytes(damaged)
-    with pytest.raises(ModelError, match=r"predictions\.npz: .*delete it"):
-        predictions.read(file)
+    with pytest.raises(ModelError, match=r"predictions\.npz: .*delete the file"):
+        predictions.read_predictions(file)

@@ -8,7 +8,7 @@ from support.two_rates import bench, never, two
 
 from components import ingest
 from pixelwise.errors import DataError, ParamsError
-from pixelwise.studies.requirements import require_sound
+from pixelwise.studies.train import require
 
 
 @pytest.fixture(scope="module")
@@ -41,4 +41,4 @@ def plain(tmp_path_factory) -> Path:
 def test_what_a_variant_lacks_is_found_before_anything_is_trained(variant, error, said, plain, tmp_path):
     bad = two(variants=[{"name": "fine"}, {"name": "bad", "overrides": variant}], trend=[])
     with pytest.raises(error, match=f"^{said}"):
-        require_sound(bad, bench(plain, tmp_path, never))
+        require(bad, bench(plain, tmp_path, never))

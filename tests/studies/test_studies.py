@@ -5,13 +5,34 @@ import yaml
 
 from pixelwise.errors import ParamsError
 from pixelwise.families import find
+from pixelwise.families.clockwork.studies.schedule import ScheduleParams
+from pixelwise.families.clockwork.studies.velocity import VelocityParams
+from pixelwise.families.composition.studies.recovery import RecoveryParams
+from pixelwise.families.fcn.studies.dense import DenseParams
+from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.identity import PROJECT
 from pixelwise.params import PARAMS_FILE, merge, parse
 from pixelwise.studies import study as study_file
-from pixelwise.studies.requirements import require_own
-from pixelwise.studies.staged_net import NET
-from pixelwise.studies.study import Study, load, names, scoring, training
+from pixelwise.studies.oracle import OracleParams
+from pixelwise.studies.study import (
+    NET,
+    Study,
+    list_studies,
+    load_study,
+    parse_overrides,
+    parse_scoring,
+    parse_training,
+)
 
+# What a variant that trains nothing may override, by the kind of its study.
+OVERRIDES = {
+    "oracle": OracleParams,
+    "schedule": ScheduleParams,
+    "velocity": VelocityParams,
+    "guide": EvaluateParams,
+    "recovery": RecoveryParams,
+    "dense": DenseParams,
+}
 PARAMS = PROJECT / PARAMS_FILE
 SMALL = {
     "name": "small",
@@ -29,21 +50,21 @@ def small(**changes):
 
 
 @pytest.mark.parametrize("is_quick", [False, True])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_studies())
 def test_every_variant_of_every_study_has_parameters_of_its_family(name, is_quick):
-    study = load(name)
+    study = load_study(name)
     for variant in study.variants if study.is_trained else ():
-        params = training(study, variant, 3, find(study.family).TrainParams, PARAMS, is_quick)
+        params = parse_training(study, variant, 3, find(study.family).TrainParams, PARAMS, is_quick)
         assert params.seed == 3
-        assert scoring(study, variant, params).seed == 3
+        assert parse_scoring(study, variant, params).seed == 3
 
 
 def test_a_study_that_trains_no_variant_says_what_each_of_them_is():
-    for study in (load(name) for name in names() if not load(name).is_trained):
+    for study in (load_study(name) for name in list_studies() if not load_study(name).is_trained):
         for variant in study.variants:
-            require_own(study, variant)
+            parse_overrides(study, variant, OVERRIDES[study.kind])
         if not study.is_computed:
-            assert training(study, NET, 3, find(study.family).TrainParams, PARAMS, False).seed == 3
+            assert parse_training(study, NET, 3, find(study.family).TrainParams, PARAMS, False).seed == 3
 
 
 def test_the_thesis_figures_are_as_printed():
@@ -60,7 +81,7 @@ def test_the_thesis_figures_are_as_printed():
         ("oracle", "factor 128", "mean_iu"): 50.9,
     }
     for (study, name, column), value in printed.items():
-        (variant,) = (variant for variant in load(study).variants if variant.name == name)
+        (variant,) = (variant for variant in load_study(study).variants if variant.name == name)
         assert variant.thesis[column] == value
 
 
@@ -72,14 +93,14 @@ def test_where_the_thesis_misprints_the_corrected_figure_stands():
         ("figure-3.6", "adaptive 0.35", "full_frames"): 21.9,
     }
     for (study, name, column), value in corrected.items():
-        (variant,) = (variant for variant in load(study).variants if variant.name == name)
+        (variant,) = (variant for variant in load_study(study).variants if variant.name == name)
         assert variant.thesis[column] == value
         assert variant.note
 
 
 def test_variants_differ_from_each_other_unless_the_study_says_that_they_are_one():
-    for name in names():
-        variants = load(name).variants
+    for name in list_studies():
+        variants = load_study(name).variants
         told = [(str(variant.overrides), str(variant.evaluate)) for variant in variants]
         twins = [variant.name for place, variant in enumerate(variants) if told[place] in told[:place]]
         assert twins == (["FCN-pool5"] if name == "table-2.3" else [])
@@ -112,6 +133,8 @@ SEVERAL = "a and b: found several of by, within and at_most, expected one"
         ({"variants": [{"name": "a"}, {"name": "a"}]}, ": a: found no variant named once"),
         ({"variants": [{"name": "a", "thesis": {"loss": 1}}]}, ": loss: found no column of the study"),
         ({"varants": []}, ".varants: unknown key"),
+        ({"kind": "wonder"}, ": wonder: found no kind of study"),
+        ({"over_time": True}, ": found along or over_time, which kind train does not draw"),
     ],
 )
 def test_a_study_that_speaks_of_what_is_not_there_is_an_error_of_one_line(changes, said):
@@ -132,7 +155,7 @@ def test_a_study_whose_file_is_no_study_is_an_error_that_names_it(text, said, tm
     monkeypatch.setattr(study_file, "FOLDER", tmp_path)
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ParamsError) as raised:
-        load("mine")
+        load_study("mine")
     assert str(raised.value).startswith(f"{tmp_path / 'mine.yaml'}: {said}")
     assert "\n" not in str(raised.value)
 
@@ -140,11 +163,11 @@ def test_a_study_whose_file_is_no_study_is_an_error_that_names_it(text, said, tm
 def test_a_study_lies_over_its_recipe_and_an_unknown_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(study_file, "FOLDER", tmp_path)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**SMALL, "recipe": "sgd", "base": {"epochs": 3}}))
-    found = load("mine")
+    found = load_study("mine")
     assert (found.base["epochs"], found.base["optimiser"], found.quick) == (3, "sgd", {"epochs": 1})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**SMALL, "recipe": "sdg"}))
     with pytest.raises(ParamsError, match=r"sdg\.yaml: no such file"):
-        load("mine")
+        load_study("mine")
 
 
 def test_what_another_data_sets_recipe_changes_of_params_yaml_changes_no_study(tmp_path):
@@ -164,14 +187,14 @@ def test_what_another_data_sets_recipe_changes_of_params_yaml_changes_no_study(t
     )
     changed["fcn"]["train"]["network"]["stream_scales"] = [1.0, 0.1, 0.01]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
-    for study in (load(name) for name in names() if not load(name).is_computed):
+    for study in (load_study(name) for name in list_studies() if not load_study(name).is_computed):
         kind = find(study.family).TrainParams
         for variant in study.variants if study.is_trained else (NET,):
-            there = training(study, variant, 0, kind, tmp_path / "params.yaml", False)
-            assert there == training(study, variant, 0, kind, PARAMS, False), f"{study.name}: {variant.name}"
+            there = parse_training(study, variant, 0, kind, tmp_path / "params.yaml", False)
+            assert there == parse_training(study, variant, 0, kind, PARAMS, False), f"{study.name}: {variant.name}"
 
 
 def test_a_bad_override_is_named_with_its_study_and_variant():
     study = small(variants=[{"name": "a", "overrides": {"network": {"stride": [32]}}}])
     with pytest.raises(ParamsError, match=r"study small: a\.network\.stride: unknown key"):
-        training(study, study.variants[0], 0, find("fcn").TrainParams, PARAMS, False)
+        parse_training(study, study.variants[0], 0, find("fcn").TrainParams, PARAMS, False)

@@ -8,7 +8,7 @@ import pytest
 from support.two_rates import TWO, bench, never, two
 
 from pixelwise.families import trainer
-from pixelwise.studies.trainings import trained
+from pixelwise.studies.trainings import train_variant
 from pixelwise.tools import study
 from pixelwise.tracking.store import connect
 from pixelwise.training.still_images import StillImageTask
@@ -147,9 +147,9 @@ def test_of_two_studies_at_once_one_trains_and_the_other_waits_for_it(data, tmp_
     one = two(variants=[{"name": "high"}], trend=[])
     found = []
     waiting = threading.Thread(
-        target=lambda: found.append(trained(one, one.variants[0], 0, bench(data, models, never))), daemon=True
+        target=lambda: found.append(train_variant(one, one.variants[0], 0, bench(data, models, never))), daemon=True
     )
-    first = trained(one, one.variants[0], 0, bench(data, models, counted))
+    first = train_variant(one, one.variants[0], 0, bench(data, models, counted))
     waiting.join(60)
     assert found == [first]
     assert begun == [0]

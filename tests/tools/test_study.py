@@ -7,7 +7,7 @@ from support.two_rates import PARAMS, TWO, bench, two
 
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.identity import PROJECT
-from pixelwise.studies import kinds
+from pixelwise.studies import train
 from pixelwise.studies.outcome import judge_study, read_measured
 from pixelwise.tools import study
 
@@ -157,7 +157,7 @@ def test_what_ended_is_told_though_a_later_study_fails(data, tmp_path, capsys, m
     def fails(*arguments):
         raise ModelError("no weights")
 
-    monkeypatch.setitem(kinds.MEASURES, "train", fails)
+    monkeypatch.setattr(train, "train_variant", fails)
     options = {"data": data, "out": tmp_path, "models": tmp_path / "models", "params_file": PARAMS}
     with pytest.raises(ModelError, match=r"^study table-2\.3: FCN-32s: no weights$"):
         study.run(["oracle", "table-2.3"], **options)

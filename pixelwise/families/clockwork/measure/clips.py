@@ -8,7 +8,7 @@ from typing import Any
 from pixelwise.data.splits import read_clip_and_frame
 
 
-def clips_of(samples: Any) -> list[list[int]]:
+def split_into_clips(samples: Any) -> list[list[int]]:
     """Return the indices in a split of each clip's frames, in order. A still is a clip; a gap starts a new clip.
 
     samples: `rows` or `items` with clip and frame. A gap is a step above the clip's median step: frames are missing, so

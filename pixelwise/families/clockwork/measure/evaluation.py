@@ -40,7 +40,7 @@ def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Pa
 def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
     """Run a schedule over all clips; return its confusion counts and its speed."""
     (ran,) = run_schedules(staged, scoring.split.samples, [schedule], rounds=1, table=scoring.table)
-    return Counted(tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.speed())
+    return Counted(tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.summarise_speed())
 
 
 def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:

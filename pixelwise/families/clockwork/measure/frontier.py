@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.prepared import Sample
-from pixelwise.families.clockwork.measure.paired_runs import Ran, run_schedules
+from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import curve
 from pixelwise.metrics.confusion import Absent, compute_scores
@@ -120,14 +120,14 @@ def measure_frontier(
     return len(found[0].ids), tuple(points)
 
 
-def point_of(ran: Ran, score: float, best: float, oracle: Ran) -> Point:
+def point_of(ran: ScheduleRun, score: float, best: float, oracle: ScheduleRun) -> Point:
     """Return the point of one schedule."""
     return Point(
         schedule=ran.schedule,
         mean_iu=score,
         lost=best - score,
         frames_per_second=ran.frames_per_second,
-        speed_ups=tuple(ran.speed_ups(oracle)),
+        speed_ups=tuple(ran.compute_speed_ups(oracle)),
         stage_share=tuple(ran.stage_share),
         slowest=1000 * float(np.percentile(np.concatenate(ran.seconds), 95)),
     )

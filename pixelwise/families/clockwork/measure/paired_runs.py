@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
-from pixelwise.families.clockwork.measure.clips import clips_of
+from pixelwise.families.clockwork.measure.clips import split_into_clips
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.engines import Engine, open_engine
 from pixelwise.metrics.confusion import Counts, count_pixels
@@ -24,7 +24,7 @@ Note = Callable[[str, Sample, np.ndarray], None]
 
 
 @dataclass
-class Ran:
+class ScheduleRun:
     """The results of one schedule. counts: (K, K) per frame. fired: by frame and stage. seconds: by round and frame."""
 
     schedule: str
@@ -43,7 +43,7 @@ class Ran:
         """The median over the rounds, without the time of decoding frames."""
         return float(np.median([len(seconds) / sum(seconds) for seconds in self.seconds]))
 
-    def speed(self) -> dict[str, Any]:
+    def summarise_speed(self) -> dict[str, Any]:
         """Return the entries that a schedule adds to the scores: frames a second, stage shares, milliseconds."""
         milliseconds = 1000 * np.concatenate(self.seconds)
         return {
@@ -53,7 +53,7 @@ class Ran:
             "milliseconds": {"median": float(np.median(milliseconds)), "p95": float(np.percentile(milliseconds, 95))},
         }
 
-    def speed_ups(self, oracle: "Ran") -> list[float]:
+    def compute_speed_ups(self, oracle: "ScheduleRun") -> list[float]:
         """Return the speed as a multiple of `oracle`'s, for each round."""
         return [sum(theirs) / sum(ours) for theirs, ours in zip(oracle.seconds, self.seconds, strict=True)]
 
@@ -65,16 +65,16 @@ def run_schedules(
     rounds: int,
     note: Note | None = None,
     table: np.ndarray | None = None,
-) -> list[Ran]:
+) -> list[ScheduleRun]:
     """Run every schedule over every clip of a split, `rounds` times. The first round gives the scores.
 
     All schedules take turns on each chunk of frames, so that other load on the machine slows them equally. table: the
     data's class for each class of the model, if they differ.
     """
     engines = [open_engine(model, words) for words in schedules]
-    found = [Ran(words) for words in schedules]
+    found = [ScheduleRun(words) for words in schedules]
     table = np.arange(len(model.plain.names), dtype=np.uint8) if table is None else table
-    clips = clips_of(samples)
+    clips = split_into_clips(samples)
     warm_up(engines, samples[clips[0][0]].image)
     bar = progress(range(rounds * sum(map(len, clips))), "schedules")
     for round_ in range(rounds):
@@ -105,7 +105,7 @@ def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Samp
 
 
 def label_frames(
-    engine: Engine, frames: Sequence[Sample], ran: Ran, is_scored: bool, table: np.ndarray, note: Note | None
+    engine: Engine, frames: Sequence[Sample], ran: ScheduleRun, is_scored: bool, table: np.ndarray, note: Note | None
 ) -> None:
     """Label the next frames of a clip; add times and, if `is_scored`, results to `ran`.
 

@@ -14,14 +14,14 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
+from pixelwise.families.clockwork.studies.schedule import ScheduleParams, find_schedule, share_full_frames
 from pixelwise.families.origin import origin
 from pixelwise.families.trainer import learn
 from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
+from pixelwise.studies.kinds import find_kind
 from pixelwise.studies.outcome import read_measured
-from pixelwise.studies.requirements import require_sound
-from pixelwise.studies.schedules import ScheduleParams, full_frames, tuned
 from pixelwise.studies.study import Study
 from pixelwise.tools import study
 
@@ -64,6 +64,10 @@ def bench(data, tmp_path, model) -> Bench:
     return Bench(PreparedData(data), tmp_path, PARAMS, "none", False, learn, origin, export.run, model)
 
 
+def require_sound(one, on):
+    find_kind(one.kind).load_measurement().require(one, on)
+
+
 def carried_out(one, data, model, tmp_path):
     on = bench(data, tmp_path, model)
     require_sound(one, on)
@@ -100,7 +104,7 @@ def test_a_study_of_schedules_writes_its_page_with_pictures_and_both_sides_figur
     }
     page = (out / "small.html").read_text()
     assert "adaptive-deep:0.2: stages on 100%, 100%, " in page
-    assert "One net measures every schedule in turns" in page
+    assert "One net runs every schedule in turns" in page
     assert read_measured(out / "small.json") == found.measured
 
 
@@ -114,13 +118,13 @@ def test_when_the_whole_net_ran_is_kept_by_clip_and_drawn(data, clockwork_model,
 
 def test_a_sought_threshold_runs_the_whole_net_on_no_more_than_the_wanted_share(data, clockwork_model):
     model, split = open_staged(clockwork_model), PreparedData(data).split("val")
-    words = tuned(ScheduleParams(schedule="adaptive-deep", full_frames=0.5), model, split)
+    words = find_schedule(ScheduleParams(schedule="adaptive-deep", full_frames=0.5), model, split)
     name, _, value = words.partition(":")
     assert name == "adaptive-deep"
     assert 0 < float(value) < 1
     (ran,) = run_schedules(model, split, [words], rounds=1)
-    assert full_frames(ran) <= 0.5
-    assert tuned(ScheduleParams(schedule="skip:2"), model, split) == "skip:2"
+    assert share_full_frames(ran) <= 0.5
+    assert find_schedule(ScheduleParams(schedule="skip:2"), model, split) == "skip:2"
 
 
 def test_layers_of_what_stands_still_do_not_change_and_pixels_of_what_moves_do(data, clockwork_model, tmp_path):

@@ -11,11 +11,11 @@ from pixelwise.errors import ParamsError
 from pixelwise.families.guided.measure import evaluation
 from pixelwise.families.guided.measure.categories import CategoryScores
 from pixelwise.families.guided.measure.video import VideoScores
+from pixelwise.families.guided.studies import guide
 from pixelwise.identity import PROJECT
 from pixelwise.params import PARAMS_FILE
-from pixelwise.studies import guided_tasks
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.study import load
+from pixelwise.studies.study import load_study
 from pixelwise.tools import study
 
 
@@ -42,7 +42,7 @@ def bench(tmp_path):
 
 
 def variant_of(name: str, variant: str):
-    found = load(name)
+    found = load_study(name)
     return found, next(one for one in found.variants if one.name == variant)
 
 
@@ -54,7 +54,7 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
         return CategoryScores(0.5, 0.25, 0.7, {}, tasks=4, shots=5, points=None, fine_tuned=0.375)
 
     monkeypatch.setattr(evaluation, "score", score)
-    ran = guided_tasks.guided(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
+    ran = guide.measure_task(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
     ((params, model, dataset, pictures),) = asked
     assert (params.shots, params.points, params.split) == (5, 0, "val")
     assert "banana" in params.classes
@@ -65,13 +65,13 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
 def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
     monkeypatch.setattr(evaluation, "score", lambda *_: VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu"))
     study, variant = variant_of("figure-4.6", "2 frames, 5 points")
-    assert set(study.columns) <= set(guided_tasks.guided(study, variant, 0, bench).scores)
+    assert set(study.columns) <= set(guide.measure_task(study, variant, 0, bench).scores)
 
 
 def test_an_unknown_setting_of_a_variant_is_named(bench):
     study, variant = variant_of("figure-4.6", "dense")
     with pytest.raises(ParamsError, match=r"study figure-4\.6: dense\.dots: unknown key"):
-        guided_tasks.task_of(study, variant.model_copy(update={"overrides": {"dots": 5}}), bench)
+        guide.parse_task(study, variant.model_copy(update={"overrides": {"dots": 5}}), bench)
 
 
 @pytest.mark.slow

@@ -1,0 +1,106 @@
+"""Studies of kind velocity: how fast the layers of a net change from frame to frame (thesis §3.2, table 3.1)."""
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from pydantic import NonNegativeInt
+
+from pixelwise.data.class_mapping import make_class_table, map_classes
+from pixelwise.families.clockwork.measure.clips import split_into_clips
+from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, Maps, Staged, decoded, fused, run_stage
+from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
+from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.metrics.frame_change import measure_pixel_change, score_change
+from pixelwise.params import Params
+from pixelwise.progress import progress
+from pixelwise.studies.bench import Bench
+from pixelwise.studies.measurements import Measurements
+from pixelwise.studies.outcome import Run
+from pixelwise.studies.study import Study, parse_overrides
+from pixelwise.studies.trends import compute_spread
+
+
+class VelocityParams(Params):
+    """The overrides of a variant. stride: that of the layer's scores, or 0 for the pixels of the picture."""
+
+    stride: NonNegativeInt
+
+
+def require(study: Study, bench: Bench) -> None:
+    """Raise an error as `require_staged_study`."""
+    require_staged_study(study, bench, VelocityParams)
+
+
+def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
+    """Measure every layer's mean temporal difference over the clips, and the scores of its predictions alone."""
+    model, split = open_staged_net(study, seeds[0], bench), bench.data.split(bench.find_val_split(study))
+    strides = {variant.name: parse_overrides(study, variant, VelocityParams).stride for variant in study.variants}
+    table = make_class_table(model.plain.names, bench.data.classes.names)
+    layers = {stride: Layer(len(bench.data.classes), table) for stride in strides.values()}
+    for clip in split_into_clips(split):
+        if len(clip) > 1:
+            add_clip(model, split, clip, layers)
+    runs = {
+        name: Run(
+            seed=seeds[0],
+            scores=layers[stride].compute_scores(),
+            fingerprint=model.plain.metadata["fingerprint"],
+            frames=tuple(map(tuple, layers[stride].differences)),
+        )
+        for name, stride in strides.items()
+    }
+    return Measurements({name: [run] for name, run in runs.items()})
+
+
+class Layer:
+    """The temporal differences of one layer by clip, and the pixel counts of its predictions alone."""
+
+    def __init__(self, classes: int, table: np.ndarray | None) -> None:
+        self.differences: list[list[float]] = []
+        self.table = table
+        self.counts = ConfusionMatrix(classes)
+
+    def compute_scores(self) -> dict[str, float]:
+        """Return the mean over shots, as in the thesis, its spread, and the mean IU if the layer predicts."""
+        shots = [mean(differences) for differences in self.differences]
+        scores = {"temporal_difference": mean(shots)}
+        if (spread := compute_spread(shots)) is not None:
+            scores["temporal_spread"] = spread
+        return scores | ({"mean_iu": self.counts.scores().mean_iu} if self.counts.counts.any() else {})
+
+
+def add_clip(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer]) -> None:
+    """Run every frame of a clip through the net, and add each layer's difference from the previous frame."""
+    for layer in layers.values():
+        layer.differences.append([])
+    previous: dict[int, np.ndarray] = {}
+    for index in progress(clip, "frames"):
+        sample = split[index]
+        scores = score_strides(model, sample.image)
+        for stride, layer in layers.items():
+            values = sample.image if stride == 0 else scores[f"stream_{stride}"][0]
+            if stride in previous:
+                change = measure_pixel_change if stride == 0 else score_change
+                layer.differences[-1].append(change(values, previous[stride]))
+            previous[stride] = values
+            if stride:
+                prediction = predict_by_stride(model, scores, stride, sample.image)
+                layer.counts.add(sample.label, map_classes(prediction, layer.table))
+
+
+def score_strides(model: Staged, image: np.ndarray) -> Maps:
+    """Return the scores (1, K, h, w) of every layer for one picture, by name."""
+    scores, given = Maps(), image[None]
+    for stage in model.stages:
+        state = run_stage(stage, given)
+        given = state.pop(FEATURES, given)
+        scores |= state
+    return scores
+
+
+def predict_by_stride(model: Staged, scores: Maps, stride: int, image: np.ndarray) -> np.ndarray:
+    """Return the labels (H, W) by the scores at `stride` alone; the scores of other strides are zero."""
+    only = {name: maps if name == f"stream_{stride}" else np.zeros_like(maps) for name, maps in scores.items()}
+    return decoded(model, fused(model, [only]), image)

@@ -1,0 +1,13 @@
+"""Kinds of studies of learned and inferred receptive fields."""
+
+from pixelwise.studies.kinds import Kind
+
+KINDS = (
+    Kind("scale", f"{__name__}.scale", trains="variants"),
+    Kind(
+        "recovery",
+        f"{__name__}.recovery",
+        trains="nothing",
+        explanation="Computed from one picture, without randomness.",
+    ),
+)

@@ -1,0 +1,5 @@
+"""Kinds of studies of guided models."""
+
+from pixelwise.studies.kinds import Kind
+
+KINDS = (Kind("guide", f"{__name__}.guide", trains="net"),)
