@@ -1,4 +1,4 @@
-"""The columns that a study may compare: the format of each figure and whether lower is better."""
+"""The columns that a study may compare, with the format of their figures."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Column:
         return f"{self.heading} {self.unit}".strip()
 
     def format(self, value: float | None) -> str:
-        """A value in the column's unit; a dash where there is none."""
+        """Format a value in the column's unit; a dash if there is no value."""
         return "–" if value is None else f"{value:.{self.digits}f}"
 
     def format_gap(self, value: float) -> str:
-        """`2 points`: a difference with its unit. Differences of percentages are in points: 2 % would be relative."""
+        """Format a difference with its unit, such as `2 points`. `2 %` would read as a relative difference."""
         return f"{value:g} {'points' if self.unit == '%' else self.unit}".strip()
 
 
@@ -41,23 +41,23 @@ COLUMNS = {
     "conv_layers": Column("conv. layers", "", 1.0, 0),
     "receptive_field": Column("rf size", "px", 1.0, 0),
     "max_stride": Column("max stride", "px", 1.0, 0, is_lower_better=True),
-    "equal_cells": Column("equal to dilation"),
+    "equal_cells": Column("cells equal to dilation"),
     "boundary_mean_iu": Column("mean IU near boundaries"),
     "boundary_frequency_weighted_iu": Column("f.w. IU near boundaries"),
     "full_frames": Column("full frames", digits=0, is_lower_better=True),
-    "time_share": Column("time, of the oracle's", digits=0, is_lower_better=True),
-    "milliseconds": Column("time a frame", "ms", 1.0, 1, is_lower_better=True),
+    "time_share": Column("time relative to the oracle", digits=0, is_lower_better=True),
+    "milliseconds": Column("time per frame", "ms", 1.0, 1, is_lower_better=True),
     "speed_up": Column("speed", "×", 1.0, 2),
     "temporal_difference": Column("temporal difference", is_lower_better=True),
-    "temporal_spread": Column("its std. over shots", is_lower_better=True),
+    "temporal_spread": Column("std. over shots", is_lower_better=True),
     "gaussian_pixels": Column("learned size", "px", 1.0, 1),
     "positive_iu": Column("positive IU"),
     "foreground_background": Column("foreground–background"),
     "fine_tuned": Column("fine-tuned on the support"),
     "mean_j": Column("J"),
-    "frames_per_second": Column("frames a second", "", 1.0, 1),
+    "frames_per_second": Column("frames per second", "", 1.0, 1),
     "covariance_error": Column("error of the covariance", digits=2, is_lower_better=True),
     "steps": Column("steps to 1 %", "", 1.0, 0, is_lower_better=True),
-    "scale_octaves": Column("inferred scales span", "octaves", 1.0, 1),
-    "scale_by_class": Column("their variance between classes"),
+    "scale_octaves": Column("span of inferred scales", "octaves", 1.0, 1),
+    "scale_by_class": Column("scale variance between classes"),
 }
