@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.session import GuidedModel
-from pixelwise.families.guided.studio.server import served
+from pixelwise.families.guided.studio.server import serve_in_thread
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 from pixelwise.timing import describe_machine, measure_spread
@@ -69,7 +69,7 @@ def run(
     """
     with (
         TemporaryDirectory() as output,
-        served(GuidedModel(model, params.provider), model, Path(output)) as address,
+        serve_in_thread(GuidedModel(model, params.provider), model, Path(output)) as address,
         open_browser() as browser,
         open_page(browser, address) as page,
     ):

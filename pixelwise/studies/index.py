@@ -13,9 +13,10 @@ from pixelwise.studies.study import list_studies, load_study
 
 INDEX_FILE, INDEX_TITLE = "README.md", "# Studies"
 INTRODUCTION = """
-Each study tests a claim of Evan Shelhamer's thesis on data that can be had. `NAME.json` records what was measured.
-`NAME-pictures.webp` shows predictions. All else is computed from the records. In the tables of variants, each figure is
-measured here; the thesis's figure follows in brackets. Mean IU is the mean over classes of intersection over union.
+Each study tests a claim of Evan Shelhamer's thesis on available data. `NAME.json` records the measurements, and
+`NAME-pictures.webp` shows predictions. Everything else is computed from the records. In the tables of variants, our
+figure comes first and the thesis's figure follows in brackets. Mean IU is the mean over classes of intersection over
+union.
 
     pixelwise study                                   # list the studies
     pixelwise study NAME --data data/prepared         # run one

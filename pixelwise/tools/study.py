@@ -38,7 +38,9 @@ def run(
         "reports/studies"
     ),
     models: Annotated[Path, "folder for trained nets, which studies share"] = Path("models/studies"),
-    model: Annotated[Path | None, "an exported clockwork for studies of video (default: one trained for them)"] = None,
+    model: Annotated[
+        Path | None, "exported clockwork or guided model for a study that needs one (default: it trains its own)"
+    ] = None,
     seeds: Annotated[str | None, "such as 0,1,2 (default: the study's)"] = None,
     quick: Annotated[bool, "one seed and very short trainings: only checks that a study runs"] = False,
     redraw: Annotated[bool, "draw pages from the figures in --out; without a name, all of them"] = False,
@@ -48,7 +50,7 @@ def run(
     """Run studies of the thesis and write a page for each: our figures beside the thesis's, and the verdict.
 
     Studies share trainings: a training that an earlier study ran is reused. An interrupted study resumes. Raises
-    ParamsError for an unknown study or a bad parameter, DataError where the data lacks what a study needs.
+    ParamsError for an unknown study or a bad parameter, DataError if the data lacks what a study needs.
     """
     out = out / "quick" if quick else out
     name = name or (list_recorded_studies(out) if redraw else ())

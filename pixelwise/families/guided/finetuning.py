@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelwise.errors import ModelError
 from pixelwise.families.guided.family import build
-from pixelwise.families.guided.measure.categories import Floor, Told
+from pixelwise.families.guided.measure.categories import Annotated, Baseline
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features
@@ -36,7 +36,7 @@ class FineTuning:
     def __init__(self, checkpoint: Path, steps: int) -> None:
         self.net, self.steps = load_net(checkpoint), steps
 
-    def __call__(self, support: Sequence[Told]) -> Floor:
+    def __call__(self, support: Sequence[Annotated]) -> Baseline:
         """Return a function that labels other pictures after fine-tuning to the annotated `support`."""
         net = self.tune(support)
 
@@ -46,7 +46,7 @@ class FineTuning:
 
         return segment
 
-    def tune(self, support: Sequence[Told]) -> GuidedNet:
+    def tune(self, support: Sequence[Annotated]) -> GuidedNet:
         """Return a copy of the net, fine-tuned to the annotated `support`."""
         net = copy.deepcopy(self.net)
         optimiser = torch.optim.AdamW(net.objects.parameters(), lr=RATE)

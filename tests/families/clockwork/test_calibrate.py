@@ -9,8 +9,8 @@ from support.clockwork_model import encode, moving
 
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork.measure import calibration
-from pixelwise.families.clockwork.measure.calibration import Trial, Wanted, between, crossing
-from pixelwise.families.clockwork.measure.expected_loss import Watched, expected_counts, expected_loss
+from pixelwise.families.clockwork.measure.calibration import Goal, Trial, find_crossing, refine_schedules
+from pixelwise.families.clockwork.measure.expected_loss import ClassOdds, compute_loss, count_expected
 from pixelwise.families.clockwork.options import PredictParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
@@ -45,16 +45,16 @@ def test_odds_that_are_sure_give_the_loss_that_their_labels_give():
     oracle[8:], worse[16:] = label[8:], label[16:]
     cells = label[::8, ::8]
     odds = np.eye(3, dtype=np.float32)[cells].transpose(2, 0, 1)
-    counts = [expected_counts(odds, prediction, Grid(8, 0)) for prediction in (oracle, worse)]
+    counts = [count_expected(odds, prediction, Grid(8, 0)) for prediction in (oracle, worse)]
     known = [count_pixels(cells, prediction[::8, ::8].copy(), 3) for prediction in (oracle, worse)]
     assert np.array_equal(counts, known)
-    assert expected_loss(counts[0], counts[0]) == 0
-    assert expected_loss(*counts) == pytest.approx(compute_scores(known[0]).mean_iu - compute_scores(known[1]).mean_iu)
+    assert compute_loss(counts[0], counts[0]) == 0
+    assert compute_loss(*counts) == pytest.approx(compute_scores(known[0]).mean_iu - compute_scores(known[1]).mean_iu)
 
 
 def test_what_is_watched_stays_odds_and_remembers_the_frames_before(clockwork_model):
     staged = open_staged(clockwork_model, "cpu")
-    watched, alone, frames = Watched(staged), Watched(staged), moving(3)
+    watched, alone, frames = ClassOdds(staged), ClassOdds(staged), moving(3)
     seen = [watched.step(frame) for frame in frames]
     assert np.allclose([odds.sum(axis=0) for odds in seen], 1, atol=1e-5)
     labels = staged.plain.predict(frames[0][None])[0]
@@ -63,31 +63,31 @@ def test_what_is_watched_stays_odds_and_remembers_the_frames_before(clockwork_mo
 
 
 def test_the_least_value_that_is_fast_enough_is_between_the_neighbours_found():
-    names = [trial.schedule if trial else None for trial in crossing(trials(1, 2, 3, 4), Wanted("speed", 3))]
+    names = [trial.schedule if trial else None for trial in find_crossing(trials(1, 2, 3, 4), Goal("speed", 3))]
     assert names == ["motion:2", "motion:3"]
-    below, beyond = crossing(trials(1, 2, 3, 4), Wanted("loss", 0.025))
+    below, beyond = find_crossing(trials(1, 2, 3, 4), Goal("loss", 0.025))
     assert (below.schedule, beyond.schedule) == ("motion:2", "motion:3")
     # A value that was fast by chance, a slower one after it.
-    below, beyond = crossing(trials(1, 3, 2, 4), Wanted("speed", 3))
+    below, beyond = find_crossing(trials(1, 3, 2, 4), Goal("speed", 3))
     assert (below.schedule, beyond.schedule) == ("motion:3", "motion:4")
-    assert crossing(trials(1, 2), Wanted("speed", 3))[1] is None
-    assert crossing(trials(1, 2), Wanted("loss", 0.001))[0] is None
+    assert find_crossing(trials(1, 2), Goal("speed", 3))[1] is None
+    assert find_crossing(trials(1, 2), Goal("loss", 0.001))[0] is None
 
 
 def test_a_closer_look_stays_between_and_repeats_nothing():
     below, beyond = trials(1, 2)
-    assert between("motion", below, beyond) == ["motion:1.19", "motion:1.41", "motion:1.68"]
+    assert refine_schedules("motion", below, beyond) == ["motion:1.19", "motion:1.41", "motion:1.68"]
     low, high = (Trial(f"carry:{value}", 1, 1, 0, (1.0,)) for value in (4, 8))
-    assert between("carry", low, high) == ["carry:5", "carry:6", "carry:7"]
-    assert between("carry", low, Trial("carry:5", 1, 1, 0, (1.0,))) == []
+    assert refine_schedules("carry", low, high) == ["carry:5", "carry:6", "carry:7"]
+    assert refine_schedules("carry", low, Trial("carry:5", 1, 1, 0, (1.0,))) == []
 
 
 def test_a_value_is_picked_without_labels_and_kept_beside_the_graphs(model, clip):
     found = calibrate.run(params(loss=100), [clip], model, schedule="carry", keep=True)
     assert [trial.schedule for trial in found.trials] == [f"carry:{n}" for n in (1, 2, 4, 8, 16, 32)]
     assert [trial.stage_share[0] for trial in found.trials] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 8, 1 / 8]
-    assert found.found.schedule == "carry:32"
-    assert "--schedule carry means carry:32 now" in str(found)
+    assert found.chosen.schedule == "carry:32"
+    assert "--schedule carry now means carry:32" in str(found)
     staged = open_staged(model, "cpu")
     assert open_engine(staged, "carry").schedule.name == "carry:32"
     assert open_engine(staged, "carry:3").schedule.name == "carry:3"
@@ -102,8 +102,8 @@ def test_what_is_picked_is_the_largest_value_whose_loss_can_be_borne(model, clip
     bound = (losses["skip:2"] + losses["skip:4"]) / 2
     assert losses["skip:1"] == 0 < losses["skip:2"] < bound < losses["skip:4"]
     found = calibrate.run(params(loss=100 * bound), [clip], model, schedule="skip")
-    assert found.found.loss <= bound
-    assert found.found.schedule in ("skip:2", "skip:3")
+    assert found.chosen.loss <= bound
+    assert found.chosen.schedule in ("skip:2", "skip:3")
     assert {trial.schedule: trial.loss for trial in found.trials}.items() >= losses.items()
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_had_is_refused_with_what_can(model, clip, tmp_path, monk
     with pytest.raises(ParamsError, match="found 2 of --speed, --rate and --loss, expected one"):
         calibrate.run(params(speed=2, loss=1), [clip], model)
     for schedule in ("oracle", "pipeline", "motion:0.3"):
-        with pytest.raises(ParamsError, match="expected one whose value can be picked: skip, "):
+        with pytest.raises(ParamsError, match="expected one whose value can be chosen: skip, "):
             calibrate.run(params(speed=2), [clip], model, schedule=schedule)
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")

@@ -12,7 +12,7 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork import family as clockwork
 from pixelwise.families.clockwork.frame_pairs import draw_frame_pairs, draw_window_pair, list_clips
-from pixelwise.families.clockwork.measure.clips import without_gaps
+from pixelwise.families.clockwork.measure.clips import split_at_gaps
 from pixelwise.families.clockwork.options import EvaluateParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, open_staged, run_stage
 from pixelwise.families.clockwork.stages import split_strides
@@ -148,5 +148,5 @@ def test_pairs_are_neighbours_of_a_clip_or_windows_of_one_picture(data):
 
 
 def test_a_clip_with_missing_frames_is_two():
-    assert without_gaps([(0, 5), (2, 6), (4, 7), (10, 8), (12, 9)]) == [[5, 6, 7], [8, 9]]
-    assert without_gaps([(3, 0)]) == [[0]]
+    assert split_at_gaps([(0, 5), (2, 6), (4, 7), (10, 8), (12, 9)]) == [[5, 6, 7], [8, 9]]
+    assert split_at_gaps([(3, 0)]) == [[0]]

@@ -10,7 +10,7 @@ TIMES = StageTimes(ends=(8, 16, 32), stages=(6.0, 2.0, 3.0), fuse=0.5, decode=1.
 
 
 def test_the_most_even_cut_of_each_number_of_stages_comes_first():
-    assert [(cut.borders, cut.stages) for cut in TIMES.cuts()] == [
+    assert [(cut.borders, cut.stages) for cut in TIMES.list_cuts()] == [
         ((8,), (6, 5)),
         ((16,), (8, 3)),
         ((8, 16), (6, 2, 3)),
@@ -19,7 +19,7 @@ def test_the_most_even_cut_of_each_number_of_stages_comes_first():
 
 def test_a_pipeline_takes_its_longest_stage_and_what_follows_all():
     assert TIMES.whole == pytest.approx(12.5)
-    assert TIMES.latency(TIMES.cuts()[0]) == pytest.approx(7.5)
+    assert TIMES.compute_latency(TIMES.list_cuts()[0]) == pytest.approx(7.5)
 
 
 def test_every_stage_of_a_clockwork_is_measured_and_borders_are_named(clockwork_model):

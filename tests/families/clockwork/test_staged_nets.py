@@ -14,7 +14,7 @@ from components.export import ExportParams
 from pixelwise.errors import ModelError
 from pixelwise.export.graph_file import write_graph
 from pixelwise.families.clockwork import family
-from pixelwise.families.clockwork.measure.expected_loss import expected_counts, odds_of
+from pixelwise.families.clockwork.measure.expected_loss import compute_odds, count_expected
 from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, fused, open_staged, run_stage
 from pixelwise.families.clockwork.runtime.engines import open_engine
@@ -108,8 +108,8 @@ def test_scores_move_with_what_they_score(model):
 
 
 def test_each_cell_is_asked_of_the_pixel_that_it_looks_at(model):
-    odds = odds_of(model, FRAMES[0])
-    counts = expected_counts(odds, model.plain.predict(FRAMES[0][None])[0], model.grids[SCORES])
+    odds = compute_odds(model, FRAMES[0])
+    counts = count_expected(odds, model.plain.predict(FRAMES[0][None])[0], model.grids[SCORES])
     assert np.trace(counts) / counts.sum() > 0.5
     inside_pixels = inside(model.grids[SCORES], odds.shape[1:], FRAMES[0].shape[:2])
     cells = np.prod([len(range(*part.indices(side))) for part, side in zip(inside_pixels, odds.shape[1:], strict=True)])

@@ -137,13 +137,18 @@ def test_interactive_segmentation_has_points_and_one_picture(wrong):
 
 
 def test_frames_that_are_annotated_are_spread_over_the_clip_from_its_first():
-    assert [video.spread(10, shots) for shots in (1, 2, 5, 20)] == [[0], [0, 5], [0, 2, 4, 6, 8], list(range(10))]
+    assert [video.choose_frames(10, shots) for shots in (1, 2, 5, 20)] == [
+        [0],
+        [0, 5],
+        [0, 2, 4, 6, 8],
+        list(range(10)),
+    ]
 
 
 def test_dots_on_several_frames_guide_a_clip(model, tmp_path, monkeypatch):
     root, told = write_davis(tmp_path / "davis", {"val": {"dog": 4}}), []
-    annotated = video.annotated
-    monkeypatch.setattr(video, "annotated", lambda *given: told.append(annotated(*given)) or told[-1])
+    annotated = video.annotate_frame
+    monkeypatch.setattr(video, "annotate_frame", lambda *given: told.append(annotated(*given)) or told[-1])
     evaluate.run(EvaluateParams(provider="cpu", points=3, shots=2), model, dataset="davis", root=root)
     assert [annotation.sum(axis=(1, 2)).tolist() for _, annotation in told] == [[3, 3]] * 2
 

@@ -1,1 +1,1 @@
-"""Measure the schedules of a clockwork on video: scores, frames a second, and how often each stage ran."""
+"""Measure the schedules of a clockwork on video: scores, frames per second, and how often each stage ran."""

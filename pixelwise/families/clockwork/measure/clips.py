@@ -14,20 +14,20 @@ def split_into_clips(samples: Any) -> list[list[int]]:
     samples: `rows` or `items` with clip and frame. A gap is a step above the clip's median step: frames are missing, so
     the state from earlier frames is useless.
     """
-    known: dict[Any, list[tuple[int, int]]] = {}
-    for place in range(len(samples)):
-        clip, frame = read_clip_and_frame(samples, place)
-        known.setdefault(clip or place, []).append((frame, place))
-    return [run for frames in known.values() for run in without_gaps(sorted(frames))]
+    clips: dict[Any, list[tuple[int, int]]] = {}
+    for index in range(len(samples)):
+        clip, frame = read_clip_and_frame(samples, index)
+        clips.setdefault(clip or index, []).append((frame, index))
+    return [part for frames in clips.values() for part in split_at_gaps(sorted(frames))]
 
 
-def without_gaps(frames: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the places of (frame, place) pairs, split where a step is above the median step."""
+def split_at_gaps(frames: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the indices of (frame, index) pairs, split where a step is above the median step."""
     steps = [after[0] - before[0] for before, after in pairwise(frames)]
     usual = median(steps) if steps else 0
-    runs = [[frames[0][1]]]
-    for step, (_, place) in zip(steps, frames[1:], strict=True):
+    parts = [[frames[0][1]]]
+    for step, (_, index) in zip(steps, frames[1:], strict=True):
         if step > usual:
-            runs.append([])
-        runs[-1].append(place)
-    return runs
+            parts.append([])
+        parts[-1].append(index)
+    return parts

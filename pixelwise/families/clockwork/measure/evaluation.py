@@ -39,18 +39,18 @@ def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Pa
 
 def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
     """Run a schedule over all clips; return its confusion counts and its speed."""
-    (ran,) = run_schedules(staged, scoring.split.samples, [schedule], rounds=1, table=scoring.table)
-    return Counted(tuple(ran.ids), {PREDICTION: np.stack(ran.counts)}, ran.summarise_speed())
+    (run,) = run_schedules(staged, scoring.split.samples, [schedule], rounds=1, table=scoring.table)
+    return Counted(tuple(run.ids), {PREDICTION: np.stack(run.counts)}, run.summarise_speed())
 
 
 def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:
     """Return each schedule's score and speed, paired with the frame oracle's. With `out`, write the frontier there."""
     split, mean_over = scoring.split, select_classes(scoring.classes.names, params.classes)
     frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, scoring.table)
-    found = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
+    frontier = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
     if out:
         # Imported here because plots take a second to import.
         from pixelwise.families.clockwork.measure.frontier_page import write_frontier
 
-        write_frontier(out, found)
-    return found
+        write_frontier(out, frontier)
+    return frontier

@@ -14,7 +14,7 @@ REMEMBERED = 2 / 3
 Odds = NDArray[np.float32]
 
 
-class Watched:
+class ClassOdds:
     """The odds of each class in each cell of a video, by all frames up to the current one, all run whole."""
 
     def __init__(self, model: Staged) -> None:
@@ -28,38 +28,38 @@ class Watched:
 
     def step(self, image: np.ndarray) -> Odds:
         """Return the odds (K, h, w) of the next frame, (H, W, 3) uint8 RGB of the same size."""
-        odds = odds_of(self.model, image)
+        odds = compute_odds(self.model, image)
         if self.motion is None:
             self.motion, self.odds = Motion(image), odds
             return odds
         self.motion.follow(image)
-        before = self.motion.maps(self.odds[None], self.model.grids[SCORES])[0]
+        moved = self.motion.maps(self.odds[None], self.model.grids[SCORES])[0]
         self.motion.start()
-        self.odds = REMEMBERED * before + (1 - REMEMBERED) * odds
+        self.odds = REMEMBERED * moved + (1 - REMEMBERED) * odds
         return self.odds
 
 
-def odds_of(model: Staged, image: np.ndarray) -> Odds:
+def compute_odds(model: Staged, image: np.ndarray) -> Odds:
     """Return the softmax of the whole net's scores on the scores' grid, (K, h, w)."""
     scores = fused(model, run_part(model.stages, image[None]))[0]
     odds: Odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 
 
-def expected_counts(odds: Odds, prediction: np.ndarray, where: Grid) -> NDArray[np.float64]:
+def count_expected(odds: Odds, prediction: np.ndarray, where: Grid) -> NDArray[np.float64]:
     """Return the expected confusion (K, K) of a prediction (H, W): row = class of the odds, column = class predicted.
 
     odds: (K, h, w) on the grid `where`. Cells centred outside the picture are left out.
     """
     pixels = [np.rint(where.pixels(np.arange(cells))).astype(int) for cells in odds.shape[1:]]
-    inside = [(places >= 0) & (places < side) for places, side in zip(pixels, prediction.shape, strict=True)]
-    seen = prediction[np.ix_(*(places[within] for places, within in zip(pixels, inside, strict=True)))].ravel()
+    inside = [(centres >= 0) & (centres < side) for centres, side in zip(pixels, prediction.shape, strict=True)]
+    labels = prediction[np.ix_(*(centres[within] for centres, within in zip(pixels, inside, strict=True)))].ravel()
     cells = odds[:, *np.ix_(*inside)].reshape(len(odds), -1)
-    return np.stack([cells @ (seen == label) for label in range(len(odds))], axis=1).astype(np.float64)
+    return np.stack([cells @ (labels == value) for value in range(len(odds))], axis=1).astype(np.float64)
 
 
-def expected_loss(oracle: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+def compute_loss(oracle: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
     """Return the oracle's mean IU minus that of `counts`, a fraction, over the classes that the oracle predicted."""
-    found = oracle.sum(axis=0) > 0
+    predicted = oracle.sum(axis=0) > 0
     ious = [np.diag(each) / (each.sum(axis=0) + each.sum(axis=1) - np.diag(each)) for each in (oracle, counts)]
-    return float(np.mean((ious[0] - ious[1])[found]))
+    return float(np.mean((ious[0] - ious[1])[predicted]))

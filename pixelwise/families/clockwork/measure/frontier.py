@@ -75,20 +75,20 @@ class Frontier:
             "schedules": {point.schedule: point.metrics() for point in self.points},
         }
 
-    def best(self) -> list[Point]:
+    def select_best(self) -> list[Point]:
         """Return the schedules that no other beats in both speed and score, fastest last."""
         ordered = sorted(self.points, key=lambda point: point.speed_up)
         return [
-            one
-            for place, one in enumerate(ordered)
-            if all(one.mean_iu > other.mean_iu for other in ordered[place + 1 :])
+            point
+            for rank, point in enumerate(ordered)
+            if all(point.mean_iu > faster.mean_iu for faster in ordered[rank + 1 :])
         ]
 
     def __str__(self) -> str:
-        wide = max(len(point.schedule) for point in self.points)
-        best = {point.schedule for point in self.best()}
+        width = max(len(point.schedule) for point in self.points)
+        best = {point.schedule for point in self.select_best()}
         lines = [
-            f"  {'*' if point.schedule in best else ' '} {point.schedule:<{wide}}  {100 * point.mean_iu:5.1f}  "
+            f"  {'*' if point.schedule in best else ' '} {point.schedule:<{width}}  {100 * point.mean_iu:5.1f}  "
             f"{-100 * point.lost:+5.1f}  {point.frames_per_second:6.1f}  {point.speed_up:5.2f}×  "
             f"{' '.join(f'{share:4.0%}' for share in point.stage_share)}"
             for point in self.points
@@ -96,7 +96,7 @@ class Frontier:
         page = f"page: {self.out / 'frontier.html'}\n" if self.out else ""
         return (
             f"{self.dataset} {self.split}: {self.frames} frames on {self.provider}, {ROUNDS} rounds, all paired\n\n"
-            f"    {'schedule':<{wide}}  IU %   lost     fps   speed  share of frames on which each stage ran\n"
+            f"    {'schedule':<{width}}  IU %   lost     fps   speed  share of frames on which each stage ran\n"
             + "\n".join(lines)
             + f"\n\n* no other is both faster and better\n{page}"
             f"next: pixelwise predict --model {self.model} --schedule motion CLIP --output predictions"
@@ -114,20 +114,20 @@ def measure_frontier(
 
     classes: (K,) bool, the classes in the mean. table: as for `run_schedules`.
     """
-    found = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
-    scores = [compute_scores(np.sum(ran.counts, axis=0), absent, classes).mean_iu for ran in found]
-    points = [point_of(ran, score, scores[0], found[0]) for ran, score in zip(found, scores, strict=True)]
-    return len(found[0].ids), tuple(points)
+    runs = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
+    scores = [compute_scores(np.sum(run.counts, axis=0), absent, classes).mean_iu for run in runs]
+    points = [make_point(run, score, scores[0], runs[0]) for run, score in zip(runs, scores, strict=True)]
+    return len(runs[0].ids), tuple(points)
 
 
-def point_of(ran: ScheduleRun, score: float, best: float, oracle: ScheduleRun) -> Point:
+def make_point(run: ScheduleRun, score: float, best: float, oracle: ScheduleRun) -> Point:
     """Return the point of one schedule."""
     return Point(
-        schedule=ran.schedule,
+        schedule=run.schedule,
         mean_iu=score,
         lost=best - score,
-        frames_per_second=ran.frames_per_second,
-        speed_ups=tuple(ran.compute_speed_ups(oracle)),
-        stage_share=tuple(ran.stage_share),
-        slowest=1000 * float(np.percentile(np.concatenate(ran.seconds), 95)),
+        frames_per_second=run.frames_per_second,
+        speed_ups=tuple(run.compute_speed_ups(oracle)),
+        stage_share=tuple(run.stage_share),
+        slowest=1000 * float(np.percentile(np.concatenate(run.seconds), 95)),
     )

@@ -20,7 +20,7 @@ CHUNK = 64
 # Frames that every engine labels before it is timed.
 WARM_UP = 3
 # Called for each scored frame with the schedule, the frame and its prediction.
-Note = Callable[[str, Sample, np.ndarray], None]
+Observe = Callable[[str, Sample, np.ndarray], None]
 
 
 @dataclass
@@ -44,18 +44,18 @@ class ScheduleRun:
         return float(np.median([len(seconds) / sum(seconds) for seconds in self.seconds]))
 
     def summarise_speed(self) -> dict[str, Any]:
-        """Return the entries that a schedule adds to the scores: frames a second, stage shares, milliseconds."""
+        """Return the entries that a schedule adds to the scores: frames per second, stage shares, milliseconds."""
         milliseconds = 1000 * np.concatenate(self.seconds)
         return {
             "schedule": self.schedule,
             "frames_per_second": self.frames_per_second,
-            "stage_share": {f"stage{place + 1}": share for place, share in enumerate(self.stage_share)},
+            "stage_share": {f"stage{number}": share for number, share in enumerate(self.stage_share, start=1)},
             "milliseconds": {"median": float(np.median(milliseconds)), "p95": float(np.percentile(milliseconds, 95))},
         }
 
     def compute_speed_ups(self, oracle: "ScheduleRun") -> list[float]:
         """Return the speed as a multiple of `oracle`'s, for each round."""
-        return [sum(theirs) / sum(ours) for theirs, ours in zip(oracle.seconds, self.seconds, strict=True)]
+        return [sum(oracles) / sum(own) for oracles, own in zip(oracle.seconds, self.seconds, strict=True)]
 
 
 def run_schedules(
@@ -63,7 +63,7 @@ def run_schedules(
     samples: Sequence[Sample],
     schedules: Sequence[str],
     rounds: int,
-    note: Note | None = None,
+    observe: Observe | None = None,
     table: np.ndarray | None = None,
 ) -> list[ScheduleRun]:
     """Run every schedule over every clip of a split, `rounds` times. The first round gives the scores.
@@ -71,23 +71,23 @@ def run_schedules(
     All schedules take turns on each chunk of frames, so that other load on the machine slows them equally. table: the
     data's class for each class of the model, if they differ.
     """
-    engines = [open_engine(model, words) for words in schedules]
-    found = [ScheduleRun(words) for words in schedules]
+    engines = [open_engine(model, schedule) for schedule in schedules]
+    runs = [ScheduleRun(schedule) for schedule in schedules]
     table = np.arange(len(model.plain.names), dtype=np.uint8) if table is None else table
     clips = split_into_clips(samples)
     warm_up(engines, samples[clips[0][0]].image)
     bar = progress(range(rounds * sum(map(len, clips))), "schedules")
     for round_ in range(rounds):
-        for ran in found:
-            ran.seconds.append([])
+        for run in runs:
+            run.seconds.append([])
         for clip in clips:
             for engine in engines:
                 engine.reset()
-            for frames in chunks(samples, clip):
-                for engine, ran in zip(engines, found, strict=True):
-                    label_frames(engine, frames, ran, round_ == 0, table, note)
+            for frames in read_chunks(samples, clip):
+                for engine, run in zip(engines, runs, strict=True):
+                    label_frames(engine, frames, run, round_ == 0, table, observe)
                 bar.update(len(frames))
-    return found
+    return runs
 
 
 def warm_up(engines: Sequence[Engine], image: np.ndarray) -> None:
@@ -97,30 +97,35 @@ def warm_up(engines: Sequence[Engine], image: np.ndarray) -> None:
             engine.step(image)
 
 
-def chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Sample]]:
+def read_chunks(samples: Sequence[Sample], clip: Sequence[int]) -> Iterator[list[Sample]]:
     """Yield the frames of a clip in lists of at most CHUNK."""
-    places = iter(clip)
-    while part := list(islice(places, CHUNK)):
-        yield [samples[place] for place in part]
+    indices = iter(clip)
+    while chunk := list(islice(indices, CHUNK)):
+        yield [samples[index] for index in chunk]
 
 
 def label_frames(
-    engine: Engine, frames: Sequence[Sample], ran: ScheduleRun, is_scored: bool, table: np.ndarray, note: Note | None
+    engine: Engine,
+    frames: Sequence[Sample],
+    run: ScheduleRun,
+    is_scored: bool,
+    table: np.ndarray,
+    observe: Observe | None,
 ) -> None:
-    """Label the next frames of a clip; add times and, if `is_scored`, results to `ran`.
+    """Label the next frames of a clip; add times and, if `is_scored`, results to `run`.
 
     Raises DataError naming the frame if a label and a prediction cannot be compared.
     """
     for sample in frames:
         frame = engine.step(sample.image)
-        ran.seconds[-1].append(frame.seconds)
+        run.seconds[-1].append(frame.seconds)
         if is_scored:
             prediction = table[frame.prediction]
-            ran.fired.append(frame.fired)
-            ran.ids.append(sample.id)
+            run.fired.append(frame.fired)
+            run.ids.append(sample.id)
             try:
-                ran.counts.append(count_pixels(sample.label, prediction, int(table.max()) + 1))
+                run.counts.append(count_pixels(sample.label, prediction, int(table.max()) + 1))
             except DataError as error:
                 raise DataError(f"{sample.id}: {error}") from None
-            if note:
-                note(ran.schedule, sample, prediction)
+            if observe:
+                observe(run.schedule, sample, prediction)

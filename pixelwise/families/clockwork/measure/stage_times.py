@@ -45,21 +45,21 @@ class StageTimes:
         """The time of a frame without overlap."""
         return sum(self.stages) + self.fuse + self.decode
 
-    def latency(self, cut: Cut) -> float:
+    def compute_latency(self, cut: Cut) -> float:
         """Return the time from a frame to its labels in a pipeline with one core per part."""
         return cut.longest + self.fuse + self.decode
 
-    def cuts(self) -> list[Cut]:
+    def list_cuts(self) -> list[Cut]:
         """Return all cuts of the net at ends of its stages: fewest parts first, then most even first."""
         inner = range(1, len(self.stages))
-        found = [self.cut(places) for parts in inner for places in combinations(inner, parts)]
-        return sorted(found, key=lambda cut: (len(cut.stages), cut.longest))
+        cuts = [self.make_cut(starts) for parts in inner for starts in combinations(inner, parts)]
+        return sorted(cuts, key=lambda cut: (len(cut.stages), cut.longest))
 
-    def cut(self, places: Sequence[int]) -> Cut:
-        """Return the cut before the stages `places`."""
-        bounds = [0, *places, len(self.stages)]
-        times = tuple(sum(self.stages[start:end]) for start, end in pairwise(bounds))
-        return Cut(tuple(self.ends[place - 1] for place in places), times)
+    def make_cut(self, starts: Sequence[int]) -> Cut:
+        """Return the cut before the stages `starts`."""
+        bounds = [0, *starts, len(self.stages)]
+        times = tuple(sum(self.stages[first:last]) for first, last in pairwise(bounds))
+        return Cut(tuple(self.ends[start - 1] for start in starts), times)
 
 
 def measure_stages(model: Staged, image: np.ndarray, rounds: int) -> StageTimes:
@@ -67,12 +67,12 @@ def measure_stages(model: Staged, image: np.ndarray, rounds: int) -> StageTimes:
 
     The least, because other load on the machine only adds time. A first round, which allocates, is not counted.
     """
-    times = [one_round(model, image) for _ in range(rounds + 1)][1:]
+    times = [time_round(model, image) for _ in range(rounds + 1)][1:]
     *stages, fuse, decode = (1000 * min(column) for column in zip(*times, strict=True))
-    return StageTimes(tuple(ends(model)), tuple(stages), fuse, decode)
+    return StageTimes(tuple(list_ends(model)), tuple(stages), fuse, decode)
 
 
-def one_round(model: Staged, image: np.ndarray) -> list[float]:
+def time_round(model: Staged, image: np.ndarray) -> list[float]:
     """Return the seconds of each stage, of the fusion and of the decoding."""
     clock = [time.perf_counter()]
     states: list[Maps] = []
@@ -88,6 +88,6 @@ def one_round(model: Staged, image: np.ndarray) -> list[float]:
     return [after - before for before, after in pairwise(clock)]
 
 
-def ends(model: Staged) -> list[int]:
+def list_ends(model: Staged) -> list[int]:
     """Return the stride at which each stage ends: that of its coarsest stream."""
     return [max(stride_of(out.name) for out in stage.get_outputs() if out.name != FEATURES) for stage in model.stages]

@@ -63,8 +63,8 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
         group = {name: params for name, params in variants.items() if params.shift == shift}
         schedules = {name: find_schedule(params, model, samples) for name, params in group.items()}
         groups.append(measure_on_same_frames(schedules, model, samples, bench.data.classes, seeds[0], study.over_time))
-    runs = {name: found for group in groups for name, found in group.runs.items()}
-    return Measurements({name: runs[name] for name in variants}, groups[0].sheet)
+    by_name = {name: runs for group in groups for name, runs in group.runs.items()}
+    return Measurements({name: by_name[name] for name in variants}, groups[0].sheet)
 
 
 def measure_on_same_frames(

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from pixelwise import command
 from pixelwise.errors import ParamsError
-from pixelwise.families.clockwork.measure.calibration import Aim, Trial, Wanted, calibrate, described
+from pixelwise.families.clockwork.measure.calibration import Aim, Goal, Trial, calibrate, describe_trial
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
 from pixelwise.families.clockwork.runtime.schedule_values import values_with
 from pixelwise.files import write_json
@@ -26,35 +26,35 @@ class CalibrateParams(Params):
 
     provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
     frames: PositiveInt = Field(300, description="frames used of each clip, from its start")
-    speed: PositiveFloat | None = Field(None, description="wanted speed as a multiple of the plain net's, such as 3")
-    rate: PositiveFloat | None = Field(None, description="wanted frames a second on this machine, without decoding")
-    loss: float | None = Field(None, description="most points of mean IU to lose, such as 1.0")
+    speed: PositiveFloat | None = Field(None, description="wanted speed relative to the plain net, such as 3")
+    rate: PositiveFloat | None = Field(None, description="wanted frames per second on this machine, without decoding")
+    loss: float | None = Field(None, description="largest loss of mean IU in points, such as 1.0")
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The chosen schedule, and all that were tried."""
+    """The chosen schedule, and all trials."""
 
     model: Path
     clips: Sequence[Path]
-    wanted: Wanted
-    found: Trial
+    goal: Goal
+    chosen: Trial
     trials: Sequence[Trial]
-    kept: Path | None
+    written: Path | None
 
     def __str__(self) -> str:
         lines = [
-            f"  {'*' if trial == self.found else ' '} {trial.schedule:<14} {trial.speed_up:5.2f}×  "
+            f"  {'*' if trial == self.chosen else ' '} {trial.schedule:<14} {trial.speed_up:5.2f}×  "
             f"{trial.frames_per_second:6.1f}  {100 * trial.loss:+5.1f}  {min(trial.stage_share):4.0%}"
             for trial in self.trials
         ]
-        name = self.found.schedule.partition(":")[0]
-        words = name if self.kept else self.found.schedule
+        name = self.chosen.schedule.partition(":")[0]
+        option = name if self.written else self.chosen.schedule
         return (
             f"    {'schedule':<14}  speed     fps   loss  full frames\n" + "\n".join(lines) + "\n\n"
-            f"{self.wanted}: {self.found.schedule}, {described(self.found)}; the loss is expected, no label was read\n"
-            + (f"kept in {self.kept}: --schedule {name} means {self.found.schedule} now\n" if self.kept else "")
-            + f"next: pixelwise predict --model {self.model} --schedule {words} {self.clips[0]} --output predictions"
+            f"{self.goal}: {self.chosen.schedule}, {describe_trial(self.chosen)} (loss estimated without labels)\n"
+            + (f"wrote {self.written}: --schedule {name} now means {self.chosen.schedule}\n" if self.written else "")
+            + f"next: pixelwise predict --model {self.model} --schedule {option} {self.clips[0]} --output predictions"
         )
 
 
@@ -62,32 +62,32 @@ def run(
     params: CalibrateParams,
     clips: Annotated[list[Path], "videos like those to be labelled"],
     model: Annotated[Path, "folder of the exported clockwork"],
-    schedule: Annotated[str, "NAME of the schedule whose value is picked: motion, carry, adaptive, …"] = "motion",
-    keep: Annotated[bool, "write the value into the model's folder, where --schedule NAME then takes it"] = False,
+    schedule: Annotated[str, "NAME of the schedule whose value is chosen: motion, carry, adaptive, …"] = "motion",
+    keep: Annotated[bool, "write the value into the model's folder, from where --schedule NAME reads it"] = False,
 ) -> Calibrated:
     """Try many values of a schedule on clips; choose one that is fast enough (--speed, --rate) or within --loss.
 
     Raises ModelError if the model is not in stages, DataError if a clip is not a video, ParamsError if not exactly one
     goal is given, the schedule has no value to choose, or no value meets the goal.
     """
-    wanted = wanted_of(params)
+    goal = parse_goal(params)
     staged = open_staged(model, params.provider)
-    found, trials = calibrate(staged, schedule, [partial(pictures, clip, params.frames) for clip in clips], wanted)
-    kept = keep_value(model, staged, found.schedule) if keep else None
-    return Calibrated(model, clips, wanted, found, trials, kept)
+    chosen, trials = calibrate(staged, schedule, [partial(read_pictures, clip, params.frames) for clip in clips], goal)
+    written = write_value(model, staged, chosen.schedule) if keep else None
+    return Calibrated(model, clips, goal, chosen, trials, written)
 
 
-def wanted_of(params: CalibrateParams) -> Wanted:
+def parse_goal(params: CalibrateParams) -> Goal:
     """Return the goal. Raises ParamsError if not exactly one is given."""
     loss = None if params.loss is None else params.loss / 100
-    given: list[tuple[Aim, float | None]] = [("speed", params.speed), ("rate", params.rate), ("loss", loss)]
-    asked = [Wanted(aim, amount) for aim, amount in given if amount is not None]
-    if len(asked) != 1:
-        raise ParamsError(f"calibrate: found {len(asked)} of --speed, --rate and --loss, expected one")
-    return asked[0]
+    options: list[tuple[Aim, float | None]] = [("speed", params.speed), ("rate", params.rate), ("loss", loss)]
+    goals = [Goal(aim, amount) for aim, amount in options if amount is not None]
+    if len(goals) != 1:
+        raise ParamsError(f"calibrate: found {len(goals)} of --speed, --rate and --loss, expected one")
+    return goals[0]
 
 
-def pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
+def read_pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
     """Yield the first frames of a video, with None before a frame that does not follow the previous one.
 
     Raises DataError if the file is not a video or breaks off.
@@ -101,7 +101,7 @@ def pictures(clip: Path, frames: int) -> Iterator[np.ndarray | None]:
         yield frame.image
 
 
-def keep_value(model: Path, staged: Staged, schedule: str) -> Path:
+def write_value(model: Path, staged: Staged, schedule: str) -> Path:
     """Write the value of the schedule NAME:VALUE into the model's folder and return the file."""
     name, _, value = schedule.partition(":")
     file = ModelFolder(model).schedules

@@ -41,13 +41,13 @@ class Report:
         lines = [f"  {name:<12} {spent:6.2f} ms  {spent / self.times.whole:4.0%}" for name, spent in parts]
         cuts = [
             f"  borders: {list(cut.borders)!s:<10} parts of {' + '.join(f'{spent:.1f}' for spent in cut.stages)} ms, "
-            f"at once {self.times.latency(cut):.1f} ms"
+            f"latency {self.times.compute_latency(cut):.1f} ms"
             for cut in self.best
         ]
         return (
-            f"{self.width} × {self.height} on {self.provider}, a frame {self.times.whole:.1f} ms\n"
+            f"{self.width} × {self.height} on {self.provider}, {self.times.whole:.1f} ms per frame\n"
             + "\n".join(lines)
-            + "\n\nmost even cuts; at once: from a frame to its labels in a pipeline with a core a part\n"
+            + "\n\nmost even cuts; latency: from a frame to its labels in a pipeline with one core per part\n"
             + "\n".join(cuts)
             + "\nnext: set clockwork.train.network.borders in params.yaml; then dvc repro export@clockwork"
         )
@@ -64,7 +64,7 @@ def run(params: StagesParams, model: Annotated[Path, "folder of the exported clo
     picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
     times = measure_stages(staged, picture, params.rounds)
     best: dict[int, Cut] = {}
-    for cut in times.cuts():
+    for cut in times.list_cuts():
         best.setdefault(len(cut.stages), cut)
     return Report(model, staged.plain.provider, params.width, params.height, times, list(best.values()))
 

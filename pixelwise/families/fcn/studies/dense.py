@@ -55,8 +55,8 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
         }
         for method in methods
     }
-    wanted = {variant.name: parse_overrides(study, variant, DenseParams).way for variant in study.variants}
-    return Measurements({name: [Run(seed=seeds[0], scores=scores[method])] for name, method in wanted.items()})
+    chosen = {variant.name: parse_overrides(study, variant, DenseParams).way for variant in study.variants}
+    return Measurements({name: [Run(seed=seeds[0], scores=scores[method])] for name, method in chosen.items()})
 
 
 def make_methods(seed: int) -> Methods:

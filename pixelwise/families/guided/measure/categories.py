@@ -22,13 +22,16 @@ from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
 
 # Maps features to a label without guidance: the baseline that guidance must beat.
-Floor = Callable[[Features], np.ndarray]
-# A picture of the support and its annotation (K, H, W).
-Told = tuple[Features, np.ndarray]
-Tuner = Callable[[Sequence[Told]], Floor]
+Baseline = Callable[[Features], np.ndarray]
+# The features of a picture of the support, and its annotation (K, H, W).
+Annotated = tuple[Features, np.ndarray]
+# Returns a baseline that is fine-tuned to a support.
+Tuner = Callable[[Sequence[Annotated]], Baseline]
+# A picture (H, W, 3) and its label (H, W).
+Labelled = tuple[np.ndarray, np.ndarray]
 
 
-class Support(NamedTuple):
+class Sampling(NamedTuple):
     """Supports of `shots` pictures with `points` per class, None for dense masks, for at most `tasks` tasks."""
 
     shots: int
@@ -64,68 +67,92 @@ class CategoryScores:
         }
 
     def __str__(self) -> str:
-        said = "dense" if self.points is None else f"{self.points} points a class"
+        annotation = "dense" if self.points is None else f"{self.points} points per class"
         tuned = "" if self.fine_tuned is None else f"fine-tuned {self.fine_tuned:.3f} "
         return (
             f"positive IU {self.positive_iu:.3f}, foreground–background {self.foreground_background:.3f} "
-            f"{tuned}({self.tasks} tasks, {self.shots} shots, {said}; mean IU {self.mean_iu:.3f})"
+            f"{tuned}({self.tasks} tasks, {self.shots} shots, {annotation}; mean IU {self.mean_iu:.3f})"
         )
 
 
 def score_categories(
     model: GuidedModel,
-    floor: Floor,
+    baseline: Baseline,
     samples: Sequence[Sample],
     names: Sequence[str],
-    chosen: Sequence[str],
-    support: Support,
+    categories: Sequence[str],
+    sampling: Sampling,
     tune: Tuner | None = None,
 ) -> CategoryScores:
-    """Score masks of the categories `chosen` (none: all that are large enough), guided by pictures as in `support`.
+    """Score masks of `categories` (none: all that are large enough), guided by pictures as `sampling` says.
 
     Support and query show two categories each: a picture of the category beside one of another, in random order. Only
-    the guidance tells which of the two is meant. `floor` segments the same queries without guidance. `tune` returns a
-    segmenter fine-tuned on the support. Raises DataError if a chosen category is too small or fewer than two are left.
+    the guidance tells which of the two is meant. `baseline` segments the same queries without guidance. `tune` returns
+    a baseline that is fine-tuned to the support. Raises DataError if a named category is too small or fewer than two
+    are left.
     """
-    members = pictures_of(samples, names, chosen)
-    enough = {value: pictures for value, pictures in members.items() if len(pictures) > support.shots}
-    if not chosen and len(enough) > 1:
-        members = enough
-    if len(members) < 2:
-        raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
+    members = choose_categories(samples, names, categories, sampling.shots)
     guided: dict[str, list[float]] = defaultdict(list)
     unguided, negatives, tuned = [], [], []
-    for value, index in progress(tasks_of(members, support.tasks), "evaluate"):
-        rng = np.random.default_rng((support.seed, value, index))
-        others = [other for other in members[value] if other != index]
-        if len(others) < support.shots:
-            raise DataError(
-                f"{names[value]}: found {len(others)} other pictures, expected {support.shots} for the support"
-            )
-        rival = int(rng.choice([other for other in members if other != value]))
-        query, truth = beside(samples[index], samples[int(rng.choice(members[rival]))], value, rng)
-        supports = [
-            beside(samples[int(other)], samples[int(rng.choice(members[rival]))], value, rng)
-            for other in rng.choice(others, support.shots, replace=False)
-        ]
-        told = [annotated(model, image, said, support.points, rng) for image, said in supports]
-        shots = [shot for each in told for shot in shots_of(model, each, support.points)]
+    for value, index in progress(choose_tasks(members, sampling.tasks), "evaluate"):
+        rng = np.random.default_rng((sampling.seed, value, index))
+        if len(members[value]) <= sampling.shots:
+            count = len(members[value]) - 1
+            raise DataError(f"{names[value]}: found {count} other pictures, expected {sampling.shots} for the support")
+        (query, truth), support = draw_episode(samples, members, value, index, sampling.shots, rng)
+        annotated = [annotate_picture(model, image, mask, sampling.points, rng) for image, mask in support]
+        shots = [shot for picture in annotated for shot in make_shots(model, picture, sampling.points)]
         guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
         prediction = label(model.segment(features, settle(model, features, guidance)))
         guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
         negatives.append(compute_positive_iu(prediction, truth, 0))
-        unguided.append(compute_positive_iu(floor(features), truth, 1))
+        unguided.append(compute_positive_iu(baseline(features), truth, 1))
         if tune:
-            tuned.append(compute_positive_iu(tune(told)(features), truth, 1))
-    return mean_scores(guided, unguided, negatives, support, tuned)
+            tuned.append(compute_positive_iu(tune(annotated)(features), truth, 1))
+    return average_scores(guided, unguided, negatives, sampling, tuned)
 
 
-def mean_scores(
+def choose_categories(
+    samples: Sequence[Sample], names: Sequence[str], categories: Sequence[str], shots: int
+) -> dict[int, list[int]]:
+    """Return the indices of the pictures of each category; without named ones, of those with more than `shots`.
+
+    Raises DataError if fewer than two categories have pictures.
+    """
+    members = index_pictures(samples, names, categories)
+    large = {value: indices for value, indices in members.items() if len(indices) > shots}
+    if not categories and len(large) > 1:
+        members = large
+    if len(members) < 2:
+        raise DataError(f"classes: found {len(members)} with pictures, expected two or more to tell apart")
+    return members
+
+
+def draw_episode(
+    samples: Sequence[Sample],
+    members: Mapping[int, Sequence[int]],
+    value: int,
+    index: int,
+    shots: int,
+    rng: np.random.Generator,
+) -> tuple[Labelled, list[Labelled]]:
+    """Draw the query and the support of one task: category `value` in picture `index`, beside another category."""
+    rival = members[int(rng.choice([other for other in members if other != value]))]
+    query = join_side_by_side(samples[index], samples[int(rng.choice(rival))], value, rng)
+    others = [other for other in members[value] if other != index]
+    support = [
+        join_side_by_side(samples[int(other)], samples[int(rng.choice(rival))], value, rng)
+        for other in rng.choice(others, shots, replace=False)
+    ]
+    return query, support
+
+
+def average_scores(
     guided: Mapping[str, Sequence[float]],
     unguided: Sequence[float],
     negatives: Sequence[float],
-    support: Support,
+    sampling: Sampling,
     tuned: Sequence[float] = (),
 ) -> CategoryScores:
     """Return the mean IUs over all tasks: guided (by category), unguided, of the negatives, and tuned."""
@@ -136,24 +163,24 @@ def mean_scores(
         mean_iu=float(np.mean([*every, *negatives])),
         per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
         tasks=len(every),
-        shots=support.shots,
-        points=support.points,
+        shots=sampling.shots,
+        points=sampling.points,
         fine_tuned=float(np.mean(tuned)) if tuned else None,
     )
 
 
-def tasks_of(members: Mapping[int, Sequence[int]], most: int) -> list[tuple[int, int]]:
+def choose_tasks(members: Mapping[int, Sequence[int]], most: int) -> list[tuple[int, int]]:
     """Return at most `most` tasks (class, picture), spread over the categories."""
     tasks = [(value, index) for value, indices in members.items() for index in indices]
-    return [tasks[place] for place in np.linspace(0, len(tasks) - 1, min(most, len(tasks))).astype(int)]
+    return [tasks[number] for number in np.linspace(0, len(tasks) - 1, min(most, len(tasks))).astype(int)]
 
 
-def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequence[str]) -> dict[int, list[int]]:
-    """Return the pictures with each class. Raises DataError if a chosen class is unknown."""
-    for name in chosen:
+def index_pictures(samples: Sequence[Sample], names: Sequence[str], categories: Sequence[str]) -> dict[int, list[int]]:
+    """Return the indices of the pictures with each class. Raises DataError if a named category is unknown."""
+    for name in categories:
         if name not in names:
             raise DataError(f"classes: found {name}, expected some of: {', '.join(names)}")
-    wanted = [names.index(name) for name in chosen] or list(range(1, len(names)))
+    wanted = [names.index(name) for name in categories] or list(range(1, len(names)))
     members: dict[int, list[int]] = defaultdict(list)
     for index in range(len(samples)):
         counts = np.bincount(samples[index].label.ravel(), minlength=256)
@@ -163,33 +190,33 @@ def pictures_of(samples: Sequence[Sample], names: Sequence[str], chosen: Sequenc
     return dict(members)
 
 
-def beside(first: Sample, second: Sample, value: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return two pictures side by side in random order, and the binary truth of class `value`."""
+def join_side_by_side(first: Sample, second: Sample, value: int, rng: np.random.Generator) -> Labelled:
+    """Join two pictures side by side in random order; return the picture and the binary truth of class `value`."""
     size = (first.image.shape[1], first.image.shape[0])
-    other = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
-    theirs = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
-    pair = [(first.image, make_target(first.label, value)), (other, make_target(theirs, value))]
+    second_image = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
+    second_label = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
+    pair = [(first.image, make_target(first.label, value)), (second_image, make_target(second_label, value))]
     if rng.random() < 0.5:
         pair.reverse()
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def annotated(
-    model: GuidedModel, image: np.ndarray, said: np.ndarray, points: int | None, rng: np.random.Generator
-) -> Told:
-    """Return a picture's features and its annotation from `said` (H, W): dense, or `points` of each class."""
-    annotation = annotate(said) if points is None else annotate_points(draw_points(said, points, rng), *said.shape)
+def annotate_picture(
+    model: GuidedModel, image: np.ndarray, truth: np.ndarray, points: int | None, rng: np.random.Generator
+) -> Annotated:
+    """Return a picture's features and its annotation by `truth` (H, W): dense, or `points` of each class."""
+    annotation = annotate(truth) if points is None else annotate_points(draw_points(truth, points, rng), *truth.shape)
     return model.encode(image), annotation
 
 
-def shots_of(model: GuidedModel, told: Told, points: int | None) -> list[Shot]:
+def make_shots(model: GuidedModel, picture: Annotated, points: int | None) -> list[Shot]:
     """Return the shot of an annotated picture; if it has points, also the shot of its surest pixels."""
-    shot = model.guide(*told)
-    found = None if points is None else surest(model, told[0], merge([shot]))
-    return [shot, found] if found else [shot]
+    shot = model.guide(*picture)
+    sure = None if points is None else surest(model, picture[0], merge([shot]))
+    return [shot, sure] if sure else [shot]
 
 
-def open_floor(model: Path, provider: Provider) -> Floor:
+def open_baseline(model: Path, provider: Provider) -> Baseline:
     """Open the foreground–background graph of an exported guided `model`.
 
     It segments any object and learnt from the same episodes. Raises ModelError if it is missing.

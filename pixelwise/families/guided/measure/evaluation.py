@@ -4,7 +4,13 @@ import importlib
 from pathlib import Path
 
 from pixelwise.data.splits import Split, read_clip_and_frame
-from pixelwise.families.guided.measure.categories import CategoryScores, Support, Tuner, open_floor, score_categories
+from pixelwise.families.guided.measure.categories import (
+    CategoryScores,
+    Sampling,
+    Tuner,
+    open_baseline,
+    score_categories,
+)
 from pixelwise.families.guided.measure.interactive import score_interactive
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.options import EvaluateParams
@@ -25,25 +31,24 @@ def evaluate(
     With `out`, write metrics.json there. Raises DataError if the split is empty or too small, ModelError if the model
     cannot run.
     """
-    found = score(params, model, open_split(params.layers))
+    scores = score(params, model, open_split(params.layers))
     if out:
-        write_json(out / "metrics.json", found.metrics())
-    return found
+        write_json(out / "metrics.json", scores.metrics())
+    return scores
 
 
 def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores:
     """Return the scores of the exported `model` on a split."""
     guided, points = GuidedModel(model, params.provider), params.points or None
     if split.dataset in VIDEO:
-        clips = [read_clip_and_frame(split.samples, place)[0] for place in range(len(split.samples))]
+        clips = [read_clip_and_frame(split.samples, index)[0] for index in range(len(split.samples))]
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
-    wanted = Support(params.shots, points, params.tasks, params.seed)
-    given = (guided, open_floor(model, params.provider), split.samples, split.classes.names, params.classes, wanted)
-    return (
-        score_interactive(*given)
-        if params.interactive
-        else score_categories(*given, tuner(model, params.finetune_steps))
-    )
+    sampling = Sampling(params.shots, points, params.tasks, params.seed)
+    baseline = open_baseline(model, params.provider)
+    inputs = (guided, baseline, split.samples, split.classes.names, params.classes, sampling)
+    if params.interactive:
+        return score_interactive(*inputs)
+    return score_categories(*inputs, open_tuner(model, params.finetune_steps))
 
 
 def evidence(evaluation: Path) -> list[Path]:
@@ -51,8 +56,8 @@ def evidence(evaluation: Path) -> list[Path]:
     return [evaluation / "metrics.json"]
 
 
-def tuner(model: Path, steps: int) -> Tuner | None:
-    """Return the fine-tuning baseline, or None if `steps` is 0.
+def open_tuner(model: Path, steps: int) -> Tuner | None:
+    """Open the fine-tuning baseline; None if `steps` is 0.
 
     It starts from the checkpoint of the exported `model`'s folder, or from `model` itself if there is none.
     """
@@ -61,5 +66,5 @@ def tuner(model: Path, steps: int) -> Tuner | None:
     # Imported by name, as families are: only this baseline needs torch.
     learning = importlib.import_module("pixelwise.families.guided.finetuning")
     checkpoint = ModelFolder(model).checkpoint
-    found: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
-    return found
+    tuner: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
+    return tuner

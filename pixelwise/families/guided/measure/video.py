@@ -11,7 +11,7 @@ import numpy as np
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
-from pixelwise.families.guided.measure.categories import Told, shots_of
+from pixelwise.families.guided.measure.categories import Annotated, make_shots
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, fit
@@ -73,33 +73,33 @@ def score_sequences(
     for name, members in progress([(k, list(g)) for k, g in groupby(range(len(clips)), clips.__getitem__)], "clips"):
         if len(members) < 3:
             raise DataError(f"sequence {name}: found {len(members)} frames, expected three or more")
-        found = []
-        frames_told = [samples[members[place]] for place in spread(len(members), shots)]
-        told = [(sample.image, truth_of(sample, is_apart)) for sample in frames_told]
-        ways = count_ways(frames_told[0], told[0][1])
-        tracker = start(model, told, ways, points, np.random.default_rng((seed, *name.encode())))
+        annotated = [samples[members[frame]] for frame in choose_frames(len(members), shots)]
+        labelled = [(sample.image, make_truth(sample, is_apart)) for sample in annotated]
+        ways = count_ways(annotated[0], labelled[0][1])
+        tracker = start_tracker(model, labelled, ways, points, np.random.default_rng((seed, *name.encode())))
+        scores_by_frame = []
         for index in members[1:-1]:
             sample = samples[index]
             began = time.perf_counter()
             prediction = tracker.step(sample.image)
             seconds += time.perf_counter() - began
             frames += 1
-            truth = truth_of(sample, is_apart)
-            found.append([compute_positive_iu(prediction, truth, way) for way in range(1, ways)])
-        means = np.mean(found, axis=0).tolist()
+            truth = make_truth(sample, is_apart)
+            scores_by_frame.append([compute_positive_iu(prediction, truth, way) for way in range(1, ways)])
+        means = np.mean(scores_by_frame, axis=0).tolist()
         scores |= {f"{name}/{way}" if is_apart else name: score for way, score in enumerate(means, start=1)}
     return VideoScores(scores, frames / max(seconds, 1e-9), model.provider)
 
 
-def spread(frames: int, shots: int) -> list[int]:
+def choose_frames(frames: int, shots: int) -> list[int]:
     """Return the indices of at most `shots` of `frames` frames at even steps, starting with the first."""
-    return sorted({place * frames // shots for place in range(shots)})
+    return sorted({shot * frames // shots for shot in range(shots)})
 
 
-def truth_of(sample: Sample, is_apart: bool) -> np.ndarray:
+def make_truth(sample: Sample, is_apart: bool) -> np.ndarray:
     """Return a frame's objects, (H, W) uint8 with 255 = void: all as 1, or each by its number if `is_apart`."""
-    found = sample.layers["instance"] if is_apart else sample.label > 0
-    return np.where(sample.label == VOID, VOID, found).astype(np.uint8)
+    objects = sample.layers["instance"] if is_apart else sample.label > 0
+    return np.where(sample.label == VOID, VOID, objects).astype(np.uint8)
 
 
 def count_ways(first: Sample, truth: np.ndarray) -> int:
@@ -110,39 +110,39 @@ def count_ways(first: Sample, truth: np.ndarray) -> int:
     return ways
 
 
-def start(
+def start_tracker(
     model: GuidedModel,
-    told: Sequence[tuple[np.ndarray, np.ndarray]],
+    labelled: Sequence[tuple[np.ndarray, np.ndarray]],
     ways: int,
     points: int | None,
     rng: np.random.Generator,
 ) -> Tracker:
-    """Return a tracker guided by the frames `told`, each an image (H, W, 3) and its truth (H, W) of `ways` classes."""
-    found = [annotated(model, image, truth, ways, points, rng) for image, truth in told]
-    return Tracker(model, merge([shot for each in found for shot in shots_of(model, each, points)]))
+    """Return a tracker guided by frames, each an image (H, W, 3) and its truth (H, W) of `ways` classes."""
+    annotated = [annotate_frame(model, image, truth, ways, points, rng) for image, truth in labelled]
+    return Tracker(model, merge([shot for frame in annotated for shot in make_shots(model, frame, points)]))
 
 
-def annotated(
+def annotate_frame(
     model: GuidedModel, image: np.ndarray, truth: np.ndarray, ways: int, points: int | None, rng: np.random.Generator
-) -> Told:
+) -> Annotated:
     """Return a frame's features, resized as in the tracker, and its annotation: dense, or `points` of each class."""
-    said = fit(truth) if points is None else fit_points(some_of(truth, ways, points, rng))
-    return model.encode(fit(image)), (said == np.arange(ways)[:, None, None]).astype(np.float32)
+    mask = fit(truth) if points is None else fit_points(sample_points(truth, ways, points, rng))
+    return model.encode(fit(image)), (mask == np.arange(ways)[:, None, None]).astype(np.float32)
 
 
-def some_of(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator) -> np.ndarray:
+def sample_points(truth: np.ndarray, ways: int, points: int, rng: np.random.Generator) -> np.ndarray:
     """Return `truth` (H, W) at `points` random pixels of each class, else unknown; smaller classes have no points."""
-    said = np.full_like(truth, UNKNOWN)
+    mask = np.full_like(truth, UNKNOWN)
     for way in range(ways):
         rows, columns = np.nonzero(truth == way)
         chosen = rng.choice(len(rows), points if len(rows) >= points else 0, replace=False)
-        said[rows[chosen], columns[chosen]] = way
-    return said
+        mask[rows[chosen], columns[chosen]] = way
+    return mask
 
 
-def fit_points(said: np.ndarray) -> np.ndarray:
+def fit_points(mask: np.ndarray) -> np.ndarray:
     """Return the points of a mask for the resized picture; each point stays one pixel."""
-    found = np.full_like(fit(said), UNKNOWN)
-    for y, x in np.argwhere(said != UNKNOWN):
-        found[y * found.shape[0] // said.shape[0], x * found.shape[1] // said.shape[1]] = said[y, x]
-    return found
+    fitted = np.full_like(fit(mask), UNKNOWN)
+    for y, x in np.argwhere(mask != UNKNOWN):
+        fitted[y * fitted.shape[0] // mask.shape[0], x * fitted.shape[1] // mask.shape[1]] = mask[y, x]
+    return fitted

@@ -14,10 +14,10 @@ from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.kinds import VIDEO_SUFFIXES
 from pixelwise.errors import DataError
 
-# The most frames of a clip: more would fill the memory, and nobody steps through them.
+# The most frames of a clip. More would fill the memory.
 MOST_FRAMES = 300
 # The most pixels of the longer side of a shown picture.
-SHOWN = 2048
+MOST_PIXELS = 2048
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Picture:
     size: tuple[int, int]
     frame: int | None = None
 
-    def image(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, upright."""
+    def decode(self) -> np.ndarray:
+        """Decode the picture to (H, W, 3) uint8 RGB, upright."""
         return picture_of(self.content, self.name)
 
-    def jpeg(self, longest: int) -> bytes:
-        """A JPEG whose longer side has at most `longest` pixels, which every browser can show."""
-        picture = Image.fromarray(self.image())
+    def encode_jpeg(self, longest: int) -> bytes:
+        """Encode a JPEG, which every browser can show, with at most `longest` pixels on its longer side."""
+        picture = Image.fromarray(self.decode())
         picture.thumbnail((longest, longest))
         return encode_picture(picture, "JPEG", quality=92)
 
@@ -48,12 +48,12 @@ def read_dropped(name: str, content: bytes) -> list[Picture]:
         Picture(
             f"{PurePath(name).with_suffix('')}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number
         )
-        for number, image in enumerate(frames_of(name, content))
+        for number, image in enumerate(decode_frames(name, content))
     ]
 
 
-def frames_of(name: str, content: bytes) -> Iterator[np.ndarray]:
-    """Decode the first frames of the clip in `content`. Raises DataError where it is no video or is truncated."""
+def decode_frames(name: str, content: bytes) -> Iterator[np.ndarray]:
+    """Decode the first frames of the clip in `content`. Raises DataError if it is not a video or is truncated."""
     # PyAV loads slowly, and pictures do not need it.
     from pixelwise.reporting.video import open_video
 

@@ -14,17 +14,17 @@ from pixelwise.serving.listening import find_url, listen
 
 
 def serve(guided: GuidedModel, model: Path, output: Path, host: str, port: int) -> None:
-    """Serve until Ctrl+C. Raises ParamsError where the address cannot be listened on."""
+    """Serve until Ctrl+C. Raises ParamsError if the server cannot listen on the address."""
     listening = listen(host, port)
     print(f"studio: {find_url(listening)}/ on {guided.provider}; Ctrl+C stops it; saves to {output}", flush=True)
-    server_of(guided, model, output).run(sockets=[listening])
+    make_server(guided, model, output).run(sockets=[listening])
 
 
 @contextmanager
-def served(guided: GuidedModel, model: Path, output: Path) -> Iterator[str]:
-    """Run a studio on a free port of loopback during the block; yields its address."""
+def serve_in_thread(guided: GuidedModel, model: Path, output: Path) -> Iterator[str]:
+    """Serve a studio on a free port of loopback during the block; yield its address."""
     listening = listen("127.0.0.1", 0)
-    server = server_of(guided, model, output)
+    server = make_server(guided, model, output)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -34,7 +34,7 @@ def served(guided: GuidedModel, model: Path, output: Path) -> Iterator[str]:
         thread.join(timeout=10)
 
 
-def server_of(guided: GuidedModel, model: Path, output: Path) -> uvicorn.Server:
-    """A server over a new desk."""
+def make_server(guided: GuidedModel, model: Path, output: Path) -> uvicorn.Server:
+    """Make a server over a new desk."""
     app = create_app(Desk(guided), output, model)
     return uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))

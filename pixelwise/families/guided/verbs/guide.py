@@ -44,9 +44,9 @@ class Guided:
     notes: list[str]
 
     def __str__(self) -> str:
-        said = f"{self.clicks} clicks" if self.clicks else "masks"
+        annotations = f"{self.clicks} clicks" if self.clicks else "masks"
         return "".join(f"{note}\n" for note in self.notes) + (
-            f"{self.output}: {said} on {self.pictures} pictures, classes {', '.join(self.names)}, "
+            f"{self.output}: {annotations} on {self.pictures} pictures, classes {', '.join(self.names)}, "
             f"{self.output.stat().st_size / 1e3:.0f} kB\n"
             f"next: pixelwise predict --model {self.model} --guidance {self.output} PICTURE --output predictions"
         )
@@ -58,7 +58,9 @@ def run(
     model: Annotated[Path, "folder of the exported guided model"],
     output: Annotated[Path, "guidance file to write"],
     *,
-    clicks: Annotated[Path | None, 'JSON file: {"PICTURE": [[x, y, "CLASS"], …]}, background the negatives'] = None,
+    clicks: Annotated[
+        Path | None, 'JSON file: {"PICTURE": [[x, y, "CLASS"], …]}, class background for negative clicks'
+    ] = None,
     masks: Annotated[Path | None, "mask of one picture, or folder of PICTURE.png: 0 background, 255 unknown"] = None,
 ) -> Guided:
     """Write a guidance file from clicks or masks on pictures, without training.
@@ -72,25 +74,25 @@ def run(
     if (clicks is None) == (masks is None):
         raise DataError("guide: expected either --clicks FILE or --masks FILE")
     inputs, notes = list(dict.fromkeys(inputs)), Notes()
-    said = read_clicks(clicks, inputs) if clicks else {}
+    clicked = read_clicks(clicks, inputs) if clicks else {}
     drawn = read_masks(find_masks(inputs, masks), notes) if masks else {}
-    session = GuidedSession(GuidedModel(model, params.provider), name_classes(said, drawn))
+    session = GuidedSession(GuidedModel(model, params.provider), name_classes(clicked, drawn))
     for path in inputs:
         picture = session.add_picture(read_picture(path))
         try:
-            for x, y, name in said.get(path, []):
+            for x, y, name in clicked.get(path, []):
                 session.click(picture, x, y, session.names.index(name))
             if path in drawn:
                 session.annotate(picture, drawn[path])
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
     session.save(output)
-    return Guided(output, model, len(inputs), sum(map(len, said.values())), session.names, notes.lines())
+    return Guided(output, model, len(inputs), sum(map(len, clicked.values())), session.names, notes.lines())
 
 
-def name_classes(said: Mapping[Path, Sequence[Click]], drawn: Mapping[Path, np.ndarray]) -> tuple[str, ...]:
+def name_classes(clicked: Mapping[Path, Sequence[Click]], drawn: Mapping[Path, np.ndarray]) -> tuple[str, ...]:
     """Name the classes: background, those of the clicks in their order, and those of the masks by number."""
-    of_clicks = dict.fromkeys(name for clicks in said.values() for *_, name in clicks if name != "background")
+    of_clicks = dict.fromkeys(name for clicks in clicked.values() for *_, name in clicks if name != "background")
     highest = max((int(mask[mask != UNKNOWN].max(initial=0)) for mask in drawn.values()), default=0)
     return (
         "background",

@@ -1,4 +1,4 @@
-"""Studio: a web page that turns clicks on pictures into masks, of these and of other pictures."""
+"""Studio: a web page that turns clicks on pictures into masks of these and of other pictures."""
 
 import sys
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def run(
     guided = GuidedModel(model, params.provider)
     if not is_loopback(params.host):
         print(
-            f"warning: {params.host} is not loopback: whoever reaches this machine can see the pictures, "
+            f"warning: {params.host} is not loopback: everyone who reaches this machine can see the pictures, "
             f"change the clicks and write to {output}",
             file=sys.stderr,
         )

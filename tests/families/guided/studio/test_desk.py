@@ -10,7 +10,7 @@ from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.model import open_guided
 from pixelwise.families.guided.runtime.working_size import SIDE
-from pixelwise.families.guided.studio.app import mask_picture
+from pixelwise.families.guided.studio.app import draw_mask
 from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.families.guided.studio.pictures import read_dropped
 from pixelwise.families.guided.verbs.guide import read_clicks
@@ -26,7 +26,7 @@ def desk(guided, pictures):
 
 
 def test_nothing_said_is_no_mask_and_undo_goes_back_to_it(desk):
-    assert desk.see(0).label is None
+    assert desk.show(0).label is None
     assert desk.click(0, 40, 40, 1).label is not None
     assert desk.undo().label is None
 
@@ -34,11 +34,11 @@ def test_nothing_said_is_no_mask_and_undo_goes_back_to_it(desk):
 def test_clicks_on_a_picture_segment_the_others_and_call_the_encoder_once_a_picture(desk, guided):
     desk.click(0, 40, 40, 1)
     desk.click(0, 100, 10, 0)
-    other, before = desk.see(1), guided.encodes
+    other, before = desk.show(1), guided.encodes
     assert other.label.shape == (80, 120)
     assert other.clicks == []
     desk.click(0, 44, 44, 1)
-    desk.see(1)
+    desk.show(1)
     assert guided.encodes == before
 
 
@@ -47,7 +47,7 @@ def test_undo_takes_back_the_last_change_on_whatever_picture_it_was(desk):
     desk.click(2, 10, 10, 0)
     seen = desk.undo()
     assert (seen.picture, seen.clicks) == (2, [])
-    np.testing.assert_array_equal(desk.see(0).label, first.label)
+    np.testing.assert_array_equal(desk.show(0).label, first.label)
     desk.remove(0, 0)
     assert desk.undo().clicks == [(40, 40, 1)]
 
@@ -56,19 +56,19 @@ def test_a_class_added_later_leaves_the_clicks_and_their_guidance_as_they_were(d
     desk.click(0, 40, 40, 1)
     desk.click(0, 100, 10, 0)
     before = desk.session.guidance()
-    label = desk.see(0).label
+    label = desk.show(0).label
     desk.add_class("disc")
     after = desk.session.guidance()
     assert after.present.tolist() == [True, True, False]
     np.testing.assert_array_equal(after.mean[:2], before.mean)
     np.testing.assert_array_equal(after.values[:2], before.values)
     # A class of which nothing is said yet is nowhere.
-    assert not (desk.see(0).label == 2).any()
-    assert label.shape == desk.see(0).label.shape
+    assert not (desk.show(0).label == 2).any()
+    assert label.shape == desk.show(0).label.shape
     desk.click(1, 60, 40, 2)
     assert desk.session.guidance().present.all()
     desk.undo()
-    np.testing.assert_array_equal(desk.see(0).label == 2, False)
+    np.testing.assert_array_equal(desk.show(0).label == 2, False)
 
 
 def test_a_click_keeps_its_pixel_in_a_picture_that_is_labelled_smaller(guided, tmp_path):
@@ -101,7 +101,7 @@ def test_guidance_that_was_saved_can_be_dropped_again(desk, guided, tmp_path):
     other = Desk(guided)
     other.drop("guidance.npz", content)
     other.pictures = desk.pictures
-    assert (other.see(1).label == desk.see(1).label).mean() > 0.99
+    assert (other.show(1).label == desk.show(1).label).mean() > 0.99
 
 
 def test_a_clip_is_its_frames(guided, tmp_path):
@@ -139,7 +139,7 @@ def test_what_is_refused_is_named_and_earlier_clicks_are_kept(desk, wrong, messa
     desk.click(0, 40, 40, 1)
     with pytest.raises(DataError, match=message):
         wrong(desk)
-    assert desk.see(0).clicks == [(40, 40, 1)]
+    assert desk.show(0).clicks == [(40, 40, 1)]
 
 
 def test_guidance_of_another_model_is_refused(desk, tmp_path):
@@ -153,7 +153,7 @@ def test_one_click_alone_leaves_what_is_least_like_it_to_the_background(desk, gu
     desk.click(0, 40, 40, 1)
     said = desk.session.guidance()
     assert said.present.tolist() == [False, True]
-    features = desk.encoded(0)
+    features = desk.encode(0)
     from pixelwise.families.guided.runtime.guidance import suppose_background
 
     supposed = suppose_background(said, features.embedding)
@@ -168,7 +168,7 @@ def test_a_masks_picture_is_small_and_holds_every_class():
     label = np.zeros((360, 480), np.uint8)
     label[100:200, 100:300] = 1
     label[220:300, 200:400] = 2
-    content = mask_picture(label)
+    content = draw_mask(label)
     assert len(content) < 20_000
     assert {0, 1, 2} <= set(np.unique(np.asarray(Image.open(__import__("io").BytesIO(content)))).tolist())
 
@@ -205,4 +205,4 @@ def test_a_picture_that_lies_on_its_side_is_dropped_upright(tmp_path):
     Image.new("RGB", (60, 40)).save(tmp_path / "phone.jpg", exif=exif)
     (picture,) = read_dropped("phone.jpg", (tmp_path / "phone.jpg").read_bytes())
     assert picture.size == (60, 40)
-    assert picture.image().shape == (60, 40, 3)
+    assert picture.decode().shape == (60, 40, 3)
