@@ -20,7 +20,7 @@ from pixelwise.params import Params
 from pixelwise.timing import describe_machine, measure_spread
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 # Flags against network requests and dialogs of a fresh profile.
 FLAGS = [
@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-VIEWPORT = {"width": 1280, "height": 800}
+VIEWPORT: "ViewportSize" = {"width": 1280, "height": 800}
 WARM_UP = 5
 # Time limit of each browser operation in milliseconds, for a busy machine.
 PATIENCE = 180_000
