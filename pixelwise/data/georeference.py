@@ -30,7 +30,7 @@ def read_georeference(file: Path) -> Georeference | None:
     """Read the georeference of a picture; None where it has none, or is to be turned, since it then lies otherwise."""
     try:
         with Image.open(file, formats=("TIFF",)) as picture:
-            found = picture.tag_v2
+            found = picture.tag_v2  # type: ignore[attr-defined]
             tags = {tag: (found.tagtype[tag], found[tag]) for tag in PLACE if tag in found}
             is_placed = bool(tags) and read_orientation(picture) == UPRIGHT
             return Georeference(tags, parse_no_data(found.get(NO_DATA))) if is_placed else None
