@@ -58,7 +58,7 @@ class Segmenter:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the graph's inputs: image, and depth or hha where it was trained with them."""
+        """Names of the graph's inputs: image, and depth or hha if it was trained with them."""
         return tuple(given.name for given in self.session.get_inputs())
 
     @property

@@ -63,7 +63,7 @@ def count_pixels(label: np.ndarray, prediction: np.ndarray, classes: int) -> Cou
 
 
 def convert_to_uint8(values: np.ndarray, name: str) -> NDArray[np.uint8]:
-    """`values` as uint8; raises DataError where they are not whole numbers of 0 to 255."""
+    """Convert `values` to uint8. Raises DataError if they are not whole numbers from 0 to 255."""
     if values.dtype == np.uint8:
         return values
     if not np.issubdtype(values.dtype, np.integer):
@@ -86,7 +86,7 @@ def reject_out_of_range(square: np.ndarray, classes: int) -> None:
 def compute_scores(counts: Counts, absent: Absent = "exclude", classes: np.ndarray | None = None) -> Scores:
     """The scores of (K, K) `counts`. Means are over classes; a class without a truth pixel is absent.
 
-    absent: "exclude" leaves absent classes out of the means, as the thesis says; "zero_if_predicted" gives an absent
+    absent: "exclude" leaves absent classes out of the means, as in the thesis; "zero_if_predicted" gives an absent
     class IU 0 if it was predicted anywhere, as the published code does. classes: (K,) bool, the classes that the three
     means are over, e.g. all but the background (table 2.8); unions and pixel accuracy still count every pixel. Raises
     DataError if no pixel of these classes was counted.

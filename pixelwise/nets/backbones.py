@@ -40,9 +40,9 @@ PACKAGED_WEIGHTS = {
 class Backbone(nn.Module):
     """A timm net cut into its feature maps at `strides`, fine to coarse, with its input normalisation inside.
 
-    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one a stride; nets of
-    tiles may floor. `extra_channels` more inputs may follow the colours; they come normalised. `offsets` says which
-    pixel cell 0 of each map looks at.
+    image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one per stride; nets
+    that reduce by tiles may floor the sizes. `extra_channels` more inputs may follow the colours; they must be
+    normalised already. `offsets`: the pixel on which cell 0 of each map is centred.
     """
 
     mean: Tensor
@@ -56,9 +56,10 @@ class Backbone(nn.Module):
         keep_statistics: bool = False,
         extra_channels: int = 0,
     ) -> None:
-        """`weights`: imagenet, none, or the file of a timm state. Raises ModelError where timm has no such net, it
-        lacks a stride, or its weights cannot be had. With `keep_statistics` its norms keep those of the weights: one
-        picture a batch has too few cells at stride 32 to estimate any.
+        """`weights`: imagenet, none, or the file of a timm state. `keep_statistics` freezes the statistics of the batch
+        norms, since one picture per batch has too few cells at stride 32 to estimate them.
+
+        Raises ModelError if timm has no such net, the net lacks a stride, or the weights cannot be loaded.
         """
         super().__init__()
         self.features = make_feature_net(name, strides, weights)
@@ -106,7 +107,7 @@ class Backbone(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Backbone":
-        """As nn.Module, but frozen stages keep their statistics, and all do that were asked to."""
+        """As nn.Module, but frozen stages, and with `keep_statistics` all norms, keep their statistics."""
         super().train(mode)
         for module in self.frozen:
             module.eval()
@@ -133,17 +134,18 @@ def freeze_statistics(net: nn.Module) -> None:
 
 
 def reduces_by_tiles(name: str, net: nn.Module) -> bool:
-    """Whether all layers of `net` with a stride work on tiles (ConvNeXt, VGG): a cell looks at the middle of its own.
+    """Whether all strided layers of `net` reduce by tiles (ConvNeXt, VGG): a cell is centred in the middle of its tile.
 
-    Elsewhere they have odd kernels padded by half, and a cell looks at its first pixel. Raises ModelError where both
-    occur one after the other, or a padding follows from the picture's size: then no one offset aligns the maps.
+    In other nets the strided layers have odd kernels padded by half, and a cell is centred on the first pixel of its
+    tile. Raises ModelError if the net has both kinds, or if a padding depends on the picture's size: then no single
+    offset aligns the maps.
     """
     tiled = set()
     for path, layer in net.named_modules():
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and max(to_pair(layer.stride)) > 1:
             if type(layer).__name__.endswith("Same"):
                 raise ModelError(f"backbone {name}: {path} pads by the size of its input, expected a fixed padding")
-            # Beside the strided layers of a block its shortcut may pool; what it adds is off by less than a cell.
+            # The shortcut of a block may pool instead; its features are displaced by less than one cell.
             if "downsample" not in path:
                 tiled.add(to_pair(layer.kernel_size) == to_pair(layer.stride))
     if len(tiled) > 1:
@@ -193,11 +195,11 @@ def parse_name(name: str) -> tuple[str, dict[str, int]]:
 
 
 def make_feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
-    """The timm net `name`, perhaps dilated, with outputs at `strides`: of several at one stride, the last."""
+    """The timm net `name`, perhaps dilated, with outputs at `strides`; the last of several at one stride."""
     name, options = parse_name(name)
     if not timm.is_model(name):
         raise ModelError(f"backbone {name!r}: not a timm model, expected e.g. efficientnet_lite0 or resnet34")
-    # All that it has: those that timm gives unless it is asked for others may start later.
+    # All strides of the net, since timm's default selection may omit the finest.
     reductions = [row["reduction"] for row in timm.create_model(name, features_only=True, **options).feature_info.info]
     missing = sorted(set(strides) - set(reductions))
     if missing:
@@ -213,7 +215,7 @@ def make_feature_net(name: str, strides: tuple[int, ...], weights: str) -> Any:
     except Exception as error:
         # Whatever the hub client or the file's reader raises; one line instead of its traceback.
         reason = f"could not be read from {weights}" if file else "could not be fetched"
-        raise ModelError(f"backbone {name}: its weights {reason} ({type(error).__name__})") from error
+        raise ModelError(f"backbone {name}: weights {reason} ({type(error).__name__})") from error
     for module in net.modules():
         if isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.kernel_size == module.stride:
             # As layers with padding round: otherwise odd sizes lose a row, or a block does not fit its shortcut.

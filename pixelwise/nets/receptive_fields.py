@@ -39,9 +39,9 @@ class ReceptiveField:
 
 
 class GridPlacement(NamedTuple):
-    """Where a map's cells lie, cell i at pixel start + i·step, as an exported clockwork says it (`runtime.grids`).
+    """The position of a map's cells: cell i is at pixel start + i·step, as in an exported clockwork (`runtime.grids`).
 
-    trimmed: cells that it has less than the next finer map makes, since layers without padding took them off.
+    trimmed: the number of cells that layers without padding remove, compared with the next finer map.
     """
 
     step: float
@@ -50,7 +50,7 @@ class GridPlacement(NamedTuple):
 
 
 def derive_field(module: nn.Module) -> ReceptiveField:
-    """The field of a layer, a chain of layers or parallel branches. Raises ModelError where it is none of these."""
+    """The field of a layer, a chain of layers or parallel branches. Raises ModelError for any other module."""
     if isinstance(module, CHAINS):
         return compose_fields(derive_field(child) for child in module.children())
     if isinstance(module, BRANCHES):

@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Cells repeated past the end of a map whose layers floor their sizes: enough for the pixels that those left out.
+# Cells repeated past the end of a map whose layers floor their sizes: enough for the pixels that the layers left out.
 END_PADDING = 3
 
 
 def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -> Tensor:
-    """`x` (N, C, h, w) brought to a `factor` times finer grid of `size` (H, W), bilinearly (thesis §2.2.3).
+    """Upsample `x` (N, C, h, w) bilinearly to a `factor` times finer grid of `size` (H, W) (thesis §2.2.3).
 
-    Cell i lands on cell factor·i + offset, where it looks (a whole or half number of cells; `receptive_fields` derives
-    it). The offset is 0 where every layer with a stride has an odd kernel and half its size as padding. The usual
-    half-pixel resizing is off by (factor − 1)/2 cells there, which blurs what is as thin as a pole; the thesis crops by
-    the offset that its own padding makes for the same reason (§2.3.3). Past the last cell its value is repeated.
+    Cell i moves to cell factor·i + offset, on which it is centred. The offset is a whole or half number of cells,
+    derived by `receptive_fields`; it is 0 if every strided layer has an odd kernel padded by half its size. The usual
+    half-pixel resizing would then be off by (factor − 1)/2 cells, which blurs objects as thin as a pole. For the same
+    reason the thesis crops by the offset of its own padding (§2.3.3). The value of the last cell is repeated past it.
     """
     halves = offset % 1 != 0
     before = math.ceil(max(offset, 0) / factor)
@@ -47,14 +47,14 @@ def upsample_by_products(x: Tensor, factor: int, size: Sequence[int]) -> Tensor:
 
 
 class UpsamplingStep(NamedTuple):
-    """From one grid to a `factor` times finer one: cell i looks at cell factor·i + offset."""
+    """A step from one grid to a `factor` times finer one: cell i is centred on cell factor·i + offset."""
 
     factor: int
     offset: float = 0.0
 
 
 def derive_steps(strides: Sequence[int], offsets: Sequence[float] | None = None) -> list[UpsamplingStep]:
-    """The steps between grids of `strides`, coarse to fine, whose cells 0 look at the pixels `offsets`."""
+    """The steps between grids of `strides`, coarse to fine, whose cells 0 are centred on the pixels `offsets`."""
     starts = offsets or [0.0] * len(strides)
     return [
         UpsamplingStep(coarse // fine, (start - end) / fine)

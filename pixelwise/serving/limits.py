@@ -1,4 +1,4 @@
-"""Limits of a request in bytes, pixels and time; a request beyond them is refused before it costs anything."""
+"""Limits of a request in bytes, pixels and time; a request beyond a limit is refused before it is decoded."""
 
 from collections.abc import AsyncGenerator, Mapping
 
@@ -56,7 +56,7 @@ class RefusalError(Exception):
 
 
 def refuse_as_busy(reason: str) -> RefusalError:
-    """A refusal that invites another try in a second."""
+    """A refusal with status 503 that asks the client to retry after a second."""
     return RefusalError(503, reason, {"Retry-After": "1"})
 
 
@@ -64,8 +64,7 @@ async def read_picture(request: Request, max_bytes: int) -> bytes:
     """The encoded picture of a request: its body, or the file of a form.
 
     The content decides which, since clients such as curl send pictures as forms and under other types. Raises
-    RefusalError 413 where the body is larger than `max_bytes`, 415 where it is compressed and 422 where a form has no
-    file.
+    RefusalError: 413 if the body is larger than `max_bytes`, 415 if it is compressed, and 422 if a form has no file.
     """
     if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise RefusalError(415, f"content encoding {encoding}: expected none")
@@ -121,7 +120,7 @@ async def read_form_file(body: bytes) -> bytes:
 def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
     """The picture (H, W, 3) uint8 RGB in `content`, upright as its EXIF orientation says.
 
-    Raises RefusalError 415 where it is no picture, 413 where it has more than `max_pixels`, 422 where it is damaged.
+    Raises RefusalError: 415 if it is no picture, 413 if it has more than `max_pixels`, 422 if it is damaged.
     """
     require_decodable(content, max_pixels)
     try:
@@ -135,7 +134,7 @@ def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
 
 
 def require_decodable(content: bytes, max_pixels: int) -> None:
-    """Raise RefusalError where the header alone says that the picture must not be decoded."""
+    """Raise RefusalError if the picture's header shows that the picture must not be decoded."""
     too_many = f"picture: expected at most {max_pixels:,} pixels"
     try:
         picture = open_image(content)

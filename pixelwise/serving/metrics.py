@@ -13,7 +13,7 @@ UNANSWERED = "499"
 
 
 class Metrics:
-    """The counters of one service, in a registry of its own: two services in a process stay apart."""
+    """The counters of one service, in a separate registry, so that two services in one process do not mix."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -26,7 +26,7 @@ class Metrics:
         self.batches = Histogram(
             "pixelwise_batch_size", "Pictures labelled at once", buckets=(1, 2, 4, 8, 16, 32, 64), **options
         )
-        self.reloads = Counter("pixelwise_model_reloads", "New champions by what came of them", ["outcome"], **options)
+        self.reloads = Counter("pixelwise_model_reloads", "New champions by outcome", ["outcome"], **options)
         self.model = Gauge(
             "pixelwise_model", "1 for the model served", ["name", "version", "sha256", "provider"], **options
         )
@@ -39,7 +39,7 @@ class Metrics:
 
 
 class Counted:
-    """ASGI middleware that counts and times every request to /predict, whoever answers it."""
+    """ASGI middleware that counts and times every request to /predict."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics

@@ -39,7 +39,7 @@ class Served:
 def open_file(model: Path, device: Provider) -> Served:
     """Open an exported `model`, a folder or an .onnx file.
 
-    Raises ModelError where it is missing, not one graph or does not run, ProviderError where `device` cannot be had.
+    Raises ModelError if it is missing, has several graphs or does not run, ProviderError if `device` is not available.
     """
     return open_graph(model, str(model), model.resolve().stem, None, device)
 
@@ -52,7 +52,7 @@ def open_version(client: "MlflowClient", registered: "ModelVersion", device: Pro
 
 
 def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
-    """Open the graph of `model` and label a small picture with it; `source` is what errors call it."""
+    """Open the graph of `model` and label a small picture with it; `source` names the model in errors."""
     graph = model if model.suffix == ".onnx" else ModelFolder(model).graph()
     try:
         require_one_graph(model, source)
@@ -62,16 +62,16 @@ def open_graph(model: Path, source: str, name: str, version: str | None, device:
     except ModelError as error:
         raise type(error)(str(error).replace(str(graph), source)) from None
     if segmenter.inputs != ("image",):
-        raise ModelError(f"{source}: takes {' and '.join(segmenter.inputs)}, expected image alone: requests have one")
+        raise ModelError(f"{source}: found inputs {' and '.join(segmenter.inputs)}, expected image alone")
     require_labels(segmenter, source)
     return Served(segmenter, name, version, sha256_file(file))
 
 
 def require_one_graph(model: Path, source: str) -> None:
-    """Raise ModelError where the family of `model` makes several graphs, which say together what a picture shows."""
+    """Raise ModelError if a model of this family consists of several graphs that must run together."""
     family = family_of(model)
     if instead := getattr(find_runtime(family), "INSTEAD_OF_SERVING", None):
-        raise ModelError(f"{source}: a model of several graphs ({family}), expected one graph; {instead}")
+        raise ModelError(f"{source}: found a model of several graphs ({family}), expected one graph; {instead}")
 
 
 def require_labels(segmenter: Segmenter, source: str) -> None:
@@ -82,4 +82,6 @@ def require_labels(segmenter: Segmenter, source: str) -> None:
         raise ModelError(f"{source}: does not run ({' '.join(str(error).split())})") from None
     if prediction.shape != TRIAL[:3] or prediction.dtype != np.uint8:
         type_and_shape = f"{prediction.dtype} {prediction.shape}"
-        raise ModelError(f"{source}: gives {type_and_shape} for a picture of {TRIAL[:3]}, expected uint8 of its size")
+        raise ModelError(
+            f"{source}: found output {type_and_shape} for a picture of {TRIAL[:3]}, expected uint8 of its size"
+        )

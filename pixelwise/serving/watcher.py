@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Watcher:
-    """Polls the registry for the version of an alias. `error` says in one line why the last poll failed."""
+    """Polls the registry for the version of an alias. `error`: why the last poll failed, in one line."""
 
     def __init__(
         self, client: "MlflowClient", reference: str, batcher: Batcher, params: ServeParams, metrics: Metrics
@@ -52,7 +52,7 @@ class Watcher:
             show_model(self.metrics, served)
 
     def open_other(self) -> Served | None:
-        """Open the version of the alias; None where it is served already or was refused before.
+        """Open the version of the alias; None if it is served already or was refused before.
 
         Raises ModelError and RegistryError.
         """

@@ -45,7 +45,7 @@ class MachineLoadMonitor:
 
 
 def make_monitors() -> list[Any]:
-    """MLflow's monitors of what this machine has."""
+    """MLflow's monitors for the hardware of this machine."""
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor

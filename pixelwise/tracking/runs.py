@@ -1,4 +1,4 @@
-"""The MLflow run of a training: parameters, curves, system metrics, and what later steps add to it.
+"""The MLflow run of a training: parameters, curves, system metrics, and the metrics of later steps.
 
 Every family uses the same metric names, so that the UI compares them: train/loss, val/mean_iu, val/pixel_accuracy,
 val/mean_accuracy, val/frequency_weighted_iu, learning_rate, images_per_second, seconds.
@@ -46,10 +46,10 @@ class Recorder:
     run_id: str | None = None
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Take metrics by name, measured at `step`."""
+        """Record metrics by name, measured at `step`."""
 
     def log_artifacts(self, path: Path) -> None:
-        """Take a file, or all of a folder."""
+        """Record a file, or all files of a folder."""
 
 
 class OfflineRecorder(Recorder):
@@ -63,11 +63,11 @@ class OfflineRecorder(Recorder):
         unsent_runs.save_metrics(self.run_id, make_metric_rows(values, step))
 
     def log_artifacts(self, path: Path) -> None:
-        """Keep a copy."""
+        """Store a copy."""
         unsent_runs.save_artifacts(self.run_id, path)
 
     def end(self, status: str) -> None:
-        """Keep how the run ended."""
+        """Store the final status of the run."""
         unsent_runs.save_end(self.run_id, status)
 
 
@@ -94,7 +94,7 @@ class MlflowRecorder(Recorder):
                 self.flush()
 
     def log_artifacts(self, path: Path) -> None:
-        """Send a file as FOLDER/FILE and a folder as FOLDER/…, so that both land in one place."""
+        """Send a file as FOLDER/FILE and a folder as FOLDER/…, so that both are in one folder."""
 
         def send() -> None:
             if path.is_dir():
@@ -135,7 +135,7 @@ class MlflowRecorder(Recorder):
         return ""
 
     def report_unsent(self, content: str, reason: str) -> None:
-        """Tell the user what was stored locally and why, and record the store that it is for."""
+        """Print which data was stored locally and why, and record its store."""
         unsent_runs.save_facts(self.run_id, {"store": redact_uri(self.uri)})
         print_notice(f"{content} kept in {unsent_runs.UNSENT_FOLDER / self.run_id}: {reason}")
 
@@ -156,7 +156,7 @@ def start_run(
     Without MLflow, or with tracking "none", nothing is recorded. While the store does not answer, the run is stored
     locally (`unsent_runs`). Raises RegistryError if the store refuses.
     """
-    # Processes of one training beside the first train along; one run is enough.
+    # Only the first process of a training records a run.
     uri = resolve_store_uri(tracking) if os.environ.get("LOCAL_RANK", "0") == "0" else OFF
     if uri == OFF or not is_installed():
         if uri != OFF:
@@ -236,7 +236,7 @@ def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict
 
 
 def read_context_tags() -> dict[str, str]:
-    """Where a run comes from: git commit, DVC stage and Prefect flow run, as far as there are such."""
+    """Tags of the run's origin: git commit, DVC stage and Prefect flow run, those that exist."""
     tags = {"git_commit": read_git_commit(), **{tag: os.environ.get(name, "") for tag, name in CONTEXT.items()}}
     return {tag: value for tag, value in tags.items() if value}
 
@@ -246,9 +246,9 @@ def record(
 ) -> None:
     """Add `metrics` and `artifacts` of a later step to the run of the training that wrote `run_json`.
 
-    Where the training was not tracked, or its run is in another store, nothing is added and the user is told; a store
-    that does not answer is told later. Raises DataError where `run_json` cannot be read, RegistryError where the store
-    cannot be used.
+    If the training was not tracked, or its run is in another store, nothing is added, with a notice. If the store does
+    not answer, the data is stored locally and sent later. Raises DataError if `run_json` cannot be read, RegistryError
+    if the store cannot be used.
     """
     uri = resolve_store_uri(tracking)
     run_id = read_run(run_json)["run_id"]
@@ -270,14 +270,14 @@ def record(
 
 
 def record_for_model(model: Path, metrics: Mapping[str, float], artifacts: Iterable[Path] = ()) -> None:
-    """`record` for the model in the folder `model`, where its training's run.json lies with it."""
+    """`record` for the model in the folder `model`; nothing if the folder has no run.json."""
     run_json = ModelFolder(model).run
     if run_json.is_file():
         record(run_json, metrics, artifacts)
 
 
 def read_run(run_json: Path) -> dict[str, Any]:
-    """What `run_json` says of a training: run_id (or None), fingerprint, experiment, parts.
+    """Read the facts of a training from `run_json`: run_id (or None), fingerprint, experiment, parts.
 
     Raises DataError where it is missing or incomplete.
     """
@@ -285,6 +285,6 @@ def read_run(run_json: Path) -> dict[str, Any]:
         run = json.loads(run_json.read_text())
         return {key: run[key] for key in ("run_id", "fingerprint", "experiment", "parts")}
     except FileNotFoundError:
-        raise DataError(f"{run_json}: no such file, expected what training wrote about its run") from None
+        raise DataError(f"{run_json}: no such file, expected the run.json of a training") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{run_json}: {error}, expected run_id, fingerprint, experiment and parts") from None

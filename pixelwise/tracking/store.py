@@ -1,4 +1,4 @@
-"""Where MLflow keeps things, and how to reach it.
+"""The MLflow store: its address, the connection and its errors.
 
 MLflow is imported inside functions: it takes seconds, and training works without it.
 """
@@ -37,7 +37,7 @@ SETTINGS = {
 
 ANSWER_SECONDS = 5.0
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-# MLflow's codes for a store that fails by itself, and not because of what it was asked.
+# MLflow's error codes for a failing store, as opposed to an invalid request.
 FAILING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
 
@@ -46,7 +46,7 @@ class UnreachableError(RegistryError):
 
 
 def resolve_store_uri(tracking: str | None) -> str:
-    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, where `mlflow ui` looks too."""
+    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, the default of `mlflow ui` too."""
     return tracking or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
 
 
@@ -56,7 +56,7 @@ def is_installed() -> bool:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at `uri`; an SQLite store is made on first use, which takes some seconds.
+    """A client of the store at `uri`; an SQLite store is created on first use, which takes seconds.
 
     Raises RegistryError where MLflow is not installed, tracking is off or the store cannot be opened, UnreachableError
     where it does not answer.
@@ -66,8 +66,8 @@ def connect(uri: str) -> "MlflowClient":
         raise RegistryError(f"tracking {uri}: {lacks}")
     if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         if not database.parent.is_dir():
-            raise RegistryError(f"{uri}: no folder {database.parent}")
-        print_notice(f"making {database}, once, some seconds")
+            raise RegistryError(f"{uri}: found no folder {database.parent}, expected an existing folder")
+        print_notice(f"creating {database}, which takes seconds")
     require_answer(uri)
     mlflow = import_mlflow()
     with translate_errors(uri):
@@ -85,16 +85,16 @@ def import_mlflow() -> ModuleType:
 
 
 def connect_existing(uri: str) -> "MlflowClient":
-    """`connect` to a store that is there. Raises RegistryError where it is not, as reading makes no new one."""
+    """`connect` to an existing store. Raises RegistryError if it does not exist: reading must not create a store."""
     if (database := parse_sqlite_path(uri)) is not None and not database.exists():
         raise RegistryError(f"{uri}: no such store, expected one that training or registering made")
     return connect(uri)
 
 
 def require_answer(uri: str) -> None:
-    """Raise UnreachableError where nobody listens at `uri`, or its database cannot be opened, in seconds.
+    """Raise UnreachableError within seconds if no server listens at `uri` or its database cannot be opened.
 
-    MLflow itself would try an unreachable database for a minute and a server for a quarter of one, each time.
+    MLflow itself would retry a database for a minute, and a server for 15 seconds, on every call.
     """
     if (database := parse_sqlite_path(uri)) is not None:
         require_database(database, uri)
@@ -110,7 +110,7 @@ def require_answer(uri: str) -> None:
 
 
 def require_database(file: Path, uri: str) -> None:
-    """Raise UnreachableError where an SQLite file that is there cannot be opened, RegistryError where it is none."""
+    """Raise UnreachableError if an existing SQLite file cannot be opened, RegistryError if it is no SQLite file."""
     if not file.exists():
         return
     try:
@@ -120,7 +120,7 @@ def require_database(file: Path, uri: str) -> None:
     except sqlite3.OperationalError as error:
         raise UnreachableError(f"{uri}: {error}") from None
     except sqlite3.DatabaseError as error:
-        raise RegistryError(f"{uri}: {error}, expected a database of MLflow") from None
+        raise RegistryError(f"{uri}: {error}, expected an MLflow database") from None
 
 
 def redact_uri(uri: str) -> str:
@@ -138,7 +138,7 @@ def redact_secrets(text: str, uri: str) -> str:
 
 
 def find_or_create_experiment(client: "MlflowClient", name: str) -> str:
-    """The id of the experiment called `name`, made where it is new; artifacts of an SQLite store lie beside it."""
+    """The id of the experiment `name`, created if it is new; artifacts of an SQLite store are in a folder beside it."""
     from mlflow.exceptions import MlflowException
 
     if (experiment := client.get_experiment_by_name(name)) is not None:
@@ -161,7 +161,7 @@ def parse_sqlite_path(uri: str) -> Path | None:
 
 @contextmanager
 def use_as_default(uri: str) -> Iterator[None]:
-    """Make `uri` MLflow's default store: its registry looks logged models up there, whichever client asks."""
+    """Make `uri` MLflow's default store: its registry looks up logged models there, whatever the client's store."""
     previous = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri
     try:

@@ -25,7 +25,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] |
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file. Raises ModelError where it is missing or not safetensors."""
+    """Tensors and facts of a file. Raises ModelError if the file is missing or is not safetensors."""
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))

@@ -1,7 +1,7 @@
-"""The training loop of every family: Fabric moves it between devices, a `Task` says what is learned.
+"""The training loop of every family: Fabric handles the devices, a `Task` defines samples, loss and score.
 
 A killed run resumes after its last finished epoch and reaches the same weights, bit for bit on a CPU: every sample is
-seeded by (seed, epoch, index), torch's generator is seeded anew each epoch, and no gradient is carried over an epoch.
+seeded by (seed, epoch, index), torch's generator is seeded in each epoch, and no gradient outlives its epoch.
 """
 
 import math
@@ -42,16 +42,16 @@ PREFETCH_BATCHES = 2
 
 
 class Task(Protocol):
-    """What is learned: samples, a loss over a batch of them, and a score of the net.
+    """A training task: its samples, the loss over a batch of samples, and the score of the net.
 
-    is_summed: whether the loss is a sum over its batch, not a mean; the gradients of sums are added over the batches of
-    a step and over processes, those of means averaged.
+    is_summed: whether the loss is a sum over its batch, not a mean. Gradients of sums are added over the batches of a
+    step and over processes; gradients of means are averaged.
     """
 
     is_summed: bool
 
     def __len__(self) -> int:
-        """Samples an epoch."""
+        """The number of samples per epoch."""
 
     def sample(self, seed: int, epoch: int, index: int) -> Arrays:
         """One training sample; the same arguments give the same arrays."""
@@ -60,7 +60,7 @@ class Task(Protocol):
         """A scalar to minimise. batch: the samples' arrays stacked along a new first axis."""
 
     def score(self, net: nn.Module) -> dict[str, float]:
-        """Validation metrics by name; the first one decides which weights are kept."""
+        """Validation metrics by name; the first one selects the weights."""
 
 
 @dataclass
@@ -74,10 +74,11 @@ class LoopState:
 
 
 def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: RecordMetrics) -> History:
-    """Train `net` in place and leave it with the best averaged weights. Returns one row of metrics an epoch.
+    """Train `net` in place and leave it with the best averaged weights. Returns one row of metrics per
+    epoch.
 
-    `state` holds the resumable state; whoever calls removes it once the result is safe. `record` gets the metrics and
-    the epoch they belong to. Raises ProviderError where the device asked for is not there.
+    `state` holds the resumable state; the caller removes it after the result is saved. `record` gets the metrics and
+    their epoch. Raises ProviderError if the requested device is missing.
     """
     if params.device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("device cuda: torch finds none, expected cpu or auto")
@@ -138,8 +139,8 @@ def train_epoch(
 ) -> dict[str, float]:
     """One pass of `count` batches; returns the mean loss of a batch, the last learning rate and the speed.
 
-    Warm-up, schedule and weight average count steps of the optimiser. The last step of an epoch takes the batches that
-    are left, be they fewer than params.accumulate.
+    Warm-up, schedule and weight average count steps of the optimiser. The last step of an epoch uses the remaining
+    batches, which may be fewer than params.accumulate.
     """
     model.train()
     total, start = torch.zeros((), device=fabric.device), perf_counter()
@@ -165,10 +166,10 @@ def train_epoch(
 def add_gradient(fabric: Fabric, model: nn.Module, task: Task, arrays: Arrays, size: int, is_last: bool) -> Tensor:
     """Add the gradient of one of the `size` batches of a step (thesis §2.3.1); returns the batch's loss.
 
-    Processes exchange gradients with the last batch alone, where their strategy lets them wait.
+    Processes exchange gradients only with the last batch of a step, if their strategy allows it.
     """
     batch = {name: fabric.to_device(torch.from_numpy(array)) for name, array in arrays.items()}
-    # Fabric averages over processes whatever the loss.
+    # Fabric always averages over processes.
     share = fabric.world_size if task.is_summed else 1 / size
     with fabric.no_backward_sync(model, enabled=not is_last):
         loss = task.loss(model, batch)
@@ -197,7 +198,7 @@ def load_batches(task: Task, params: LoopParams, epoch: int, count: int, rank: i
 def validate(
     fabric: Fabric, task: Task, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> dict[str, float]:
-    """Score the averaged weights and keep them where they are the best so far."""
+    """Score the averaged weights, and save them if they are the best so far."""
     # Each process has its own normalisation statistics and so its own score; without the broadcast, processes could
     # disagree on early stopping.
     scores: dict[str, float] = fabric.broadcast(task.score(average.net))

@@ -32,10 +32,10 @@ def compute_pixel_loss(
 ) -> Tensor:
     """The loss of every labelled pixel, as one scalar (thesis §2.3.4).
 
-    loss: whether classes compete for a pixel or each is judged alone. reduction: the sum is the thesis's unnormalised
-    loss (§2.3.2), in which a pixel counts alike whatever the size of picture and batch; the mean is over the pixels
-    that count, and zero where none does. weights: (K,), what a pixel of each class counts. sampled_share: the
-    probability with which a pixel counts at all (§2.2.4).
+    loss: softmax, in which classes compete for a pixel, or sigmoid, in which each class is independent. reduction: the
+    sum is the thesis's unnormalised loss (§2.3.2), in which a pixel's weight does not depend on the size of picture and
+    batch; the mean is over the counted pixels, and zero if there are none. weights: (K,), the weight of a pixel of
+    each class. sampled_share: the probability that a pixel is counted (§2.2.4).
     """
     if sampled_share < 1:
         label = sample_pixels(label, sampled_share, generator)
@@ -48,7 +48,7 @@ def compute_pixel_loss(
 def compute_cross_entropy(
     logits: Tensor, label: Tensor, weights: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
-    """Softmax cross-entropy over the labelled pixels, each counted by its class's weight."""
+    """Softmax cross-entropy over the labelled pixels, each weighted by its class."""
     return F.cross_entropy(logits, label.long(), weight=weights, ignore_index=VOID, reduction=reduction)
 
 
@@ -57,7 +57,7 @@ def compute_sigmoid_cross_entropy(
 ) -> Tensor:
     """Binary cross-entropy of every class against all others, summed over a pixel's classes (thesis §2.3.4).
 
-    A pixel counts by the weight of the class it is labelled with, as under softmax.
+    A pixel is weighted by the class of its label, as for softmax.
     """
     is_labelled = label != VOID
     index = label.long().where(is_labelled, 0)
@@ -70,11 +70,11 @@ def compute_sigmoid_cross_entropy(
 
 
 def sample_pixels(label: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:
-    """`label` with each pixel made void with probability 1 − `share`, independently (thesis §2.2.4, §2.3.4).
+    """Make each pixel of `label` void with probability 1 − `share`, independently (thesis §2.2.4, §2.3.4).
 
-    The gradient of a summed loss over what is left is `share` times that of the whole on average; the thesis batches
-    1/`share` times as many pictures to make up for it. generator: on the CPU, torch's own stream where None, so that
-    all devices draw alike.
+    The gradient of a summed loss over the remaining pixels is on average `share` times the full gradient; the thesis
+    compensates by batches of 1/`share` times as many pictures. generator: on the CPU, so that all devices draw the
+    same; None: torch's default generator.
     """
     is_kept = torch.rand(label.shape, generator=generator) < share
     return label.where(is_kept.to(label.device), VOID)
@@ -85,7 +85,7 @@ def compute_lovasz_softmax(
 ) -> Tensor:
     """The Lovász extension of 1 − IU, averaged over the classes present (Berman et al. 2018, arXiv:1705.08790).
 
-    Taken over `samples` labelled pixels drawn at random, since it sorts them once a class: loss sampling (thesis
+    Computed over `samples` labelled pixels drawn at random, since it sorts them once per class: loss sampling (thesis
     §2.2.4) makes a sort of a million pixels one of some ten thousand.
     """
     classes = logits.shape[1]

@@ -40,11 +40,11 @@ def make_sgd(
 
 
 def compute_equivalent_momentum(momentum: float, batch_size: float, new_batch_size: float) -> float:
-    """The momentum p′ = p^(k′/k) with which batches of k′ learn about as batches of k do with p (thesis §2.5.2).
+    """The momentum p′ = p^(k′/k) for batches of k′ that is equivalent to p for batches of k (thesis §2.5.2).
 
-    Unrolled, a step holds the example j before the last with p^⌊j/k⌋; both have p^(j/k) without the floor. Summed
-    losses and one learning rate are meant: 0.9 on batches of 20 becomes 0.9947 on single pictures, and the thesis's
-    0.99 stands for batches of 10.5.
+    In the unrolled update, the j-th example before the last has the weight p^⌊j/k⌋, which is p^(j/k) without the floor
+    for both batch sizes. This assumes summed losses and equal learning rates: 0.9 on batches of 20 equals 0.9947 on
+    single pictures, and the thesis's 0.99 on single pictures equals 0.9 on batches of 10.5.
     """
     return float(momentum ** (new_batch_size / batch_size))
 

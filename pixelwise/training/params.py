@@ -1,4 +1,4 @@
-"""What a user sets of a training: the loop, and still images with their loss."""
+"""Parameters of a training: the loop, the loss and the augmentation of still images."""
 
 from typing import ClassVar, Literal
 

@@ -20,7 +20,7 @@ from pixelwise.training.params import StillImageParams
 
 @dataclass(frozen=True)
 class Head:
-    """A labelling that the net gives: the map of the data that teaches it, and its number of classes."""
+    """A label map that the net predicts: the map of the data that it is trained on, and its number of classes."""
 
     map: str
     classes: int
@@ -29,9 +29,9 @@ class Head:
 class StillImageTask:
     """Learn from random views of labelled pictures; score whole pictures.
 
-    inputs: the maps that the net takes, in its order (image, depth, hha). heads: name -> what it labels; the net's
-    logits hold them one after the other, and the first decides which weights are kept. Raises DataError where the data
-    lack a map, ParamsError where an input would show what is to be hidden.
+    inputs: the maps that the net takes, in its order (image, depth, hha). heads: by name; the net's logits hold them
+    one after the other, and the score of the first head selects the weights. Raises DataError if the data lacks a map,
+    ParamsError if an input would show the masked part of the picture.
     """
 
     def __init__(
