@@ -239,7 +239,7 @@ def test_the_saved_weights_are_those_of_the_net_and_nothing_else(checkpoint):
 
 
 def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(quantize, "mean_iu", lambda segmenter, split, words: 0.5)
+    monkeypatch.setattr(quantize, "measure_mean_iu", lambda segmenter, split, words: 0.5)
     monkeypatch.setattr(quantize, "quantize", lambda source, target, calibration: shutil.copy(source, target))
     (tmp_path / "precious.txt").write_text("mine")
     quantize.run(QuantizeParams(), model, data, tmp_path)
@@ -269,7 +269,7 @@ def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data
 
 def test_an_int8_graph_that_costs_too_much_is_not_offered_and_an_older_one_goes(model, data, tmp_path, monkeypatch):
     scores = {"score float32": 0.5, "score int8": 0.4}
-    monkeypatch.setattr(quantize, "mean_iu", lambda segmenter, split, words: scores[words])
+    monkeypatch.setattr(quantize, "measure_mean_iu", lambda segmenter, split, words: scores[words])
     # What is under test is the verdict; the graph itself need not be int8.
     monkeypatch.setattr(quantize, "quantize", lambda source, target, calibration: shutil.copy(source, target))
     out = tmp_path / "int8"

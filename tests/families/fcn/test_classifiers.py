@@ -96,7 +96,7 @@ def test_a_convolutional_classifier_gives_torchvisions_fc7_and_scores(name):
 def test_the_middle_cell_of_padded_vgg16_is_torchvisions_fc7(monkeypatch):
     source = torchvision_net("vgg16")
     # Stands in for a download.
-    monkeypatch.setattr(classifiers, "torchvision_state", lambda name, weights: source.state_dict())
+    monkeypatch.setattr(classifiers, "read_torchvision_state", lambda name, weights: source.state_dict())
     net, image = Classifier("vgg16", (32,), "imagenet").eval(), 255 * torch.rand(1, 3, 224, 224)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
     with torch.inference_mode():
