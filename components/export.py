@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import onnx
 from pydantic import Field
 
 from pixelwise import command
 from pixelwise.errors import ModelError
-from pixelwise.export.graph_file import write_graph
+from pixelwise.export.graph_file import convert
 from pixelwise.export.parity import compare
 from pixelwise.families.trained import graphs_of, load_trained
 from pixelwise.files import write_atomically, write_json
@@ -65,11 +66,13 @@ def run(
         "fingerprint": description["fingerprint"],
         "data": description["data"],
     }
-    folder, graphs = ModelFolder(out), {}
-    for graph in graphs_of(description, net):
+    folder, reports = ModelFolder(out), {}
+    graphs = graphs_of(description, net)
+    models = convert(graphs, facts, params.opset)
+    for graph in graphs:
         with write_atomically(folder.graph(graph.name)) as file:
-            write_graph(graph, facts, params.opset, file)
-            sizes = [compare(graph, file, size) for size in graph.probes]
+            onnx.save(models.pop(graph.name), file)
+            sizes = compare(graph, file)
             worst = min(sizes, key=lambda size: size["agreement"])
             if worst["agreement"] < params.agreement:
                 raise ModelError(
@@ -77,19 +80,19 @@ def run(
                     f"{worst['batch']}×{worst['height']}×{worst['width']}, expected {params.agreement:.2%}"
                 )
         exported_file = folder.graph(graph.name)
-        graphs[graph.name] = {
+        reports[graph.name] = {
             "bytes": exported_file.stat().st_size,
             "sha256": sha256_file(exported_file),
             "sizes": sizes,
         }
-    exported = Exported(out, graphs)
+    exported = Exported(out, reports)
     write_json(
         folder.export,
         {
             "parity": exported.parity,
             "fingerprint": facts["fingerprint"],
             "parameters": params.model_dump(mode="json"),
-            "graphs": graphs,
+            "graphs": reports,
         },
     )
     return exported

@@ -7,21 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelwise.families.graph import Graph, Size
+from pixelwise.families.graph import Graph
 from pixelwise.inference.session import open_session
 
 
 @torch.inference_mode()
-def compare(graph: Graph, file: Path, size: Size) -> dict[str, Any]:
-    """The share of values on which ONNX Runtime and torch agree at one size (N, H, W), for the graph's worst output."""
-    inputs = graph.example(*size)
-    expected = graph.module(*inputs.values())
-    expected = [expected] if isinstance(expected, Tensor) else list(expected)
-    feeds = {name: tensor.numpy() for name, tensor in inputs.items()}
-    found = open_session(file, "cpu").run(list(graph.outputs), feeds)
-    batch, height, width = size
-    agreement = min(agree(ours, theirs.numpy()) for ours, theirs in zip(found, expected, strict=True))
-    return {"batch": batch, "height": height, "width": width, "agreement": agreement}
+def compare(graph: Graph, file: Path) -> list[dict[str, Any]]:
+    """The share of values on which ONNX Runtime and torch agree at each probe, for the graph's worst output."""
+    session, rows = open_session(file, "cpu"), []
+    for batch, height, width in graph.probes:
+        inputs = graph.example(batch, height, width)
+        expected = graph.module(*inputs.values())
+        expected = [expected] if isinstance(expected, Tensor) else list(expected)
+        found = session.run(list(graph.outputs), {name: tensor.numpy() for name, tensor in inputs.items()})
+        agreement = min(agree(ours, theirs.numpy()) for ours, theirs in zip(found, expected, strict=True))
+        rows.append({"batch": batch, "height": height, "width": width, "agreement": agreement})
+    return rows
 
 
 def agree(found: np.ndarray, expected: np.ndarray) -> float:

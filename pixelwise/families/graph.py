@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor, nn
 
@@ -16,6 +17,8 @@ class Graph:
     dynamic: input name -> {axis: symbol} for the axes that vary; the symbol is None if the length follows from the
     picture size. traced: the size at which the graph is exported. probes: sizes at which it is compared with torch;
     none equals `traced`, since a wrong export still agrees there. facts: metadata of the file beside the model's own.
+    wiring: for a graph made of other graphs, which then is not traced: each input of those, as `graph.input`, and each
+    output of this graph, with its source, an input of this graph or another `graph.output`.
     """
 
     name: str
@@ -26,3 +29,9 @@ class Graph:
     traced: Size
     probes: Sequence[Size]
     facts: Mapping[str, str] = field(default_factory=dict)
+    wiring: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Tensor]:
+        """The inputs at the traced size."""
+        return self.example(*self.traced)

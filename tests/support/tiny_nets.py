@@ -17,8 +17,12 @@ def spread_scores(net: FCN | ReferenceFCN, images: Tensor) -> None:
     layers = list(net.score.values() if isinstance(net, ReferenceFCN) else net.fusion.score)
     for layer in layers:
         nn.init.normal_(layer.weight)
-    x = net.prepare(images)
-    for piece, layer in zip(net.split_by_stride(), reversed(layers), strict=True):
+    features, x = [], net.prepare(images)
+    for piece in net.split_by_stride():
         x = piece(x)
+        features.insert(0, x)
+    if isinstance(net, FCN) and net.top_down:
+        features = net.top_down(features)
+    for x, layer in zip(features, layers, strict=True):
         layer.weight.div_(layer(x).std(dim=(0, 2, 3)).view(-1, 1, 1, 1))
         layer.bias.sub_(layer(x).mean(dim=(0, 2, 3)))

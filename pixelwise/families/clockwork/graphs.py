@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,18 +30,20 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
     def shown(batch: int, height: int, width: int) -> dict[str, Tensor]:
         return {"image": make_images(batch, height, width)}
 
-    @torch.inference_mode()
+    @cache
+    @torch.no_grad()
     def run(count: int, batch: int, height: int, width: int) -> tuple[Tensor, list[Tensor]]:
         """Return the features of the first `count` stages and their streams, coarse to fine."""
-        x, streams = make_images(batch, height, width), list[Tensor]()
-        for stage in stages[:count]:
-            out = stage(x)
-            x, streams = out[0], [*(out if stage.is_last else out[1:]), *streams]
-        return x, streams
+        if not count:
+            return make_images(batch, height, width), []
+        x, streams = run(count - 1, batch, height, width)
+        stage = stages[count - 1]
+        out = stage(x)
+        return out[0], [*(out if stage.is_last else out[1:]), *streams]
 
     names = [f"stream_{stride}" for stride in sorted(net.net.strides, reverse=True)]
     grids = dict(zip([*names, SCORES], net.net.placements, strict=True))
-    found = [graph("model", PixelLabeller(net.net).eval(), shown, ["prediction"], {"image": image})]
+    found = []
     for place, (stage, strides) in enumerate(zip(stages, net.strides, strict=True)):
         outputs = [f"stream_{stride}" for stride in reversed(strides)]
         outputs = outputs if stage.is_last else ["features", *outputs]
@@ -70,7 +75,19 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
             {"now": MAP, "then": MAP},
         ),
     ]
-    return found
+    plain = graph("model", PixelLabeller(net.net).eval(), shown, ["prediction"], {"image": image})
+    return [replace(plain, wiring=wire(found[: len(stages)])), *found]
+
+
+def wire(stages: Sequence[Graph]) -> dict[str, str]:
+    """Return the wiring of the plain net: all stages, one after the other, then the fusion and the decoding."""
+    wiring = {"stage1.image": "image", "decode.image": "image", "decode.scores": "fuse.scores"}
+    for shallow, deep in pairwise(stages):
+        wiring[f"{deep.name}.given"] = f"{shallow.name}.features"
+    for stage in stages:
+        streams = (name for name in stage.outputs if name != "features")
+        wiring |= {f"fuse.{name}": f"{stage.name}.{name}" for name in streams}
+    return {**wiring, "prediction": "decode.prediction"}
 
 
 def graph(

@@ -1,10 +1,12 @@
 """Other nets in stages than the default: the thesis's own with pad 100 and crops, and one that enlarges its picture."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from support.clockwork_model import as_batch, moving
@@ -12,7 +14,8 @@ from support.tiny_nets import TINY_BACKBONE, spread_scores
 
 from components.export import ExportParams
 from pixelwise.errors import ModelError
-from pixelwise.export.graph_file import write_graph
+from pixelwise.export.graph_file import convert
+from pixelwise.export.parity import compare
 from pixelwise.families.clockwork import family
 from pixelwise.families.clockwork.measure.expected_loss import compute_odds, count_expected
 from pixelwise.families.clockwork.net import Clockwork
@@ -26,7 +29,9 @@ from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
 from pixelwise.families.fcn.trunks import TRUNKS, build_vgg16
 from pixelwise.nets.backbones import Backbone
+from pixelwise.params import read_section
 
+PROJECT = Path(__file__).resolve().parents[3]
 CLASSES = ("road", "car", "sky")
 # Of a size that no stride divides.
 FRAMES = moving(4, step=8, size=(97, 131))
@@ -41,8 +46,8 @@ def reference(monkeypatch) -> ReferenceFCN:
 
 
 def enlarged(monkeypatch) -> FCN:
-    """FCN-8s without its coarsest stream, which sees the picture 1.5 times as large."""
-    net = FCN(Backbone(TINY_BACKBONE, (8, 16), "none"), len(CLASSES), scale=1.5)
+    """FCN-8s without its coarsest stream, with the recipes' top-down path, on pictures 1.5 times as large."""
+    net = FCN(Backbone(TINY_BACKBONE, (8, 16), "none"), len(CLASSES), width=8, scale=1.5)
     spread_scores(net, as_batch(FRAMES))
     return net
 
@@ -53,8 +58,8 @@ def write_graphs(folder: Path, net: Clockwork) -> Path:
     facts |= {"palette": json.dumps([(128, 64, 128), (64, 0, 128), (128, 128, 128)])}
     (folder / "onnx").mkdir(parents=True)
     params = family.NetworkParams(fcn=fcn.NetworkParams(weights="none").model_dump(mode="json"), trained="f" * 64)
-    for graph in family.graphs(net, params, len(CLASSES)):
-        write_graph(graph, facts, ExportParams().opset, folder / f"onnx/{graph.name}.onnx")
+    for name, graph in convert(family.graphs(net, params, len(CLASSES)), facts, ExportParams().opset).items():
+        onnx.save(graph, folder / f"onnx/{name}.onnx")
     return folder
 
 
@@ -66,6 +71,21 @@ def model(request, shared):
         net = Clockwork(net, net.strides[:-1]).eval()
     folder = shared.folder(f"staged_{request.param.__name__}", lambda folder: write_graphs(folder, net))
     return open_staged(folder, "cpu")
+
+
+@pytest.mark.slow
+def test_the_staged_graphs_of_a_recipe_agree_with_torch(tmp_path):
+    recipe = read_section(PROJECT / "recipes/camvid-cpu.yaml", "fcn.train")["network"]
+    net = fcn.build(
+        fcn.NetworkParams.model_validate_json(json.dumps(recipe | {"weights": "none"})), len(CLASSES)
+    ).eval()
+    spread_scores(net, as_batch(FRAMES))
+    params = family.NetworkParams()
+    graphs = family.graphs(Clockwork(net, params.borders).eval(), params, len(CLASSES))
+    for graph, model in zip(graphs, convert(graphs, {}, ExportParams().opset).values(), strict=True):
+        onnx.save(model, tmp_path / "graph.onnx")
+        small = replace(graph, probes=[(1, 33, 40), (3, 65, 51)])
+        assert min(size["agreement"] for size in compare(small, tmp_path / "graph.onnx")) >= 0.999, graph.name
 
 
 def predicted(model, schedule):
