@@ -162,7 +162,7 @@ def test_on_data_of_fewer_classes_what_the_net_knows_beyond_them_is_background(t
     found = evaluate.run(EvaluateParams(), net, dataset="folder", root=tmp_path / "data", out=tmp_path / "out")
     assert found.scores.per_class == (1.0, 1.0)
     (tmp_path / "data" / "classes.yaml").write_text("names: [background, dog]\n")
-    with pytest.raises(DataError, make_scoring="the data has 2, the model has 3"):
+    with pytest.raises(DataError, match="the data has 2, the model has 3"):
         evaluate.run(EvaluateParams(), net, dataset="folder", root=tmp_path / "data")
 
 
@@ -172,7 +172,7 @@ def test_the_means_are_over_the_chosen_classes(model, root):
     found = evaluate.run(EvaluateParams(classes=(name,)), model, dataset="folder", root=root).metrics()
     assert found["mean_iu"] == found["per_class"][name] == whole.metrics()["per_class"][name]
     assert found["pixel_accuracy"] == whole.metrics()["pixel_accuracy"]
-    with pytest.raises(ParamsError, make_scoring="classes: found cat, expected some of: "):
+    with pytest.raises(ParamsError, match="classes: found cat, expected some of: "):
         evaluate.run(EvaluateParams(classes=("cat",)), model, dataset="folder", root=root)
 
 
@@ -201,13 +201,13 @@ def test_what_the_user_got_wrong_is_said_in_one_line(model, root, tmp_path):
         ({"model": fewer, "dataset": "folder", "root": root}, DataError, "the data has 3, the model has 2: red, green"),
     ]
     for arguments, error, message in cases:
-        with pytest.raises(error, make_scoring=message) as caught:
+        with pytest.raises(error, match=message) as caught:
             evaluate.run(EvaluateParams(), **arguments)
         assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_split_names_those_there_are(model, root):
-    with pytest.raises(DataError, make_scoring="no split test, expected one of: val"):
+    with pytest.raises(DataError, match="no split test, expected one of: val"):
         evaluate.run(EvaluateParams(split="test"), model, dataset="folder", root=root)
 
 
@@ -234,7 +234,7 @@ def test_a_split_of_camvid_is_scored_as_it_comes(real_data, tmp_path):
 def test_a_root_that_is_no_folder_is_named(model, tmp_path):
     (tmp_path / "data.zip").write_bytes(b"")
     for root in (tmp_path / "data.zip", tmp_path / "none"):
-        with pytest.raises(DataError, make_scoring=rf"root {root}: no such folder, expected that of a folder data set"):
+        with pytest.raises(DataError, match=rf"root {root}: no such folder, expected that of a folder data set"):
             evaluate.run(EvaluateParams(), model, dataset="folder", root=root)
 
 
