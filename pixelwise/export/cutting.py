@@ -16,7 +16,13 @@ def cut(whole: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
         **{output: f"{graph.name}.{output}" for output in graph.outputs},
     }
     sources = {wiring[output]: output for output in graph.outputs}
-    names = {target: sources.get(source, source) for target, source in wiring.items()} | sources
+    names = sources | {
+        target: sources.get(source, source) for target, source in wiring.items() if target not in graph.outputs
+    }
+    # The exporter names values after their operations: a `mean` inside the net is not the output `mean` of its graph.
+    connected = names.keys() | set(wiring.values()) - graph.inputs.keys()
+    inner = {value for node in whole.graph.node for value in node.output} - connected
+    names |= {value: f"inner.{value}" for value in inner & set(names.values())}
     renamed = [rename(node, names) for node in whole.graph.node]
     needed = find_needed(renamed, graph.outputs)
     part = helper.make_graph(

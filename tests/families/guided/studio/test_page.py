@@ -102,7 +102,7 @@ def test_a_folder_that_is_dropped_is_read_through(page, pictures):
     files = [{"name": path.name, "bytes": list(path.read_bytes())} for path in sorted(pictures.iterdir())[:2]]
     page.evaluate(
         """files => {
-            const entry = (file) => ({ isFile: true, file: (found) =>
+            const entry = (file) => ({ isFile: true, fullPath: `/pictures/${file.name}`, file: (found) =>
                 found(new File([new Uint8Array(file.bytes)], file.name)) });
             let left = [files.map(entry), []];
             const folder = { isFile: false, createReader: () => ({ readEntries: (found) => found(left.shift()) }) };
