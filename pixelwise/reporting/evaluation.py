@@ -11,6 +11,7 @@ import numpy as np
 from pixelwise.data.items import Classes
 from pixelwise.errors import DataError
 from pixelwise.metrics.confusion import Counts, Scores, compute_scores
+from pixelwise.model_folder import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Evaluation:
         return (
             f"{self.dataset} {self.split}: {len(self.ids)} images in {self.seconds:.1f} s on {self.provider}\n\n"
             f"  {'class':<{wide}}   IU %\n" + "\n".join(lines) + f"\n\n{page}"
-            f"next: pixelwise predict --model {self.model.parent} PICTURES --output predictions"
+            f"next: pixelwise predict --model {ModelFolder.around(self.model).root} PICTURES --output predictions"
         )
 
 

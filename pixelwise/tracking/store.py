@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pixelwise.errors import RegistryError
+from pixelwise.file_lock import hold_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,8 +71,21 @@ def connect(uri: str) -> "MlflowClient":
         print_notice(f"creating {database}, which takes seconds")
     require_answer(uri)
     mlflow = import_mlflow()
-    with translate_errors(uri):
+    with translate_errors(uri), hold_store(database):
         return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+@contextmanager
+def hold_store(database: Path | None) -> Iterator[None]:
+    """Let one process at a time open the SQLite store `database`, which may have to create it.
+
+    MLflow creates a store by migrations, which fail where two trainings begin at the same moment.
+    """
+    if database is None or not os.access(database.parent, os.W_OK):
+        yield
+        return
+    with hold_lock(database.with_name(f"{database.name}.lock")):
+        yield
 
 
 def import_mlflow() -> ModuleType:
@@ -176,13 +190,14 @@ def use_as_default(uri: str) -> Iterator[None]:
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
     """Translate errors of MLflow and its database: UnreachableError if the store itself fails, else RegistryError."""
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, RequestException) as error:
+    except (MlflowException, SQLAlchemyError, RequestException, CommandError) as error:
         fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
         kind = UnreachableError if fails else RegistryError
         # MLflow's message may contain the whole address.

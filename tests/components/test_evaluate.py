@@ -108,9 +108,9 @@ def test_the_confusion_table_counts_like_the_matrix(results, expected_counts):
         assert pairs[NAMES[actual], NAMES[predicted]] == pytest.approx(1000 * share, abs=1)
 
 
-def test_the_report_ends_with_the_next_command(results):
+def test_the_report_ends_with_the_next_command(results, model):
     text = str(results)
-    assert text.splitlines()[-1].startswith("next: pixelwise predict --model")
+    assert text.splitlines()[-1].startswith(f"next: pixelwise predict --model {model} ")
     assert f"{100 * results.scores.mean_iu:.1f}" in text
 
 

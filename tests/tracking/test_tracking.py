@@ -2,12 +2,14 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from pixelwise.errors import DataError, RegistryError
 from pixelwise.registry.ledger import append_once, read_ledger
-from pixelwise.tracking import runs
+from pixelwise.tracking import runs, store
 from pixelwise.tracking.runs import record, start_run
 from pixelwise.tracking.store import connect, read_git_commit
 
@@ -157,6 +159,22 @@ def test_a_broken_run_file_is_named(tmp_path):
 def test_a_store_in_a_folder_that_is_not_there_fails_at_once_and_names_it(tmp_path):
     with pytest.raises(RegistryError, match=r"no folder .*missing"):
         connect(f"sqlite:///{tmp_path}/missing/mlflow.db")
+
+
+def test_two_trainings_that_begin_together_create_the_store_one_after_the_other(tmp_path, monkeypatch):
+    opened, most = [], []
+
+    class Client:
+        def __init__(self, uri, registry_uri):
+            opened.append(uri)
+            most.append(len(opened))
+            time.sleep(0.2)
+            opened.pop()
+
+    monkeypatch.setattr(store, "import_mlflow", lambda: SimpleNamespace(MlflowClient=Client))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(connect, [f"sqlite:///{tmp_path}/mlflow.db"] * 2))
+    assert most == [1, 1]
 
 
 def test_the_git_commit_says_where_tracked_files_differ(tmp_path):
