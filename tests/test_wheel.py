@@ -20,10 +20,10 @@ from test_architecture import modules_below, packages_of, runtimes, sources
 from pixelwise import cli
 from pixelwise.imports import find_imported_files
 
-# What is imported and not declared: for models:/ references and masks in MATLAB files; in benchmarks.
 # Optional decoders of HEIF, which no extra brings.
 OPTIONAL = {"pi_heif", "pillow_heif"}
-BESIDE = {"serve": {"mlflow", "sqlalchemy", "requests", "scipy"}, "pipeline": {"playwright"}}
+# What is imported and not declared: for models:/ references and masks in MATLAB files; in benchmarks.
+BESIDE = {"serve": {"mlflow", "alembic", "sqlalchemy", "requests", "scipy"}, "pipeline": {"playwright"}}
 
 
 @pytest.fixture(scope="module")

@@ -53,8 +53,10 @@ def add_family(checkout: Path) -> None:
     replace(dvc_yaml, like_guided, like_guided + like_guided.replace("guided:", "colour:"))
 
 
-def test_a_new_family_runs_through_the_pipeline(tmp_path):
+def test_a_new_family_runs_through_the_pipeline(tmp_path, mlflow_template):
     checkout = make_checkout(tmp_path / "checkout")
+    # Creating a store takes seconds.
+    shutil.copy(mlflow_template, checkout / "mlflow.db")
     add_family(checkout)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with patch.dict(os.environ, {"PATH": path, "PYTHONPATH": ""}):
