@@ -46,7 +46,7 @@ pipeline: setup
 	@pixelwise run
 
 test: dev
-	@OMP_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu" $(ARGS)
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu" $(ARGS)
 
 coverage: ARGS += --cov --cov-report term:skip-covered
 coverage: test
