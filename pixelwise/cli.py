@@ -15,7 +15,7 @@ STEPS = {
     "export": "write ONNX graphs and compare them with torch",
     "quantize": "quantise the graph to int8; offer it if its loss of mean IU is small",
     "evaluate": "score an exported model on a split or another data set",
-    "benchmark": "compare the speed of ONNX Runtime and torch",
+    "benchmark": "compare the speed of a model's engines and parts",
     "register": "register the exported model, with the alias challenger",
     "promote": "make the challenger the champion if the release gate passes it",
 }

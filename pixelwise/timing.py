@@ -40,6 +40,15 @@ def measure_ratio(times: Sequence[float], reference: Sequence[float]) -> Spread:
     return measure_spread(np.asarray(times) / np.asarray(reference))
 
 
+@dataclass(frozen=True)
+class Engine:
+    """A call to time. images: the number of pictures that it labels. compared_with: the engine it is compared with."""
+
+    call: Callable[[], object]
+    compared_with: str
+    images: int = 1
+
+
 def take_turns(
     calls: Mapping[str, Callable[[], object]], repeats: int, warmup: int = 0, words: str = ""
 ) -> dict[str, list[float]]:

@@ -1,4 +1,6 @@
-"""Parameters of an evaluation that counts pixels."""
+"""Parameters of an evaluation that counts pixels, and of a benchmark."""
+
+from typing import Literal
 
 from pydantic import Field, PositiveInt
 
@@ -19,3 +21,16 @@ class EvaluateParams(Params):
     )
     classes: tuple[str, ...] = Field((), description="classes in the means, separated by commas; empty: all")
     pictures: PositiveInt = Field(6, description="images in the picture grid, including the worst")
+
+
+class BenchmarkParams(Params):
+    """Section `<family>.benchmark`."""
+
+    width: PositiveInt = Field(480, description="width of the pictures")
+    height: PositiveInt = Field(360, description="height of the pictures")
+    batch_size: PositiveInt = Field(4, description="batch size of the throughput measurement of a net of one graph")
+    split: str = Field("val", min_length=1, description="split whose longest clip a schedule labels")
+    warmup: PositiveInt = Field(3, description="runs of each engine before the measured ones")
+    repeats: PositiveInt = Field(20, description="measured runs of each engine")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="device of every engine")
+    torch_compile: bool = Field(False, description="whether torch.compile is timed too; it compiles for a minute")

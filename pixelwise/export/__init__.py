@@ -1,1 +1,1 @@
-"""Export a trained net: ONNX files, their parity with torch, int8 quantisation, and engines for benchmarks."""
+"""Export a trained net: ONNX files, their parity with torch, and int8 quantisation."""

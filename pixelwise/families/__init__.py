@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pixelwise.errors import ParamsError
 
 if TYPE_CHECKING:
-    from pixelwise.families.hooks import Measure, Options, Runtime
+    from pixelwise.families.hooks import Engines, Measure, Options, Runtime
     from pixelwise.families.learning import Family
 
 # The family whose options --help shows if the command line names none.
@@ -20,6 +20,7 @@ MODULES = {
     "find_options": ("options", "pixelwise.families.options"),
     "find_runtime": ("runtime.model", "pixelwise.inference.session"),
     "find_measure": ("measure.evaluation", "pixelwise.evaluation.images"),
+    "find_engines": ("measure.engines", "pixelwise.families.engines"),
 }
 
 
@@ -51,6 +52,11 @@ def find_runtime(name: str) -> "Runtime":
 def find_measure(name: str) -> "Measure":
     """Import the evaluation hooks of family `name`. Raises ParamsError if there is no such family."""
     return load(name, "find_measure")
+
+
+def find_engines(name: str) -> "Engines":
+    """Import the benchmark hooks of family `name`. Raises ParamsError if there is no such family."""
+    return load(name, "find_engines")
 
 
 def load(name: str, function: str) -> Any:

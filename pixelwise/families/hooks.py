@@ -5,12 +5,14 @@
     options.py             Options: options of an exported model
     runtime/model.py       Runtime: inference on pictures and video; no torch
     measure/evaluation.py  Measure: scores of an exported model, and the files that the release gate judges
+    measure/engines.py     Engines: what a benchmark times
 
 A command that only one family has is a module in the folder `verbs` of its package. A kind of study that only one
 family has stands in `KINDS` of its package `studies`; see `pixelwise/studies/kinds.py`.
 
 A family with one graph, pictures in and labels out, needs only the first two. For the others it shares
-`pixelwise/families/options.py`, `pixelwise/inference/session.py` and `pixelwise/evaluation/images.py`.
+`pixelwise/families/options.py`, `pixelwise/inference/session.py`, `pixelwise/evaluation/images.py` and
+`pixelwise/families/engines.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.timing import Engine
 
 if TYPE_CHECKING:
     # Only for types: inference must not import the data set readers.
@@ -119,3 +123,18 @@ class Measure(Protocol):
 
     def evidence(self, evaluation: Path) -> list[Path]:
         """The files in the folder `evaluation` that the release gate judges; `evaluate` wrote them."""
+
+
+class Engines(Protocol):
+    """What a benchmark of an exported model times."""
+
+    def open_engines(
+        self, params: BenchmarkParams, model: Path, data: Path | None, threads: int
+    ) -> tuple[dict[str, Engine], dict[str, str]]:
+        """Open the engines of the exported `model`. Returns engines by name, and why others are left out.
+
+        The first engine labels one picture with ONNX Runtime; the release gate limits its median. data: prepared data,
+        for engines that need real clips. threads: of every engine.
+
+        Raises ModelError if the model cannot be opened, ProviderError if the device is not available.
+        """

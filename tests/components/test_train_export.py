@@ -302,18 +302,20 @@ def test_the_benchmark_times_every_engine_and_names_those_it_leaves_out(model, t
 
     # Stands in for a machine without a compiler; `make test-slow` compiles.
     monkeypatch.setattr(torch, "compile", lambda module: no_compiler)
-    params = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2)
+    params = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2, torch_compile=True)
     benchmark.run(params, model, tmp_path)
     report = read(tmp_path / "benchmark.json")
-    assert set(report["engines"]) == {"onnx", "torch eager"}
+    assert list(report["engines"]) == ["onnx", "torch eager", "onnx, batch 2", "torch eager, batch 2"]
     assert set(report["left_out"]) == {"onnx int8", "torch compile"}
     assert report["left_out"]["onnx int8"] == "not offered by quantize"
     assert report["left_out"]["torch compile"] == "RuntimeError: No working C++ compiler found"
     assert report["picture"] == [48, 64]
     onnx_engine = report["engines"]["onnx"]
-    assert onnx_engine["times_onnx"] == {"median": 1.0, "p10": 1.0, "p90": 1.0}
+    assert onnx_engine["ratio"] == {"median": 1.0, "p10": 1.0, "p90": 1.0}
     assert report["onnx_median_milliseconds"] == onnx_engine["median_milliseconds"] > 0
-    assert onnx_engine["images_per_second"] > 0
+    batched = report["engines"]["torch eager, batch 2"]
+    assert (batched["images"], batched["compared_with"]) == (2, "onnx, batch 2")
+    assert batched["images_per_second"] == pytest.approx(2000 / batched["median_milliseconds"])
     text = (tmp_path / "benchmark.txt").read_text()
     assert "64×48 on cpu" in text
     assert "torch compile: left out" in text
@@ -324,7 +326,8 @@ def test_the_benchmark_times_the_compiled_net_too(model, tmp_path):
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs a C++ compiler: no g++")
     torch._dynamo.reset()
-    benchmark.run(BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2), model, tmp_path)
+    params = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=2, torch_compile=True)
+    benchmark.run(params, model, tmp_path)
     report = read(tmp_path / "benchmark.json")
     assert set(report["engines"]) == {"onnx", "torch eager", "torch compile"}
     assert set(report["left_out"]) == {"onnx int8"}

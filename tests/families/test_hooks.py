@@ -12,7 +12,12 @@ from pixelwise.families.exported import family_of
 from pixelwise.families.options import EvaluateParams, PredictParams
 
 # Hooks of every family -> the protocol that documents them.
-PROTOCOLS = {"find": learning.Family, "find_runtime": hooks.Runtime, "find_measure": hooks.Measure}
+PROTOCOLS = {
+    "find": learning.Family,
+    "find_runtime": hooks.Runtime,
+    "find_measure": hooks.Measure,
+    "find_engines": hooks.Engines,
+}
 
 
 @pytest.mark.parametrize("name", families.names())

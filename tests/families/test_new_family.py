@@ -45,7 +45,7 @@ def add_family(checkout: Path) -> None:
     room.mkdir()
     (room / "__init__.py").write_text('"""The colour family."""\n')
     (room / "family.py").write_text(family_of_the_guide())
-    section = yaml.safe_dump({"colour": {"train": TRAINING, "export": {}, "evaluate": {}}})
+    section = yaml.safe_dump({"colour": {"train": TRAINING, "export": {}, "benchmark": {}, "evaluate": {}}})
     with (checkout / "params.yaml").open("a") as file:
         file.write(section)
     dvc_yaml = checkout / "dvc.yaml"

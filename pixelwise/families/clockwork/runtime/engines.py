@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from pixelwise.families.clockwork.runtime.clockwork_engine import Frame, Staged, open_staged
-from pixelwise.families.clockwork.runtime.schedules import parse_schedule
+from pixelwise.families.clockwork.runtime.schedules import DEFAULT, parse_schedule
 from pixelwise.families.clockwork.runtime.tiled_engine import TiledEngine
 from pixelwise.inference.session import Provider
 
@@ -41,7 +41,7 @@ class Plain:
 
 
 def open_video_model(
-    model: Path, schedule: str = "motion", provider: Provider = "auto", threads: int | None = None
+    model: Path, schedule: str = DEFAULT, provider: Provider = "auto", threads: int | None = None
 ) -> Engine:
     """Open the folder of an exported clockwork to label the frames of a video on `schedule`, NAME or NAME:VALUE.
 

@@ -141,6 +141,10 @@ SCHEDULES = {
 }
 
 
+# The schedule of a video where none is named.
+DEFAULT = "motion"
+
+
 def parse_schedule(words: str, stages: int) -> Schedule:
     """Return the schedule NAME or NAME:VALUE for a net of `stages`, or one from clocks joined by commas, one per stage.
 

@@ -1,0 +1,79 @@
+"""What a benchmark of a clockwork times: the plain net, each stage, and the default schedule on a clip."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.data.prepared import PreparedData
+from pixelwise.evaluation.params import BenchmarkParams
+from pixelwise.families.clockwork.measure.clips import split_into_clips
+from pixelwise.families.clockwork.runtime.clockwork_engine import (
+    FEATURES,
+    Maps,
+    Staged,
+    decoded,
+    fused,
+    open_staged,
+    run_stage,
+)
+from pixelwise.families.clockwork.runtime.engines import Engine as VideoEngine
+from pixelwise.families.clockwork.runtime.engines import open_engine, with_value
+from pixelwise.families.clockwork.runtime.schedules import DEFAULT
+from pixelwise.timing import Engine
+
+PLAIN = "plain"
+# The most frames of the clip.
+FRAMES = 16
+
+
+def open_engines(
+    params: BenchmarkParams, model: Path, data: Path | None, threads: int
+) -> tuple[dict[str, Engine], dict[str, str]]:
+    """Open the plain net, its stages and, with `data`, the default schedule on the longest clip of `params.split`.
+
+    Raises ModelError if the model is not in stages, DataError if the split is missing, ProviderError as `open_staged`.
+    """
+    staged = open_staged(model, params.device, threads)
+    # Noise, as the time of a stage does not depend on the content of the picture.
+    picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
+    engines = {PLAIN: Engine(partial(staged.plain.predict, picture[None]), PLAIN), **open_parts(staged, picture)}
+    name = f"schedule {with_value(staged, DEFAULT)}"
+    if data is None:
+        return engines, {name: "it needs clips, as its time depends on their content; --data gives them"}
+    clip = read_clip(data, params)
+    if len(clip) == 1:
+        return engines, {name: f"found no clip in the split {params.split}"}
+    engines[name] = Engine(partial(label_clip, open_engine(staged, DEFAULT), clip), PLAIN, len(clip))
+    return engines, {}
+
+
+def open_parts(staged: Staged, picture: np.ndarray) -> dict[str, Engine]:
+    """Each stage, the fusion and the decoding, on what they get for `picture` (H, W, 3)."""
+    calls: dict[str, Callable[[], object]] = {}
+    states: list[Maps] = []
+    given = picture[None]
+    for number, stage in enumerate(staged.stages, start=1):
+        calls[f"stage{number}"] = partial(run_stage, stage, given)
+        states.append(run_stage(stage, given))
+        given = states[-1].get(FEATURES, given)
+    calls["fuse"] = partial(fused, staged, states)
+    calls["decode"] = partial(decoded, staged, fused(staged, states), picture)
+    return {name: Engine(call, PLAIN) for name, call in calls.items()}
+
+
+def read_clip(data: Path, params: BenchmarkParams) -> list[np.ndarray]:
+    """The first frames of the longest clip of the split, each resized to (height, width, 3)."""
+    split = PreparedData(data).split(params.split)
+    longest = max(split_into_clips(split), key=len)
+    frames = (Image.fromarray(split[index].image) for index in longest[:FRAMES])
+    return [np.asarray(frame.resize((params.width, params.height))) for frame in frames]
+
+
+def label_clip(engine: VideoEngine, clip: Sequence[np.ndarray]) -> None:
+    """Label the frames of a clip, from its start."""
+    engine.reset()
+    for frame in clip:
+        engine.step(frame)

@@ -1,0 +1,101 @@
+"""The engines of a model of one graph: ONNX Runtime, int8 where it is offered, and torch."""
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pixelwise.errors import PixelwiseError, ProviderError
+from pixelwise.evaluation.params import BenchmarkParams
+from pixelwise.families.graph import Graph
+from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.inference.session import open_model
+from pixelwise.model_folder import ModelFolder
+from pixelwise.timing import Engine
+
+# Inputs of the graph by name. The first axis of each is the batch.
+Inputs = Mapping[str, np.ndarray]
+Label = Callable[[Inputs], object]
+
+
+def open_engines(
+    params: BenchmarkParams,
+    model: Path,
+    data: Path | None,  # noqa: ARG001 - the inputs are synthetic
+    threads: int,
+) -> tuple[dict[str, Engine], dict[str, str]]:
+    """Open every engine of the exported `model`, at batch 1 and at `batch_size`. Raises as `open_graph_engines`."""
+    (graph,) = graphs_of(*load_trained(ModelFolder(model).checkpoint))
+    return open_graph_engines(params, model, graph, threads)
+
+
+def open_graph_engines(
+    params: BenchmarkParams, model: Path, graph: Graph, threads: int
+) -> tuple[dict[str, Engine], dict[str, str]]:
+    """Open every engine that can run `graph`. Returns engines, and reasons why others are left out.
+
+    Raises ModelError if the exported `model` cannot be opened, ProviderError if torch finds no CUDA device.
+    """
+    if params.device == "cuda" and not torch.cuda.is_available():
+        raise ProviderError("device cuda: torch finds none, expected cpu")
+    labellers: dict[str, Label] = {"onnx": open_model(model, params.device, threads).label}
+    left_out: dict[str, str] = {}
+    int8 = ModelFolder(model).int8
+    if ModelFolder(int8).graph().exists():
+        labellers["onnx int8"] = open_model(int8, params.device, threads).label
+    else:
+        left_out["onnx int8"] = "not offered by quantize"
+    module: Any = graph.module.to(params.device)
+    module = module.to(memory_format=torch.channels_last)
+    labellers["torch eager"] = make_labeller(module, params.device)
+    inputs = {batch: make_inputs(graph, batch, params) for batch in dict.fromkeys((1, params.batch_size))}
+    if not params.torch_compile:
+        left_out["torch compile"] = "not asked for; benchmark.torch_compile turns it on"
+    elif isinstance(compiled := compile_net(module, params.device, list(inputs.values())), str):
+        left_out["torch compile"] = compiled
+    else:
+        labellers["torch compile"] = compiled
+    engines = {}
+    for batch, given in inputs.items():
+        suffix = "" if batch == 1 else f", batch {batch}"
+        for name, label in labellers.items():
+            engines[f"{name}{suffix}"] = Engine(partial(label, given), f"onnx{suffix}", batch)
+    return engines, left_out
+
+
+def make_inputs(graph: Graph, batch: int, params: BenchmarkParams) -> dict[str, np.ndarray]:
+    """Synthetic inputs of `graph` by name, of the benchmark's size."""
+    return {name: x.numpy() for name, x in graph.example(batch, params.height, params.width).items()}
+
+
+def make_labeller(module: Callable[..., Any] | nn.Module, device: str) -> Label:
+    """Wrap `module` to take and return NumPy arrays, as ONNX Runtime does."""
+
+    @torch.inference_mode()
+    def label(inputs: Inputs) -> list[np.ndarray]:
+        labels = module(*(torch.from_numpy(values).to(device) for values in inputs.values()))
+        return [x.cpu().numpy() for x in ([labels] if isinstance(labels, Tensor) else labels)]
+
+    return label
+
+
+def compile_net(module: nn.Module, device: str, inputs: list[dict[str, np.ndarray]]) -> Label | str:
+    """Compile `module` for all `inputs`. Returns why it fails where it does: it needs a C++ compiler."""
+    # The compiler warns about missing CUDA tools even on the CPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    label = make_labeller(torch.compile(module), device)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            for given in inputs:
+                label(given)
+    except PixelwiseError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    return label

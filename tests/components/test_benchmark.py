@@ -1,0 +1,68 @@
+"""The benchmark of each family's model: its parts beside a whole pass, in one form of report."""
+
+import json
+
+import numpy as np
+import pytest
+
+from components import benchmark
+from components.benchmark import BenchmarkParams
+from pixelwise.errors import DataError
+from pixelwise.families.guided.measure import engines as guided_engines
+from pixelwise.timing import Engine
+
+SMALL = {"width": 64, "height": 48, "warmup": 1, "repeats": 3}
+KEYS = {"images", "median_milliseconds", "p90_milliseconds", "images_per_second", "compared_with", "ratio"}
+PARTS = ["plain", "stage1", "stage2", "stage3", "fuse", "decode"]
+
+
+def require_report(out, whole):
+    """The engines in benchmark.json, after checks of what every family's report holds."""
+    report = json.loads((out / "benchmark.json").read_text())
+    assert report["onnx_median_milliseconds"] == report["engines"][whole]["median_milliseconds"] > 0
+    assert report["engines"][whole]["ratio"] == {"median": 1.0, "p10": 1.0, "p90": 1.0}
+    assert {frozenset(engine) for engine in report["engines"].values()} == {frozenset(KEYS)}
+    assert {engine["compared_with"] for engine in report["engines"].values()} == {whole}
+    assert all(name in (out / "benchmark.txt").read_text() for name in report["engines"])
+    return report["engines"]
+
+
+def test_a_clockwork_is_timed_whole_in_stages_and_on_its_schedule_over_a_clip(clockwork_model, tiny_town, tmp_path):
+    found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path, tiny_town)
+    assert found.left_out == {}
+    assert list(require_report(tmp_path, "plain")) == [*PARTS, "schedule motion"]
+    # The town's validation clip has two frames, so the schedule's time a picture is half that of a run.
+    schedule = found.describe("schedule motion")
+    assert schedule["images"] == 2
+    assert schedule["images_per_second"] == pytest.approx(2000 / schedule["median_milliseconds"])
+
+
+def test_a_schedule_is_left_out_without_clips_and_says_what_gives_them(clockwork_model, tmp_path):
+    found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path)
+    assert list(require_report(tmp_path, "plain")) == PARTS
+    assert "--data" in found.left_out["schedule motion"]
+
+
+def test_a_split_that_is_not_there_is_named(clockwork_model, tiny_town, tmp_path):
+    with pytest.raises(DataError, match="no split night"):
+        benchmark.run(BenchmarkParams(**SMALL, split="night"), clockwork_model, tmp_path, tiny_town)
+
+
+def test_a_guided_model_is_timed_whole_in_parts_and_by_a_click_that_encodes_nothing(guided_folder, tmp_path):
+    benchmark.run(BenchmarkParams(**SMALL), guided_folder, tmp_path)
+    assert list(require_report(tmp_path, "whole pass")) == ["whole pass", "encode", "guide", "segment", "click"]
+    opened, _ = guided_engines.open_engines(BenchmarkParams(**SMALL), guided_folder, None, 1)
+    encodes = opened["encode"].call.func.__self__
+    before = encodes.encodes
+    assert np.asarray(opened["click"].call()).shape[1:] == (48, 64)
+    assert encodes.encodes == before
+    opened["whole pass"].call()
+    assert encodes.encodes == before + 1
+
+
+def test_the_ratio_of_an_engine_is_that_of_its_time_a_picture_in_each_turn():
+    engines = {"one": Engine(print, "one"), "four": Engine(print, "one", images=4)}
+    times = {"one": [10.0, 20.0, 10.0], "four": [20.0, 40.0, 40.0]}
+    found = benchmark.Benchmark(BenchmarkParams(), engines, times, {}).describe("four")
+    assert found["ratio"]["median"] == 0.5
+    assert found["images_per_second"] == 100.0
