@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import timm
 import torch
@@ -20,16 +20,8 @@ from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
+from pixelwise.nets.feature_extractor import IMAGENET, FeatureExtractor, Normalisation, add_input_channels
 
-
-class Normalisation(NamedTuple):
-    """Input normalisation of RGB values in 0–255: (x − mean) / std for each channel."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 # Package that ships the weights, and the file in it.
 PACKAGED_WEIGHTS = {
@@ -37,16 +29,13 @@ PACKAGED_WEIGHTS = {
 }
 
 
-class Backbone(nn.Module):
+class Backbone(FeatureExtractor):
     """A timm net cut into its feature maps at `strides`, fine to coarse, with its input normalisation inside.
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one per stride; nets
     that reduce by tiles may floor the sizes. `extra_channels` more inputs may follow the colours; they must be
     normalised already. `offsets`: the pixel on which cell 0 of each map is centred.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -61,25 +50,17 @@ class Backbone(nn.Module):
 
         Raises ModelError if timm has no such net, the net lacks a stride, or the weights cannot be loaded.
         """
-        super().__init__()
+        super().__init__(strides, find_normalisation(parse_name(name)[0]), keep_statistics, extra_channels)
         self.features = make_feature_net(name, strides, weights)
         if extra_channels:
             add_input_channels(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
-        self.strides = strides
         self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
-        self.keep_statistics = keep_statistics
-        self.frozen: list[nn.Module] = []
-        register_normalisation(self, find_normalisation(parse_name(name)[0]), extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
         features: list[Tensor] = self.features(self.normalise(image))
         return features
-
-    def normalise(self, image: Tensor) -> Tensor:
-        """`image` normalised as the pretrained weights expect."""
-        return (image - self.mean) / self.std
 
     def split_by_stride(self) -> list[nn.Sequential]:
         """The layers cut at the features of each stride, fine to coarse: one after the other, on the normalised
@@ -88,32 +69,11 @@ class Backbone(nn.Module):
         layers, ends = list_layers(self.features)
         return [nn.Sequential(*layers[start:end]) for start, end in pairwise([0, *ends])]
 
-    def freeze(self, stride: int) -> None:
-        """Keep the weights and statistics of every layer up to the features at `stride`; 0 frees all layers.
-
-        Their maps are the largest, so training without them is 1.5 times as fast, and ImageNet's edges and textures
-        serve any photograph. Raises ModelError where no features have that stride.
-        """
-        if stride and stride not in self.strides:
-            raise ModelError(
-                f"backbone: frozen stride {stride}: found strides {self.strides}, expected one of them or 0"
-            )
-        self.features.requires_grad_(True)
+    def list_layers_to(self, stride: int) -> list[nn.Module]:
+        """The layers up to the features at `stride`, in the order of execution."""
         # Asked by index, timm counts all its features, not those at our strides.
-        last = self.features.feature_info.module_name()[self.strides.index(stride)] if stride else None
-        self.frozen = list_layers_up_to(self.features, last) if last else []
-        for module in self.frozen:
-            module.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "Backbone":
-        """As nn.Module, but frozen stages, and with `keep_statistics` all norms, keep their statistics."""
-        super().train(mode)
-        for module in self.frozen:
-            module.eval()
-        if self.keep_statistics:
-            freeze_statistics(self)
-        return self
+        last = self.features.feature_info.module_name()[self.strides.index(stride)]
+        return list_layers_up_to(self.features, last)
 
 
 def list_layers(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
@@ -124,13 +84,6 @@ def list_layers(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
     if isinstance(net, FeatureListNet):
         return list(net.values()), [place + 1 for place, name in enumerate(net) if name in net.return_layers]
     raise ModelError(f"backbone: found a {type(net).__name__}, expected a chain of modules, which can be cut")
-
-
-def freeze_statistics(net: nn.Module) -> None:
-    """Set the batch norms of `net` to evaluation mode, which keeps their running statistics."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
 
 
 def reduces_by_tiles(name: str, net: nn.Module) -> bool:
@@ -167,21 +120,6 @@ def find_normalisation(name: str) -> Normalisation:
         return IMAGENET
     mean, std = (tuple(255 * value for value in values) for values in (published.mean, published.std))
     return Normalisation(mean, std)
-
-
-def register_normalisation(net: nn.Module, scaling: Normalisation, extra_channels: int) -> None:
-    """Give `net` the buffers `mean` and `std`, (1, C, 1, 1) each; extra channels pass as they are."""
-    means, stds = [*scaling.mean, *[0.0] * extra_channels], [*scaling.std, *[1.0] * extra_channels]
-    net.register_buffer("mean", torch.tensor(means).view(1, -1, 1, 1), persistent=False)
-    net.register_buffer("std", torch.tensor(stds).view(1, -1, 1, 1), persistent=False)
-
-
-def add_input_channels(net: nn.Module, extra_channels: int) -> None:
-    """Add `extra_channels` inputs to the first convolution of `net`; their filters start as the colour mean."""
-    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
-    grey = first.weight.detach().mean(dim=1, keepdim=True)
-    first.weight = nn.Parameter(torch.cat([first.weight.detach(), grey.expand(-1, extra_channels, -1, -1)], dim=1))
-    first.in_channels += extra_channels
 
 
 def parse_name(name: str) -> tuple[str, dict[str, int]]:

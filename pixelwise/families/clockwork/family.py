@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pixelwise.data.prepared import PreparedData
-from pixelwise.errors import ModelError, ParamsError
+from pixelwise.errors import ParamsError
 from pixelwise.families.clockwork.clock_teaching import observe_pairs, teach
 from pixelwise.families.clockwork.graphs import graphs
 from pixelwise.families.clockwork.net import Clockwork
@@ -16,7 +16,6 @@ from pixelwise.families.clockwork.params import NetworkParams, TrainParams
 from pixelwise.families.clockwork.stages import Skips
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.params import NetworkParams as FCNParams
-from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.params import parse
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.params import StillImageParams
@@ -30,9 +29,7 @@ def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> T
 
     Raises ModelError if the model is not an FCN.
     """
-    if described["family"] != "fcn":
-        raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
-    net = parse(FCNParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
+    net = fcn.read_network(described, start)
     network = params.network.model_copy(
         update={"fcn": net.model_dump(mode="json"), "trained": described["fingerprint"]}
     )

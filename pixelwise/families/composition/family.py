@@ -19,11 +19,8 @@ from pixelwise.families.composition.layer import Blur, GaussianParams, fold
 from pixelwise.families.composition.net import Composition, compose, learn_structure_alone, measure_gaussians
 from pixelwise.families.composition.params import Kind, NetworkParams, TrainParams
 from pixelwise.families.fcn import family as fcn
-from pixelwise.families.fcn.params import NetworkParams as FCNParams
 from pixelwise.families.graph import Graph
-from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.pixel_labeller import assemble_input
-from pixelwise.params import parse
 from pixelwise.reporting.receptive_field_images import draw_ellipses, draw_scale_map
 from pixelwise.training.checkpoints import load_tensors
 from pixelwise.training.loop import History, RecordMetrics
@@ -55,9 +52,7 @@ def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> T
     Only `network.compose` is the composition's own. Raises ModelError if the model is not an FCN, ParamsError if
     `params` set another part of the net otherwise than the FCN has it.
     """
-    if described["family"] != "fcn":
-        raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
-    net = parse(FCNParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
+    net = fcn.read_network(described, start)
     own = params.network
     for key in sorted(own.model_fields_set - {"compose", "weights", "trained"}):
         if getattr(own, key) != getattr(net, key):

@@ -14,7 +14,7 @@ from pixelwise.families.composition.layer import Blur, Composed, GaussianParams,
 from pixelwise.families.composition.params import Filter
 from pixelwise.families.fcn.fusion import TopDown
 from pixelwise.families.fcn.net import FCN
-from pixelwise.nets.backbones import freeze_statistics
+from pixelwise.nets.feature_extractor import freeze_statistics
 
 
 class OutputStage(nn.Module):

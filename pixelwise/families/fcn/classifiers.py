@@ -9,13 +9,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from pixelwise.errors import ModelError
-from pixelwise.nets.backbones import (
-    IMAGENET,
-    Normalisation,
-    add_input_channels,
-    freeze_statistics,
-    register_normalisation,
-)
+from pixelwise.nets.feature_extractor import IMAGENET, FeatureExtractor, Normalisation, add_input_channels
 from pixelwise.nets.receptive_fields import ReceptiveField, derive_field, measure_kernel
 
 # torchvision's GoogLeNet uses the input scaling of the model that it was ported from.
@@ -23,7 +17,7 @@ HALVES = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 DROPOUT = 0.5
 
 
-class Classifier(nn.Module):
+class Classifier(FeatureExtractor):
     """A classifier without its head, fully connected layers as convolutions (thesis §2.3.1).
 
     image: (N, 3, H, W) float, RGB in 0–255. Returns a list of (N, C_s, ceil(H/s), ceil(W/s)), one per stride in
@@ -32,9 +26,6 @@ class Classifier(nn.Module):
     colours; they must be normalised already. `offsets`: the pixel on which cell 0 of each map is centred, derived from
     the layers.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -49,7 +40,8 @@ class Classifier(nn.Module):
 
         Raises ModelError if the net is unknown or lacks a stride, or if its weights cannot be loaded or do not fit.
         """
-        super().__init__()
+        scaling = HALVES if name == "googlenet" else IMAGENET
+        super().__init__(tuple(sorted(strides)), scaling, keep_statistics, extra_channels)
         stages = build_stages(name, weights)
         if extra_channels:
             add_input_channels(stages[0], extra_channels)
@@ -58,14 +50,10 @@ class Classifier(nn.Module):
         missing = sorted(set(strides) - set(available))
         if missing:
             raise ModelError(f"backbone {name}: has strides {available}, expected {missing} among them")
-        self.strides = tuple(sorted(strides))
         self.taps = [available.index(stride) for stride in self.strides]
         self.stages = nn.ModuleList(stages[: self.taps[-1] + 1])
         self.channels = [CHANNELS[name][tap] for tap in self.taps]
         self.offsets = [float(fields[tap].offset) for tap in self.taps]
-        self.keep_statistics = keep_statistics
-        self.frozen: list[nn.Module] = []
-        register_normalisation(self, HALVES if name == "googlenet" else IMAGENET, extra_channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -75,38 +63,14 @@ class Classifier(nn.Module):
             maps.append(x)
         return maps
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """Scale the picture as the weights expect it."""
-        return (image - self.mean) / self.std
-
     def split_by_stride(self) -> list[nn.Sequential]:
         """The layers, split after the features of each stride, fine to coarse."""
         starts = [0, *(tap + 1 for tap in self.taps)]
         return [nn.Sequential(*list(self.stages)[start:end]) for start, end in pairwise(starts)]
 
-    def freeze(self, stride: int) -> None:
-        """Freeze the weights and statistics of all layers up to the features at `stride`; 0 unfreezes all layers.
-
-        Raises ModelError if no features have that stride.
-        """
-        if stride and stride not in self.strides:
-            raise ModelError(
-                f"backbone: frozen stride {stride}: found strides {self.strides}, expected one of them or 0"
-            )
-        self.requires_grad_(True)
-        self.frozen = list(self.stages)[: self.taps[self.strides.index(stride)] + 1] if stride else []
-        for stage in self.frozen:
-            stage.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "Classifier":
-        """As nn.Module, but frozen stages and norms that keep their statistics stay in evaluation mode."""
-        super().train(mode)
-        for stage in self.frozen:
-            stage.eval()
-        if self.keep_statistics:
-            freeze_statistics(self)
-        return self
+    def list_layers_to(self, stride: int) -> list[nn.Module]:
+        """The stages up to the features at `stride`."""
+        return list(self.stages)[: self.taps[self.strides.index(stride)] + 1]
 
 
 def convolutionalise(linear: nn.Linear, channels: int, kernel: int, padding: int = 0) -> nn.Conv2d:

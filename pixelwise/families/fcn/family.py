@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from pixelwise.data.prepared import PreparedData
-from pixelwise.errors import ParamsError
+from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.fcn.caffe import load_caffemodel
 from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier
 from pixelwise.families.fcn.net import FCN, LateFusion, NullBackground
@@ -17,6 +18,7 @@ from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.nets.backbones import Backbone
 from pixelwise.nets.pixel_labeller import PixelLabeller
 from pixelwise.nets.synthetic_inputs import make_depths, make_images
+from pixelwise.params import parse
 from pixelwise.training.checkpoints import load_tensors, load_weights
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
@@ -111,14 +113,21 @@ def build_single(network: NetworkParams, channels: int, weights: str) -> FCN:
         raise ParamsError(
             f"network.stream_scales: found {len(network.stream_scales)}, expected {len(strides)}, one a stride"
         )
-    backbone: Backbone | Classifier
     extra = 1 if network.inputs == "rgbd" else 0
-    if network.backbone in CLASSIFIERS:
-        backbone = Classifier(network.backbone, strides, weights, network.keep_statistics, extra)
-    else:
-        backbone = Backbone(network.backbone, strides, weights, network.keep_statistics, extra)
+    extractor = Classifier if network.backbone in CLASSIFIERS else Backbone
+    backbone = extractor(network.backbone, strides, weights, network.keep_statistics, extra)
     backbone.freeze(network.frozen_stride)
     return FCN(backbone, channels, network.width, network.scale, network.dropout, network.fusion, network.stream_scales)
+
+
+def read_network(described: Mapping[str, Any], start: Path) -> NetworkParams:
+    """The network of the trained FCN in the folder `start`, with its weights; `described` is its model.json.
+
+    Raises ModelError if the model is of another family, ParamsError if its parameters are not those of an FCN.
+    """
+    if described["family"] != "fcn":
+        raise ModelError(f"{start}: found a model of family {described['family']}, expected fcn")
+    return parse(NetworkParams, {**described["network"], "weights": str(start / WEIGHTS_FILE)}, str(start))
 
 
 def is_trained(weights: str) -> bool:

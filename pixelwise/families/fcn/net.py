@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.families.fcn.classifiers import Classifier
 from pixelwise.families.fcn.fusion import SkipFusion, TopDown
-from pixelwise.nets.backbones import Backbone
+from pixelwise.nets.feature_extractor import FeatureExtractor
 from pixelwise.nets.receptive_fields import GridPlacement
 from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, upsample
 
@@ -25,7 +24,7 @@ class FCN(nn.Module):
 
     def __init__(
         self,
-        backbone: Backbone | Classifier,
+        backbone: FeatureExtractor,
         classes: int,
         width: int = 0,
         scale: float = 1.0,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError
 from pixelwise.families.fcn.classifiers import build_stages
 from pixelwise.families.fcn.trunks import TRUNKS, Trunk
-from pixelwise.nets.backbones import IMAGENET
+from pixelwise.nets.feature_extractor import IMAGENET
 from pixelwise.nets.receptive_fields import (
     GridPlacement,
     ReceptiveField,

@@ -9,7 +9,7 @@ from torchvision import models
 from pixelwise.errors import ModelError
 from pixelwise.families.fcn import classifiers
 from pixelwise.families.fcn.classifiers import CLASSIFIERS, Classifier, convert_fully_connected, convolutionalise
-from pixelwise.nets.backbones import IMAGENET
+from pixelwise.nets.feature_extractor import IMAGENET
 from pixelwise.nets.receptive_fields import measure_receptive_field
 
 STRIDES = {"alexnet": (8, 16, 32), "vgg16": (2, 4, 8, 16, 32), "googlenet": (4, 8, 16, 32)}

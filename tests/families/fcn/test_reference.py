@@ -12,7 +12,7 @@ from torch import nn
 from pixelwise.errors import ModelError
 from pixelwise.families.fcn.reference import MEAN, ReferenceFCN, convert_to_caffe_scaling, make_bilinear_kernel
 from pixelwise.families.fcn.trunks import TRUNKS, build_alexnet, build_vgg16
-from pixelwise.nets.backbones import IMAGENET
+from pixelwise.nets.feature_extractor import IMAGENET
 from pixelwise.nets.receptive_fields import measure_receptive_field
 
 NETS = {"32s": (32,), "16s": (32, 16), "8s": (32, 16, 8)}
