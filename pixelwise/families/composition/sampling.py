@@ -55,7 +55,8 @@ def sample_dynamic(x: Tensor, weight: Tensor, bias: Tensor | None, offsets: Tens
     """
     # NaN offsets become 0, since torchvision would read arbitrary memory.
     safe = torch.nan_to_num(offsets, nan=0.0).clamp(-FARTHEST, FARTHEST)
-    return deform_conv2d(x, safe.flatten(1, 2), weight, bias, padding=(1, 1))
+    # Mixed precision leaves the weights whole, and torchvision's layer knows no bfloat16 on a CPU.
+    return deform_conv2d(x.to(weight), safe.flatten(1, 2).to(weight), weight, bias, padding=(1, 1))
 
 
 def compute_gaussian_offsets(root: Tensor) -> Tensor:

@@ -199,6 +199,18 @@ def drive(layer, value):
             parameter.data.fill_(value)
 
 
+@pytest.mark.parametrize("kind", ["blur", "resample", "dog", "dynamic", "scales", "free-form", "static-affine"])
+def test_bf16_mixed_precision_computes_and_learns_about_what_full_precision_does(kind):
+    layer, x = compose_layer(conv(), Composition((), kind, GAUSSIAN)), torch.randn(1, 4, 9, 11)
+    full = layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        # Features that come from another layer are halved already.
+        mixed = layer(x.bfloat16())
+        mixed.float().square().sum().backward()
+    assert torch.allclose(mixed.float(), full, atol=0.03)
+    assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
 @pytest.mark.parametrize("kind", ["dynamic", "scales", "free-form"])
 def test_pictures_of_mixed_scales_in_a_batch_are_each_as_alone(kind):
     layer = compose_layer(conv(), Composition((), kind, GAUSSIAN))
