@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.class_tables import BACKGROUND
-from pixelwise.data.writers.objects import Area, find_areas, name_picture
+from pixelwise.data.writers.objects import Area, find_areas, list_objects, name_picture
 from pixelwise.files import write_json
 
 FILE = Path("annotations/instances_default.json")
@@ -41,9 +40,7 @@ class Writer:
     def finish(self) -> Path:
         """Write the file and return it."""
         classes = [
-            {"id": value + 1, "name": name, "supercategory": ""}
-            for value, name in enumerate(self.names)
-            if value or name != BACKGROUND
+            {"id": value + 1, "name": name, "supercategory": ""} for value, name in list_objects(self.names).items()
         ]
         write_json(self.file, {"images": self.images, "annotations": self.annotations, "categories": classes})
         return self.file

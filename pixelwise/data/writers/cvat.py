@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pixelwise.data.class_tables import BACKGROUND
-from pixelwise.data.writers.objects import Area, find_areas, name_picture
+from pixelwise.data.writers.objects import Area, find_areas, list_objects, name_picture
 from pixelwise.files import write_bytes
 
 FILE = "annotations.xml"
@@ -22,7 +21,7 @@ class Writer:
         ElementTree.SubElement(self.root, "version").text = "1.1"
         job = ElementTree.SubElement(ElementTree.SubElement(self.root, "meta"), "job")
         labels = ElementTree.SubElement(job, "labels")
-        for name in names[names[0] == BACKGROUND :]:
+        for name in list_objects(names).values():
             ElementTree.SubElement(ElementTree.SubElement(labels, "label"), "name").text = name
 
     def add(self, name: Path, source: Path, label: np.ndarray) -> None:

@@ -21,12 +21,18 @@ class Area(NamedTuple):
 def find_areas(label: np.ndarray, names: Sequence[str]) -> Iterator[Area]:
     """Find the areas of the label (H, W) uint8, class by class; pixels are connected by their sides.
 
-    names: of the classes. The first is left out if it is called background; a value without a name is too.
+    names: of all classes. Areas of classes that `list_objects` leaves out, and of values without a name, are left out.
     """
-    for value in np.flatnonzero(np.bincount(label.ravel(), minlength=len(names))[: len(names)]).tolist():
-        if value or names[0] != BACKGROUND:
+    counts = np.bincount(label.ravel(), minlength=len(names))
+    for value in list_objects(names):
+        if counts[value]:
             for left, top, mask in find_components(label == value):
                 yield Area(value, left, top, mask)
+
+
+def list_objects(names: Sequence[str]) -> dict[int, str]:
+    """List the classes whose areas are objects, value -> name: all but a first class called background."""
+    return {value: name for value, name in enumerate(names) if value or name != BACKGROUND}
 
 
 def find_components(mask: np.ndarray, by_corners: bool = False) -> Iterator[tuple[int, int, np.ndarray]]:

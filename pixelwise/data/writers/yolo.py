@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pixelwise.data.class_tables import BACKGROUND
-from pixelwise.data.writers.objects import find_areas
+from pixelwise.data.writers.objects import find_areas, list_objects
 from pixelwise.data.writers.outlines import trace_outlines
 from pixelwise.files import write_text
 
@@ -22,13 +21,14 @@ class Writer:
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder, self.names = folder, names
-        self.first = int(names[0] == BACKGROUND)
+        # The format numbers the classes of objects from 0.
+        self.numbers = {value: number for number, value in enumerate(list_objects(names))}
 
     def add(self, name: Path, source: Path, label: np.ndarray) -> None:  # noqa: ARG002 - a writer's
         """Write the polygons of the label (H, W) uint8 of a picture, in fractions of its width and height."""
         size = label.shape[::-1]
         lines = [
-            " ".join([str(area.value - self.first), *(f"{number:.8g}" for number in (outline / size).ravel())])
+            " ".join([str(self.numbers[area.value]), *(f"{number:.8g}" for number in (outline / size).ravel())])
             for area in find_areas(label, self.names)
             for outline in trace_outlines(area.mask, area.left, area.top)
         ]
@@ -36,7 +36,7 @@ class Writer:
 
     def finish(self) -> Path:
         """Write data.yaml and return it."""
-        names = dict(enumerate(self.names[self.first :]))
+        names = dict(enumerate(list_objects(self.names).values()))
         described = {"path": ".", "train": IMAGES, "nc": len(names), "names": names}
         write_text(self.folder / NAMES_FILE, yaml.safe_dump(described, sort_keys=False))
         return self.folder / NAMES_FILE
