@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ from flows.messages import complete
 from flows.pipeline import pipeline
 from flows.tries import ONCE, Tries
 from pixelwise.data.prepared import read_description
+from pixelwise.data.walk import list_files
 from pixelwise.errors import PixelwiseError
 from pixelwise.files import write_bytes
 from pixelwise.params import PARAMS_FILE, read_section
@@ -65,12 +68,20 @@ def read_drop_folder(project: Path) -> Path | None:
 
 
 def find_arriving(root: Path, seconds: float) -> Path | None:
-    """Return a file or folder at or under `root` that changed less than `seconds` ago or vanished; None if all settled.
+    """Return a file or folder of `list_paths` that changed less than `seconds` ago or vanished; None if all settled.
 
     Compares the inode's change time, since copying and moving may preserve the modification time.
     """
     oldest = time.time() - seconds
-    return next((path for path in (root, *root.rglob("*")) if not is_settled(path, oldest)), None)
+    return next((path for path in list_paths(root) if not is_settled(path, oldest)), None)
+
+
+def list_paths(root: Path) -> Iterator[Path]:
+    """List `root`, and the files that ingest would find in it with their folders, links followed."""
+    yield root
+    for file in list_files(root, passed_over=Counter()):
+        yield file.parent
+        yield file
 
 
 def is_settled(path: Path, time: float) -> bool:

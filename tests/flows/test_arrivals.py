@@ -137,6 +137,22 @@ def test_files_that_still_arrive_are_left_for_the_next_time(repository, retraini
     assert (state.name, (repository / "data/prepared").exists()) == ("Skipped", False)
 
 
+def test_files_that_arrive_behind_a_link_are_seen_and_hidden_ones_and_broken_links_are_not(tmp_path):
+    from flows.arrivals import find_arriving
+
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "drop/link").symlink_to(tmp_path / "disk")
+    (tmp_path / "drop/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    time.sleep(0.3)
+    (tmp_path / "disk/.a.jpg.part").write_text("half")
+    assert find_arriving(tmp_path / "drop", 0.25) is None
+    (tmp_path / "disk/a.jpg").write_text("half")
+    assert find_arriving(tmp_path / "drop", 0.25) == tmp_path / "drop/link"
+    time.sleep(0.3)
+    assert find_arriving(tmp_path / "drop", 0.25) is None
+
+
 def test_while_the_pipeline_runs_ingest_is_skipped(repository, retraining):
     drop(repository, "first")
     with hold_lock(repository / PIPELINE_LOCK, waits=False):
