@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelwise.data.items import Classes, bit_palette
+from pixelwise.data.prepared import Sample
+from pixelwise.data.splits import Split
+from pixelwise.families.guided.measure.evaluation import score
+from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime import tracker, working_size
 from pixelwise.families.guided.runtime.model import GuidedPredictor
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
@@ -90,3 +95,23 @@ def test_guidance_labels_a_picture_the_same_at_any_size_above_the_working_size(m
     assert (np.asarray(again) == predictor.predict(image[None])[0]).mean() > 0.9
     frame = predictor.stream().step(large)
     assert frame.shape == large.shape[:2]
+
+
+@pytest.mark.parametrize("params", [EvaluateParams(tasks=2), EvaluateParams(tasks=2, points=3, interactive=True)])
+def test_an_evaluation_encodes_pictures_at_the_working_size(params, guided_folder, small_side, monkeypatch):
+    samples = []
+    for way in (1, 1, 2, 2):
+        image, mask, _ = draw_disc(5)
+        samples.append(Sample(str(len(samples)), image, (mask * way).astype(np.uint8)))
+    encode, sizes = GuidedModel.encode, []
+
+    def note_size(model, image):
+        sizes.append(image.shape[:2])
+        return encode(model, image)
+
+    monkeypatch.setattr(GuidedModel, "encode", note_size)
+    names = ("background", "disc", "ball")
+    scores = score(params, guided_folder, Split("toy", Classes(names, bit_palette(3)), samples, None))
+    assert scores.tasks == 2
+    # Two pictures stand side by side, unless the support is the query.
+    assert set(sizes) == {(72, 96 if params.interactive else 192)}

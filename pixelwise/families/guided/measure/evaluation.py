@@ -1,8 +1,11 @@
 """Evaluate a guided model: track clips from their first frame, or segment objects from few pictures (thesis §4.4)."""
 
 import importlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split, read_clip_and_frame
 from pixelwise.families.guided.measure.categories import (
     CategoryScores,
@@ -15,6 +18,7 @@ from pixelwise.families.guided.measure.interactive import score_interactive
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.files import write_json
 from pixelwise.model_folder import ModelFolder
@@ -45,10 +49,24 @@ def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | Ca
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
     sampling = Sampling(params.shots, points, params.tasks, params.seed)
     baseline = open_baseline(model, params.provider)
-    inputs = (guided, baseline, split.samples, split.classes.names, params.classes, sampling)
+    inputs = (guided, baseline, Reduced(split.samples), split.classes.names, params.classes, sampling)
     if params.interactive:
         return score_interactive(*inputs)
     return score_categories(*inputs, open_tuner(model, params.finetune_steps))
+
+
+class Reduced(Sequence[Sample]):
+    """Samples at the size at which their pictures are labelled, so that memory does not grow with the pictures."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        sample = self.samples[index]
+        return replace(sample, image=reduce(sample.image), label=reduce(sample.label))
 
 
 def evidence(evaluation: Path) -> list[Path]:
