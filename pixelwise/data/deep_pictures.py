@@ -94,8 +94,11 @@ def read_channels(content: bytes, max_pixels: int) -> np.ndarray:
             raise DataError(f"size {page.imagewidth}×{page.imagelength}, expected at most {max_pixels:,} pixels")
         if page.samplesperpixel < 3 or page.dtype not in (np.uint8, np.uint16) or page.axes not in ("YXS", "SYX"):
             raise DataError(f"{page.samplesperpixel} channels of {page.dtype}, expected at least 3 of 8 or 16 bits")
-        pixels = page.asarray()
-        return np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
+        pixels = np.moveaxis(page.asarray(), 0, 2) if page.axes == "SYX" else page.asarray()
+        # In a damaged file the pixels may have another shape than its tags say.
+        if pixels.shape[2:] != (page.samplesperpixel,):
+            raise DataError(f"pixels of shape {pixels.shape}, expected {page.samplesperpixel} channels")
+        return pixels
 
 
 def describe_reduction(is_deep: bool, channels: int) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.decoding import decode_usable_image
+from pixelwise.data.deep_pictures import REDUCED
 from pixelwise.data.image_codec import convert_to_rgb
+from pixelwise.data.notes import Notes
 from pixelwise.errors import DataError
 
 # Pixels of the largest picture that is predicted: above a phone's 200 megapixels. It takes about 10 bytes of memory a
@@ -13,8 +15,10 @@ from pixelwise.errors import DataError
 LARGEST = 250_000_000
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: Path, notes: Notes | None = None) -> np.ndarray:
     """Read a picture as (H, W, 3) uint8 RGB, rotated upright by its EXIF orientation.
+
+    notes: gets what was done to a picture of 16 bits a channel or of more than three channels.
 
     >>> from pathlib import Path
     >>> import pixelwise
@@ -23,7 +27,7 @@ def read_picture(path: Path) -> np.ndarray:
 
     Raises DataError if the picture cannot be used.
     """
-    return picture_of(read_content(path), str(path))
+    return picture_of(read_content(path), str(path), notes)
 
 
 def read_content(path: Path) -> bytes:
@@ -34,10 +38,13 @@ def read_content(path: Path) -> bytes:
         raise DataError(f"{path}: {error.strerror or type(error).__name__}") from None
 
 
-def picture_of(content: bytes, name: str) -> np.ndarray:
+def picture_of(content: bytes, name: str, notes: Notes | None = None) -> np.ndarray:
     """Decode the picture in `content` as `read_picture` does for a file. name: the picture's name in errors."""
     try:
-        return convert_to_rgb(decode_usable_image(content, LARGEST))
+        picture = decode_usable_image(content, LARGEST)
+        if notes is not None and REDUCED in picture.info:
+            notes.add(picture.info[REDUCED], name)
+        return convert_to_rgb(picture)
     except Exception as error:
         # Pillow raises unrelated types also on damaged EXIF data, and one bad file must not stop the others.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

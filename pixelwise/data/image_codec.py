@@ -32,6 +32,7 @@ SUFFIXES_OF = {
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
+    "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
     **({"AVIF": (".avif",)} if features.check("avif") else {}),
     **({"HEIF": (".heic", ".heif")} if register_heif() else {}),

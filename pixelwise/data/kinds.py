@@ -1,7 +1,9 @@
 """Tell pictures, videos and other files apart: by the first bytes, and by the suffix where these say nothing."""
 
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePath
+from typing import BinaryIO, Literal
+
+from PIL import Image
 
 from pixelwise.data.image_codec import FORMATS, SUFFIXES
 
@@ -10,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("picture", "video")
 
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".ogv", ".flv",
-    ".3gp", ".gif",
+    ".3gp",
 )  # fmt: skip
 # Bytes that are enough for every test below: two packets of a transport stream.
 HEAD = 400
@@ -26,7 +28,7 @@ STARTS = {
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
-    b"GIF8": "video",
+    b"GIF8": "GIF",
     b"\x1aE\xdf\xa3": "video",  # Matroska and WebM
     b"FLV\x01": "video",
     b"\0\0\x01\xba": "video",  # MPEG program stream
@@ -41,24 +43,40 @@ BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 def find_kind(file: Path) -> Kind | None:
     """Find the kind of a regular file; None where it is neither a picture nor a video that can be read.
 
-    A file whose suffix promises a picture or video and whose first bytes are unknown keeps the kind of its suffix, so
-    that it is reported as damaged. An unreadable file does too.
+    An unreadable file has the kind of its suffix, so that it is reported.
     """
     try:
         with file.open("rb") as opened:
-            name = find_format(opened.read(HEAD))
+            return find_kind_of(opened, file)
     except OSError:
-        name = None
-    by_suffix = find_kind_by_suffix(file)
+        return find_kind_by_suffix(file)
+
+
+def find_kind_of(content: BinaryIO, name: PurePath) -> Kind | None:
+    """Find the kind of the `content` of a file called `name`, as `find_kind` does. A GIF is a video if it moves.
+
+    Where the suffix promises a picture or video and the first bytes are unknown, the kind is that of the suffix, so
+    that the file is reported as damaged.
+    """
+    found, by_suffix = find_format(content.read(HEAD)), find_kind_by_suffix(name)
     # Raw photographs and microscopes' slides are TIFF files too, of which Pillow would read a preview.
-    if name is None or (name == "TIFF" and file.suffix):
+    if found is None or (found == "TIFF" and name.suffix):
         return by_suffix
-    if name == "video":
+    if found == "video" or (found == "GIF" and is_animated(content)):
         return "video"
-    return "picture" if name in FORMATS else by_suffix
+    return "picture" if found in FORMATS else by_suffix
 
 
-def find_kind_by_suffix(file: Path) -> Kind | None:
+def is_animated(content: BinaryIO) -> bool:
+    """Whether a GIF has more than one frame. A damaged one does not."""
+    try:
+        return bool(Image.open(content, formats=("GIF",)).is_animated)  # type: ignore[attr-defined]
+    except Exception:
+        # Pillow raises unrelated types on damaged files.
+        return False
+
+
+def find_kind_by_suffix(file: PurePath) -> Kind | None:
     """Find the kind that the suffix of `file` promises."""
     suffix = file.suffix.lower()
     return "picture" if suffix in SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None

@@ -1,6 +1,8 @@
 """Limits of a request in bytes, pixels and time; a request beyond a limit is refused before it is decoded."""
 
+import sys
 from collections.abc import AsyncGenerator, Mapping
+from functools import cache
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -10,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from pixelwise.data.decoding import decode_usable_image
+from pixelwise.data.deep_pictures import REDUCED
 from pixelwise.data.image_codec import FORMATS, convert_to_rgb, open_image
 from pixelwise.errors import DataError
 from pixelwise.inference.session import Provider
@@ -124,13 +127,22 @@ def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:
     """
     require_decodable(content, max_pixels)
     try:
-        return convert_to_rgb(decode_usable_image(content, max_pixels))
+        picture = decode_usable_image(content, max_pixels)
+        if REDUCED in picture.info:
+            log_once(picture.info[REDUCED])
+        return convert_to_rgb(picture)
     except MemoryError:
         raise refuse_as_busy("picture: not enough memory now") from None
     except DataError as error:
         raise RefusalError(422, f"picture: {error}") from None
     except Exception as error:  # Damaged EXIF data makes Pillow raise unrelated types.
         raise RefusalError(422, f"picture: {' '.join(str(error).split()) or type(error).__name__}") from None
+
+
+@cache
+def log_once(line: str) -> None:
+    """Log a line once a process, however many requests it concerns."""
+    print(f"note: {line}", file=sys.stderr, flush=True)
 
 
 def require_decodable(content: bytes, max_pixels: int) -> None:

@@ -16,6 +16,7 @@ from pixelwise.data.georeference import encode_geotiff, read_georeference
 from pixelwise.data.given import read_picture
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.inputs import Input, find_inputs
+from pixelwise.data.notes import Notes
 from pixelwise.data.writers import WRITERS, Writer
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
@@ -64,10 +65,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted: pictures and frames, pictures with a georeference, and a line about each failed input."""
+    """What was predicted: pictures and frames, and pictures with a georeference.
+
+    notes: a line about each way in which pictures were reduced. faults: a line about each failed input.
+    """
 
     images: int
     georeferenced: int
+    notes: list[str]
     faults: list[str]
 
 
@@ -106,6 +111,8 @@ def run(
     writer = WRITERS[params.format](output, predictor.names) if params.format else None
     done = predict_all(predictor, stream, given.found, output, params.alpha, writer)
     annotations = writer.finish() if writer else None
+    for note in done.notes:
+        print(note, file=sys.stderr)
     for fault in done.faults:
         print(f"skipped: {fault}", file=sys.stderr)
     if done.faults:
@@ -140,13 +147,13 @@ def predict_all(
 
     Raises DataError where nothing more can be written.
     """
-    images, georeferenced, faults = 0, 0, []
+    images, georeferenced, notes, faults = 0, 0, Notes(), []
     for item in progress(found, "predict"):
         try:
             if item.is_video:
                 images += predict_video(predictor, stream, item.path, output / item.name, alpha)
             else:
-                image = read_picture(item.path)
+                image = read_picture(item.path, notes)
                 prediction = predictor.predict(image[None])[0]
                 georeferenced += write_picture(predictor, item.path, image, prediction, output / item.name, alpha)
                 if writer:
@@ -162,7 +169,7 @@ def predict_all(
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise DataError(f"{output}: cannot be written to: {error.strerror}") from None
             faults.append(f"{item.path}: results cannot be written: {error.strerror}: {error.filename}")
-    return Predicted(images, georeferenced, faults)
+    return Predicted(images, georeferenced, notes.lines(), faults)
 
 
 def write_picture(

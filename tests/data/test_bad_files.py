@@ -118,7 +118,12 @@ BAD = {
     "an animated PNG": (IMAGE, content(frames("PNG")), "2 frames, expected one"),
     "an animated WebP": (IMAGE, content(frames("WEBP")), "2 frames, expected one"),
     "a TIFF of two pages": (IMAGE, content(frames("TIFF")), "2 frames, expected one"),
-    "a GIF": (IMAGE, content(frames("GIF")), "not a picture, expected one of: JPEG PNG WEBP BMP TIFF"),
+    "an animated GIF": (IMAGE, content(frames("GIF")), "2 frames, expected one"),
+    "a Targa": (
+        IMAGE,
+        content(encoded(noise(0), "TGA")),
+        "not a picture, expected one of: JPEG PNG WEBP BMP GIF TIFF",
+    ),
 }
 
 

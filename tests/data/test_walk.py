@@ -77,9 +77,10 @@ def test_patterns_match_visible_files_alone(tmp_path):
     assert find_files(tmp_path, "*/*.txt") == [tmp_path / "lists/2.txt", tmp_path / "lists/10.txt"]
 
 
-def encoded(kind):
+def encoded(kind, frames=1):
     buffer = BytesIO()
-    noise(0).save(buffer, kind)
+    settings = {"save_all": True, "append_images": [noise(frame) for frame in range(1, frames)]}
+    noise(0).save(buffer, kind, **(settings if frames > 1 else {}))
     return buffer.getvalue()
 
 
@@ -97,7 +98,9 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0"
         ("a.jpg", MP4, "video"),
         ("a.MTS", b"\0\0\0\0G" + bytes(191) + b"G", "video"),
         ("a.tp", b"G" + bytes(187) + b"G", "video"),
-        ("a.gif", encoded("GIF"), "video"),
+        ("a.gif", encoded("GIF"), "picture"),
+        ("a.jpg", encoded("GIF", frames=2), "video"),
+        ("a.gif", encoded("GIF", frames=2)[:60], "picture"),
         ("a.jpg", b"<html>", "picture"),  # A failed download, which the decoder reports.
         ("a.jpg", b"", "picture"),
         ("BMW.txt", b"BMW M3, a car that is no bitmap", None),

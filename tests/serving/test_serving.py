@@ -153,7 +153,7 @@ BAD = {
     "too many pixels": (413, {"content": encoded(np.zeros((301, 300, 3), np.uint8))}),
     "a bomb": (413, {"content": png_header(30_000, 30_000)}),
     "no picture": (415, {"content": b"GIF89a, or so it says"}),
-    "another format": (415, {"content": encoded(IMAGE, "GIF")}),
+    "another format": (415, {"content": encoded(IMAGE, "PPM")}),
     "a page": (415, {"content": b"<html>404</html>", "headers": {"Content-Type": "image/png"}}),
     "compressed": (415, {"content": gzip.compress(PICTURE), "headers": {"Content-Encoding": "gzip"}}),
     "empty": (422, {"content": b""}),

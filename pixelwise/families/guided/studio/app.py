@@ -85,7 +85,7 @@ def get_desk(request: Request) -> Desk:
 
 @routes.get("/desk")
 async def show_desk(request: Request) -> dict[str, Any]:
-    """Return the classes and the pictures of the desk."""
+    """Return the classes and the pictures of the desk, and how pictures are read."""
     desk = get_desk(request)
     return {
         "classes": [{"name": name, "colour": COLOURS[way]} for way, name in enumerate(desk.session.names)],
@@ -98,6 +98,7 @@ async def show_desk(request: Request) -> dict[str, Any]:
             }
             for number, picture in enumerate(desk.pictures)
         ],
+        "notes": desk.notes.lines(),
     }
 
 

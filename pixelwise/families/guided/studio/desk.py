@@ -7,6 +7,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 
 from pixelwise.data.image_codec import encode_picture
+from pixelwise.data.notes import Notes
 from pixelwise.data.picture_index import normalise_name
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.model import COLOURS
@@ -39,6 +40,8 @@ class Desk:
     def __init__(self, model: GuidedModel) -> None:
         self.session = GuidedSession(model)
         self.pictures: list[Picture] = []
+        # How dropped pictures are read, where the page says so.
+        self.notes = Notes()
         # Index in the session's support of each picture with clicks.
         self.members: dict[int, int] = {}
         self.features: dict[int, Features] = {}
@@ -58,7 +61,7 @@ class Desk:
                 file.flush()
                 self.session.load(Path(file.name))
             return []
-        pictures = read_dropped(name, content)
+        pictures = read_dropped(name, content, self.notes)
         taken = {PurePath(picture.name).with_suffix("") for picture in self.pictures}
         if any(PurePath(picture.name).with_suffix("") in taken for picture in pictures):
             raise DataError(f"{name}: found another picture of this name, expected a new name; rename the file")

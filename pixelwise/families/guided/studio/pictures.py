@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePath
 from tempfile import NamedTemporaryFile
@@ -11,7 +12,8 @@ from PIL import Image
 
 from pixelwise.data.given import picture_of
 from pixelwise.data.image_codec import encode_picture
-from pixelwise.data.kinds import VIDEO_SUFFIXES
+from pixelwise.data.kinds import find_kind_of
+from pixelwise.data.notes import Notes
 from pixelwise.errors import DataError
 
 # The most frames of a clip. More would fill the memory.
@@ -40,10 +42,13 @@ class Picture:
         return encode_picture(picture, "JPEG", quality=92)
 
 
-def read_dropped(name: str, content: bytes) -> list[Picture]:
-    """Read the picture in a dropped file, or the first MOST_FRAMES of a clip. Raises DataError for other files."""
-    if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
-        return [Picture(name, content, picture_of(content, name).shape[:2])]
+def read_dropped(name: str, content: bytes, notes: Notes) -> list[Picture]:
+    """Read the picture in a dropped file, or the first MOST_FRAMES of a clip; add what was done to it to `notes`.
+
+    Raises DataError for other files.
+    """
+    if find_kind_of(BytesIO(content), PurePath(name)) != "video":
+        return [Picture(name, content, picture_of(content, name, notes).shape[:2])]
     return [
         Picture(
             f"{PurePath(name).with_suffix('')}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number

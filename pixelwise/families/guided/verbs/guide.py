@@ -69,16 +69,19 @@ def run(
     `camera0/0000.png`. Its mask has the same path below the folder of masks. Masks may be one object white on black.
 
     Raises DataError if a file cannot be read, a click is outside its picture or repeats or contradicts another, or
-    nothing is annotated; ModelError if the model is not a guided one.
+    nothing but background is annotated; ModelError if the model is not a guided one.
     """
     if (clicks is None) == (masks is None):
         raise DataError("guide: expected either --clicks FILE or --masks FILE")
     inputs, notes = list(dict.fromkeys(inputs)), Notes()
     clicked = read_clicks(clicks, inputs) if clicks else {}
     drawn = read_masks(find_masks(inputs, masks), notes) if masks else {}
-    session = GuidedSession(GuidedModel(model, params.provider), name_classes(clicked, drawn))
+    names = name_classes(clicked, drawn)
+    if len(names) == 1:
+        raise DataError(f"{clicks or masks}: found {names[0]} alone, expected an object on at least one picture")
+    session = GuidedSession(GuidedModel(model, params.provider), names)
     for path in inputs:
-        picture = session.add_picture(read_picture(path))
+        picture = session.add_picture(read_picture(path, notes))
         try:
             for x, y, name in clicked.get(path, []):
                 session.click(picture, x, y, session.names.index(name))

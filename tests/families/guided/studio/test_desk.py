@@ -12,7 +12,6 @@ from pixelwise.families.guided.runtime.model import open_guided
 from pixelwise.families.guided.runtime.working_size import SIDE
 from pixelwise.families.guided.studio.app import draw_mask
 from pixelwise.families.guided.studio.desk import Desk
-from pixelwise.families.guided.studio.pictures import read_dropped
 from pixelwise.families.guided.verbs.guide import read_clicks
 from pixelwise.serving.listening import is_loopback
 
@@ -199,10 +198,18 @@ def test_only_loopback_is_loopback():
     assert not is_loopback("192.168.1.5")
 
 
-def test_a_picture_that_lies_on_its_side_is_dropped_upright(tmp_path):
+def test_a_picture_that_lies_on_its_side_is_dropped_upright(guided, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (60, 40)).save(tmp_path / "phone.jpg", exif=exif)
-    (picture,) = read_dropped("phone.jpg", (tmp_path / "phone.jpg").read_bytes())
-    assert picture.size == (60, 40)
-    assert picture.decode().shape == (60, 40, 3)
+    desk = Desk(guided)
+    desk.drop("phone.jpg", (tmp_path / "phone.jpg").read_bytes())
+    assert desk.pictures[0].size == (60, 40)
+    assert desk.pictures[0].decode().shape == (60, 40, 3)
+
+
+def test_how_a_picture_of_16_bits_is_read_is_said(guided, tmp_path):
+    Image.fromarray(np.full((40, 60), 3000, np.uint16)).save(tmp_path / "x-ray.png")
+    desk = Desk(guided)
+    desk.drop("x-ray.png", (tmp_path / "x-ray.png").read_bytes())
+    assert desk.notes.lines() == ["1 pictures of 16 bits a channel, divided by 256: x-ray.png"]

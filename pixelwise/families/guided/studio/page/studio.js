@@ -3,7 +3,7 @@ import * as server from "./server.js";
 import * as stage from "./stage.js";
 
 const at = (id) => document.getElementById(id);
-const state = { desk: { classes: [], pictures: [] }, current: -1, way: 1, clicks: [], isMasked: true };
+const state = { desk: { classes: [], pictures: [], notes: [] }, current: -1, way: 1, clicks: [], isMasked: true };
 // Milliseconds from each click to its painted mask.
 window.clickTimes = [];
 // Changes go one after the other, however fast the clicks come.
@@ -135,6 +135,7 @@ async function take(files) {
   if (state.desk.pictures.length > before) await step(before);
   else if (state.current >= 0) await show(await server.see(state.current));
   if (faults.length) note(faults.length > 1 ? `${faults[0]} (and ${faults.length - 1} more)` : faults[0], true);
+  else if (state.desk.notes.length) note(state.desk.notes.join("; "));
 }
 
 // All files of what was dropped, folders searched through.
