@@ -55,7 +55,7 @@ class Backbone(FeatureExtractor):
         if extra_channels:
             add_input_channels(self.features, extra_channels)
         self.channels: list[int] = self.features.feature_info.channels()
-        self.offsets = [(stride - 1) / 2 if reduces_by_tiles(name, self.features) else 0.0 for stride in strides]
+        self.offsets = list_offsets(name, self.features, strides)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features at each stride, fine to coarse."""
@@ -84,6 +84,18 @@ def list_layers(net: nn.Module) -> tuple[list[nn.Module], list[int]]:
     if isinstance(net, FeatureListNet):
         return list(net.values()), [place + 1 for place, name in enumerate(net) if name in net.return_layers]
     raise ModelError(f"backbone: found a {type(net).__name__}, expected a chain of modules, which can be cut")
+
+
+def find_offsets(name: str, strides: tuple[int, ...]) -> list[float]:
+    """`Backbone.offsets` of the timm net `name`, without its weights. Raises ModelError as `Backbone` does."""
+    with torch.device("meta"):
+        return list_offsets(name, make_feature_net(name, strides, "none"), strides)
+
+
+def list_offsets(name: str, net: nn.Module, strides: tuple[int, ...]) -> list[float]:
+    """The pixel on which cell 0 of each map of `net` is centred. Raises ModelError as `reduces_by_tiles` does."""
+    is_tiled = reduces_by_tiles(name, net)
+    return [(stride - 1) / 2 if is_tiled else 0.0 for stride in strides]
 
 
 def reduces_by_tiles(name: str, net: nn.Module) -> bool:

@@ -31,18 +31,20 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
     return fine[..., start : start + size[0], start : start + size[1]]
 
 
-def make_interpolation(coarse: int, factor: int, fine: int) -> Tensor:
+def make_interpolation(coarse: int, factor: int, fine: int, offset: float = 0.0) -> Tensor:
     """The interpolation matrix (fine, coarse) of `upsample` along one axis; its rows sum to one.
 
     Its transpose distributes values of the fine axis over the coarse one.
     """
-    positions = (torch.arange(fine) / factor).clamp(max=coarse - 1)
+    positions = ((torch.arange(fine) - offset) / factor).clamp(min=0, max=coarse - 1)
     return (1 - (positions[:, None] - torch.arange(coarse)).abs()).clamp(min=0)
 
 
-def upsample_by_products(x: Tensor, factor: int, size: Sequence[int]) -> Tensor:
+def upsample_by_products(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -> Tensor:
     """`upsample` of `x` (N, …, h, w) by two matrix products: several times as fast in ONNX Runtime, on small maps."""
-    rows, columns = (make_interpolation(*line).to(x) for line in zip(x.shape[-2:], (factor, factor), size, strict=True))
+    rows, columns = (
+        make_interpolation(coarse, factor, fine, offset).to(x) for coarse, fine in zip(x.shape[-2:], size, strict=True)
+    )
     return rows @ (x @ columns.T)
 
 

@@ -1,20 +1,23 @@
 """Annotations on the grid of features: every annotated pixel has weight one, wherever it lies (thesis §4.3.1)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.nets.upsampling import make_interpolation
 
 
-def spread(annotation: Tensor, stride: int) -> Tensor:
-    """Resample annotation maps (N, K, H, W) to the grid of features at `stride`, (N, K, ceil(H/s), ceil(W/s)).
+def spread(annotation: Tensor, cells: Sequence[int], offset: float = 0.0) -> Tensor:
+    """Resample annotation maps (N, K, H, W) to the grid of features, (N, K, h, w); `cells` is its size (h, w).
 
     Each pixel's value is divided among the cells around it by bilinear weights. They sum to one, also at borders, so
-    that a single dot counts as much there as inside. Cell i is centred on pixel stride·i.
+    that a single dot counts as much there as inside. Cell i is centred on pixel STRIDE·i + offset.
     """
-    # Not -(-side // stride): in the exported graph, division rounds towards zero.
     rows, columns = (
-        make_interpolation((side + stride - 1) // stride, stride, side).to(annotation) for side in annotation.shape[2:]
+        make_interpolation(count, STRIDE, side, offset).to(annotation)
+        for count, side in zip(cells, annotation.shape[2:], strict=True)
     )
     return rows.T @ annotation @ columns
 

@@ -43,8 +43,9 @@ class EarlyFusion(nn.Module):
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, C, h, w) at stride 8 and details (N, C/2, h4, w4) at stride 4 of backbone inputs."""
         fine, *features = self.backbone(inputs)
+        offsets = self.backbone.offsets[1:]
         maps = [
-            upsample(project(x), 2**level, features[0].shape[-2:])
+            upsample(project(x), 2**level, features[0].shape[-2:], (offsets[level] - offsets[0]) / STRIDE)
             for level, (x, project) in enumerate(zip(features, self.project, strict=True))
         ]
         return torch.stack(maps).sum(dim=0), self.look(fine)
@@ -52,8 +53,9 @@ class EarlyFusion(nn.Module):
     def segment(self, seen: Tensor, fine: Tensor, support: Tensor, height: int, width: int) -> Tensor:
         """Return logits (N, 2, H, W) of encoded queries. support: (N, C, h, w), pooled over all its cells and tiled."""
         coarse = self.coarse(seen + self.tiled(support.mean(dim=(2, 3)))[..., None, None])
-        both = torch.cat([upsample(coarse, STRIDE // FINE, fine.shape[-2:]), fine], dim=1)
-        return upsample(self.score(self.fine(both)), FINE, (height, width))
+        start, offset = self.backbone.offsets[:2]
+        both = torch.cat([upsample(coarse, STRIDE // FINE, fine.shape[-2:], (offset - start) / FINE), fine], dim=1)
+        return upsample(self.score(self.fine(both)), FINE, (height, width), start)
 
     def segment_together(self, picture: Tensor, annotation: Tensor) -> Tensor:
         """Return logits (N, 2, H, W) of the annotated picture itself: interactive segmentation.

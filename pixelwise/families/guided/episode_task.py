@@ -23,7 +23,7 @@ from pixelwise.families.guided.episodes import (
     make_target,
 )
 from pixelwise.families.guided.params import TrainParams
-from pixelwise.families.guided.runtime.annotations import STRIDE
+from pixelwise.families.guided.runtime.annotations import STRIDE, Grid
 from pixelwise.families.guided.runtime.clicks import nearness
 from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.training.loop import Arrays
@@ -37,10 +37,11 @@ class Episodes:
 
     is_summed = False
 
-    def __init__(self, train: PreparedSplit, val: PreparedSplit, params: TrainParams) -> None:
+    def __init__(self, train: PreparedSplit, val: PreparedSplit, params: TrainParams, offset: float) -> None:
+        """`offset`: the pixel on which cell 0 of the features is centred."""
         tasks = Objects if params.separate_objects else Masks
         self.train, self.val = tasks(train, params.held_out), tasks(val, params.held_out)
-        self.params = params
+        self.params, self.offset = params, offset
 
     def __len__(self) -> int:
         return len(self.train)
@@ -49,7 +50,7 @@ class Episodes:
         """Draw one episode: for half of them the query is mask `index`, for half a mask drawn with balanced classes."""
         rng = np.random.default_rng((seed, epoch, index))
         masks = Balanced(self.train, epoch) if rng.random() < 0.5 else self.train
-        return draw_episode(self.train, masks[index], self.params, rng)
+        return draw_episode(self.train, masks[index], self.params, self.offset, rng)
 
     def loss(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the mean loss of the guided logits plus the loss of the unguided ones, for the same queries."""
@@ -63,7 +64,7 @@ class Episodes:
         device, scores, negatives, floor = next(net.parameters()).device, [], [], []
         for index in np.linspace(0, len(self.val) - 1, min(self.params.val_episodes, len(self.val))).astype(int):
             rng = np.random.default_rng((self.params.seed, int(index)))
-            arrays = draw_episode(self.val, self.val[int(index)], self.params, rng)
+            arrays = draw_episode(self.val, self.val[int(index)], self.params, self.offset, rng)
             batch = {name: torch.from_numpy(np.array(values))[None].to(device) for name, values in arrays.items()}
             *guided, unguided = (
                 logits.argmax(dim=1)[0].cpu().numpy() for logits in net(*(batch[name] for name in INPUTS))
@@ -93,11 +94,13 @@ def compute_episode_loss(logits: Tensor, label: Tensor) -> Tensor:
     return F.cross_entropy(logits, label, ignore_index=VOID) + 0.5 * soft
 
 
-def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def draw_episode(
+    masks: Masks, mask: Mask, params: TrainParams, offset: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Draw an episode: support, query (H, W, 3) uint8, annotation (2, H, W), hint (2, 2, h, w), target (H, W) uint8.
 
     There are three kinds: the support is the query, another picture of the class, or another view or frame of the same
-    object.
+    object. `offset` is that of `Episodes`.
     """
     draw = rng.random()
     other_image = params.same_image_share + params.other_image_share
@@ -115,16 +118,17 @@ def draw_episode(masks: Masks, mask: Mask, params: TrainParams, rng: np.random.G
             support, support_truth, *draw_task_view(masks, other, augment, rng), rng
         )
     height, width = truth.shape
-    hint = np.zeros((2, 2, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+    grid = Grid(-(-height // STRIDE), -(-width // STRIDE), offset)
+    hint = np.zeros((2, 2, grid.height, grid.width), np.float32)
     if kind == "clip" and rng.random() < params.previous_mask_share:
-        hint[:, 0] = draw_previous_mask(truth, rng, (hint.shape[2], hint.shape[3]))
+        hint[:, 0] = draw_previous_mask(truth, rng, (grid.height, grid.width))
     if kind != "same" and rng.random() < params.dense_share:
         annotation = annotate(support_truth)
     else:
         points = draw_points(support_truth, draw_count(params.max_points, rng), rng)
         annotation = annotate_points(points, height, width)
         if kind == "same":
-            hint[:, 1] = [nearness(of_class, hint.shape[2], hint.shape[3], STRIDE) for of_class in points]
+            hint[:, 1] = [nearness(of_class, grid) for of_class in points]
     return {"support": support, "annotation": annotation, "query": query, "hint": hint, "target": truth}
 
 

@@ -1,5 +1,6 @@
 """The guided family: a few annotations define the task (thesis chapter 4)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams, TrainParams
-from pixelwise.families.guided.runtime.annotations import STRIDE
-from pixelwise.nets.backbones import Backbone
+from pixelwise.families.guided.runtime.annotations import OFFSET, STRIDE
+from pixelwise.nets.backbones import Backbone, find_offsets
 from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
@@ -49,7 +50,8 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
 
 def task_of(data: PreparedData, params: TrainParams) -> Episodes:
     """Return the episodes of both splits of `data`, without the held-out classes."""
-    return Episodes(data.split(params.train_split), data.split(params.val_split), params)
+    offset = find_offsets(params.network.backbone, (STRIDE,))[0]
+    return Episodes(data.split(params.train_split), data.split(params.val_split), params, offset)
 
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
@@ -96,6 +98,7 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
             "values": torch.rand(1, WAYS, cells, generator=generator),
             "hint": torch.rand(1, WAYS, 2, rows, columns, generator=generator),
             "size": torch.zeros(height, width, dtype=torch.uint8),
+            **({"places": torch.rand(1, cells, 2, generator=generator)} if isinstance(net, LateLocal) else {}),
         }
 
     def make_alone(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
@@ -112,12 +115,14 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         "present": {1: "ways"},
         "keys": {1: "cells"},
         "values": {1: "ways", 2: "cells"},
+        "places": {1: "cells"},
         "hint": {1: "ways", 3: "rows", 4: "columns"},
         "size": {0: "height", 1: "width"},
     }
+    facts = {OFFSET: json.dumps(net.backbone.offsets[1])}
     alone_axes = {name: query_axes[name] for name in ("embedding", "fine", "size")}
     return [
-        Graph("encode", Encode(net), make_picture, ("embedding", "seen", "fine"), image_axes, traced, probes),
+        Graph("encode", Encode(net), make_picture, ("embedding", "seen", "fine"), image_axes, traced, probes, facts),
         Graph("guide", Guide(net), make_shot, ("mean", "present", "values"), shot_axes, traced, probes),
         Graph("segment", Segment(net), make_query, ("logits",), query_axes, traced, probes),
         Graph("foreground", Foreground(net), make_alone, ("logits",), alone_axes, traced, probes),

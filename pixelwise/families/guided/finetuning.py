@@ -12,13 +12,12 @@ from torch import Tensor
 from pixelwise.errors import ModelError
 from pixelwise.families.guided.family import build
 from pixelwise.families.guided.measure.categories import Annotated, Baseline
-from pixelwise.families.guided.net import FINE, GuidedNet
+from pixelwise.families.guided.net import GuidedNet
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features
 from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.families.trained import read_description
 from pixelwise.model_folder import WEIGHTS_FILE
-from pixelwise.nets.upsampling import upsample_by_products
 from pixelwise.params import parse
 from pixelwise.training.checkpoints import load_weights
 
@@ -73,7 +72,7 @@ def load_net(checkpoint: Path) -> GuidedNet:
 def compute_logits(net: GuidedNet, features: Features) -> Tensor:
     """Return logits (1, 2, H, W) of background and object, by the scorer without guidance."""
     scores = net.foreground(torch.from_numpy(features.embedding), torch.from_numpy(features.fine))
-    return upsample_by_products(scores, FINE, features.size)
+    return net.enlarge(scores, features.size)
 
 
 def compute_support_loss(logits: Tensor, annotation: np.ndarray) -> Tensor:

@@ -2,8 +2,7 @@
 
 from torch import Tensor, nn
 
-from pixelwise.families.guided.net import FINE, Features, Guidance, GuidedNet
-from pixelwise.nets.upsampling import upsample_by_products
+from pixelwise.families.guided.net import Features, Guidance, GuidedNet
 
 
 class Encode(nn.Module):
@@ -54,10 +53,11 @@ class Segment(nn.Module):
         values: Tensor,
         hint: Tensor,
         size: Tensor,
+        places: Tensor | None = None,
     ) -> Tensor:
-        """Return the logits of each class at each pixel."""
-        scores = self.net.segment(Features(embedding, seen, fine), Guidance(mean, present, keys, values), hint)
-        return upsample_by_products(scores, FINE, size.shape[-2:])
+        """Return the logits of each class at each pixel. Only a guide by places takes `places`."""
+        guidance = Guidance(mean, present, keys, values, keys.new_empty(0) if places is None else places)
+        return self.net.enlarge(self.net.segment(Features(embedding, seen, fine), guidance, hint), size.shape[-2:])
 
 
 class Foreground(nn.Module):
@@ -69,4 +69,4 @@ class Foreground(nn.Module):
 
     def forward(self, embedding: Tensor, fine: Tensor, size: Tensor) -> Tensor:
         """Return the logits of both at each pixel. Only the shape of `size`, (H, W), counts."""
-        return upsample_by_products(self.net.foreground(embedding, fine), FINE, size.shape[-2:])
+        return self.net.enlarge(self.net.foreground(embedding, fine), size.shape[-2:])

@@ -19,8 +19,10 @@ class Scorer(nn.Module):
     computes the part that does not depend on guidance, once per picture.
     """
 
-    def __init__(self, embedding: int, hidden: int) -> None:
+    def __init__(self, embedding: int, hidden: int, offset: float = 0.0) -> None:
+        """`offset`: the cell at stride 4 on which cell 0 of the embedding is centred."""
         super().__init__()
+        self.offset = offset
         fine = hidden // 2
         self.project = nn.Linear(embedding, 2 * hidden)
         self.tiled = nn.Linear(embedding, 2 * hidden)
@@ -42,19 +44,20 @@ class Scorer(nn.Module):
         projected: Tensor = self.project(embedding)
         return projected.permute(0, 3, 1, 2)
 
-    def forward(self, seen: Tensor, fine: Tensor, mean: Tensor, matches: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, fine: Tensor, guide: Tensor, matches: Tensor) -> Tensor:
         """Return scores (N, K, h4, w4).
 
-        seen: from `see`. fine: (N, C/2, h4, w4). mean: (N, K, D). found: (N, K, MATCHES, h, w), from the matching.
+        seen: from `see`. fine: (N, C/2, h4, w4). guide: (N, K, h, w, D), or (N, K, 1, 1, D), which is tiled. matches:
+        (N, K, MATCHES, h, w), from the matching.
         """
         batch, ways = matches.shape[:2]
         own, factor = seen[:, None].chunk(2, dim=2)
-        tiled, weight = self.tiled(mean)[..., None, None].chunk(2, dim=2)
+        tiled, weight = self.tiled(guide).permute(0, 1, 4, 2, 3).chunk(2, dim=2)
         fused = (own + tiled + factor * weight).flatten(0, 1) + self.found(matches.flatten(0, 1))
         near = self.near(fused)
         # The picture's strongest responses, as the threshold of each cell depends on them.
         context = self.context(near.amax(dim=(2, 3)))[..., None, None]
-        coarse = upsample_by_products(self.coarse(near + context), 2, fine.shape[-2:])
+        coarse = upsample_by_products(self.coarse(near + context), 2, fine.shape[-2:], self.offset)
         looked = torch.relu(coarse.unflatten(0, (batch, ways)) + self.detail(fine)[:, None])
         return self.score(self.fine(looked.flatten(0, 1))).unflatten(0, (batch, ways)).squeeze(2)
 

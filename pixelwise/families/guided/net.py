@@ -5,6 +5,7 @@ length, guidance keeps the support's cells beside their mean (one mean cannot de
 have stride 4.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,13 +36,15 @@ class Guidance(NamedTuple):
     """A task as arrays: N tasks, K classes, M cells of the whole support.
 
     mean: (N, K, D), the mean of shots. present: (N, K) bool. keys: (N, M, D), embeddings of the support's cells.
-    values: (N, K, M), the annotation of each cell for each class, zeros without annotation.
+    values: (N, K, M), the annotation of each cell for each class, zeros without annotation. places: (N, M, 2), the
+    rows and columns of the cells, as shares of their picture's grid.
     """
 
     mean: Tensor
     present: Tensor
     keys: Tensor
     values: Tensor
+    places: Tensor
 
 
 class Features(NamedTuple):
@@ -74,8 +77,8 @@ class GuidedNet(nn.Module):
             nn.BatchNorm2d(hidden // 2),
             nn.ReLU(inplace=True),
         )
-        self.scorer = Scorer(sum(channels), hidden)
-        self.objects = Scorer(sum(channels), hidden)
+        fine, coarse = backbone.offsets[:2]
+        self.scorer, self.objects = (Scorer(sum(channels), hidden, (coarse - fine) / FINE) for _ in range(2))
         # One-hot: the stride of each entry of the embedding, (3, D).
         levels = torch.arange(3).repeat_interleave(torch.tensor(channels))
         self.register_buffer("strides", F.one_hot(levels).T.float(), persistent=False)
@@ -93,24 +96,31 @@ class GuidedNet(nn.Module):
             Features(*chunks) for chunks in zip(*(maps.chunk(2) for maps in both), strict=True)
         )
         guidance = self.guide(support_features.embedding, annotation)
-        size = annotation.shape[-2:]
-        first = upsample_by_products(self.segment(query_features, guidance, hint), FINE, size)
+        size, (height, width) = annotation.shape[-2:], query_features.embedding.shape[1:3]
+        # A backbone that leaves out what does not fill a tile has fewer cells than the picture has.
+        hint = hint[..., :height, :width]
+        first = self.enlarge(self.segment(query_features, guidance, hint), size)
         # The embedding learns from the first mask only, which halves the cost of the second.
         still = query_features._replace(embedding=query_features.embedding.detach())
         settled = self.segment(still, settle(self, still, guidance, first.detach()), hint)
         # The foreground task must not change the embedding, which is for matching.
         unguided = self.foreground(still.embedding, query_features.fine)
-        return first, upsample_by_products(settled, FINE, size), upsample_by_products(unguided, FINE, size)
+        return first, self.enlarge(settled, size), self.enlarge(unguided, size)
+
+    def enlarge(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """Upsample scores (N, K, h4, w4) to the pixels of a picture of `size` (H, W)."""
+        return upsample_by_products(scores, FINE, size, self.backbone.offsets[0])
 
     def encode(self, image: Tensor) -> Features:
         """Return the features of pictures (N, 3, H, W) float, 0–255. They do not depend on guidance."""
         fine, *features = self.backbone(image)
         finest = features[0].shape[-2:]
-        weight = F.normalize(self.weight, dim=0)
-        embeddings = [
-            F.normalize(upsample_cells(F.normalize(x, dim=1), 2**level, finest) * gain, dim=3) * weight[level]
-            for level, (x, gain) in enumerate(zip(features, self.gain, strict=True))
-        ]
+        weight, offsets = F.normalize(self.weight, dim=0), self.backbone.offsets[1:]
+        embeddings = []
+        for level, (x, gain) in enumerate(zip(features, self.gain, strict=True)):
+            offset = (offsets[level] - offsets[0]) / STRIDE
+            cells = upsample_cells(F.normalize(x, dim=1), 2**level, finest, offset)
+            embeddings.append(F.normalize(cells * gain, dim=3) * weight[level])
         embedding = torch.cat(embeddings, dim=3)
         return Features(embedding, self.scorer.see(embedding), self.look(fine))
 
@@ -119,12 +129,13 @@ class GuidedNet(nn.Module):
 
         embedding: (N, h, w, D). annotation: (N, K, H, W) in 0–1.
         """
-        return self.pool(embedding, spread(annotation, STRIDE))
+        return self.pool(embedding, spread(annotation, embedding.shape[1:3], self.backbone.offsets[1]))
 
     def pool(self, embedding: Tensor, cells: Tensor) -> Guidance:
         """Return the guidance of one shot per task, annotated on the grid of features: `cells` (N, K, h, w)."""
         mean, present = pool(embedding, cells)
-        return Guidance(mean, present, embedding.flatten(1, 2), compute_shares(cells))
+        places = find_places(*embedding.shape[1:3]).to(embedding).expand(len(embedding), -1, -1)
+        return Guidance(mean, present, embedding.flatten(1, 2), compute_shares(cells), places)
 
     def segment(self, features: Features, guidance: Guidance, hint: Tensor) -> Tensor:
         """Return the scores (N, K, h4, w4) of each class at stride 4.
@@ -132,11 +143,15 @@ class GuidedNet(nn.Module):
         hint: (N, K, 2, h, w), the previous frame's mask and the nearness of clicks on this picture.
         """
         matches = self.match(features.embedding, guidance, hint)
-        seen, mean = features.seen, guidance.mean
+        seen, guide = features.seen, self.fuse(guidance, features.embedding.shape[1:3])
         if self.training:
-            is_guided = (torch.rand(len(mean), 1, 1, device=mean.device) >= FORGOTTEN).to(mean)
-            seen, mean = seen * is_guided[..., None], mean * is_guided
-        return self.scorer(seen, features.fine, mean, matches)
+            is_guided = (torch.rand(len(seen), 1, 1, 1, device=seen.device) >= FORGOTTEN).to(seen)
+            seen, guide = seen * is_guided, guide * is_guided[..., None]
+        return self.scorer(seen, features.fine, guide, matches)
+
+    def fuse(self, guidance: Guidance, cells: Sequence[int]) -> Tensor:  # noqa: ARG002 - for a guide of each cell
+        """Return the guide of each class for the scorer, (N, K, 1, 1, D): its mean, the same for all cells."""
+        return guidance.mean[:, :, None, None]
 
     def foreground(self, embedding: Tensor, fine: Tensor) -> Tensor:
         """Return the scores (N, 2, h4, w4) of background and any object, by a scorer without guidance (thesis §4.4).
@@ -144,7 +159,7 @@ class GuidedNet(nn.Module):
         This is the baseline that guidance must beat.
         """
         batch, height, width, length = embedding.shape
-        nobody = embedding.new_zeros(batch, 1, length)
+        nobody = embedding.new_zeros(batch, 1, 1, 1, length)
         nothing = embedding.new_zeros(batch, 1, MATCHES, height, width)
         score = self.objects(self.objects.see(embedding), fine, nobody, nothing)
         return torch.cat([torch.zeros_like(score), score], dim=1)
@@ -174,13 +189,25 @@ class GuidedNet(nn.Module):
         return maps.view(batch, ways, MATCHES, height, width)
 
 
-def upsample_cells(x: Tensor, factor: int, size: torch.Size) -> Tensor:
-    """Upsample `x` (N, C, h, w) by `factor` to `size` (H, W), as (N, H, W, C), the layout that matching reads."""
+def find_places(height: int, width: int) -> Tensor:
+    """Return the places of all cells of a grid, row by row: (M, 2), rows and columns, as shares of the grid."""
+    rows, columns = ((torch.arange(side) + 0.5) / side for side in (height, width))
+    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
+
+
+def upsample_cells(x: Tensor, factor: int, size: torch.Size, offset: float = 0.0) -> Tensor:
+    """Upsample `x` (N, C, h, w) by `factor` to `size` (H, W), as (N, H, W, C), the layout that matching reads.
+
+    Cell i moves to cell factor·i + offset, on which it is centred.
+    """
     x = x.permute(0, 2, 3, 1)
     if factor == 1:
         return x
     batch, height, width, channels = x.shape
-    rows, columns = make_interpolation(height, factor, size[0]).to(x), make_interpolation(width, factor, size[1]).to(x)
+    rows, columns = (
+        make_interpolation(coarse, factor, fine, offset).to(x)
+        for coarse, fine in zip((height, width), size, strict=True)
+    )
     return (rows @ (columns @ x).flatten(2)).view(batch, size[0], size[1], channels)
 
 
@@ -199,4 +226,5 @@ def settle(net: GuidedNet, features: Features, guidance: Guidance, logits: Tenso
         present=guidance.present | (own.present & is_whole),
         keys=torch.cat([guidance.keys, own.keys], dim=1),
         values=torch.cat([guidance.values, own.values * is_whole[..., None]], dim=2),
+        places=torch.cat([guidance.places, own.places], dim=1),
     )

@@ -47,7 +47,9 @@ def test_a_class_held_out_is_no_task_and_void_in_every_picture():
 
 def test_episodes_are_equal_for_equal_seeds_and_differ_for_others():
     masks, params = Masks(world()), TrainParams()
-    first, again, other = (draw_episode(masks, masks[3], params, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        draw_episode(masks, masks[3], params, 0.0, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
     assert all((first[name] == again[name]).all() for name in first)
     assert any((first[name] != other[name]).any() for name in first)
 

@@ -67,13 +67,13 @@ def test_settling_in_training_adds_a_shot_of_what_is_sure_or_nothing_where_a_cla
 def test_a_dot_weighs_one_wherever_it_lies_corners_too(x, y):
     annotation = torch.zeros(1, 1, 97, 131)
     annotation[0, 0, y, x] = 1
-    assert spread(annotation, STRIDE).sum().item() == pytest.approx(1, abs=1e-6)
+    assert spread(annotation, (13, 17)).sum().item() == pytest.approx(1, abs=1e-6)
 
 
 def test_a_dense_mask_gives_the_mean_of_the_upsampled_features_under_it(features):
     embedding, mask = features[0], torch.zeros(1, 1, 97, 131)
     mask[..., 20:70, 30:97] = 1
-    mean, present = pool(embedding, spread(mask, STRIDE))
+    mean, present = pool(embedding, spread(mask, embedding.shape[1:3]))
     whole = upsample(embedding.permute(0, 3, 1, 2), STRIDE, mask.shape[-2:])
     expected = (whole * mask).sum(dim=(2, 3)) / mask.sum()
     assert present.all()
@@ -109,7 +109,7 @@ def test_two_of_many_ways_equal_the_binary_task(net, features):
 def test_the_order_of_the_supports_cells_does_not_matter(net, features):
     shot, hint = net.guide(features[0], dots(2)), no_hint(features)
     order = torch.randperm(shot.keys.shape[1], generator=torch.Generator().manual_seed(0))
-    shuffled = Guidance(shot.mean, shot.present, shot.keys[:, order], shot.values[:, :, order])
+    shuffled = Guidance(shot.mean, shot.present, shot.keys[:, order], shot.values[:, :, order], shot.places[:, order])
     torch.testing.assert_close(
         net.segment(features, shuffled, hint), net.segment(features, shot, hint), rtol=1e-3, atol=1e-4
     )

@@ -7,7 +7,6 @@ from pixelwise.errors import ParamsError
 from pixelwise.families.guided.early_fusion import EarlyFusion, dilate
 from pixelwise.families.guided.family import GUIDES, build, graphs
 from pixelwise.families.guided.metric import MATCHES, Scorer
-from pixelwise.families.guided.net import Guidance
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.nets.backbones import Backbone
 
@@ -68,14 +67,46 @@ def test_the_late_global_guide_forgets_places_and_the_late_local_one_looks(nets)
     net = nets["late-global"]
     features = net.encode(torch.rand(1, 3, 97, 131) * 255)
     guidance = net.guide(features.embedding, dots())
-    moved = Guidance(guidance.mean, guidance.present, guidance.keys.flip(1), guidance.values)
+    moved = guidance._replace(keys=guidance.keys.flip(1), places=guidance.places.flip(1))
     expected = net.segment(features, guidance, hint())
     torch.testing.assert_close(net.segment(features, moved, hint().flip(4)), expected)
     local = nets["late-local"]
-    other = guidance._replace(mean=guidance.mean.flip(1), keys=guidance.keys.flip(1))
+    other = guidance._replace(mean=guidance.mean.flip(1))
     expected = local.segment(features, guidance, hint())
     torch.testing.assert_close(local.segment(features, other, hint()), expected)
     assert not torch.allclose(local.segment(features, guidance, hint().flip(4)), expected)
+
+
+@torch.inference_mode()
+def test_the_late_local_guide_is_the_supports_features_at_the_places_of_its_annotations(nets):
+    net, annotation = nets["late-local"], torch.zeros(1, 2, 97, 131)
+    annotation[0, 0, 24, 40], annotation[0, 1, 64, 80] = 1, 1
+    features = net.encode(torch.rand(1, 3, 97, 131, generator=torch.Generator().manual_seed(0)) * 255)
+    embedding, guidance = features.embedding, net.guide(features.embedding, annotation)
+    expected = torch.zeros(1, 2, *embedding.shape[1:])
+    expected[0, 0, 3, 5], expected[0, 1, 8, 10] = embedding[0, 3, 5], embedding[0, 8, 10]
+    torch.testing.assert_close(net.fuse(guidance, embedding.shape[1:3]), expected, rtol=1e-4, atol=1e-5)
+    # Of a picture half as large, the same part.
+    half = net.fuse(guidance, (6, 8))
+    assert half[0, 1].norm(dim=-1).argmax() in (3 * 8 + 4, 4 * 8 + 4, 4 * 8 + 5)
+    # Twice annotated, by the same, is once.
+    twice = guidance._replace(
+        **{name: torch.cat([getattr(guidance, name)] * 2, dim=1) for name in ("keys", "places")},
+        values=torch.cat([guidance.values] * 2, dim=2),
+    )
+    torch.testing.assert_close(net.fuse(twice, embedding.shape[1:3]), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("changed", ["keys", "values", "places"])
+@torch.inference_mode()
+def test_the_late_local_guide_listens_to_what_is_annotated_and_where(nets, changed):
+    net = nets["late-local"]
+    features = net.encode(torch.rand(1, 3, 97, 131, generator=torch.Generator().manual_seed(0)) * 255)
+    guidance, no_hint = net.guide(features.embedding, dots()), torch.zeros_like(hint())
+    other = guidance._replace(**{changed: getattr(guidance, changed).flip(1)})
+    difference = net.segment(features, other, no_hint) - net.segment(features, guidance, no_hint)
+    # Far above rounding; a net that is not trained listens little.
+    assert difference.abs().max() > 1e-5
 
 
 def test_early_fusion_ships_as_one_graph_of_picture_and_annotation(nets):
@@ -104,7 +135,7 @@ def test_the_scorer_fuses_by_concatenation_and_by_product():
     embedding, fine, mean = torch.randn(2, 5, 7, 40), torch.rand(2, 3, 10, 14), torch.randn(2, 3, 40)
     found, fused = torch.randn(2, 3, MATCHES, 5, 7), []
     scorer.near.register_forward_pre_hook(lambda _, inputs: fused.append(inputs[0]))
-    scorer(scorer.see(embedding), fine, mean, found)
+    scorer(scorer.see(embedding), fine, mean[:, :, None, None], found)
     tiled = mean[:, :, None, None].expand(-1, -1, 5, 7, -1)
     both = torch.cat([embedding[:, None].expand(-1, 3, -1, -1, -1), tiled], dim=4)
     weight = torch.cat([scorer.project.weight[:6], scorer.tiled.weight[:6]], dim=1)

@@ -10,7 +10,7 @@ def guidance(cells: int) -> Guidance:
     rng = np.random.default_rng(0)
     values = np.zeros((2, cells), np.float32)
     values[0, cells // 4 :], values[1, : cells // 4] = 1, 0.5
-    return Guidance(rng.random((2, 4)), np.array([1, 1]), rng.random((cells, 4)), values)
+    return Guidance(rng.random((2, 4)), np.array([1, 1]), rng.random((cells, 4)), values, rng.random((cells, 2)))
 
 
 def test_thinned_guidance_keeps_what_each_class_weighs():
@@ -44,7 +44,8 @@ class Told:
 
     def guide(self, features, annotation):
         self.said = annotation
-        return Shot(np.ones((2, 4)), annotation.any(axis=(1, 2)), np.ones((3, 4)), np.ones((2, 3), np.float32))
+        keys, values, places = np.ones((3, 4)), np.ones((2, 3), np.float32), np.zeros((3, 2), np.float32)
+        return Shot(np.ones((2, 4)), annotation.any(axis=(1, 2)), keys, values, places)
 
 
 def test_settling_adds_a_shot_of_what_is_sure_and_leaves_the_rest_unknown():

@@ -36,7 +36,8 @@ class Recorder:
 
 @pytest.fixture
 def guidance() -> Guidance:
-    return Guidance(np.zeros((2, 1), np.float32), np.ones(2), np.zeros((2, 1), np.float32), np.eye(2, dtype=np.float32))
+    keys, values, places = (np.zeros((2, 1), np.float32), np.eye(2, dtype=np.float32), np.zeros((2, 2), np.float32))
+    return Guidance(np.zeros((2, 1), np.float32), np.ones(2), keys, values, places)
 
 
 def test_the_net_is_told_a_part_of_the_mask_before_and_nothing_at_first(guidance):

@@ -15,7 +15,6 @@ from pixelwise.families.guided.measure.categories import (
     choose_tasks,
     index_pictures,
 )
-from pixelwise.families.guided.runtime.annotations import STRIDE
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import GuidedModel
@@ -47,7 +46,7 @@ def score_interactive(
         points = draw_points(truth, sampling.points or 1, rng)
         features = model.encode(sample.image)
         guidance = merge([model.guide(features, annotate_points(points, *truth.shape))])
-        hint = hint_of(points, features.embedding.shape[1:3], STRIDE)
+        hint = hint_of(points, features.grid)
         prediction = label(model.segment(features, guidance, hint))
         guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
         negatives.append(compute_positive_iu(prediction, truth, 0))

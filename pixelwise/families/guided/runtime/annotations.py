@@ -1,45 +1,62 @@
 """Annotations on the grid of features: `families.guided.annotations.spread` without torch (thesis §4.3.1)."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 # Pixels between neighbouring cells of features and annotations.
 STRIDE = 8
+# Key in the metadata of `encode`: the pixel on which cell 0 of the features is centred.
+OFFSET = "offset"
 
 
-def spread(annotation: np.ndarray, stride: int) -> np.ndarray:
-    """Resample annotation maps (K, H, W) to the grid of features at `stride`, (K, ceil(H/s), ceil(W/s)) float32.
+class Grid(NamedTuple):
+    """The grid of a picture's features: its size in cells. Cell i is centred on pixel STRIDE·i + offset."""
+
+    height: int
+    width: int
+    offset: float = 0.0
+
+    def cells(self, pixels: np.ndarray | int) -> np.ndarray:
+        """Convert positions along a side from pixels to cells, float32."""
+        return (np.asarray(pixels, np.float32) - np.float32(self.offset)) / STRIDE
+
+
+def spread(annotation: np.ndarray, grid: Grid) -> np.ndarray:
+    """Resample annotation maps (K, H, W) to a grid of features, (K, h, w) float32.
 
     Each pixel's value is divided among the cells around it by bilinear weights. They sum to one, also at borders.
     """
-    rows, columns = (interpolation(side, stride) for side in annotation.shape[1:])
+    rows, columns = (
+        interpolation(grid.cells(np.arange(side)), count)
+        for side, count in zip(annotation.shape[1:], (grid.height, grid.width), strict=True)
+    )
     return np.asarray(rows.T @ annotation.astype(np.float32) @ columns)
 
 
-def spread_points(points: Iterable[tuple[int, int, int]], ways: int, size: tuple[int, int], stride: int) -> np.ndarray:
-    """Return what `spread` gives for maps of `ways` classes and `size` (H, W): one at `points` (x, y, way), else zero.
+def spread_points(points: Iterable[tuple[int, int, int]], ways: int, grid: Grid) -> np.ndarray:
+    """Return what `spread` gives for maps of `ways` classes: one at `points` (x, y, way), else zero.
 
     A point changes at most four cells, so a click needs no pass over the picture.
     """
-    height, width = (-(-side // stride) for side in size)
+    height, width = grid.height, grid.width
     cells = np.zeros((ways, height, width), np.float32)
     for x, y, way in points:
-        (top, below), (left, right) = share(y, height, stride), share(x, width, stride)
+        (top, below), (left, right) = share(grid.cells(y), height), share(grid.cells(x), width)
         cells[way, top : top + 2, left : left + 2] += np.outer((1 - below, below), (1 - right, right))[
             : height - top, : width - left
         ]
     return cells
 
 
-def share(place: int, cells: int, stride: int) -> tuple[int, float]:
-    """Return the cell at or before a pixel, and the share of the pixel that goes to the next cell."""
-    at = min(place / stride, cells - 1)
+def share(place: np.ndarray, cells: int) -> tuple[int, float]:
+    """Return the cell at or before a place, and the share of the place that goes to the next cell."""
+    at = min(max(float(place), 0.0), cells - 1)
     return int(at), at % 1
 
 
-def interpolation(side: int, stride: int) -> np.ndarray:
-    """Return the weight of each pixel of a line in each cell, (side, ceil(side / stride)) float32; rows sum to one."""
-    cells = -(-side // stride)
-    place = np.minimum(np.arange(side, dtype=np.float32) / stride, cells - 1)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32)), 0)
+def interpolation(places: np.ndarray, cells: int) -> np.ndarray:
+    """Return the weight of each of `places` (P,) in each of so many cells of a line, (P, cells); rows sum to one."""
+    inside = np.clip(places, 0, cells - 1)
+    return np.maximum(1 - np.abs(inside[:, None] - np.arange(cells, dtype=np.float32)), 0)

@@ -4,26 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pixelwise.families.guided.runtime.annotations import Grid
+
 # Distance from a click, in cells, at which nearness falls to e^-0.5.
 REACH = 4.0
 
 
-def hint_of(points: Sequence[Sequence[tuple[int, int]]], cells: tuple[int, int], stride: int) -> np.ndarray:
+def hint_of(points: Sequence[Sequence[tuple[int, int]]], grid: Grid) -> np.ndarray:
     """Return the hint (K, 2, h, w) of clicks on a picture: no previous mask (zeros), and the nearness of clicks.
 
-    points: clicks (x, y) of each class. cells: the grid's size (h, w).
+    points: clicks (x, y) of each class.
     """
-    near = np.stack([nearness(of_class, *cells, stride) for of_class in points])
+    near = np.stack([nearness(of_class, grid) for of_class in points])
     return np.stack([np.zeros_like(near), near], axis=1)
 
 
-def nearness(points: Sequence[tuple[int, int]], height: int, width: int, stride: int) -> np.ndarray:
-    """Return the nearness (height, width) float32 in 0–1 of each cell to the nearest of `points` (x, y), in pixels."""
+def nearness(points: Sequence[tuple[int, int]], grid: Grid) -> np.ndarray:
+    """Return the nearness (h, w) float32 in 0–1 of each cell to the nearest of `points` (x, y), in pixels."""
     if not len(points):
-        return np.zeros((height, width), np.float32)
-    x, y = np.asarray(points, np.float32).T / stride
+        return np.zeros((grid.height, grid.width), np.float32)
+    x, y = grid.cells(np.asarray(points)).T
     # Squares by row and by column first: only the sum and the minimum then take h · w · points operations.
-    rows = (np.arange(height, dtype=np.float32)[:, None] - y) ** 2
-    columns = (np.arange(width, dtype=np.float32)[:, None] - x) ** 2
+    rows = (np.arange(grid.height, dtype=np.float32)[:, None] - y) ** 2
+    columns = (np.arange(grid.width, dtype=np.float32)[:, None] - x) ** 2
     distance = (rows[:, None] + columns[None]).min(axis=2)
     return np.exp(-distance / (2 * REACH**2)).astype(np.float32)

@@ -15,19 +15,23 @@ from pixelwise.files import write_bytes
 
 # The value of a pixel without annotation.
 UNKNOWN = 255
-VERSION = 1
+VERSION = 2
 # Without a background annotation, the SUPPOSED share of a picture's cells is taken for background. About SOME of these
 # cells become keys.
 SUPPOSED, SOME = 0.25, 32
 
 
 class Shot(NamedTuple):
-    """Guidance from one picture: mean (K, D), present (K,) bool; annotated cells' keys (M, D) and values (K, M)."""
+    """Guidance from one picture: mean (K, D), present (K,) bool; annotated cells' keys (M, D) and values (K, M).
+
+    places: (M, 2), the rows and columns of these cells, as shares of the picture's grid.
+    """
 
     mean: np.ndarray
     present: np.ndarray
     keys: np.ndarray
     values: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Guidance:
     counts: np.ndarray
     keys: np.ndarray
     values: np.ndarray
+    places: np.ndarray
 
     @property
     def present(self) -> np.ndarray:
@@ -46,7 +51,8 @@ class Guidance:
 
     def widened(self, ways: int) -> "Guidance":
         """Return this guidance extended to `ways` classes; the new ones have no annotation."""
-        return Guidance(widen(self.mean, ways), widen(self.counts, ways), self.keys, widen(self.values, ways))
+        mean, counts, values = (widen(x, ways) for x in (self.mean, self.counts, self.values))
+        return Guidance(mean, counts, self.keys, values, self.places)
 
     def add(self, shot: Shot) -> "Guidance":
         """Return this guidance with one more shot: update the running mean of the shot's classes and keep the others.
@@ -61,6 +67,7 @@ class Guidance:
             counts=counts,
             keys=np.concatenate([self.keys, shot.keys]),
             values=np.concatenate([self.values, values], axis=1),
+            places=np.concatenate([self.places, shot.places]),
         )
 
     def thinned(self, most: int) -> "Guidance":
@@ -81,7 +88,8 @@ class Guidance:
                 chosen.append(cells[np.linspace(0, len(cells) - 1, kept).astype(int)])
                 weights.append(np.full(kept, len(cells) / kept, np.float32))
         cells = np.concatenate(chosen)
-        return Guidance(self.mean, self.counts, self.keys[cells], self.values[:, cells] * np.concatenate(weights))
+        values = self.values[:, cells] * np.concatenate(weights)
+        return Guidance(self.mean, self.counts, self.keys[cells], values, self.places[cells])
 
     def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
         """Write to `file` with the model's `fingerprint`, as guidance is valid for one model only."""
@@ -90,7 +98,13 @@ class Guidance:
         # float16 halves the bytes, and its error is too small to move a mask.
         keys, values = self.keys.astype(np.float16), self.values.astype(np.float16)
         np.savez_compressed(
-            content, facts=np.array(facts), mean=self.mean, counts=self.counts, keys=keys, values=values
+            content,
+            facts=np.array(facts),
+            mean=self.mean,
+            counts=self.counts,
+            keys=keys,
+            values=values,
+            places=self.places,
         )
         write_bytes(file, content.getvalue())
 
@@ -105,6 +119,8 @@ class Guidance:
                 facts = json.loads(str(stored["facts"]))
                 arrays = [stored[name].astype(np.float32) for name in ("mean", "keys", "values")]
                 counts = stored["counts"]
+                # A file of version 1 has none; the guides of its time asked for none.
+                places = stored["places"] if "places" in stored else np.zeros((len(arrays[1]), 2), np.float32)
             names, made_by = tuple(map(str, facts["names"])), facts["fingerprint"]
         except FileNotFoundError:
             raise DataError(f"{file}: no such file, expected what `pixelwise guide` writes") from None
@@ -113,7 +129,7 @@ class Guidance:
         if made_by != fingerprint:
             raise ModelError(f"{file}: made by model {made_by[:12]}, but this is {fingerprint[:12]}: make it again")
         mean, keys, values = arrays
-        return Guidance(mean, counts, keys, values), names
+        return Guidance(mean, counts, keys, values, places), names
 
 
 def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None = None) -> Guidance:
@@ -128,6 +144,7 @@ def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None
             np.zeros(known, np.int64),
             np.zeros((0, length), np.float32),
             np.zeros((known, 0), np.float32),
+            np.zeros((0, 2), np.float32),
         )
     start = start.widened(ways or len(start.counts))
     for shot in shots:
@@ -142,12 +159,18 @@ def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
     """
     cells = embedding.reshape(-1, embedding.shape[-1])
     likeness = (guidance.keys[guidance.values.sum(axis=0) > 0] @ cells.T).max(axis=0)
-    unlike = cells[np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]]
-    ways = len(guidance.counts)
+    unlike = np.argsort(likeness)[: max(1, int(SUPPOSED * likeness.size))]
+    ways, size = len(guidance.counts), embedding.shape[1:3]
     some = unlike[:: max(1, len(unlike) // SOME)]
     present = np.arange(ways) == 0
     values = np.repeat(present[:, None], len(some), axis=1).astype(np.float32)
-    return guidance.add(Shot(present[:, None] * unlike.mean(axis=0), present, some, values))
+    places = find_places(np.stack(np.unravel_index(some, size), axis=1), size)
+    return guidance.add(Shot(present[:, None] * cells[unlike].mean(axis=0), present, cells[some], values, places))
+
+
+def find_places(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the places (M, 2) of `cells` (M, 2), rows and columns, as shares of a grid of `size` (h, w)."""
+    return ((cells + 0.5) / size).astype(np.float32)
 
 
 def widen(values: np.ndarray, ways: int) -> np.ndarray:

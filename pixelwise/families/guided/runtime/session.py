@@ -11,9 +11,16 @@ import numpy as np
 import onnxruntime as ort
 
 from pixelwise.errors import DataError, ModelError
-from pixelwise.families.guided.runtime.annotations import STRIDE, spread, spread_points
+from pixelwise.families.guided.runtime.annotations import OFFSET, Grid, spread, spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
-from pixelwise.families.guided.runtime.guidance import UNKNOWN, Guidance, Shot, merge, suppose_background
+from pixelwise.families.guided.runtime.guidance import (
+    UNKNOWN,
+    Guidance,
+    Shot,
+    find_places,
+    merge,
+    suppose_background,
+)
 from pixelwise.families.guided.runtime.working_size import label_full, move_point, reduce
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.model_folder import ModelFolder
@@ -24,12 +31,22 @@ MOST_CELLS = 600
 
 
 class Features(NamedTuple):
-    """An encoded picture: embedding (1, h, w, D), seen (1, 2C, h, w), fine (1, C/2, h4, w4), and its size (H, W)."""
+    """An encoded picture: embedding (1, h, w, D), seen (1, 2C, h, w), fine (1, C/2, h4, w4), and its size (H, W).
+
+    offset: the pixel on which cell 0 of the embedding is centred.
+    """
 
     embedding: np.ndarray
     seen: np.ndarray
     fine: np.ndarray
     size: tuple[int, int]
+    offset: float = 0.0
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the embedding."""
+        _, height, width, _ = self.embedding.shape
+        return Grid(height, width, self.offset)
 
 
 class Click(NamedTuple):
@@ -75,6 +92,9 @@ class GuidedModel:
             raise ModelError(f"{files['guide']}: takes {' and '.join(taken)}, expected cells: export it again")
         metadata = self.graphs["encode"].get_modelmeta().custom_metadata_map
         self.fingerprint: str = metadata.get("fingerprint", "")
+        # Older exports name none: their nets took every cell 0 for centred on pixel 0, and learned so.
+        self.offset = float(metadata.get(OFFSET, 0))
+        self.takes = [given.name for given in self.graphs["segment"].get_inputs()]
         self.provider: str = self.graphs["encode"].get_providers()[0]
         self.encodes = 0
 
@@ -87,11 +107,11 @@ class GuidedModel:
             raise DataError(f"image: found {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
         self.encodes += 1
         embedding, seen, fine = run_graph(self.graphs["encode"], None, {"image": image[None]})
-        return Features(embedding, seen, fine, image.shape[:2])
+        return Features(embedding, seen, fine, image.shape[:2], self.offset)
 
     def guide(self, features: Features, annotation: np.ndarray) -> Shot:
         """Return the shot of a picture and its annotation (K, H, W) in 0–1."""
-        return self.pool(features, spread(annotation, STRIDE))
+        return self.pool(features, spread(annotation, features.grid))
 
     def pool(self, features: Features, cells: np.ndarray) -> Shot:
         """Return the shot of a picture and an annotation on the grid of features, `cells` (K, h, w) float32."""
@@ -101,7 +121,7 @@ class GuidedModel:
         mean, present, values = run_graph(
             self.graphs["guide"], None, {"embedding": keys[None, None], "cells": said[None, :, None]}
         )
-        return Shot(mean[0], present[0], keys, values[0])
+        return Shot(mean[0], present[0], keys, values[0], find_places(np.argwhere(says), says.shape))
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
         """Return logits (K, H, W). hint: (K, 2, h, w), the previous mask and the nearness of clicks.
@@ -111,21 +131,20 @@ class GuidedModel:
         if guidance.present[1:].any() and not guidance.present[0]:
             guidance = suppose_background(guidance, features.embedding)
         ways, cells = len(guidance.present), features.embedding.shape[1:3]
-        (logits,) = run_graph(
-            self.graphs["segment"],
-            None,
-            {
-                "embedding": features.embedding,
-                "seen": features.seen,
-                "fine": features.fine,
-                "mean": guidance.mean[None],
-                "present": guidance.present[None],
-                "keys": guidance.keys[None],
-                "values": guidance.values[None],
-                "hint": (np.zeros((ways, 2, *cells), np.float32) if hint is None else hint)[None],
-                "size": np.zeros(features.size, np.uint8),
-            },
-        )
+        inputs = {
+            "embedding": features.embedding,
+            "seen": features.seen,
+            "fine": features.fine,
+            "mean": guidance.mean[None],
+            "present": guidance.present[None],
+            "keys": guidance.keys[None],
+            "values": guidance.values[None],
+            "places": guidance.places[None],
+            "hint": (np.zeros((ways, 2, *cells), np.float32) if hint is None else hint)[None],
+            "size": np.zeros(features.size, np.uint8),
+        }
+        # Only a guide by places takes them.
+        (logits,) = run_graph(self.graphs["segment"], None, {name: inputs[name] for name in self.takes})
         return np.asarray(logits[0])
 
 
@@ -233,7 +252,7 @@ class GuidedSession:
         points: list[list[tuple[int, int]]] = [[] for _ in self.names]
         for x, y, way in move_clicks(support):
             points[way].append((x, y))
-        return self.score(support.features, hint_of(points, support.features.embedding.shape[1:3], STRIDE))
+        return self.score(support.features, hint_of(points, support.features.grid))
 
     def score(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
         """Return the logits (K, h, w) of an encoded picture, without unannotated classes other than the first."""
@@ -272,11 +291,11 @@ class GuidedSession:
         """Return a picture's mask and clicks on the grid of features, (K, h, w). Clicks override the mask."""
         ways = len(self.names)
         if support.mask is None:
-            return spread_points(move_clicks(support), ways, support.features.size, STRIDE)
+            return spread_points(move_clicks(support), ways, support.features.grid)
         values = support.mask.copy()
         for x, y, way in move_clicks(support):
             values[y, x] = way
-        return spread(values == np.arange(ways)[:, None, None], STRIDE)
+        return spread(values == np.arange(ways)[:, None, None], support.features.grid)
 
 
 def move_clicks(support: Support) -> list[Click]:
