@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.evaluation.params import BenchmarkParams
-from pixelwise.families.guided.runtime.annotations import STRIDE, spread_points
+from pixelwise.families.guided.runtime.annotations import spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import Guidance, merge
 from pixelwise.families.guided.runtime.session import Features, GuidedModel
@@ -36,8 +36,8 @@ def open_engines(
     guided = GuidedModel(model, params.device, threads)
     features = guided.encode(picture)
     place = (params.width // 2, params.height // 2)
-    cells = spread_points([(*place, 1)], 2, features.size, STRIDE)
-    hint = hint_of([[], [place]], features.embedding.shape[1:3], STRIDE)
+    cells = spread_points([(*place, 1)], 2, features.grid)
+    hint = hint_of([[], [place]], features.grid)
     guidance = merge([guided.pool(features, cells)])
 
     def click(features: Features) -> np.ndarray:
