@@ -11,10 +11,9 @@ from pixelwise.documents import read_yaml
 from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 from pixelwise.params import find_value, flatten
+from pixelwise.stage_inputs import DIGESTS, DVC_FILE
 
-DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
-# The stage `code` writes the digest of each stage's code to this folder.
-DIGESTS = Path("digests")
+LOCK_FILE = Path("dvc.lock")
 MODELS = Path("models")
 
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pixelwise.errors import ParamsError, PixelwiseError
 from pixelwise.params import PARAMS_FILE, Params, parse, read_section
+from pixelwise.stage_inputs import require_unchanged
 
 Run = Callable[..., Any]
 
@@ -32,8 +33,10 @@ def main(
     `params`: the class of run's `params` if its annotation names only the base class.
     """
     with report_errors():
+        require_unchanged()
         values = vars(make_parser(run, section, params).parse_args(argv))
         report = run(**make_arguments(run, values, params))
+        require_unchanged()
         if report is not None:
             # Flushed here, so that a closed pipe raises inside `report_errors` and not at Python's exit.
             print(report, flush=True)

@@ -100,11 +100,16 @@ def begins_with_text(body: list[ast.stmt]) -> bool:
     return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
+def recall_sources(file: Path) -> None:
+    """Read the sources that an earlier process cached in `file`, if there is such a file."""
+    with suppress(OSError, ValueError, TypeError):
+        remembered.update({key: Source(**fields) for key, fields in json.loads(file.read_text()).items()})
+
+
 @contextmanager
 def cache_sources(file: Path) -> Iterator[None]:
     """Cache sources read inside the block in `file`, so that the next process parses only changed files."""
-    with suppress(OSError, ValueError, TypeError):
-        remembered.update({key: Source(**fields) for key, fields in json.loads(file.read_text()).items()})
+    recall_sources(file)
     cached = set(remembered)
     yield
     if set(known) != cached:

@@ -17,6 +17,7 @@ from pixelwise.families.trained import read_description
 from pixelwise.files import write_bytes, write_json
 from pixelwise.identity import PROJECT
 from pixelwise.model_folder import HISTORY_FILE, MODEL_FILE, RUN_FILE, WEIGHTS_FILE
+from pixelwise.stage_inputs import require_unchanged
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import read_git_commit
 from pixelwise.training import checkpoints
@@ -94,6 +95,8 @@ def learn(
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
+    # Before the state is removed, so that a training whose parameters were edited and set back goes on.
+    require_unchanged()
     checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
     write_json(out / MODEL_FILE, described(family, prepared, made_from))
     write_json(out / HISTORY_FILE, history)

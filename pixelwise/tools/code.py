@@ -14,8 +14,8 @@ from pixelwise.errors import ParamsError
 from pixelwise.files import write_text
 from pixelwise.params import PARAMS_FILE
 from pixelwise.sources import cache_sources
+from pixelwise.stage_inputs import SOURCES
 
-SOURCES = Path(".state/sources.json")
 RAW_DATA = Path("data/source")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pixelwise import command
-from pixelwise.changes import DIGESTS, find_changes, format_value, read_stages
+from pixelwise.changes import find_changes, format_value, read_stages
 from pixelwise.documents import read_yaml
 from pixelwise.families import find_params
 from pixelwise.families.origin import training_parts
@@ -14,6 +14,7 @@ from pixelwise.identity import sha256_file
 from pixelwise.params import PARAMS_FILE, find_value, flatten, make_defaults, merge
 from pixelwise.registry.lineage import Origin, read_origin
 from pixelwise.registry.references import PREFIX
+from pixelwise.stage_inputs import DIGESTS
 from pixelwise.tools import code
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pixelwise.errors import RegistryError
 from pixelwise.file_lock import hold_lock
+from pixelwise.tracking.unsent_runs import find_checkout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +48,13 @@ class UnreachableError(RegistryError):
 
 
 def resolve_store_uri(tracking: str | None) -> str:
-    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, the default of `mlflow ui` too."""
-    return tracking or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+    """`tracking`, else MLFLOW_TRACKING_URI, else mlflow.db in the working directory, the default of `mlflow ui` too.
+
+    In an experiment's temporary copy of the checkout, mlflow.db is that of the checkout.
+    """
+    checkout = find_checkout()
+    default = DEFAULT_STORE if checkout == Path() else f"{SQLITE}{checkout / DEFAULT_STORE.removeprefix(SQLITE)}"
+    return tracking or os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 def is_installed() -> bool:

@@ -7,6 +7,7 @@ twice: MLflow keeps one of two equal metrics.
 """
 
 import json
+import os
 import shutil
 import time
 import uuid
@@ -18,7 +19,16 @@ from typing import Any
 from pixelwise.file_lock import hold_lock
 from pixelwise.files import write_json
 
-UNSENT_FOLDER = Path(".state/tracking")
+
+def find_checkout() -> Path:
+    """The folder of mlflow.db and of unsent runs: the working folder; in a copy that DVC makes for an experiment and
+    deletes afterwards (`dvc exp run --temp`, `--queue`), the checkout that it was made of.
+    """
+    root = Path(os.environ.get("DVC_ROOT", ""))
+    return root if Path.cwd().is_relative_to((root / ".dvc/tmp/exps").resolve()) else Path()
+
+
+UNSENT_FOLDER = find_checkout() / ".state/tracking"
 LOCAL_PREFIX = "offline-"
 FACTS_FILE, METRICS_FILE, END_FILE, ARTIFACTS = "facts.json", "metrics.jsonl", "end.json", "artifacts"
 

@@ -16,10 +16,12 @@ from components.quantize import QuantizeParams
 from pixelwise.data.augmentation import AugmentParams
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
+from pixelwise.families import trainer
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.trained import graphs_of, load_trained
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import open_model
+from pixelwise.stage_inputs import InputsChangedError
 from pixelwise.training.checkpoints import load_tensors
 
 EPOCHS = 2
@@ -107,7 +109,11 @@ def test_the_kept_weights_score_what_the_best_epoch_says(checkpoint, data):
     assert task.score(net)["val/mean_iu"] == pytest.approx(best, abs=1e-6)
 
 
-def test_training_twice_gives_the_same_bytes_even_if_killed_in_between(data, checkpoint, tmp_path, monkeypatch):
+def raise_changed():
+    raise InputsChangedError("fcn.train.epochs was changed while the stage ran")
+
+
+def test_training_twice_gives_the_same_bytes_even_if_killed_or_refused(data, checkpoint, tmp_path, monkeypatch):
     loss, calls = fcn.StillImageTask.loss, []
 
     def killed(self, net, batch):
@@ -120,6 +126,11 @@ def test_training_twice_gives_the_same_bytes_even_if_killed_in_between(data, che
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
         train_fcn(data, out)
+    assert not out.exists()
+    with monkeypatch.context() as edited:
+        edited.setattr(trainer, "require_unchanged", raise_changed)
+        with pytest.raises(InputsChangedError):
+            train_fcn(data, out)
     assert not out.exists()
     report = train_fcn(data, out)
     for name in ("weights.safetensors", "model.json", "run.json"):
