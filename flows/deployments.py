@@ -3,12 +3,14 @@
 Run as `python -m flows.deployments`.
 """
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from flows.server import require_server
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
 from pixelwise.command import report_errors
 
@@ -31,6 +33,7 @@ def main() -> None:
 
         if not PREFECT_API_URL.value():
             raise ProjectError("PREFECT_API_URL: not set, expected the address of `prefect server start`")
+        asyncio.run(require_server())
         deployments = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
         serve(*[make_deployment(deployment) for deployment in deployments])
 

@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 from flows.dag import Stage, find_changed, find_stages, read_dag, select
 from flows.dvc_stage import StageResult, read_result, reproduce
 from flows.messages import complete, make_teller
+from flows.parameters import require_params
 from flows.release import release
 from flows.settings import prepare_dvc
 from flows.slots import Slots, count_slots, hold_gpus
@@ -67,7 +68,10 @@ def choose(stages: Sequence[Stage], families: list[str] | None, targets: list[st
 
 
 async def run_stages(stages: Sequence[Stage], project: Path, tries: Tries) -> list[StageResult]:
-    """Run the `stages`, independent branches concurrently; a stage starts after the stages it needs."""
+    """Run the `stages`, independent branches concurrently; a stage starts after the stages it needs.
+
+    Raises ParamsError, before a stage runs, where a parameter of a later stage or of the release is wrong.
+    """
     slots = Slots(count_slots())
     running: dict[str, RunningStage] = {}
 
@@ -83,6 +87,7 @@ async def run_stages(stages: Sequence[Stage], project: Path, tries: Tries) -> li
     await run(first, {stage.name for stage in first})
     # After the first stages, since DVC compares their outputs with the recorded ones.
     changed = await asyncio.to_thread(find_changed, project, stages)
+    await asyncio.to_thread(require_params, project, [stage.name for stage in stages], changed)
     await run([stage for stage in stages if stage not in first], changed)
     return [running[stage.name].result()[0] for stage in stages]
 

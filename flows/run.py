@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from flows.server import TemporaryServer
+from flows.server import TemporaryServer, require_server
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
 from pixelwise import command
 from pixelwise.errors import PixelwiseError
@@ -31,6 +31,8 @@ def run(
     prepare_dvc(project)
     quiet_prefect()
     server = None if os.environ.get("PREFECT_API_URL") else TemporaryServer(project / os.environ["PREFECT_HOME"])
+    if server is None:
+        asyncio.run(require_server())
     # Imported here, since Prefect reads its settings on import.
     from flows.pipeline import pipeline
     from flows.summary import format_scores, list_places, read_scores

@@ -1,4 +1,4 @@
-"""A Prefect server for one run, where PREFECT_API_URL is not set.
+"""The Prefect server: the one at PREFECT_API_URL, or one for a single run where that is not set.
 
 Prefect can start a temporary server by itself, but it first imports the whole server into this process, which takes 8 s
 more, and that server keeps running after this process is killed.
@@ -15,6 +15,7 @@ from urllib.error import URLError
 
 from flows.command import GUARD
 from pixelwise.errors import PixelwiseError
+from pixelwise.tracking.store import redact_uri
 
 LOG = Path("server.log")
 # A busy machine may take minutes to start it; `wait` notices at once where the server ends.
@@ -23,7 +24,7 @@ POLL_SECONDS = 0.1
 
 
 class ServerError(PixelwiseError):
-    """Prefect's server did not start."""
+    """Prefect's server did not start, or does not answer."""
 
 
 class TemporaryServer:
@@ -37,8 +38,14 @@ class TemporaryServer:
         self.url = f"http://127.0.0.1:{port}/api"
         server = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
         guarded = [sys.executable, "-I", "-S", str(GUARD), sys.executable, "-m", *server, "--port", str(port)]
-        # Prefect sets these for its own temporary server, which runs only the services that a run needs.
-        environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        environment = {
+            **os.environ,
+            # Prefect sets these for its own temporary server, which runs only the services that a run needs.
+            "PREFECT_UI_ENABLED": "0",
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            # The console of a run is silent; that of the server is its log.
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+        }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 guarded, env=environment, start_new_session=True, stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -69,6 +76,21 @@ class TemporaryServer:
                 return reply.status == 200
         except (URLError, OSError):
             return False
+
+
+async def require_server() -> None:
+    """Raise ServerError, in one line, where no Prefect server answers at PREFECT_API_URL."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    async with get_client() as client:
+        if fault := await client.api_healthcheck():
+            url = redact_uri(str(PREFECT_API_URL.value()))
+            reason = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
+            raise ServerError(
+                f"PREFECT_API_URL: {url}: {reason}; expected the address of `prefect server start`, "
+                "such as http://127.0.0.1:4200/api"
+            )
 
 
 def find_free_port() -> int:
