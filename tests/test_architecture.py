@@ -27,6 +27,8 @@ FLOORS = [
     "pixelwise.families.clockwork.verbs",
     "pixelwise.families.guided.verbs",
     "pixelwise.families.guided.studio",
+    "pixelwise.families.clockwork.service",
+    "pixelwise.families.guided.service",
     "pixelwise.families.clockwork.studies",
     "pixelwise.families.composition.studies",
     "pixelwise.families.fcn.studies",
@@ -54,7 +56,7 @@ FLOORS = [
     "pixelwise",
 ]
 # Folders of a family that stand above it: what a family holds beside its hooks, and what nothing else of it imports.
-OUTER = ("verbs", "studio", "studies")
+OUTER = ("verbs", "studio", "service", "studies")
 ENGINES = {"prefect", "dvc", "mlflow", "great_expectations"}
 # engine -> the files that may import it; mlflow's names serve as types in the steps that act on the registry.
 HOMES = {
@@ -85,7 +87,12 @@ HOMES = {
         "pixelwise/data/writers/objects.py",
     ),
     "datasets": ("pixelwise/data/readers/huggingface.py",),
-    "fastapi": ("pixelwise/serving/", "pixelwise/families/guided/studio/"),
+    "fastapi": (
+        "pixelwise/serving/",
+        "pixelwise/families/clockwork/service/",
+        "pixelwise/families/guided/service/",
+        "pixelwise/families/guided/studio/",
+    ),
     "starlette": ("pixelwise/serving/",),
     "uvicorn": ("pixelwise/serving/", "pixelwise/families/guided/studio/"),
     "prometheus_client": ("pixelwise/serving/",),

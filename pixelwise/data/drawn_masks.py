@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,51 +27,66 @@ from pixelwise.errors import DataError
 MOST_CLASSES = 32
 EXPECTED = "expected 0 for background, 1, 2, … for classes and 255 for unknown, or one object white on black"
 
+Key = TypeVar("Key")
+
+
+class Drawn(NamedTuple):
+    """A mask: its name in messages, its content, and the content of the picture that it was drawn on."""
+
+    name: str
+    content: bytes
+    picture: bytes
+
 
 def read_masks(files: Mapping[Path, Path], notes: Notes) -> dict[Path, np.ndarray]:
-    """Read the masks of pictures as classes (H, W) uint8, upright; note what white or 255 was taken for.
+    """Read the masks of pictures as `decode_masks` does. files: picture -> mask. Raises DataError."""
+    drawn = {picture: Drawn(str(mask), read_content(mask), read_content(picture)) for picture, mask in files.items()}
+    return decode_masks(drawn, notes)
 
-    files: picture -> mask. All masks are read by one rule: where they are black and white, white is class 1.
-    Raises DataError naming the mask that cannot be read or has values between the classes.
+
+def decode_masks(drawn: Mapping[Key, Drawn], notes: Notes) -> dict[Key, np.ndarray]:
+    """Decode masks by picture as classes (H, W) uint8, upright; note what white or 255 was taken for.
+
+    All masks are read by one rule: where they are black and white, white is class 1. Raises DataError naming the mask
+    that cannot be read or has values between the classes.
     """
-    contents = {picture: read_content(mask) for picture, mask in files.items()}
-    masks = [(str(mask), contents[picture]) for picture, mask in files.items()]
+    masks = [(mask.name, mask.content) for mask in drawn.values()]
     if not have_one_order(read_palettes(masks)):
         require_equal_palettes(masks, "expected one palette")
     tones = find_tones(masks)
-    found = {picture: read_one(files[picture], content, tones) for picture, content in contents.items()}
+    found = {picture: decode_one(mask, tones) for picture, mask in drawn.items()}
     if tones:
         cut = f", cut at {THRESHOLD} because of soft edges" if tones.is_soft else ""
         notes.add(f"masks are black and white{cut}: {tones.white} is the object")
     elif any((values == VOID).any() for values in found.values()):
         notes.add("value 255 in masks is unknown")
-    require_classes(files, found)
-    return {picture: upright_of(picture).turn_map(values.astype(np.uint8)) for picture, values in found.items()}
+    require_classes({drawn[picture].name: values for picture, values in found.items()})
+    return {
+        picture: upright_of(drawn[picture].picture).turn_map(values.astype(np.uint8))
+        for picture, values in found.items()
+    }
 
 
-def read_one(file: Path, content: bytes, tones: Tones | None) -> np.ndarray:
-    """Read the values of one mask; white is 1 where there are `tones`. Raises DataError naming `file`."""
+def decode_one(mask: Drawn, tones: Tones | None) -> np.ndarray:
+    """Decode the values of one mask; white is 1 where there are `tones`. Raises DataError naming the mask."""
     rule = MaskRule(threshold=THRESHOLD if tones and tones.is_soft else None)
     try:
-        values = read_mask(content, decode(content, MAX_PIXELS), rule)
+        values = read_mask(mask.content, decode(mask.content, MAX_PIXELS), rule)
     except DataError as error:
-        raise DataError(f"{file}: {error}") from None
+        raise DataError(f"{mask.name}: {error}") from None
     return (values > 0).astype(np.uint8) if tones else values
 
 
-def require_classes(files: Mapping[Path, Path], found: Mapping[Path, np.ndarray]) -> None:
+def require_classes(found: Mapping[str, np.ndarray]) -> None:
     """Raise DataError if the classes of all masks together leave out a number: their values are no classes then."""
-    values = {picture: set(np.unique(mask).tolist()) for picture, mask in found.items()}
+    values = {name: set(np.unique(mask).tolist()) for name, mask in found.items()}
     classes = set().union(*values.values()) - {VOID}
-    for picture in files:
-        wrong = [
-            value for value in values[picture] - {VOID} if value > MOST_CLASSES or not {*range(1, value)} <= classes
-        ]
+    for name in found:
+        wrong = [value for value in values[name] - {VOID} if value > MOST_CLASSES or not {*range(1, value)} <= classes]
         if wrong:
-            raise DataError(f"{files[picture]}: found {min(wrong)} among {len(values[picture])} values, {EXPECTED}")
+            raise DataError(f"{name}: found {min(wrong)} among {len(values[name])} values, {EXPECTED}")
 
 
-def upright_of(picture: Path) -> Upright:
+def upright_of(picture: bytes) -> Upright:
     """How maps drawn on a picture are turned upright."""
-    content = read_content(picture)
-    return Upright(decode(content, MAX_PIXELS).size, read_orientation(open_image(content)))
+    return Upright(decode(picture, MAX_PIXELS).size, read_orientation(open_image(picture)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pixelwise.errors import ParamsError
 
 if TYPE_CHECKING:
-    from pixelwise.families.hooks import Engines, Measure, Options, Runtime
+    from pixelwise.families.hooks import Engines, Measure, Options, Requests, Runtime
     from pixelwise.families.learning import Family
 
 # The family whose options --help shows if the command line names none.
@@ -21,6 +21,7 @@ MODULES = {
     "find_runtime": ("runtime.model", "pixelwise.inference.session"),
     "find_measure": ("measure.evaluation", "pixelwise.evaluation.images"),
     "find_engines": ("measure.engines", "pixelwise.families.engines"),
+    "find_requests": ("service.routes", "pixelwise.serving.pictures"),
 }
 
 
@@ -57,6 +58,11 @@ def find_measure(name: str) -> "Measure":
 def find_engines(name: str) -> "Engines":
     """Import the benchmark hooks of family `name`. Raises ParamsError if there is no such family."""
     return load(name, "find_engines")
+
+
+def find_requests(name: str) -> "Requests":
+    """Import the hooks of family `name` for serving. Raises ParamsError if there is no such family."""
+    return load(name, "find_requests")
 
 
 def load(name: str, function: str) -> Any:

@@ -6,13 +6,14 @@
     runtime/model.py       Runtime: inference on pictures and video; no torch
     measure/evaluation.py  Measure: scores of an exported model, and the files that the release gate judges
     measure/engines.py     Engines: what a benchmark times
+    service/routes.py      Requests: the HTTP requests that `pixelwise serve` answers
 
 A command that only one family has is a module in the folder `verbs` of its package. A kind of study that only one
 family has stands in `KINDS` of its package `studies`; see `pixelwise/studies/kinds.py`.
 
 A family with one graph, pictures in and labels out, needs only the first two. For the others it shares
-`pixelwise/families/options.py`, `pixelwise/inference/session.py`, `pixelwise/evaluation/images.py` and
-`pixelwise/families/engines.py`.
+`pixelwise/families/options.py`, `pixelwise/inference/session.py`, `pixelwise/evaluation/images.py`,
+`pixelwise/families/engines.py` and `pixelwise/serving/pictures.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -89,11 +90,7 @@ class Options(Protocol):
 
 
 class Runtime(Protocol):
-    """Inference with an exported model on pictures and video, with NumPy and ONNX Runtime only.
-
-    A family that `pixelwise serve` cannot serve, since it has several graphs, defines the text INSTEAD_OF_SERVING. It
-    names the commands to use instead.
-    """
+    """Inference with an exported model on pictures and video, with NumPy and ONNX Runtime only."""
 
     def open_model(self, model: Path, provider: Provider = "auto", **options: Any) -> Predictor:
         """Open the exported `model`, a folder or an .onnx file. options: the fields of the family's own PredictParams.
@@ -137,4 +134,34 @@ class Engines(Protocol):
         for engines that need real clips. threads: of every engine.
 
         Raises ModelError if the model cannot be opened, ProviderError if the device is not available.
+        """
+
+
+class ServedModel(Protocol):
+    """An open model behind a server. The routes of its family know what else it has."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names of the labels; empty if each request names its own."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider of ONNX Runtime."""
+
+
+class Requests(Protocol):
+    """The HTTP requests that a served model of the family answers."""
+
+    def open_served(self, model: Path, device: Provider) -> Any:
+        """Open the exported `model`, a folder or an .onnx file, and prove that it runs. Returns a ServedModel.
+
+        Raises ModelError, which names `model`, if it is missing or does not run, ProviderError if `device` is not
+        available.
+        """
+
+    def make_routes(self, service: Any) -> Any:
+        """The routes of the family around a `pixelwise.serving.service.Service`, a FastAPI APIRouter.
+
+        A handler reads and answers inside `service.take`, which limits the request, and keeps what a client's next
+        request needs in `service.sessions`.
         """

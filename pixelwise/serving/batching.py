@@ -96,13 +96,13 @@ class Batcher:
     def limit_batch(self, job: Job) -> int:
         """The largest batch of pictures of the size of `job`; a batch of huge pictures would fill the memory."""
         height, width, _ = job.image.shape
-        default = BATCH_OF_CPU if self.served.segmenter.provider == NAMES["cpu"] else BATCH
+        default = BATCH_OF_CPU if self.served.model.provider == NAMES["cpu"] else BATCH
         return min(self.params.max_batch or default, max(1, math.floor(self.params.max_pixels / (height * width))))
 
 
 def label_pictures(served: Served, images: Sequence[np.ndarray]) -> list[Labelled]:
     """Label pictures (H, W, 3) of equal size with `served`. Raises the errors of the model, and MemoryError."""
-    predictions = served.segmenter.predict(np.stack(images))
+    predictions = served.model.predict(np.stack(images))
     return [Labelled(prediction, served) for _, prediction in zip(images, predictions, strict=True)]
 
 

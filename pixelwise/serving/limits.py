@@ -1,15 +1,12 @@
 """Limits of a request in bytes, pixels and time; a request beyond a limit is refused before it is decoded."""
 
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field, PositiveFloat, PositiveInt
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
 
 from pixelwise.data.decoding import decode_usable_image
 from pixelwise.data.deep_pictures import REDUCED
@@ -19,9 +16,6 @@ from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 
 MEBIBYTE = 2**20
-# How a form starts (RFC 2046); no picture starts so. Its boundary has at most 70 characters.
-FORM_START = b"--"
-LONGEST_BOUNDARY = 70
 # A progressive JPEG decodes all pixels once per scan. Cameras write ten scans, a bomb thousands. Coded data never
 # holds these two bytes, so counting them counts the scans.
 JPEG_SCAN = b"\xff\xda"
@@ -43,6 +37,11 @@ class ServeParams(Params):
     max_pixels: PositiveInt = Field(16_000_000, description="maximum pixels of a picture, and of a batch in total")
     timeout_seconds: PositiveFloat = Field(10.0, description="maximum duration of a request")
     poll_seconds: PositiveFloat = Field(5.0, description="interval between checks of the registry for a new champion")
+    sessions: PositiveInt = Field(16, description="maximum sessions at a time; further ones are refused with 503")
+    session_seconds: PositiveFloat = Field(300.0, description="a session ends after this time without a request")
+    session_pixels: PositiveInt = Field(
+        16_000_000, description="maximum pixels of the pictures that all sessions together keep"
+    )
 
     @property
     def max_bytes(self) -> int:
@@ -61,63 +60,6 @@ class RefusalError(Exception):
 def refuse_as_busy(reason: str) -> RefusalError:
     """A refusal with status 503 that asks the client to retry after a second."""
     return RefusalError(503, reason, {"Retry-After": "1"})
-
-
-async def read_picture(request: Request, max_bytes: int) -> bytes:
-    """The encoded picture of a request: its body, or the file of a form.
-
-    The content decides which, since clients such as curl send pictures as forms and under other types. Raises
-    RefusalError: 413 if the body is larger than `max_bytes`, 415 if it is compressed, and 422 if a form has no file.
-    """
-    if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
-        raise RefusalError(415, f"content encoding {encoding}: expected none")
-    body = await read_body(request, max_bytes)
-    content = await read_form_file(body) if body.startswith(FORM_START) else body
-    if not content:
-        raise RefusalError(422, "body: empty, expected a picture")
-    return content
-
-
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, at most `max_bytes` of it."""
-    too_large = RefusalError(413, f"body: more than {max_bytes:,} bytes")
-    if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise too_large
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise too_large
-    except ClientDisconnect:
-        raise RefusalError(400, "body: ended early") from None
-    return bytes(body)
-
-
-async def read_form_file(body: bytes) -> bytes:
-    """The content of the first file of a form. Its first line is the boundary between its fields."""
-
-    async def parts() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    boundary = body[len(FORM_START) : body.find(b"\r\n")].decode("latin-1")
-    if not boundary or len(boundary) > LONGEST_BOUNDARY:
-        raise RefusalError(422, "form: found no boundary in its first line")
-    headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
-    parser = MultiPartParser(headers, parts(), max_files=1, max_fields=8)
-    # The body is bounded and in memory: nothing is written to disk.
-    parser.spool_max_size = len(body) + 1
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise RefusalError(422, f"form: {error.message}") from None
-    try:
-        upload = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)
-        if upload is None:
-            raise RefusalError(422, "form: found no file in it, expected one, as in curl -F file=@picture.jpg")
-        return await upload.read()
-    finally:
-        await form.close()
 
 
 def decode_upright(content: bytes, max_pixels: int) -> np.ndarray:

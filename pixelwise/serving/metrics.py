@@ -6,7 +6,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COUNTED = "/predict"
+# Paths that are asked about the service itself.
+UNCOUNTED = ("/health", "/metrics")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # The status of a request whose client left before the answer.
 UNANSWERED = "499"
@@ -19,9 +20,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         options: Any = {"registry": self.registry}
-        self.requests = Counter("pixelwise_requests", "Requests to /predict by HTTP status", ["status"], **options)
+        self.requests = Counter(
+            "pixelwise_requests", "Requests by route and HTTP status", ["route", "status"], **options
+        )
         self.seconds = Histogram("pixelwise_request_seconds", "Time a request took", buckets=SECONDS, **options)
         self.admitted = Gauge("pixelwise_requests_in_progress", "Requests accepted and not answered yet", **options)
+        self.sessions = Gauge("pixelwise_sessions", "Open sessions", **options)
         self.waiting = Gauge("pixelwise_queue_length", "Pictures that wait for the model", **options)
         self.batches = Histogram(
             "pixelwise_batch_size", "Pictures labelled at once", buckets=(1, 2, 4, 8, 16, 32, 64), **options
@@ -39,14 +43,14 @@ class Metrics:
 
 
 class Counted:
-    """ASGI middleware that counts and times every request to /predict."""
+    """ASGI middleware that counts and times every request to a route of the model."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as `app` does."""
-        if scope["type"] != "http" or scope["path"] != COUNTED:
+        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
             await self.app(scope, receive, send)
             return
         began, status = time.perf_counter(), UNANSWERED
@@ -60,5 +64,7 @@ class Counted:
         try:
             await self.app(scope, receive, note_status)
         finally:
-            self.metrics.requests.labels(status).inc()
-            self.metrics.seconds.observe(time.perf_counter() - began)
+            # A path that is no route is not counted.
+            if route := scope.get("route"):
+                self.metrics.requests.labels(route.path, status).inc()
+                self.metrics.seconds.observe(time.perf_counter() - began)

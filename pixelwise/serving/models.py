@@ -1,32 +1,30 @@
-"""The served model: one graph, from a folder or from the registry."""
+"""The served model, from a folder or from the registry."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError
-from pixelwise.families import find_runtime
+from pixelwise.families import find_requests
 from pixelwise.families.exported import family_of
 from pixelwise.identity import sha256_file
-from pixelwise.inference.session import Provider, Segmenter, find_graph_file, open_model
+from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
+from pixelwise.registry.registration import compute_identity
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-# Any small picture proves that a graph runs.
-TRIAL = (1, 64, 64, 3)
-
 
 @dataclass(frozen=True)
 class Served:
-    """An open model, its name, its version in the registry (None: of a file) and the hash of its graph."""
+    """An open model, its family, its name, its version in the registry (None: of a file) and the hash of its graphs."""
 
-    segmenter: Segmenter
+    # A `hooks.ServedModel`. The routes of its family know what else it has.
+    model: Any
+    family: str
     name: str
     version: str | None
     sha256: str
@@ -39,49 +37,31 @@ class Served:
 def open_file(model: Path, device: Provider) -> Served:
     """Open an exported `model`, a folder or an .onnx file.
 
-    Raises ModelError if it is missing, has several graphs or does not run, ProviderError if `device` is not available.
+    Raises ModelError if it is missing or does not run, ProviderError if `device` is not available.
     """
-    return open_graph(model, str(model), model.resolve().stem, None, device)
+    return open_exported(model, str(model), model.resolve().stem, None, device)
 
 
 def open_version(client: "MlflowClient", registered: "ModelVersion", device: Provider) -> Served:
     """Open a version of a registered model. Raises like `open_file`, and ModelError where its hash differs."""
     name, version = registered.name, str(registered.version)
     folder = find_version_folder(client, registered, f"{PREFIX}{name}/{version}")
-    return open_graph(folder, f"{name} version {version}", name, version, device)
+    return open_exported(folder, f"{name} version {version}", name, version, device)
 
 
-def open_graph(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
-    """Open the graph of `model` and label a small picture with it; `source` names the model in errors."""
-    graph = model if model.suffix == ".onnx" else ModelFolder(model).graph()
+def open_exported(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
+    """Open `model` as its family does; `source` names the model in errors."""
     try:
-        require_one_graph(model, source)
-        file = find_graph_file(model)
-        # Otherwise the memory of one huge picture stays allocated until the service ends.
-        segmenter = open_model(file, device, is_alone=False, keeps_memory=False)
+        family = family_of(model)
+        opened = find_requests(family).open_served(model, device)
     except ModelError as error:
-        raise type(error)(str(error).replace(str(graph), source)) from None
-    if segmenter.inputs != ("image",):
-        raise ModelError(f"{source}: found inputs {' and '.join(segmenter.inputs)}, expected image alone")
-    require_labels(segmenter, source)
-    return Served(segmenter, name, version, sha256_file(file))
+        text = str(error).replace(str(ModelFolder(model).graph()), source)
+        raise type(error)(text.replace(str(model), source)) from None
+    return Served(opened, family, name, version, identify(model))
 
 
-def require_one_graph(model: Path, source: str) -> None:
-    """Raise ModelError if a model of this family consists of several graphs that must run together."""
-    family = family_of(model)
-    if instead := getattr(find_runtime(family), "INSTEAD_OF_SERVING", None):
-        raise ModelError(f"{source}: found a model of several graphs ({family}), expected one graph; {instead}")
-
-
-def require_labels(segmenter: Segmenter, source: str) -> None:
-    """Raise ModelError unless the model labels a small picture."""
-    try:
-        prediction = segmenter.predict(np.zeros(TRIAL, np.uint8))
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base but this.
-        raise ModelError(f"{source}: does not run ({' '.join(str(error).split())})") from None
-    if prediction.shape != TRIAL[:3] or prediction.dtype != np.uint8:
-        type_and_shape = f"{prediction.dtype} {prediction.shape}"
-        raise ModelError(
-            f"{source}: found output {type_and_shape} for a picture of {TRIAL[:3]}, expected uint8 of its size"
-        )
+def identify(model: Path) -> str:
+    """The hash that tells `model` from others, as the registry has it."""
+    if model.suffix == ".onnx":
+        return sha256_file(model)
+    return compute_identity({f"onnx/{graph.name}": sha256_file(graph) for graph in ModelFolder(model).graphs()})

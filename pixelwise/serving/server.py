@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from pixelwise.serving.app import Service, create_app
+from pixelwise.serving.app import create_app
 from pixelwise.serving.listening import find_url, is_loopback
+from pixelwise.serving.service import Service
 
 KEPT_SECONDS = 75
 STOP = (signal.SIGINT, signal.SIGTERM)

@@ -66,6 +66,7 @@ class Watcher:
                 return None
             try:
                 served = open_version(self.client, referenced, self.params.device)
+                require_same_requests(served, self.batcher.served)
             except ModelError:
                 self.refused = version
                 raise
@@ -73,7 +74,13 @@ class Watcher:
         return served
 
 
+def require_same_requests(new: Served, old: Served) -> None:
+    """Raise ModelError if the new champion is of another family: its clients would send other requests."""
+    if new.family != old.family:
+        raise ModelError(f"{new}: found family {new.family}, expected {old.family} as before; start another server")
+
+
 def show_model(metrics: Metrics, served: Served) -> None:
     """Set the metric of the served model, and clear that of the others."""
     metrics.model.clear()
-    metrics.model.labels(served.name, served.version or "", served.sha256, served.segmenter.provider).set(1)
+    metrics.model.labels(served.name, served.version or "", served.sha256, served.model.provider).set(1)

@@ -8,11 +8,11 @@ from typing import Annotated
 from pixelwise import command
 from pixelwise.errors import ParamsError
 from pixelwise.registry.references import PREFIX, find_referenced_version
-from pixelwise.serving.app import Service
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file, open_version
 from pixelwise.serving.server import Server, describe_address
+from pixelwise.serving.service import Service
 from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 
@@ -32,10 +32,8 @@ def run(
         raise ParamsError(f"serve: found {len(model)} models, expected one")
     service = open_service(params, model[0], tracking)
     listener = listen(params.host, params.port)
-    served = service.batcher.served
-    print(
-        f"serving {served} on {served.segmenter.provider} at {describe_address(listener)}", file=sys.stderr, flush=True
-    )
+    served = service.served
+    print(f"serving {served} on {served.model.provider} at {describe_address(listener)}", file=sys.stderr, flush=True)
     Server(service).run([listener])
     return "stopped: all accepted requests are answered"
 

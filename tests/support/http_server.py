@@ -8,11 +8,11 @@ from io import BytesIO
 import httpx
 from PIL import Image
 
-from pixelwise.serving.app import Service
 from pixelwise.serving.limits import ServeParams
 from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file
 from pixelwise.serving.server import Server, describe_address
+from pixelwise.serving.service import Service
 
 PATIENCE = 20
 
@@ -53,3 +53,17 @@ def encoded(image, kind="PNG", **options):
     file = BytesIO()
     Image.fromarray(image).save(file, kind, **options)
     return file.getvalue()
+
+
+def opened(response):
+    """The picture in an answer 200."""
+    assert response.status_code == 200, response.text
+    return Image.open(BytesIO(response.content))
+
+
+def require_refusal(response, status):
+    """The reason of a refusal, which is one line of JSON."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert "\n" not in response.json()["detail"]
+    return response.json()["detail"]

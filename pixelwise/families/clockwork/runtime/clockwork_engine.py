@@ -59,12 +59,14 @@ class Frame:
     seconds: float
 
 
-def open_staged(model: Path, provider: Provider = "auto", threads: int | None = None, tile: int = SIDE) -> Staged:
-    """Open the folder of an exported clockwork. tile: as for `open_model`.
+def open_staged(
+    model: Path, provider: Provider = "auto", threads: int | None = None, tile: int = SIDE, keeps_memory: bool = True
+) -> Staged:
+    """Open the folder of an exported clockwork. tile, keeps_memory: as for `open_model`.
 
     Raises ModelError if it is missing or not in stages, ProviderError if `provider` is not available.
     """
-    plain = open_model(model, provider, threads, tile=tile)
+    plain = open_model(model, provider, threads, keeps_memory=keeps_memory, tile=tile)
     folder = ModelFolder(model)
     count = len(list(folder.onnx.glob("stage[0-9]*.onnx")))
     if count < 2:
@@ -74,7 +76,7 @@ def open_staged(model: Path, provider: Provider = "auto", threads: int | None = 
     names = [*(f"stage{place + 1}" for place in range(count)), "fuse", "decode", "change"]
     *stages, fuse, decode, change = (
         # Spinning idle threads of one session would take the cores from the other sessions.
-        open_session(folder.graph(name), provider, threads, is_alone=False)
+        open_session(folder.graph(name), provider, threads, is_alone=False, keeps_memory=keeps_memory)
         for name in names
     )
     for name, session in zip(names, (*stages, fuse, decode, change), strict=True):

@@ -12,8 +12,6 @@ from pixelwise.inference import session
 from pixelwise.inference.session import Provider, Segmenter
 from pixelwise.inference.tiles import SIDE
 
-INSTEAD_OF_SERVING = "`pixelwise predict --schedule NAME` labels videos with it"
-
 
 @dataclass
 class Scheduled:

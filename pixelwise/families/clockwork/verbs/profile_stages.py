@@ -13,6 +13,7 @@ from pixelwise.families.clockwork.measure.stage_times import Cut, StageTimes, me
 from pixelwise.families.clockwork.runtime.clockwork_engine import open_staged
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.registry.references import resolve_model_folder
 
 
 class StagesParams(Params):
@@ -53,13 +54,15 @@ class Report:
         )
 
 
-def run(params: StagesParams, model: Annotated[Path, "folder of the exported clockwork"]) -> Report:
+def run(
+    params: StagesParams, model: Annotated[Path, "folder of the exported clockwork, or models:/NAME@ALIAS"]
+) -> Report:
     """Measure each stage of a clockwork in ONNX Runtime, and find the most even borders for each number of parts.
 
     Cuts are possible only where the exported stages end: export with every stride as a border to see all cuts. Raises
     ModelError if the model is not in stages.
     """
-    staged = open_staged(model, params.provider)
+    staged = open_staged(resolve_model_folder(model), params.provider)
     # Noise, as the time does not depend on the content of the picture.
     picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
     times = measure_stages(staged, picture, params.rounds)

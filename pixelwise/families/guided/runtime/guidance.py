@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ from pixelwise.files import write_bytes
 # The value of a pixel without annotation.
 UNKNOWN = 255
 VERSION = 2
+# A file of more bytes, unpacked, is no guidance.
+MOST_BYTES = 2**28
+# What a damaged archive raises.
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 # Without a background annotation, the SUPPOSED share of a picture's cells is taken for background. About SOME of these
 # cells become keys.
 SUPPOSED, SOME = 0.25, 32
@@ -93,6 +98,10 @@ class Guidance:
 
     def save(self, file: Path, fingerprint: str, names: Sequence[str]) -> None:
         """Write to `file` with the model's `fingerprint`, as guidance is valid for one model only."""
+        write_bytes(file, self.encode(fingerprint, names))
+
+    def encode(self, fingerprint: str, names: Sequence[str]) -> bytes:
+        """Return the content of a file, as `save` writes it."""
         content = io.BytesIO()
         facts = json.dumps({"version": VERSION, "fingerprint": fingerprint, "names": list(names)})
         # float16 halves the bytes, and its error is too small to move a mask.
@@ -106,7 +115,7 @@ class Guidance:
             values=values,
             places=self.places,
         )
-        write_bytes(file, content.getvalue())
+        return content.getvalue()
 
     @staticmethod
     def load(file: Path, fingerprint: str) -> tuple["Guidance", tuple[str, ...]]:
@@ -115,21 +124,31 @@ class Guidance:
         Raises DataError if the file is missing or is not a guidance file, ModelError if another model made it.
         """
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            content = file.read_bytes()
+        except OSError as error:
+            reason = (error.strerror or "unreadable").lower()
+            raise DataError(f"{file}: {reason}, expected what `pixelwise guide` writes") from None
+        return Guidance.decode(content, str(file), fingerprint)
+
+    @staticmethod
+    def decode(content: bytes, source: str, fingerprint: str) -> tuple["Guidance", tuple[str, ...]]:
+        """Return the guidance in the `content` of a file, as `load` does; errors name `source`."""
+        try:
+            require_small(content)
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 facts = json.loads(str(stored["facts"]))
-                arrays = [stored[name].astype(np.float32) for name in ("mean", "keys", "values")]
+                mean, keys, values = (stored[name].astype(np.float32) for name in ("mean", "keys", "values"))
                 counts = stored["counts"]
                 # A file of version 1 has none; the guides of its time asked for none.
-                places = stored["places"] if "places" in stored else np.zeros((len(arrays[1]), 2), np.float32)
-            names, made_by = tuple(map(str, facts["names"])), facts["fingerprint"]
-        except FileNotFoundError:
-            raise DataError(f"{file}: no such file, expected what `pixelwise guide` writes") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            raise DataError(f"{file}: no guidance file, expected what `pixelwise guide` writes") from None
+                places = stored["places"] if "places" in stored else np.zeros((len(keys), 2), np.float32)
+            names, made_by = tuple(map(str, facts["names"])), str(facts["fingerprint"])
+            guidance = Guidance(mean, counts, keys, values, places)
+            require_shapes(guidance, len(names))
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, *DAMAGED):
+            raise DataError(f"{source}: no guidance file, expected what `pixelwise guide` writes") from None
         if made_by != fingerprint:
-            raise ModelError(f"{file}: made by model {made_by[:12]}, but this is {fingerprint[:12]}: make it again")
-        mean, keys, values = arrays
-        return Guidance(mean, counts, keys, values, places), names
+            raise ModelError(f"{source}: made by model {made_by[:12]}, but this is {fingerprint[:12]}: make it again")
+        return guidance, names
 
 
 def merge(shots: Sequence[Shot], start: Guidance | None = None, ways: int | None = None) -> Guidance:
@@ -171,6 +190,21 @@ def suppose_background(guidance: Guidance, embedding: np.ndarray) -> Guidance:
 def find_places(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the places (M, 2) of `cells` (M, 2), rows and columns, as shares of a grid of `size` (h, w)."""
     return ((cells + 0.5) / size).astype(np.float32)
+
+
+def require_small(content: bytes) -> None:
+    """Raise ValueError if the archive in `content` is larger than any guidance, before it is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if (total := sum(entry.file_size for entry in archive.infolist())) > MOST_BYTES:
+            raise ValueError(f"found {total} bytes")
+
+
+def require_shapes(guidance: Guidance, classes: int) -> None:
+    """Raise ValueError unless the arrays fit together and to the number of classes."""
+    cells, length = guidance.keys.shape
+    shapes = (guidance.mean.shape, guidance.counts.shape, guidance.values.shape, guidance.places.shape)
+    if shapes != ((classes, length), (classes,), (classes, cells), (cells, 2)):
+        raise ValueError(f"found arrays of {shapes}")
 
 
 def widen(values: np.ndarray, ways: int) -> np.ndarray:

@@ -15,7 +15,6 @@ from pixelwise.inference.session import Provider
 
 # Background is black. The other colours are easy to tell apart.
 COLOURS = ((0, 0, 0), (220, 60, 50), (50, 110, 220), (60, 170, 80), (240, 180, 40), (150, 80, 190), (60, 190, 200))
-INSTEAD_OF_SERVING = "`pixelwise predict --guidance FILE` labels pictures and videos with it"
 
 
 @dataclass

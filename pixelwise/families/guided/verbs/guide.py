@@ -1,12 +1,10 @@
 """Guide: make a guidance file from pictures and clicks or masks; `pixelwise predict --guidance` applies it."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from pixelwise import command
@@ -16,14 +14,17 @@ from pixelwise.data.notes import Notes
 from pixelwise.data.path_names import match_files, match_names
 from pixelwise.data.walk import walk
 from pixelwise.errors import DataError
-from pixelwise.families.guided.runtime.guidance import UNKNOWN
+from pixelwise.families.guided.runtime.named_clicks import (
+    EXPECTED,
+    NamedClick,
+    annotate,
+    name_classes,
+    parse_clicks,
+)
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
-
-# x, y, class.
-Click = tuple[int, int, str]
-EXPECTED = 'expected {"PICTURE": [[x, y, "CLASS"], …]}'
+from pixelwise.registry.references import resolve_model_folder
 
 
 class GuideParams(Params):
@@ -55,7 +56,7 @@ class Guided:
 def run(
     params: GuideParams,
     inputs: Annotated[list[Path], "pictures of the support"],
-    model: Annotated[Path, "folder of the exported guided model"],
+    model: Annotated[Path, "folder of the exported guided model, or models:/NAME@ALIAS"],
     output: Annotated[Path, "guidance file to write"],
     *,
     clicks: Annotated[
@@ -79,29 +80,15 @@ def run(
     names = name_classes(clicked, drawn)
     if len(names) == 1:
         raise DataError(f"{clicks or masks}: found {names[0]} alone, expected an object on at least one picture")
-    session = GuidedSession(GuidedModel(model, params.provider), names)
+    session = GuidedSession(GuidedModel(resolve_model_folder(model), params.provider), names)
     for path in inputs:
         picture = session.add_picture(read_picture(path, notes))
         try:
-            for x, y, name in clicked.get(path, []):
-                session.click(picture, x, y, session.names.index(name))
-            if path in drawn:
-                session.annotate(picture, drawn[path])
+            annotate(session, picture, clicked.get(path, []), drawn.get(path))
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
     session.save(output)
     return Guided(output, model, len(inputs), sum(map(len, clicked.values())), session.names, notes.lines())
-
-
-def name_classes(clicked: Mapping[Path, Sequence[Click]], drawn: Mapping[Path, np.ndarray]) -> tuple[str, ...]:
-    """Name the classes: background, those of the clicks in their order, and those of the masks by number."""
-    of_clicks = dict.fromkeys(name for clicks in clicked.values() for *_, name in clicks if name != "background")
-    highest = max((int(mask[mask != UNKNOWN].max(initial=0)) for mask in drawn.values()), default=0)
-    return (
-        "background",
-        *of_clicks,
-        *("object" if value == 1 else f"class {value}" for value in range(1, highest + 1)),
-    )
 
 
 def find_masks(pictures: Sequence[Path], masks: Path) -> dict[Path, Path]:
@@ -116,29 +103,17 @@ def find_masks(pictures: Sequence[Path], masks: Path) -> dict[Path, Path]:
     return {pictures[0]: masks}
 
 
-def read_clicks(file: Path, pictures: Sequence[Path]) -> dict[Path, list[Click]]:
+def read_clicks(file: Path, pictures: Sequence[Path]) -> dict[Path, list[NamedClick]]:
     """Return the clicks on each picture.
 
     Raises DataError if `file` is no clicks file, or has a name that means none of the pictures or several.
     """
     try:
-        found: Any = json.loads(file.read_text())
-        clicks = {
-            str(picture): [(require_whole(x), require_whole(y), str(name)) for x, y, name in of_picture]
-            for picture, of_picture in found.items()
-        }
+        content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: {(error.strerror or 'unreadable').lower()}, {EXPECTED}") from None
-    except (ValueError, TypeError, AttributeError):
-        raise DataError(f"{file}: no clicks file, {EXPECTED}") from None
+    clicks = parse_clicks(content, str(file))
     return {picture: clicks[name] for name, picture in match_names(clicks, pictures, f"{file}: clicks").items()}
-
-
-def require_whole(value: object) -> int:
-    """Return a pixel's coordinate. Raises TypeError if it is not a whole number."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(value)
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,6 +11,7 @@ from pixelwise import command
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.registry.references import resolve_model_folder
 from pixelwise.serving.listening import is_loopback
 
 
@@ -24,7 +25,7 @@ class StudioParams(Params):
 
 def run(
     params: StudioParams,
-    model: Annotated[Path, "folder of the exported guided model"] = Path("models/guided"),
+    model: Annotated[Path, "folder of the exported guided model, or models:/NAME@ALIAS"] = Path("models/guided"),
     output: Annotated[Path, "folder that masks and guidance are saved to"] = Path("studio"),
 ) -> None:
     """Serve the studio's page until Ctrl+C. It needs no network.
@@ -34,7 +35,7 @@ def run(
     # Imported here because the web server is large and `--help` does not need it.
     from pixelwise.families.guided.studio.server import serve
 
-    guided = GuidedModel(model, params.provider)
+    guided = GuidedModel(resolve_model_folder(model), params.provider)
     if not is_loopback(params.host):
         print(
             f"warning: {params.host} is not loopback: everyone who reaches this machine can see the pictures, "

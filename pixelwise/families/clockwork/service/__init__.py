@@ -1,0 +1,1 @@
+"""Serve a clockwork over HTTP: sessions of frames."""
