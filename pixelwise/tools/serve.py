@@ -1,4 +1,4 @@
-"""Serve a model over HTTP: requests hold pictures, replies label maps, overlays or run lengths."""
+"""Serve a model over HTTP: requests hold pictures or frames, replies label maps, overlays or run lengths."""
 
 import sys
 from collections.abc import Sequence
@@ -23,8 +23,10 @@ def run(
 ) -> str:
     """Answer POST /predict, GET /health and GET /metrics until SIGTERM or Ctrl-C, then finish accepted requests.
 
+    A clockwork and a guided model also have sessions: of frames, and of clicks. GET /openapi.json lists the requests.
+
     A model named by an alias is followed: when the alias moves, the server switches to the new version and loses no
-    request. Raises ModelError where the model is not one graph, does not run or is not the registered file,
+    request. Raises ModelError where the model does not run or is not the registered file,
     ProviderError where the device is not available, RegistryError where the store fails, ParamsError where the port is
     taken.
     """

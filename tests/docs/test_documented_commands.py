@@ -3,9 +3,10 @@
 import re
 import shlex
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 from support.channel_model import channel_picture, write_channel_model
@@ -14,6 +15,7 @@ from support.http_server import service_of, serving
 from pixelwise import command, families
 from pixelwise.cli import VERBS, find_module
 from pixelwise.families import exported
+from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.identity import PROJECT
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -80,24 +82,51 @@ def test_what_no_verb_takes_is_found(parse, capsys):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server of a small model, its address, and a folder with the picture that the page names."""
+def folder(tmp_path_factory):
+    """A folder with the pictures that the pages name."""
     folder = tmp_path_factory.mktemp("serving")
-    Image.fromarray(channel_picture(0, (24, 40))[0]).save(folder / "street.jpg")
-    with serving(service_of(write_channel_model(folder / "fcn"))) as client:
-        yield SimpleNamespace(address=str(client.base_url).rstrip("/"), folder=folder)
+    for name in ("street.jpg", "frame0.jpg", "frame1.jpg", "disc.jpg"):
+        Image.fromarray(channel_picture(0, (24, 40))[0]).save(folder / name)
+    mask = Image.new("L", (40, 24))
+    mask.paste(1, (10, 6, 30, 18))
+    mask.save(folder / "disc.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def servers(folder, clockwork_model, guided_folder):
+    """Clients of a server of each kind of requests, by the port that the page gives it."""
+    session = GuidedSession(GuidedModel(guided_folder, "cpu"))
+    session.click(session.add_picture(np.zeros((24, 40, 3), np.uint8)), 20, 12)
+    session.save(folder / "disc.guidance")
+    models = {"8000": write_channel_model(folder / "fcn"), "8001": clockwork_model, "8002": guided_folder}
+    with ExitStack() as stack:
+        yield {port: stack.enter_context(serving(service_of(model))) for port, model in models.items()}
+
+
+def open_session(client, picture):
+    """The id of a new session, in which a guided model has a picture with a click."""
+    session = client.post("/sessions").json()["session"]
+    if client.post(f"/sessions/{session}/pictures", content=picture.read_bytes()).status_code == 201:
+        assert client.post(f"/sessions/{session}/pictures/0/clicks", params={"x": 30, "y": 4}).status_code == 200
+    return session
 
 
 @pytest.mark.parametrize("line", list_all("curl"))
-def test_a_documented_request_is_answered(line, server):
-    words = [word.replace("http://127.0.0.1:8000", server.address) for word in split_curl(line)]
+def test_a_documented_request_is_answered(line, servers, folder):
+    port = re.search(r"127\.0\.0\.1:(\d+)", line)[1]
+    client = servers[port]
+    line = line.replace(f"http://127.0.0.1:{port}", str(client.base_url).rstrip("/"))
+    if "SESSION" in line.partition("#")[0]:
+        line = line.replace("SESSION", open_session(client, folder / "disc.jpg"))
+    words = split_curl(line)
     done = subprocess.run(
         [*words, "--silent", "--show-error", "--fail-with-body"],
-        cwd=server.folder, capture_output=True, check=False,
+        cwd=folder, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    if "--output" in words:
-        with Image.open(server.folder / words[words.index("--output") + 1]) as picture:
+    if "--output" in words and words[-1].endswith(".png"):
+        with Image.open(folder / words[-1]) as picture:
             assert picture.format == "PNG"
             assert picture.width == 40
 
@@ -108,7 +137,7 @@ def split_curl(line: str) -> list[str]:
 
 
 def test_the_pages_show_requests():
-    assert len(list_all("curl")) >= 3
+    assert len(list_all("curl")) >= 15
 
 
 @pytest.mark.parametrize("line", list_all("make"))

@@ -17,6 +17,7 @@ PROTOCOLS = {
     "find_runtime": hooks.Runtime,
     "find_measure": hooks.Measure,
     "find_engines": hooks.Engines,
+    "find_requests": hooks.Requests,
 }
 
 
