@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pixelwise import command
 from pixelwise.errors import RegistryError
+from pixelwise.families import find_options
+from pixelwise.families.exported import family_on
 from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
+from pixelwise.registry.limits import ReleaseParams
 from pixelwise.registry.registration import load_evidence
-from pixelwise.registry.release_gate import Check, Decision, ReleaseParams, decide
+from pixelwise.registry.release_gate import Check, Decision, decide
 from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
 from pixelwise.tracking.store import connect, redact_uri, resolve_store_uri, translate_errors
 
@@ -87,8 +90,9 @@ def judge(client: "MlflowClient", name: str, challenger: str, champion: str | No
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the step from the command line."""
-    command.main(run, "{name}.release", argv)
+    """Run the step from the command line. The family decides which limits there are."""
+    with command.report_errors():
+        command.main(run, "{name}.release", argv, find_options(family_on(argv)).ReleaseParams)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Register a model: its exported graphs and evidence become a version with the alias `challenger`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from pixelwise import command
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
-from pixelwise.families import find_measure
-from pixelwise.families.exported import family_of
+from pixelwise.exported_models import identify
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
-from pixelwise.registry.registration import add_version, compute_identity, hash_model_files, nominate, save_evidence
-from pixelwise.registry.versions import (
-    FILES_TAG,
-    GRAPH_FILE,
-    ONNX_TAG,
-    find_version,
-)
+from pixelwise.registry.references import resolve_model_folder
+from pixelwise.registry.registration import add_version, hash_model_files, nominate, save_evidence
+from pixelwise.registry.versions import FILES_TAG, ONNX_TAG, find_version
 from pixelwise.tracking.runs import read_run
 from pixelwise.tracking.sender import find_run, send_unsent_runs
 from pixelwise.tracking.store import connect, print_notice, read_git_commit, resolve_store_uri, translate_errors
@@ -48,8 +43,8 @@ class Registration:
 
 def run(
     name: Annotated[str, "name of the model in the registry"],
-    model: Annotated[Path, "folder of the model: onnx/, export.json and checkpoint/"],
-    evaluation: Annotated[Path, "folder with metrics.json and images.npz of this model"],
+    model: Annotated[Path, "folder of the model: onnx/, export.json and checkpoint/; or models:/NAME@ALIAS"],
+    evaluation: Annotated[Path, "folder with metrics.json and measurements.npz of this model"],
     benchmark: Annotated[Path | None, "folder with benchmark.json; without it the gate cannot check latency"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Registration:
@@ -60,21 +55,21 @@ def run(
 
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
-    files = list_evidence_files(model, find_measure(family_of(model)).evidence(evaluation), benchmark)
-    hashes = hash_model_files(model)
-    require_same_model(hashes, model, evaluation)
-    trained = read_run(ModelFolder(model).run)
     uri = resolve_store_uri(tracking)
+    model = resolve_model_folder(model, uri)
+    files = list_evidence_files(model, evaluation, benchmark)
+    identity = require_same_model(model, evaluation)
+    trained = read_run(ModelFolder(model).run)
     client = connect(uri)
     send_unsent_runs(client, uri)
     with translate_errors(uri):
-        version = registered = find_version(client, name, compute_identity(hashes))
+        version = registered = find_version(client, name, identity)
         if version is None:
             run_id = find_tracked_run(client, trained["run_id"])
             tags = {
                 "fingerprint": trained["fingerprint"],
-                ONNX_TAG: compute_identity(hashes),
-                FILES_TAG: json.dumps(hashes),
+                ONNX_TAG: identity,
+                FILES_TAG: json.dumps(hash_model_files(model)),
                 **{f"{part}_sha256": str(trained["parts"].get(part, "")) for part in ("data", "code")},
                 "environment": json.dumps(trained["parts"].get("environment", {})),
                 "manifest_sha256": str(read_json(evaluation / METRICS, "scores of evaluate").get("data") or ""),
@@ -86,16 +81,14 @@ def run(
     return Registration(name, version, is_new=registered is None, is_champion=is_champion)
 
 
-def require_same_model(hashes: Mapping[str, str], model: Path, evaluation: Path) -> None:
-    """Raise DataError where the evaluation scored another graph."""
-    graph = ModelFolder(model).graph()
-    scored = read_json(evaluation / METRICS, "scores of evaluate").get("model_sha256")
-    expected = hashes.get(GRAPH_FILE)
-    # A family whose graphs label no image by themselves has no such file, and its scores name no graph.
-    if expected and scored != expected:
+def require_same_model(model: Path, evaluation: Path) -> str:
+    """Return the identity of `model`. Raises DataError where the evaluation scored other graphs."""
+    scored, expected = read_json(evaluation / METRICS, "scores of evaluate").get("model_sha256"), identify(model)
+    if scored != expected:
         raise DataError(
-            f"{evaluation / METRICS}: found model_sha256 {scored}, expected {expected} of {graph}; evaluate it again"
+            f"{evaluation / METRICS}: found model_sha256 {scored}, expected {expected} of {model}; evaluate it again"
         )
+    return expected
 
 
 def find_tracked_run(client: "MlflowClient", run_id: str | None) -> str | None:

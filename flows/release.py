@@ -12,22 +12,25 @@ from prefect.states import Completed, Failed
 
 from flows.dvc_stage import POSTPONED, StageResult, StageState, read_result
 from flows.tries import Tries
-from pixelwise.errors import PixelwiseError
-from pixelwise.model_folder import find_labelling_models
-from pixelwise.params import PARAMS_FILE, parse, read_section
+from pixelwise.documents import read_yaml
+from pixelwise.errors import ParamsError, PixelwiseError
+from pixelwise.exported_models import find_exported_models
+from pixelwise.families import find_options
+from pixelwise.params import PARAMS_FILE, find_value, parse, read_section
 from pixelwise.tracking.store import UnreachableError
 
 Acted = tuple[StageState, str]
+MISSING = object()
 
 
 async def release(families: Sequence[str] | None, project: Path, tries: Tries) -> list[StageResult]:
     """Register and promote the model of each family that has one and a section `FAMILY.release` in params.yaml.
 
-    families: only these; None or empty: all. Stops at the first failure. Where the registry does not answer, the action
-    is postponed: the next run repeats it.
+    families: only these; None or empty: all. A model that cannot be registered or judged does not stop the others.
+    Where the registry does not answer, the rest is postponed: the next run repeats it.
     """
     results: list[StageResult] = []
-    for model in find_labelling_models(project):
+    for model in find_exported_models(project):
         if (families and model.name not in families) or not is_released(model.name, project):
             continue
         for verb in ACTIONS:
@@ -37,14 +40,17 @@ async def release(families: Sequence[str] | None, project: Path, tries: Tries) -
             state = await step(verb, model.name, str(project), return_state=True)
             results.append(read_result(name, state, time.monotonic() - started))
             print(f"{name} … {results[-1]}", flush=True)
-            if results[-1].state in ("failed", "postponed"):
+            if results[-1].state == "postponed":
                 return results
+            if results[-1].state == "failed":
+                break
     return results
 
 
 def is_released(family: str, project: Path) -> bool:
     """Whether params.yaml has a section `release` of `family`."""
-    return "release" in read_section(project / PARAMS_FILE, family)
+    params = read_yaml(project / PARAMS_FILE, "the pipeline's parameters", error=ParamsError)
+    return find_value(params, f"{family}.release", MISSING) is not MISSING
 
 
 @task(name="action", cache_policy=NO_CACHE, persist_result=False)
@@ -79,11 +85,11 @@ def register(family: str, project: Path) -> Acted:
 def promote(family: str, project: Path) -> Acted:
     """Let the gate decide on the challenger. A refusal is an outcome, not a failure of the pipeline."""
     from components.promote import run
-    from pixelwise.registry.release_gate import ReleaseParams
 
     file = project / PARAMS_FILE
     section = f"{family}.release"
-    promotion = run(parse(ReleaseParams, read_section(file, section), f"{file}: {section}"), name=family)
+    limits = parse(find_options(family).ReleaseParams, read_section(file, section), f"{file}: {section}")
+    promotion = run(limits, name=family)
     return promotion.outcome, str(promotion)
 
 

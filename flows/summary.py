@@ -1,23 +1,33 @@
 """Summary of a pipeline run: its stages and their states, the scores, and where the results are."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.dvc_stage import StageResult
 from pixelwise.documents import read_json
-from pixelwise.model_folder import find_labelling_models
+from pixelwise.exported_models import find_exported_models
 
-SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
-Scores = Mapping[str, Mapping[str, float]]
+
+@dataclass(frozen=True)
+class Score:
+    """The scores of one model by the name of their measure, and what they were found on: `40 images`."""
+
+    by_measure: Mapping[str, float]
+    scored_on: str
+
+
+Scores = Mapping[str, Score]
 
 
 def read_scores(project: Path) -> Scores:
-    """Read family -> score -> value from DVC's metrics, reports/FAMILY/metrics.json; empty before an evaluation."""
+    """Read family -> scores from DVC's metrics, reports/FAMILY/metrics.json; empty before an evaluation."""
     scores = {}
     for path in sorted(project.glob("reports/*/metrics.json")):
         metrics = read_json(path, "scores of evaluate")
-        numbers = {name: metrics.get(name) for name in SCORES}
-        scores[path.parent.name] = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+        found = {name: metrics.get(key) for name, key in metrics.get("measures", {}).items()}
+        by_measure = {name: value for name, value in found.items() if isinstance(value, int | float)}
+        scores[path.parent.name] = Score(by_measure, metrics.get("scored_on", ""))
     return scores
 
 
@@ -35,19 +45,25 @@ def format_markdown(results: Sequence[StageResult], actions: Sequence[StageResul
     ]
     sections = ["## Stages", "| stage | state | seconds | error |\n| --- | --- | ---: | --- |\n" + "\n".join(rows)]
     if scores:
-        head = f"| model | {' | '.join(SCORES)} |\n| --- |{' ---: |' * len(SCORES)}\n"
-        sections += ["## Scores", head + "\n".join(f"| {' | '.join(format_row(f, scores[f]))} |" for f in scores)]
+        head, *body = [f"| {' | '.join(row)} |" for row in tabulate(scores)]
+        rule = f"| --- |{' ---: |' * (head.count('|') - 3)} --- |"
+        sections += ["## Scores", "\n".join([head, rule, *body])]
     return "\n\n".join(sections) + "\n"
 
 
-def format_row(family: str, scores: Mapping[str, float]) -> list[str]:
-    """Format one row of the table of scores."""
-    return [family, *(f"{scores[name]:.4f}" if name in scores else "–" for name in SCORES)]
+def tabulate(scores: Scores) -> list[list[str]]:
+    """Tabulate the scores: a head, and a row per model. A column holds one measure, so its numbers can be compared."""
+    measures = list(dict.fromkeys(name for score in scores.values() for name in score.by_measure))
+    rows = [["model", *measures, "scored on"]]
+    for family, score in scores.items():
+        found = score.by_measure
+        rows.append([family, *(f"{found[name]:.4f}" if name in found else "–" for name in measures), score.scored_on])
+    return rows
 
 
 def format_scores(scores: Scores) -> str:
     """Format the scores as an aligned table for the terminal."""
-    rows = [["model", *SCORES], *(format_row(family, scores[family]) for family in scores)]
+    rows = tabulate(scores)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
@@ -55,7 +71,7 @@ def format_scores(scores: Scores) -> str:
 def list_places(project: Path) -> str:
     """List the paths of the existing models and report pages, and the commands that open the two UIs."""
     paths = [
-        *(("model", path) for path in find_labelling_models(project)),
+        *(("model", path) for path in find_exported_models(project)),
         *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
     ]
     lines = [f"{kind:<11} {path.relative_to(project)}" for kind, path in paths]

@@ -53,8 +53,3 @@ class ModelFolder:
         """Raise ModelError if an earlier version exported the folder, which put graphs at its root."""
         if not self.onnx.is_dir() and (found := sorted(self.root.glob("*.onnx"))):
             raise ModelError(f"{found[0]}: found a graph here, expected it in {self.onnx}; export it again")
-
-
-def find_labelling_models(project: Path) -> list[Path]:
-    """The folders models/FAMILY in `project` that hold a graph that labels images by itself."""
-    return sorted(folder for folder in project.glob("models/*") if ModelFolder(folder).graph().is_file())

@@ -7,7 +7,7 @@ from support.channel_model import write_channel_model
 
 from pixelwise.errors import ModelError
 from pixelwise.inference.session import open_model
-from pixelwise.model_folder import ModelFolder, find_labelling_models
+from pixelwise.model_folder import ModelFolder
 
 
 def test_a_graph_knows_its_folder():
@@ -34,11 +34,3 @@ def test_a_graph_that_lacks_beside_others_is_named(tmp_path):
     model = write_channel_model(tmp_path / "fcn")
     with pytest.raises(ModelError, match=r"fcn/onnx/guide\.onnx: no such file, expected what `pixelwise export`"):
         ModelFolder(model).require_graph("guide")
-
-
-def test_models_without_a_labelling_graph_are_passed_over(tmp_path):
-    write_channel_model(tmp_path / "models/fcn")
-    (tmp_path / "models/guided/onnx").mkdir(parents=True)
-    (tmp_path / "models/guided/onnx/guide.onnx").touch()
-    (tmp_path / "models/README.md").touch()
-    assert find_labelling_models(tmp_path) == [tmp_path / "models/fcn"]

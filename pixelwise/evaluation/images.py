@@ -11,7 +11,7 @@ from pixelwise.data.splits import Split
 from pixelwise.errors import ParamsError
 from pixelwise.evaluation.counting import Counted, Scoring, count_images, make_scoring
 from pixelwise.evaluation.params import EvaluateParams
-from pixelwise.identity import sha256_file
+from pixelwise.exported_models import identify
 from pixelwise.inference.session import find_graph_file, open_model
 from pixelwise.metrics.confusion import Counts, compute_scores
 from pixelwise.reporting.evaluation import Evaluation
@@ -42,7 +42,7 @@ def score(
     total = {name: per_image.sum(axis=0) for name, per_image in counted.counts.items()}
     evaluation = Evaluation(
         model=file,
-        model_sha256=sha256_file(file),
+        model_sha256=identify(scoring.model),
         dataset=split.dataset,
         data_sha256=split.data_sha256,
         split=params.split,
@@ -75,8 +75,3 @@ def select_classes(names: Sequence[str], classes: Sequence[str]) -> np.ndarray |
 def compute_further_scores(total: Mapping[str, Counts]) -> dict[str, float]:
     """The scores beside those of the first map, as in training, from the (K, K) counts of each map."""
     return {"geometry_accuracy": compute_scores(total["geometry"]).pixel_accuracy} if "geometry" in total else {}
-
-
-def evidence(evaluation: Path) -> list[Path]:
-    """The files in the folder `evaluation` that `evaluate` writes and the release gate judges."""
-    return [evaluation / "metrics.json", evaluation / "images.npz"]

@@ -27,11 +27,12 @@ def family_of(model: Path) -> str:
 def family_on(argv: Sequence[str] | None) -> str:
     """The family that a command line names. It is needed before parsing, since it decides which options exist.
 
-    Taken from `--section FAMILY.…`, else from `--model`; DEFAULT if neither is given, as with --help. Raises the errors
-    of `family_of` and `resolve_model_folder`.
+    Taken from `--section FAMILY.…`, else from `--name` in the registry, else from `--model`; DEFAULT if none is given,
+    as with --help. Raises the errors of `family_of` and `resolve_model_folder`.
     """
-    section = command.read_option("section", argv, default="").partition(".")[0]
-    if section in families.names():
-        return section
+    for option in ("section", "name"):
+        family = command.read_option(option, argv, default="").partition(".")[0]
+        if family in families.names():
+            return family
     model = command.read_option("model", argv, default="")
     return family_of(resolve_model_folder(Path(model))) if model else families.DEFAULT

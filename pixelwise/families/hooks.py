@@ -4,7 +4,7 @@
     params.py              TrainParams: training parameters, section `FAMILY.train`; no torch
     options.py             Options: options of an exported model
     runtime/model.py       Runtime: inference on pictures and video; no torch
-    measure/evaluation.py  Measure: scores of an exported model, and the files that the release gate judges
+    measure/evaluation.py  Measure: scores of an exported model, and what the release gate judges
     measure/engines.py     Engines: what a benchmark times
     service/routes.py      Requests: the HTTP requests that `pixelwise serve` answers
 
@@ -25,6 +25,7 @@ import numpy as np
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.registry.limits import ReleaseParams
 from pixelwise.timing import Engine
 
 if TYPE_CHECKING:
@@ -81,12 +82,14 @@ class Predictor(Protocol):
 
 
 class Options(Protocol):
-    """The options of an exported model. Both classes extend those of `pixelwise/families/options.py`."""
+    """The options of an exported model. The classes extend those of `pixelwise/families/options.py`."""
 
     # The options of `pixelwise predict`.
     PredictParams: type[Params]
     # Section `<family>.evaluate`, and the options of `pixelwise evaluate`.
     EvaluateParams: type[Params]
+    # Section `<family>.release`: what a champion must show.
+    ReleaseParams: type[ReleaseParams]
 
 
 class Runtime(Protocol):
@@ -104,7 +107,11 @@ class Report(Protocol):
     """The result of an evaluation. The command prints its text form."""
 
     def metrics(self) -> Mapping[str, Any]:
-        """The content of metrics.json: fractions, milliseconds and names."""
+        """The content of metrics.json: fractions, milliseconds and names.
+
+        model_sha256, dataset, split and data name what was scored. measures: for the table that ends a run, the name of
+        a measure -> its key. scored_on: the units, in words.
+        """
 
 
 class Measure(Protocol):
@@ -113,13 +120,12 @@ class Measure(Protocol):
     def evaluate(self, params: Any, model: Path, open_split: OpenSplit, out: Path | None) -> Report:
         """Score the exported `model` on a split; with `out`, write metrics.json and more to that folder.
 
+        measurements.npz there holds what the release gate judges; see `pixelwise/metrics/measurement.py`.
+
         params: the family's EvaluateParams, whose field `split` names the split.
         Raises DataError if the split is empty or its classes do not match the model's, ModelError if the model cannot
         run.
         """
-
-    def evidence(self, evaluation: Path) -> list[Path]:
-        """The files in the folder `evaluation` that the release gate judges; `evaluate` wrote them."""
 
 
 class Engines(Protocol):

@@ -7,6 +7,7 @@ from pixelwise.evaluation.params import EvaluateParams
 from pixelwise.inference.session import Provider
 from pixelwise.inference.tiles import SIDE, STEP
 from pixelwise.params import Params
+from pixelwise.registry.limits import LabelReleaseParams as ReleaseParams
 
 
 class LabelParams(Params):
@@ -28,4 +29,4 @@ class PredictParams(LabelParams):
     )
 
 
-__all__ = ["EvaluateParams", "LabelParams", "PredictParams"]
+__all__ = ["EvaluateParams", "LabelParams", "PredictParams", "ReleaseParams"]

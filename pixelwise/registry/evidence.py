@@ -1,23 +1,44 @@
-"""Evidence: the files that the release gate reads, stored with each version so that it can be judged again."""
+"""Evidence: what the release gate judges, stored with each version so that it can be judged again."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
-
-import numpy as np
 
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
+from pixelwise.metrics.measurement import MEASUREMENTS, Measurement, read_measurements
 from pixelwise.model_folder import ModelFolder
-from pixelwise.registry.release_gate import Evidence
 
-METRICS, IMAGES, BENCHMARK = "metrics.json", "images.npz", "benchmark.json"
+METRICS, BENCHMARK = "metrics.json", "benchmark.json"
 OBJECT = "a JSON object"
 
 
-def list_evidence_files(model: Path, scores: Sequence[Path], benchmark: Path | None) -> list[Path]:
-    """The files of a model's evidence, its `scores` among them. Raises DataError naming the first that is missing."""
-    files = [*scores, ModelFolder(model).export]
+@dataclass(frozen=True)
+class Evidence:
+    """Measurements of one model version on `split` of `dataset`. The first one is that by which models are compared.
+
+    parity: the share of pixels on which ONNX and torch agree. milliseconds: the median latency at batch 1, None = not
+    measured.
+    """
+
+    measurements: tuple[Measurement, ...]
+    dataset: str
+    split: str
+    parity: float
+    milliseconds: float | None
+
+    @property
+    def main(self) -> Measurement:
+        """The measurement by which models are compared."""
+        return self.measurements[0]
+
+    def find(self, name: str) -> Measurement | None:
+        """The measurement of this name, None if there is none."""
+        return next((one for one in self.measurements if one.name == name), None)
+
+
+def list_evidence_files(model: Path, evaluation: Path, benchmark: Path | None) -> list[Path]:
+    """The files of a model's evidence. Raises DataError naming the first that is missing."""
+    files = [evaluation / METRICS, evaluation / MEASUREMENTS, ModelFolder(model).export]
     if benchmark is not None:
         files.append(benchmark / BENCHMARK)
     for file in files:
@@ -34,16 +55,10 @@ def read_evidence(folder: Path) -> Evidence:
     export_file = ModelFolder(folder).export
     metrics, export = read_json(folder / METRICS, OBJECT), read_json(export_file, OBJECT)
     benchmark = read_json(folder / BENCHMARK, OBJECT, default=None)
-    try:
-        with np.load(folder / IMAGES, allow_pickle=False) as images:
-            ids, counts = images["ids"], images["counts"]
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-        raise DataError(f"{folder / IMAGES}: {error}, expected arrays ids (M,) and counts (M, K, K)") from None
+    measurements = read_measurements(folder / MEASUREMENTS)
     try:
         return Evidence(
-            ids=tuple(ids.tolist()),
-            counts=counts,
-            classes=tuple(metrics["per_class"]),
+            measurements=measurements,
             dataset=metrics["dataset"],
             split=metrics["split"],
             parity=export["parity"],

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import RegistryError
-from pixelwise.identity import sha256_file, sha256_json
-from pixelwise.registry.evidence import read_evidence
-from pixelwise.registry.release_gate import Evidence
+from pixelwise.identity import sha256_file
+from pixelwise.registry.evidence import Evidence, read_evidence
 from pixelwise.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -107,11 +106,6 @@ def list_model_files(model: Path) -> list[str]:
 def hash_model_files(model: Path) -> dict[str, str]:
     """The hash of every file of the folder `model` by its path in it."""
     return {name: sha256_file(model / name) for name in list_model_files(model)}
-
-
-def compute_identity(files: Mapping[str, str]) -> str:
-    """The hash that tells a model from others: of the graph that labels images, or over all graphs if there is none."""
-    return files.get(GRAPH_FILE) or sha256_json({name: sha for name, sha in files.items() if name.endswith(".onnx")})
 
 
 @cache

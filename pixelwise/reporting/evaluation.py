@@ -11,6 +11,7 @@ import numpy as np
 from pixelwise.data.items import Classes
 from pixelwise.errors import DataError
 from pixelwise.metrics.confusion import Counts, Scores, compute_scores
+from pixelwise.metrics.measurement import Measurement
 from pixelwise.model_folder import ModelFolder
 
 
@@ -39,7 +40,7 @@ class Evaluation:
     out: Path | None = None
 
     def metrics(self) -> dict[str, Any]:
-        """The content of metrics.json: scores as fractions, None for an absent class. The release gate reads it too."""
+        """The content of metrics.json: scores as fractions, None for an absent class."""
         ius = (None if math.isnan(iu) else iu for iu in self.scores.per_class)
         return {
             "mean_iu": self.scores.mean_iu,
@@ -57,7 +58,14 @@ class Evaluation:
             "data": self.data_sha256,
             "classes": list(self.classes.names),
             "model_sha256": self.model_sha256,
+            "measures": {"mean IU": "mean_iu", "pixel accuracy": "pixel_accuracy"},
+            "scored_on": self.measurement.extent,
         }
+
+    @property
+    def measurement(self) -> Measurement:
+        """What the release gate judges."""
+        return Measurement("mean IU", "image", self.ids, self.counts, "mean IU", self.classes.names)
 
     def list_named_scores(self) -> dict[str, float]:
         """The four scores of thesis §2.4 and the further scores, by display name."""

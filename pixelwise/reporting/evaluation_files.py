@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.image_codec import encode_picture
-from pixelwise.files import write_atomically, write_bytes, write_json, write_text
+from pixelwise.files import write_bytes, write_json, write_text
 from pixelwise.metrics.confusion import Counts
+from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.reporting import html_page, plots
 from pixelwise.reporting.evaluation import Evaluation, format_percent
 from pixelwise.reporting.prediction_grid import GridRow, draw_grid
@@ -40,8 +41,7 @@ def write_results(
     write_text(
         out / "per_class.csv", format_csv(("class", "iu", "accuracy", "truth_share"), list_class_rows(evaluation))
     )
-    with write_atomically(out / "images.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, ids=np.array(evaluation.ids), counts=evaluation.counts)
+    write_measurements(out / MEASUREMENTS, [evaluation.measurement])
     grid = draw_grid(rows, names, palette)
     pictures = {
         "confusion.png": plots.plot_confusion(total, names),

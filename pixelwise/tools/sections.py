@@ -12,8 +12,6 @@ from pixelwise.params import Params
 
 # A key that is no section: the paths of the recipes that `pixelwise use` applied.
 RECIPES = "recipes"
-# Section -> the step that reads it, where their names differ.
-READERS = {"release": "promote"}
 
 
 def split_sections(content: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
@@ -39,10 +37,10 @@ def find_params_class(section: str, source: str) -> type[Params]:
     Raises ParamsError naming the `source` where the section is unknown.
     """
     family, _, step = section.rpartition(".")
-    name, reader = f"{step.capitalize()}Params", READERS.get(step, step)
+    name = f"{step.capitalize()}Params"
     modules = [find_params(family), find_options(family)] if family in names() else []
-    if reader in STEPS and not any(hasattr(module, name) for module in modules):
-        modules.append(importlib.import_module(find_module(reader)))
+    if step in STEPS and not any(hasattr(module, name) for module in modules):
+        modules.append(importlib.import_module(find_module(step)))
     classes = [getattr(module, name) for module in modules if hasattr(module, name)]
     if not classes:
         raise ParamsError(f"{source}: {section}: unknown section")

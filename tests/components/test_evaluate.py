@@ -24,9 +24,10 @@ from pixelwise.evaluation.results import make_grid_rows
 from pixelwise.families.options import EvaluateParams
 from pixelwise.inference.session import open_model
 from pixelwise.metrics.confusion import compute_scores, count_pixels
+from pixelwise.metrics.measurement import read_measurements
 
 SIZES = [(32, 48), (32, 48), (32, 48), (40, 28), (32, 48), (17, 31)]
-FILES = {"metrics.json", "confusion.csv", "per_class.csv", "images.npz", "confusion.png", "per_class.png"}
+FILES = {"metrics.json", "confusion.csv", "per_class.csv", "measurements.npz", "confusion.png", "per_class.png"}
 FILES |= {"grid.png", "report.html"}
 
 
@@ -87,9 +88,10 @@ def results(model, root, tmp_path_factory):
 def test_everything_is_written_and_holds_what_was_found(results, expected_counts):
     assert {file.name for file in results.out.iterdir()} == FILES
     assert json.loads((results.out / "metrics.json").read_text()) == results.metrics()
-    with np.load(results.out / "images.npz", allow_pickle=False) as images:
-        assert (images["counts"] == expected_counts).all()
-        assert tuple(images["ids"]) == results.ids
+    (judged,) = read_measurements(results.out / "measurements.npz")
+    assert (judged.values == expected_counts).all()
+    assert (judged.ids, judged.classes) == (results.ids, NAMES)
+    assert judged.score == pytest.approx(results.scores.mean_iu)
 
 
 def test_the_report_page_needs_no_network(results):

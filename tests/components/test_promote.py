@@ -6,8 +6,8 @@ from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import RegistryError
+from pixelwise.families.options import ReleaseParams
 from pixelwise.registry.ledger import read_ledger
-from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.store import connect
 

@@ -98,7 +98,7 @@ def test_an_evaluation_of_another_graph_is_refused(tmp_path, mlflow_store):
         register.run("fcn", **files, tracking=mlflow_store)
 
 
-@pytest.mark.parametrize("missing", ["model/export.json", "evaluate/images.npz", "model/onnx/model.onnx"])
+@pytest.mark.parametrize("missing", ["model/export.json", "evaluate/measurements.npz", "model/onnx/model.onnx"])
 def test_a_missing_file_is_named(tmp_path, mlflow_store, missing):
     files = write_model(tmp_path)
     (tmp_path / missing).unlink()

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from support.bright_model import write
 from support.dvc_repository import make_repository, replace, repro
 
 from flows.pipeline import PIPELINE_LOCK
@@ -12,6 +13,8 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 # Waits for the other branch to begin: 20 s, then fails.
 MEET = "for i in $(seq 200); do test -e {other} && break; sleep 0.1; done; test -e {other}"
 
+# What metrics.json says beside the scores.
+SCORED = {"measures": {"mean IU": "mean_iu"}, "scored_on": "3 images"}
 FIRST = """\
 stages:
   first:
@@ -70,12 +73,15 @@ def test_stages_are_shown_as_ran_then_unchanged_then_restored(repository, capsys
     repro(repository)
     replace(repository / "params.yaml", "width: 2", "width: 1")
     (repository / "reports/toy").mkdir(parents=True)
-    (repository / "reports/toy/metrics.json").write_text('{"mean_iu": 0.75, "images": 3}')
+    write(repository / "reports/toy/metrics.json", {"mean_iu": 0.75, **SCORED})
+    other = {"positive_iu": 0.5, "mean_iu": 0.7, "measures": {"positive IU": "positive_iu"}, "scored_on": "4 tasks"}
+    write(repository / "reports/other/metrics.json", other)
     second = run()
     assert tasks_of(second) == {"a": "Restored", "b@toy": "Unchanged", "c@toy": "Unchanged", "d": "Unchanged"}
     assert second.message == "pipeline: 1 restored, 3 unchanged"
     assert "| a | restored |" in last_artifact()
-    assert "| toy | 0.7500 |" in last_artifact()
+    head = "| model | positive IU | mean IU | scored on |\n| --- | ---: | ---: | --- |\n"
+    assert f"{head}| other | 0.5000 | – | 4 tasks |\n| toy | – | 0.7500 | 3 images |" in last_artifact()
 
 
 def test_what_a_stage_that_always_runs_writes_decides_what_has_work(repository, capsys):

@@ -36,13 +36,13 @@ def of_torch(file, trap):
 
 def of_numpy(file, trap):
     with file.open("wb") as opened:
-        np.savez(opened, **dict.fromkeys(("ids", "counts", "facts", "mean"), np.array([trap], dtype=object)))
+        np.savez(opened, **dict.fromkeys(("ids", "counts", "facts", "mean", "0.name"), np.array([trap], dtype=object)))
 
 
 def evidence(file):
     for name in ("metrics.json", "export.json"):
         (file.parent / name).write_text("{}")
-    file.rename(file.parent / "images.npz")
+    file.rename(file.parent / "measurements.npz")
     return read_evidence(file.parent)
 
 

@@ -3,11 +3,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.bright_model import write, write_model, write_onnx
+from support.bright_model import write, write_evaluation, write_model, write_onnx
 from support.channel_model import write_channel_data, write_channel_model
 
 from components import evaluate, register
 from pixelwise.errors import DataError, ModelError, RegistryError
+from pixelwise.exported_models import identify
 from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.identity import sha256_file
 from pixelwise.registry import references
@@ -122,13 +123,15 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     (files["model"] / "onnx/model.onnx").unlink()
     for threshold, name in enumerate(("encode", "guide", "segment")):
         write_onnx(files["model"] / f"onnx/{name}.onnx", threshold, family="guided")
-    (files["evaluation"] / "images.npz").unlink()
-    write(files["evaluation"] / "metrics.json", {"positive_iu": 0.5})
+    write_evaluation(files["evaluation"], identify(files["model"]), 0.9)
     first = register.run("guided", **files, tracking=mlflow_store)
     assert (register.run("guided", **files, tracking=mlflow_store).version, first.is_new) == (first.version, True)
     folder = resolve_model("models:/guided@challenger", mlflow_store)
     assert hashes(folder, list_model_files(files["model"])) == hashes(files["model"], list_model_files(files["model"]))
-    with pytest.raises(DataError, match=r"images\.npz"):
-        load_evidence(connect(mlflow_store), "guided", "1")
+    assert load_evidence(connect(mlflow_store), "guided", "1").main.extent == "12 images"
+    # One graph of several is another model.
     write_onnx(files["model"] / "onnx/guide.onnx", threshold=50, family="guided")
+    with pytest.raises(DataError, match="evaluate it again"):
+        register.run("guided", **files, tracking=mlflow_store)
+    write_evaluation(files["evaluation"], identify(files["model"]), 0.9)
     assert register.run("guided", **files, tracking=mlflow_store).version == "2"

@@ -3,14 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pixelwise.families.options import ReleaseParams
 from pixelwise.metrics.confusion import compute_scores
-from pixelwise.registry.release_gate import (
-    Evidence,
-    ReleaseParams,
-    bootstrap_difference,
-    compute_resampled_mean_iu,
-    decide,
-)
+from pixelwise.metrics.measurement import Measurement, compute_mean_iu
+from pixelwise.registry.evidence import Evidence
+from pixelwise.registry.release_gate import bootstrap_difference, decide
 
 PARAMS = ReleaseParams(
     mean_iu_floor=0.5,
@@ -37,8 +34,15 @@ def evidence(accuracy=(0.9, 0.9, 0.9), noise=0.0, seed=1, **fields):
         counts[:, k, k] = hits[:, k]
         counts[:, k, (k + 1) % 3] = truth[:, k] - hits[:, k]
     ids = tuple(f"{i:02}" for i in range(40))
-    found = Evidence(ids, counts, CLASSES, dataset="town", split="val", parity=0.9995, milliseconds=20.0)
+    main = Measurement("mean IU", "image", ids, counts, "mean IU", CLASSES)
+    found = Evidence((main,), dataset="town", split="val", parity=0.9995, milliseconds=20.0)
     return replace(found, **fields)
+
+
+def cut(evidence, images):
+    """The evidence of the first images alone."""
+    main = evidence.main
+    return replace(evidence, measurements=(replace(main, ids=main.ids[:images], values=main.values[:images]),))
 
 
 def failed(decision):
@@ -92,7 +96,7 @@ def test_noise_from_image_to_image_within_the_margin_is_no_loss():
 
 def test_too_few_images_to_tell_are_no_proof():
     few = [evidence(noise=0.1, seed=seed) for seed in (1, 2)]
-    few = [replace(e, ids=e.ids[:5], counts=e.counts[:5]) for e in few]
+    few = [cut(e, 5) for e in few]
     assert failed(decide(*few, PARAMS.model_copy(update={"class_margin": 1.0}))) == ["mean IU against champion"]
 
 
@@ -102,18 +106,18 @@ def test_a_decision_can_be_repeated():
 
 
 def test_the_interval_holds_the_difference_and_pairing_narrows_it():
-    ours, theirs = evidence((0.9, 0.8, 0.8), noise=0.1, seed=1), evidence((0.85, 0.75, 0.75), noise=0.1, seed=1)
-    difference = compute_scores(ours.counts.sum(0)).mean_iu - compute_scores(theirs.counts.sum(0)).mean_iu
-    low, high = bootstrap_difference(ours.counts, theirs.counts, PARAMS)
+    ours, theirs = (evidence(each, noise=0.1).main for each in ((0.9, 0.8, 0.8), (0.85, 0.75, 0.75)))
+    low, high = bootstrap_difference(ours, theirs, PARAMS)
+    difference = compute_scores(ours.values.sum(0)).mean_iu - compute_scores(theirs.values.sum(0)).mean_iu
     assert low < difference < high
-    shuffled = bootstrap_difference(ours.counts, theirs.counts[::-1], PARAMS)
+    shuffled = bootstrap_difference(ours, replace(theirs, values=theirs.values[::-1]), PARAMS)
     assert high - low < shuffled[1] - shuffled[0]
 
 
 def test_a_resample_that_draws_every_image_once_has_the_score_of_the_split():
-    counts = evidence(noise=0.1).counts
+    counts = evidence(noise=0.1).main.values
     counts[:, 2, :] = 0
-    (found,) = compute_resampled_mean_iu(np.ones((1, 40), np.int64), counts)
+    (found,) = compute_mean_iu(np.ones((1, 40), np.int64), counts)
     assert found == pytest.approx(compute_scores(counts.sum(axis=0)).mean_iu)
 
 
@@ -123,15 +127,14 @@ def test_more_training_data_does_not_end_the_comparison():
 
 
 def test_changed_images_leave_the_floors_alone_and_say_so():
-    champion = evidence((0.99, 0.99, 0.99))
-    champion = replace(champion, counts=champion.counts[:30], ids=champion.ids[:30])
-    decision = decide(evidence(), champion, PARAMS)
+    decision = decide(evidence(), cut(evidence((0.99, 0.99, 0.99)), 30), PARAMS)
     assert decision.promote
     assert "the champion was scored on other data" in str(decision)
 
 
 def test_scores_of_another_split_are_not_compared_and_refused():
-    other = evidence(split="test", ids=tuple(f"t{i}" for i in range(40)))
+    other = evidence(split="test")
+    other = replace(other, measurements=(replace(other.main, ids=tuple(f"t{i}" for i in range(40))),))
     decision = decide(other, evidence(), PARAMS)
     assert failed(decision) == ["comparison"]
     assert "champion on val, challenger on test" in decision.failures

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from pixelwise.metrics.measurement import MEASUREMENTS, Measurement, write_measurements
+
 CLASSES = ("sky", "road", "car")
 
 
@@ -57,12 +59,17 @@ def write_model(
     write(model / "export.json", {"parity": 0.9999})
     run = {"run_id": run_id, "fingerprint": f"mark-{threshold}", "experiment": "fcn", "parts": {"data": "d1"}}
     write(model / "checkpoint" / "run.json", run)
-    metrics = {"per_class": dict.fromkeys(CLASSES), "dataset": "town", "split": "val", "model_sha256": sha256}
-    write(evaluation / "metrics.json", metrics)
-    counts = image_counts(accuracy)
-    np.savez_compressed(evaluation / "images.npz", ids=np.array([f"{i:02}" for i in range(len(counts))]), counts=counts)
+    write_evaluation(evaluation, sha256, accuracy)
     write(benchmark / "benchmark.json", {"onnx_median_milliseconds": 12.0})
     return {"model": model, "evaluation": evaluation, "benchmark": benchmark}
+
+
+def write_evaluation(folder: Path, sha256: str, accuracy: float, **facts: Any) -> None:
+    """The scores of the model with this hash, as `evaluate` writes them."""
+    write(folder / "metrics.json", {"dataset": "town", "split": "val", "model_sha256": sha256, **facts})
+    counts = image_counts(accuracy)
+    ids = tuple(f"{i:02}" for i in range(len(counts)))
+    write_measurements(folder / MEASUREMENTS, [Measurement("mean IU", "image", ids, counts, "mean IU", CLASSES)])
 
 
 def write(path: Path, value: Any) -> None:

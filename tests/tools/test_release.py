@@ -8,10 +8,10 @@ from support.bright_model import write_model
 
 from components import promote, register
 from pixelwise.errors import ModelError, ParamsError, RegistryError
+from pixelwise.families.options import ReleaseParams
 from pixelwise.registry.ledger import append_once, list_champion_periods, read_ledger
 from pixelwise.registry.references import find_local_folder
 from pixelwise.registry.registration import save_evidence
-from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.registry.versions import find_logged_model, read_aliases
 from pixelwise.tools import release
 from pixelwise.tracking.store import connect

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from support.bright_model import image_counts, write
+from support.bright_model import write_evaluation
 from support.tiny_nets import TINY_BACKBONE
 
 from components import export, register
 from pixelwise.errors import DataError
+from pixelwise.exported_models import identify
 from pixelwise.families.fcn import family as fcn
 from pixelwise.identity import sha256_file
 from pixelwise.registry.lineage import read_origin
@@ -60,12 +61,8 @@ class World:
 
     def register(self, family="fcn"):
         model = self.model.with_name(family)
-        evaluation, classes = model / "evaluate", ("sky", "road", "car")
-        sha256 = sha256_file(model / "onnx/model.onnx")
-        metrics = {"per_class": dict.fromkeys(classes), "dataset": "town", "split": "val", "model_sha256": sha256}
-        write(evaluation / "metrics.json", metrics | {"data": sha256_file(self.data / "manifest.parquet")})
-        np.savez(evaluation / "images.npz", ids=np.array(list("ab")), counts=image_counts(0.9, images=2))
-        register.run(family, model, evaluation, tracking=self.store)
+        write_evaluation(model / "evaluate", identify(model), 0.9, data=sha256_file(self.data / "manifest.parquet"))
+        register.run(family, model, model / "evaluate", tracking=self.store)
 
     def reproduce(self, data=None, repository=None, family="fcn"):
         reference = f"models:/{family}@challenger"

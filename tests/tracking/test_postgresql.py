@@ -14,8 +14,8 @@ from support.bright_model import write_model
 
 from components import promote, register
 from flows.server import find_free_port
+from pixelwise.families.options import ReleaseParams
 from pixelwise.registry.references import resolve_model
-from pixelwise.registry.release_gate import ReleaseParams
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tools import release
 from pixelwise.tracking.store import UnreachableError, connect, require_answer

@@ -9,6 +9,7 @@ from pixelwise.errors import ParamsError
 from pixelwise.families import options
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
+from pixelwise.registry import limits
 
 
 class EvaluateParams(Params):
@@ -50,3 +51,16 @@ class PredictParams(options.LabelParams):
     """No section; options of a guided model."""
 
     guidance: Path | None = Field(None, description="guidance file, from `pixelwise guide` or the studio")
+
+
+class ReleaseParams(limits.ReleaseParams):
+    """Section `guided.release`: what a challenger must show to become champion."""
+
+    positive_iu_floor: float = Field(
+        0.15, ge=0, le=1, description="minimum positive IU over tasks, or J over sequences, of a champion"
+    )
+
+    @property
+    def floor(self) -> float:
+        """The minimum positive IU."""
+        return self.positive_iu_floor

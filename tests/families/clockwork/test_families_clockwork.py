@@ -86,7 +86,7 @@ def test_a_schedule_adds_its_speed_to_the_scores(model, data, tmp_path):
 def test_a_frontier_pairs_every_schedule_with_the_oracle(model, data, tmp_path):
     params = EvaluateParams(split="val", provider="cpu", schedule="frontier")
     found = evaluate.run(params, model, data=data, out=tmp_path)
-    points = json.loads((tmp_path / "frontier.json").read_text())["schedules"]
+    points = json.loads((tmp_path / "metrics.json").read_text())["schedules"]
     assert points["oracle"]["speed_up"] == 1
     assert points["oracle"]["lost"] == 0
     assert points["skip:2"]["stage_share"] == [0.5, 0.5, 0.5]

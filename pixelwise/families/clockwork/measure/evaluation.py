@@ -7,7 +7,7 @@ import numpy as np
 
 from pixelwise.evaluation import images
 from pixelwise.evaluation.counting import Counted, Scoring, make_scoring
-from pixelwise.evaluation.images import evidence, score, select_classes
+from pixelwise.evaluation.images import score, select_classes
 from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.options import EvaluateParams
@@ -16,8 +16,6 @@ from pixelwise.families.clockwork.runtime.engines import with_value
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.inference.session import PREDICTION
 from pixelwise.reporting.evaluation import Evaluation
-
-__all__ = ["evaluate", "evidence"]
 
 EVERY_SCHEDULE = "frontier"
 
@@ -45,9 +43,8 @@ def count_clips(staged: Staged, schedule: str, scoring: Scoring) -> Counted:
 
 def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, out: Path | None) -> Frontier:
     """Return each schedule's score and speed, paired with the frame oracle's. With `out`, write the frontier there."""
-    split, mean_over = scoring.split, select_classes(scoring.classes.names, params.classes)
-    frames, points = measure_frontier(staged, split.samples, params.absent, mean_over, scoring.table)
-    frontier = Frontier(scoring.model, split.dataset, params.split, staged.plain.provider, frames, points, out)
+    mean_over = select_classes(scoring.classes.names, params.classes)
+    frontier = measure_frontier(staged, scoring, params.split, params.judged_schedule, params.absent, mean_over, out)
     if out:
         # Imported here because plots take a second to import.
         from pixelwise.families.clockwork.measure.frontier_page import write_frontier

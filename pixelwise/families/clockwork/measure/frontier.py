@@ -1,6 +1,5 @@
 """The frontier of a clockwork: score against speed of each schedule, paired with the frame oracle in one run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -8,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.prepared import Sample
+from pixelwise.evaluation.counting import Scoring
+from pixelwise.exported_models import identify
+from pixelwise.families.clockwork.measure.clips import split_into_clips
+from pixelwise.families.clockwork.measure.judged import LOST, SPEED_UP, measure_schedule
 from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
-from pixelwise.families.clockwork.runtime.schedules import curve
-from pixelwise.metrics.confusion import Absent, compute_scores
+from pixelwise.families.clockwork.runtime.engines import with_value
+from pixelwise.families.clockwork.runtime.schedules import curve, parse_schedule
+from pixelwise.metrics.confusion import Absent, Scores, compute_scores
+from pixelwise.metrics.measurement import Measurement
 
 ROUNDS = 3
 ORACLE = "oracle"
@@ -22,17 +26,22 @@ ORACLE = "oracle"
 class Point:
     """One schedule on the curve.
 
-    lost: mean IU below the oracle's. speed_ups: multiples of the oracle's speed, by round. stage_share: shallow to
-    deep. slowest: the 95th percentile of a frame's milliseconds.
+    scores: over all frames. lost: mean IU below the oracle's. speed_ups: multiples of the oracle's speed, by round.
+    stage_share: shallow to deep. slowest: the 95th percentile of a frame's milliseconds.
     """
 
     schedule: str
-    mean_iu: float
+    scores: Scores
     lost: float
     frames_per_second: float
     speed_ups: tuple[float, ...]
     stage_share: tuple[float, ...]
     slowest: float
+
+    @property
+    def mean_iu(self) -> float:
+        """The mean IU over all frames."""
+        return self.scores.mean_iu
 
     @property
     def speed_up(self) -> float:
@@ -54,21 +63,39 @@ class Point:
 
 @dataclass(frozen=True)
 class Frontier:
-    """The oracle and all schedules of the curve on one split."""
+    """The oracle and all schedules of the curve on one split, and what the release gate judges of one of them."""
 
     model: Path
+    model_sha256: str
     dataset: str
+    data_sha256: str | None
     split: str
     provider: str
     frames: int
     points: tuple[Point, ...]
+    judged: Point
+    measurements: tuple[Measurement, ...]
     out: Path | None
 
     def metrics(self) -> dict[str, Any]:
-        """Return the content of frontier.json."""
+        """Return the content of metrics.json: the scores of the judged schedule, then every schedule."""
         return {
+            "mean_iu": self.judged.mean_iu,
+            "pixel_accuracy": self.judged.scores.pixel_accuracy,
+            "mean_iu_lost": self.judged.lost,
+            "speed_up": self.judged.speed_up,
+            "schedule": self.judged.schedule,
             "dataset": self.dataset,
             "split": self.split,
+            "data": self.data_sha256,
+            "model_sha256": self.model_sha256,
+            "measures": {
+                "mean IU": "mean_iu",
+                "pixel accuracy": "pixel_accuracy",
+                LOST: "mean_iu_lost",
+                SPEED_UP: "speed_up",
+            },
+            "scored_on": f"{self.measurements[0].extent}, schedule {self.judged.schedule}",
             "frames": self.frames,
             "rounds": ROUNDS,
             "provider": self.provider,
@@ -105,27 +132,46 @@ class Frontier:
 
 def measure_frontier(
     model: Staged,
-    samples: Sequence[Sample],
+    scoring: Scoring,
+    split: str,
+    judged_schedule: str,
     absent: Absent,
     classes: np.ndarray | None = None,
-    table: np.ndarray | None = None,
-) -> tuple[int, tuple[Point, ...]]:
-    """Return the number of frames, and one point per schedule, the oracle first.
+    out: Path | None = None,
+) -> Frontier:
+    """Measure the oracle, all schedules of the curve and the `judged_schedule` on the split named `split`.
 
-    classes: (K,) bool, the classes in the mean. table: as for `run_schedules`.
+    classes: (K,) bool, the classes in the mean. out: the folder to which the frontier will be written. Raises
+    ParamsError if the judged schedule is unknown.
     """
-    runs = run_schedules(model, samples, [ORACLE, *curve()], ROUNDS, table=table)
-    scores = [compute_scores(np.sum(run.counts, axis=0), absent, classes).mean_iu for run in runs]
-    points = [make_point(run, score, scores[0], runs[0]) for run, score in zip(runs, scores, strict=True)]
-    return len(runs[0].ids), tuple(points)
+    samples = scoring.split.samples
+    judged = parse_schedule(with_value(model, judged_schedule), len(model.stages)).name
+    schedules = list(dict.fromkeys([ORACLE, *curve(), judged]))
+    runs = run_schedules(model, samples, schedules, ROUNDS, table=scoring.table)
+    scores = [compute_scores(np.sum(run.counts, axis=0), absent, classes) for run in runs]
+    points = tuple(make_point(run, score, scores[0], runs[0]) for run, score in zip(runs, scores, strict=True))
+    place = schedules.index(judged)
+    return Frontier(
+        model=scoring.model,
+        model_sha256=identify(scoring.model),
+        dataset=scoring.split.dataset,
+        data_sha256=scoring.split.data_sha256,
+        split=split,
+        provider=model.plain.provider,
+        frames=len(runs[0].ids),
+        points=points,
+        judged=points[place],
+        measurements=measure_schedule(runs[place], runs[0], split_into_clips(samples), scoring.classes.names),
+        out=out,
+    )
 
 
-def make_point(run: ScheduleRun, score: float, best: float, oracle: ScheduleRun) -> Point:
+def make_point(run: ScheduleRun, scores: Scores, best: Scores, oracle: ScheduleRun) -> Point:
     """Return the point of one schedule."""
     return Point(
         schedule=run.schedule,
-        mean_iu=score,
-        lost=best - score,
+        scores=scores,
+        lost=best.mean_iu - scores.mean_iu,
         frames_per_second=run.frames_per_second,
         speed_ups=tuple(run.compute_speed_ups(oracle)),
         stage_share=tuple(run.stage_share),

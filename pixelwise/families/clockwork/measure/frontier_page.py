@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from pixelwise.families.clockwork.measure.frontier import Frontier, Point
 from pixelwise.families.clockwork.runtime.schedules import SCHEDULES
 from pixelwise.files import write_bytes, write_json, write_text
+from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.reporting import html_page
 from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, STYLE, encode_figure
 
@@ -20,8 +21,9 @@ OTHERS = ("#2a9d8f", "#8ab17d", "#b56576", "#6d597a", "#e5989b", "#457b9d", "#9a
 
 
 def write_frontier(out: Path, frontier: Frontier) -> None:
-    """Write frontier.json, .png and .html under `out`."""
-    write_json(out / "frontier.json", frontier.metrics())
+    """Write metrics.json, measurements.npz, frontier.png and frontier.html under `out`."""
+    write_json(out / "metrics.json", frontier.metrics())
+    write_measurements(out / MEASUREMENTS, frontier.measurements)
     plot = draw_frontier(frontier)
     write_bytes(out / "frontier.png", plot)
     write_text(out / "frontier.html", render_frontier(frontier, plot))

@@ -2,9 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -12,6 +10,7 @@ from PIL import Image
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
 from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, make_target
+from pixelwise.families.guided.measure.tally import CategoryScores, Sampling, Tally
 from pixelwise.families.guided.runtime.guidance import Shot, merge
 from pixelwise.families.guided.runtime.refine import settle, surest
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
@@ -31,50 +30,6 @@ Tuner = Callable[[Sequence[Annotated]], Baseline]
 Labelled = tuple[np.ndarray, np.ndarray]
 
 
-class Sampling(NamedTuple):
-    """Supports of `shots` pictures with `points` per class, None for dense masks, for at most `tasks` tasks."""
-
-    shots: int
-    points: int | None
-    tasks: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class CategoryScores:
-    """Positive IU averaged over masks: guided, without guidance, per category, and fine-tuned if that was requested."""
-
-    positive_iu: float
-    foreground_background: float
-    mean_iu: float
-    per_category: Mapping[str, float]
-    tasks: int
-    shots: int
-    points: int | None
-    fine_tuned: float | None = None
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the scores as JSON."""
-        return {
-            "positive_iu": self.positive_iu,
-            "foreground_background": {"positive_iu": self.foreground_background},
-            **({} if self.fine_tuned is None else {"fine_tuned": {"positive_iu": self.fine_tuned}}),
-            "mean_iu": self.mean_iu,
-            "per_category": dict(self.per_category),
-            "tasks": self.tasks,
-            "shots": self.shots,
-            "points": self.points,
-        }
-
-    def __str__(self) -> str:
-        annotation = "dense" if self.points is None else f"{self.points} points per class"
-        tuned = "" if self.fine_tuned is None else f"fine-tuned {self.fine_tuned:.3f} "
-        return (
-            f"positive IU {self.positive_iu:.3f}, foreground–background {self.foreground_background:.3f} "
-            f"{tuned}({self.tasks} tasks, {self.shots} shots, {annotation}; mean IU {self.mean_iu:.3f})"
-        )
-
-
 def score_categories(
     model: GuidedModel,
     baseline: Baseline,
@@ -92,8 +47,7 @@ def score_categories(
     are left.
     """
     members = choose_categories(samples, names, categories, sampling.shots)
-    guided: dict[str, list[float]] = defaultdict(list)
-    unguided, negatives, tuned = [], [], []
+    tally = Tally(sampling)
     for value, index in progress(choose_tasks(members, sampling.tasks), "evaluate"):
         rng = np.random.default_rng((sampling.seed, value, index))
         if len(members[value]) <= sampling.shots:
@@ -105,12 +59,10 @@ def score_categories(
         guidance = merge(shots).thinned(MOST_CELLS)
         features = model.encode(query)
         prediction = label(model.segment(features, settle(model, features, guidance)))
-        guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
-        negatives.append(compute_positive_iu(prediction, truth, 0))
-        unguided.append(compute_positive_iu(baseline(features), truth, 1))
+        tally.add(names[value], samples[index].id, truth, prediction, baseline(features))
         if tune:
-            tuned.append(compute_positive_iu(tune(annotated)(features), truth, 1))
-    return average_scores(guided, unguided, negatives, sampling, tuned)
+            tally.tuned.append(compute_positive_iu(tune(annotated)(features), truth, 1))
+    return tally.average()
 
 
 def choose_categories(
@@ -146,27 +98,6 @@ def draw_episode(
         for other in rng.choice(others, shots, replace=False)
     ]
     return query, support
-
-
-def average_scores(
-    guided: Mapping[str, Sequence[float]],
-    unguided: Sequence[float],
-    negatives: Sequence[float],
-    sampling: Sampling,
-    tuned: Sequence[float] = (),
-) -> CategoryScores:
-    """Return the mean IUs over all tasks: guided (by category), unguided, of the negatives, and tuned."""
-    every = [score for scores in guided.values() for score in scores]
-    return CategoryScores(
-        positive_iu=float(np.mean(every)),
-        foreground_background=float(np.mean(unguided)),
-        mean_iu=float(np.mean([*every, *negatives])),
-        per_category={name: float(np.mean(scores)) for name, scores in guided.items()},
-        tasks=len(every),
-        shots=sampling.shots,
-        points=sampling.points,
-        fine_tuned=float(np.mean(tuned)) if tuned else None,
-    )
 
 
 def choose_tasks(members: Mapping[int, Sequence[int]], most: int) -> list[tuple[int, int]]:

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split, read_clip_and_frame
+from pixelwise.exported_models import identify
 from pixelwise.families.guided.measure.categories import (
-    CategoryScores,
-    Sampling,
     Tuner,
     open_baseline,
     score_categories,
 )
 from pixelwise.families.guided.measure.interactive import score_interactive
+from pixelwise.families.guided.measure.tally import CategoryScores, Sampling
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.files import write_json
+from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.model_folder import ModelFolder
 
 # Data sets whose clips are tracked.
@@ -32,12 +33,15 @@ def evaluate(
 ) -> VideoScores | CategoryScores:
     """Return the scores of an exported guided model: J on the clips of davis, otherwise positive IU of categories.
 
-    With `out`, write metrics.json there. Raises DataError if the split is empty or too small, ModelError if the model
-    cannot run.
+    With `out`, write metrics.json and measurements.npz there. Raises DataError if the split is empty or too small,
+    ModelError if the model cannot run.
     """
-    scores = score(params, model, open_split(params.layers))
+    split = open_split(params.layers)
+    origin = {"dataset": split.dataset, "split": params.split, "data": split.data_sha256}
+    scores = replace(score(params, model, split), origin={**origin, "model_sha256": identify(model)})
     if out:
         write_json(out / "metrics.json", scores.metrics())
+        write_measurements(out / MEASUREMENTS, [scores.measurement])
     return scores
 
 
@@ -47,7 +51,7 @@ def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | Ca
     if split.dataset in VIDEO:
         clips = [read_clip_and_frame(split.samples, index)[0] for index in range(len(split.samples))]
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
-    sampling = Sampling(params.shots, points, params.tasks, params.seed)
+    sampling = Sampling(params.shots, points, params.tasks, params.seed, params.interactive)
     baseline = open_baseline(model, params.provider)
     inputs = (guided, baseline, Reduced(split.samples), split.classes.names, params.classes, sampling)
     if params.interactive:
@@ -67,11 +71,6 @@ class Reduced(Sequence[Sample]):
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         sample = self.samples[index]
         return replace(sample, image=reduce(sample.image), label=reduce(sample.label))
-
-
-def evidence(evaluation: Path) -> list[Path]:
-    """Return the files in `evaluation` for the release gate. They lack counts per image, so it cannot judge a guide."""
-    return [evaluation / "metrics.json"]
 
 
 def open_tuner(model: Path, steps: int) -> Tuner | None:

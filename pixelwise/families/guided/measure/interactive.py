@@ -1,6 +1,5 @@
 """Score interactive segmentation: the support is the query, annotated by points (thesis §4.4.1, figure 4.5)."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,17 +8,14 @@ from pixelwise.data.prepared import Sample
 from pixelwise.families.guided.episodes import annotate_points, draw_points, make_target
 from pixelwise.families.guided.measure.categories import (
     Baseline,
-    CategoryScores,
-    Sampling,
-    average_scores,
     choose_tasks,
     index_pictures,
 )
+from pixelwise.families.guided.measure.tally import CategoryScores, Sampling, Tally
 from pixelwise.families.guided.runtime.clicks import hint_of
 from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.working_size import label
-from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.progress import progress
 
 
@@ -36,8 +32,7 @@ def score_interactive(
     As in a session after as many clicks, the points are guidance, and their positions are a hint to the net. `baseline`
     segments the same pictures without points.
     """
-    guided: dict[str, list[float]] = defaultdict(list)
-    unguided, negatives = [], []
+    tally = Tally(sampling)
     members = index_pictures(samples, names, categories)
     for value, index in progress(choose_tasks(members, sampling.tasks), "evaluate"):
         rng = np.random.default_rng((sampling.seed, value, index))
@@ -48,7 +43,5 @@ def score_interactive(
         guidance = merge([model.guide(features, annotate_points(points, *truth.shape))])
         hint = hint_of(points, features.grid)
         prediction = label(model.segment(features, guidance, hint))
-        guided[names[value]].append(compute_positive_iu(prediction, truth, 1))
-        negatives.append(compute_positive_iu(prediction, truth, 0))
-        unguided.append(compute_positive_iu(baseline(features), truth, 1))
-    return average_scores(guided, unguided, negatives, sampling)
+        tally.add(names[value], sample.id, truth, prediction, baseline(features))
+    return tally.average()

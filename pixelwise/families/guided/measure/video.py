@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +15,7 @@ from pixelwise.families.guided.measure.categories import Annotated, make_shots
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, fit
+from pixelwise.metrics.measurement import Measurement
 from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.progress import progress
 
@@ -29,6 +30,8 @@ class VideoScores:
     per_sequence: Mapping[str, float]
     frames_per_second: float
     provider: str
+    measurement: Measurement
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def mean_j(self) -> float:
@@ -42,6 +45,9 @@ class VideoScores:
             "per_sequence": dict(self.per_sequence),
             "frames_per_second": self.frames_per_second,
             "provider": self.provider,
+            "measures": {"J": "mean_j"},
+            "scored_on": self.measurement.extent,
+            **self.origin,
         }
 
     def __str__(self) -> str:
@@ -69,6 +75,7 @@ def score_sequences(
     than three frames or no object in its first frame.
     """
     scores: dict[str, float] = {}
+    pixels: list[int] = []
     frames, seconds = 0, 0.0
     for name, members in progress([(k, list(g)) for k, g in groupby(range(len(clips)), clips.__getitem__)], "clips"):
         if len(members) < 3:
@@ -77,7 +84,7 @@ def score_sequences(
         labelled = [(sample.image, make_truth(sample, is_apart)) for sample in annotated]
         ways = count_ways(annotated[0], labelled[0][1])
         tracker = start_tracker(model, labelled, ways, points, np.random.default_rng((seed, *name.encode())))
-        scores_by_frame = []
+        scores_by_frame, pixels_by_frame = [], []
         for index in members[1:-1]:
             sample = samples[index]
             began = time.perf_counter()
@@ -86,9 +93,25 @@ def score_sequences(
             frames += 1
             truth = make_truth(sample, is_apart)
             scores_by_frame.append([compute_positive_iu(prediction, truth, way) for way in range(1, ways)])
+            pixels_by_frame.append([int((truth == way).sum()) for way in range(1, ways)])
         means = np.mean(scores_by_frame, axis=0).tolist()
         scores |= {f"{name}/{way}" if is_apart else name: score for way, score in enumerate(means, start=1)}
-    return VideoScores(scores, frames / max(seconds, 1e-9), model.provider)
+        pixels += np.sum(pixels_by_frame, axis=0).tolist()
+    return VideoScores(
+        per_sequence=scores,
+        frames_per_second=frames / max(seconds, 1e-9),
+        provider=model.provider,
+        measurement=measure_sequences(scores, pixels, shots, points, seed),
+    )
+
+
+def measure_sequences(
+    scores: Mapping[str, float], labelled: Sequence[int], shots: int, points: int | None, seed: int
+) -> Measurement:
+    """Measure J by sequence. Other annotations or other labelled pixels of the object make it another sequence."""
+    guidance = f"{shots} annotated, {points or 'dense'}, seed {seed}"
+    ids = tuple(f"{name}, {guidance}" for name in scores)
+    return Measurement("J", "sequence", ids, np.array(list(scores.values())), labelled=np.array(labelled, np.int64))
 
 
 def choose_frames(frames: int, shots: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.object_sets import write_coco_mval
 
@@ -9,14 +10,17 @@ from components import ingest
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families.guided.measure import evaluation
-from pixelwise.families.guided.measure.categories import CategoryScores
+from pixelwise.families.guided.measure.tally import CategoryScores, Sampling
 from pixelwise.families.guided.measure.video import VideoScores
 from pixelwise.families.guided.studies import guide
 from pixelwise.identity import PROJECT
+from pixelwise.metrics.measurement import Measurement
 from pixelwise.params import PARAMS_FILE
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.study import load_study
 from pixelwise.tools import study
+
+MEASURED = Measurement("positive IU", "task", tuple("abcd"), np.full(4, 0.5))
 
 
 def refuse(*_: object) -> None:
@@ -51,9 +55,10 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
 
     def score(params, model, split):
         asked.append((params, model, split.dataset, len(split.samples)))
-        return CategoryScores(0.5, 0.25, 0.7, {}, tasks=4, shots=5, points=None, fine_tuned=0.375)
+        return CategoryScores(0.5, 0.25, 0.7, {}, Sampling(5, None, 4, 0), MEASURED, fine_tuned=0.375)
 
     monkeypatch.setattr(evaluation, "score", score)
+    monkeypatch.setattr(evaluation, "identify", str)
     ran = guide.measure_task(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
     ((params, model, dataset, pictures),) = asked
     assert (params.shots, params.points, params.split) == (5, 0, "val")
@@ -63,7 +68,9 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
 
 
 def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
-    monkeypatch.setattr(evaluation, "score", lambda *_: VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu"))
+    found = VideoScores({"dog": 0.5, "swan": 0.75}, 12.0, "cpu", MEASURED)
+    monkeypatch.setattr(evaluation, "score", lambda *_: found)
+    monkeypatch.setattr(evaluation, "identify", str)
     study, variant = variant_of("figure-4.6", "2 frames, 5 points")
     assert set(study.columns) <= set(guide.measure_task(study, variant, 0, bench).scores)
 
