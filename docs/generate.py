@@ -29,7 +29,6 @@ SECTIONS = {
     "FAMILY.export": ("components.export", "ExportParams"),
     "FAMILY.quantize": ("components.quantize", "QuantizeParams"),
     "FAMILY.benchmark": ("components.benchmark", "BenchmarkParams"),
-    "FAMILY.release": ("pixelwise.registry.release_gate", "ReleaseParams"),
 }
 DOCS = Path(__file__).parent
 
@@ -87,6 +86,7 @@ def render_parameters() -> str:
     for family in names():
         lines += render_section(f"{family}.train", find(family).TrainParams)
         lines += render_section(f"{family}.evaluate", find_options(family).EvaluateParams)
+        lines += render_section(f"{family}.release", find_options(family).ReleaseParams)
     return "\n".join(lines) + "\n"
 
 
