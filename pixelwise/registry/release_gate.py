@@ -97,7 +97,7 @@ def check_limit(measurement: Measurement | None, limit: Limit, params: ReleasePa
         return Check(limit.measure, False, "not measured", needed)
     low, high = find_interval(measurement.score_draws(measurement.resample(params.resamples, params.seed)), params)
     passed = (limit.least is None or low >= limit.least) and (limit.most is None or high <= limit.most)
-    return Check(limit.measure, passed, describe_interval(low, high, measurement), needed)
+    return Check(limit.measure, passed, describe_interval(f"{low:.4f}", f"{high:.4f}", measurement), needed)
 
 
 def check_against_champion(challenger: Evidence, champion: Evidence, params: ReleaseParams) -> Iterator[Check]:
@@ -112,7 +112,7 @@ def check_against_champion(challenger: Evidence, champion: Evidence, params: Rel
         return
     low, high = bootstrap_difference(challenger.main, champion.main, params)
     needed = f"lower end of the {params.confidence:.0%} interval >= {-params.margin:.4f}"
-    found = describe_interval(low, high, challenger.main)
+    found = describe_interval(f"{low:+.4f}", f"{high:+.4f}", challenger.main)
     yield Check(f"{challenger.main.name} against champion", low >= -params.margin, found, needed)
     if isinstance(params, LabelReleaseParams) and challenger.main.classes:
         yield check_worst_class(challenger.main, champion.main, params.class_margin)
@@ -150,11 +150,11 @@ def find_interval(scores: Resampled, params: ReleaseParams) -> tuple[float, floa
     return float(low), float(high)
 
 
-def describe_interval(low: float, high: float, measurement: Measurement) -> str:
+def describe_interval(low: str, high: str, measurement: Measurement) -> str:
     """Describe an interval and the units that it was drawn from. One unit has only one resample, thus no interval."""
     if len(measurement.ids) == 1:
-        return f"{low:+.4f}, no interval from {measurement.extent}"
-    return f"{low:+.4f} to {high:+.4f} over {measurement.extent}"
+        return f"{low}, no interval from {measurement.extent}"
+    return f"{low} to {high} over {measurement.extent}"
 
 
 def check_worst_class(challenger: Measurement, champion: Measurement, margin: float) -> Check:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError
+from pixelwise.exported_models import identify
 from pixelwise.families import find_requests
 from pixelwise.families.exported import family_of
-from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder
-from pixelwise.registry.registration import compute_identity
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,10 +57,3 @@ def open_exported(model: Path, source: str, name: str, version: str | None, devi
         text = str(error).replace(str(ModelFolder(model).graph()), source)
         raise type(error)(text.replace(str(model), source)) from None
     return Served(opened, family, name, version, identify(model))
-
-
-def identify(model: Path) -> str:
-    """The hash that tells `model` from others, as the registry has it."""
-    if model.suffix == ".onnx":
-        return sha256_file(model)
-    return compute_identity({f"onnx/{graph.name}": sha256_file(graph) for graph in ModelFolder(model).graphs()})
