@@ -124,12 +124,14 @@ class MaskRule:
     """How the masks of a data set are read: decided once for all of its files, never file by file.
 
     colours: colour (R, G, B) -> class or 255; empty where the values of one channel are the classes. Pixels of other
-    colours become 255 up to a share `max_off_share` of a mask; above it the mask is unusable. threshold: the value from
-    which a soft-edged mask of one object is 255, and below which it is 0; None where values count as they are.
+    colours become 255 up to a share `max_off_share` of a mask, and the mask is added to `notes`; above it the mask is
+    unusable. threshold: the value from which a soft-edged mask of one object is 255, and below which it is 0; None
+    where values count as they are.
     """
 
     colours: Mapping[Colour, int] = field(default_factory=dict)
     max_off_share: float = 0.01
+    notes: Notes = field(default_factory=Notes)
     threshold: int | None = None
 
 

@@ -82,12 +82,14 @@ def map_colours(picture: Image.Image, rule: MaskRule) -> np.ndarray:
     classes = {int(pack(np.array(colour, np.uint32))): value for colour, value in rule.colours.items()}
     is_known = np.array([colour in classes for colour in found.tolist()])
     off = counts[~is_known].sum() / counts.sum()
-    if off > rule.max_off_share:
-        most = unpack(int(found[~is_known][counts[~is_known].argmax()]))
-        raise DataError(
-            f"{describe_share(off)} of pixels in {(~is_known).sum()} other colours, most in {list(most)}, "
-            f"expected the {len(classes)} colours of the classes"
-        )
+    if off:
+        most = list(unpack(int(found[~is_known][counts[~is_known].argmax()])))
+        if off > rule.max_off_share:
+            raise DataError(
+                f"{describe_share(off)} of pixels in {(~is_known).sum()} other colours, most in {most}, "
+                f"expected the {len(classes)} colours of the classes"
+            )
+        rule.notes.add("masks with pixels in colours of no class, which become void, most in one colour", str(most))
     table = np.array([classes.get(colour, VOID) for colour in found.tolist()], np.uint8)
     return table[place].reshape(pixels.shape[:2])
 

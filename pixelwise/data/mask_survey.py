@@ -194,9 +194,10 @@ def find_tones(masks: Masks) -> Tones | None:
 
 
 def is_near_black_and_white(tones: np.ndarray) -> bool:
-    """Whether nearly all values are near to 0 or 255."""
+    """Whether nearly all values are near to 0 or 255, and some between them, without which low ones are classes."""
     is_near = (tones < NEAR) | ((tones > WHITE - NEAR) & (tones <= WHITE))
-    return bool(tones.max() > WHITE - NEAR and is_near.mean() >= NEAR_SHARE)
+    is_between = (tones >= NEAR) & (tones < WHITE)
+    return bool(tones.max() > WHITE - NEAR and is_near.mean() >= NEAR_SHARE and is_between.any())
 
 
 def plan_object(classes: Classes, tones: Tones, notes: Notes) -> MaskPlan:

@@ -28,6 +28,13 @@ class ReadParams(Params):
     masks: str | None = Field(
         default=None, description="path of the masks of a folder, such as {split}/ann/{name}.png; none: as the images"
     )
+    max_off_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="maximum share of a mask's pixels in colours of no class, which become void; a mask above it is "
+        "unusable",
+    )
     mask_suffix: str = Field(
         default="", description="what the name of a folder's mask adds to its image's, such as _mask"
     )

@@ -15,6 +15,7 @@ from pixelwise.data.readers import (
     label_map,
     label_studio,
     labelme,
+    object_masks,
     supervisely,
     voc,
     yolo,
@@ -104,6 +105,7 @@ def has_video(folder: Path) -> bool:
 
 # Data set -> its test and the files that it looks for.
 TESTS: dict[str, tuple[Callable[[Path], bool], str]] = {
+    "guided": (object_masks.is_together, f"the folders {', '.join(object_masks.PARTS)}"),
     "csv": (lambda folder: csv_list.find_list(folder) is not None, f"a list of image and mask beside {CLASSES_FILE}"),
     "folder": (has_any(CLASSES_FILE), CLASSES_FILE),
     "coco_panoptic": (has_any("annotations/panoptic_*.json"), "annotations/panoptic_*.json"),
@@ -114,6 +116,8 @@ TESTS: dict[str, tuple[Callable[[Path], bool], str]] = {
     "cvat": (lambda folder: bool(cvat.list_xml_files(folder)), "CVAT's XML"),
     "label_studio": (has_label_studio, "Label Studio's tasks"),
     "labelme": (has_labelme, "LabelMe's JSON with shapes"),
+    "coco_mval": (object_masks.is_mval, f"{object_masks.INDEX} of objects"),
+    "davis_frames": (object_masks.is_frames, f"{object_masks.INDEX} of frames"),
     **{name: (has_any(pattern), pattern) for name, pattern in PUBLISHED.items()},
     "voc": (has_any(f"{voc.LISTS}/*.txt"), f"VOC's {voc.LISTS}/*.txt"),
     "huggingface": (huggingface.is_dataset, f"{huggingface.SOURCE_FILE}, metadata.csv or Parquet files"),

@@ -10,6 +10,7 @@ from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item
 from pixelwise.data.items import UNLABELLED, Classes, Item, RawData
 from pixelwise.data.kinds import Kind, find_kind
+from pixelwise.data.layout_proposal import propose_reading
 from pixelwise.data.prepared import DATASET_FILE, QUARANTINE_FILE, PreparedData
 from pixelwise.data.readers import read_dataset
 from pixelwise.data.recognition import Recognised, recognise
@@ -74,6 +75,8 @@ def find_readable(root: Path) -> tuple[list[tuple[Recognised, RawData]], list[st
             readable.append((found, read_dataset(found.dataset, root)))
         except DataError as error:
             faults.append(f"{found.dataset} cannot be read: {error}")
+    if not readable and not faults and (proposal := propose_reading(root)):
+        faults.append(proposal)
     return readable, faults
 
 

@@ -57,6 +57,14 @@ def test_soft_edges_and_jpeg_are_cut_and_the_note_says_so(tmp_path, suffix):
     assert lines == ["masks are black and white, cut at 128 because of soft edges: 255 is the object"]
 
 
+def test_two_classes_in_a_mask_that_is_mostly_unknown_are_no_soft_edges_of_one_object(tmp_path):
+    values = np.full(LABEL.shape, 255, np.uint8)
+    values[:3], values[3:5] = 0, LABEL[3:5]
+    (found,), lines = read(tmp_path, grey(values))
+    assert (found == values).all()
+    assert lines == ["value 255 in masks is unknown"]
+
+
 def test_classes_count_by_number_over_all_masks_and_255_is_unknown(tmp_path):
     found, lines = read(tmp_path, grey(OBJECT // 255), grey(np.where(LABEL == 2, 2, OBJECT)))
     assert [sorted(np.unique(mask)) for mask in found] == [[0, 1], [0, 2, 255]]

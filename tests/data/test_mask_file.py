@@ -52,6 +52,9 @@ def test_few_pixels_of_another_colour_are_void_and_many_are_refused():
     found = read(png(Image.fromarray(shown)), BY_COLOUR)
     assert (found[0, :7] == 255).all()
     assert (found[1:] == LABEL[1:]).all()
+    assert BY_COLOUR.notes.lines() == [
+        "1 masks with pixels in colours of no class, which become void, most in one colour: [129, 64, 128]"
+    ]
     shown[1, :7] = [1, 1, 1]
     with pytest.raises(DataError, match=r"2% of pixels in 2 other colours, most in \[1, 1, 1\], expected"):
         read(png(Image.fromarray(shown)), BY_COLOUR)

@@ -80,14 +80,15 @@ def read_dataset(name: str, root: Path, reading: ReadParams | None = None) -> Ra
     raw = read_as(name, root, reading)
     if len(raw.items) == 0:
         raise DataError(f"root {root}: no labelled picture, expected a {name} data set")
-    return choose_classes(raw, reading.classes)
+    masks = replace(raw.masks, max_off_share=reading.max_off_share, notes=raw.notes)
+    return choose_classes(replace(raw, drawn=reading.orientation, masks=masks), reading.classes)
 
 
 def read_as(name: str, root: Path, reading: ReadParams) -> RawData:
     """Read a data set as `reading` says. Raises ParamsError if it gives the layout of one that has its own."""
     if name == "folder":
-        return replace(folder.read(root, reading), drawn=reading.orientation)
+        return folder.read(root, reading)
     for key in LAYOUT_KEYS:
         if getattr(reading, key):
             raise ParamsError(f"{key}: found {getattr(reading, key)}, but only the data set folder takes a layout")
-    return replace(READERS[name](root), drawn=reading.orientation)
+    return READERS[name](root)

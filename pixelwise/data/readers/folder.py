@@ -16,6 +16,7 @@ from pixelwise.data.archives import find_folder
 from pixelwise.data.class_file import CLASSES_FILE, read_classes
 from pixelwise.data.items import LAST_FRAME, Item, RawData
 from pixelwise.data.layout import Found, Layout, Place, choose_layout, name_split
+from pixelwise.data.layout_proposal import find_twins, list_pictures, propose_reading
 from pixelwise.data.mask_survey import MaskFiles, plan_masks
 from pixelwise.data.notes import Notes
 from pixelwise.data.read_params import ReadParams
@@ -26,15 +27,35 @@ from pixelwise.errors import DataError
 
 def read(root: Path, reading: ReadParams | None = None) -> RawData:
     """Read the data set under `root`. Raises DataError if classes.yaml or the pictures are missing or inconsistent."""
-    folder = find_folder(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
+    folder = find_described(root)
     described = read_classes(folder / CLASSES_FILE)
     notes = Notes()
-    layout = choose_layout(folder, reading or ReadParams())
+    layout = find_layout(folder, reading or ReadParams())
     found = find_pictures(folder, layout, notes)
     pairs = list(make_pairs(found, layout, notes))
     masks = MaskFiles([folder / path for path in found.masks.values()])
     plan = plan_masks(masks, described, folder / CLASSES_FILE, notes)
     return RawData("folder", plan.classes, Pairs(folder, pairs), plan.label_values, notes, plan.rule)
+
+
+def find_described(root: Path) -> Path:
+    """Find the folder with classes.yaml. Raises DataError, which proposes its keys where there are images and masks."""
+    try:
+        return find_folder(root, lambda path: (path / CLASSES_FILE).is_file(), CLASSES_FILE)
+    except DataError:
+        if proposal := propose_reading(root):
+            raise DataError(f"root {root}: {proposal}") from None
+        raise
+
+
+def find_layout(folder: Path, reading: ReadParams) -> Layout:
+    """Choose the layout. Raises what `choose_layout` raises, with the keys of folders whose names agree, if any."""
+    try:
+        return choose_layout(folder, reading)
+    except DataError as error:
+        if twins := find_twins(list_pictures(folder)):
+            raise DataError(f"{error}; found pictures of the same names by {twins}") from None
+        raise
 
 
 def find_pictures(folder: Path, layout: Layout, notes: Notes) -> Found:
@@ -145,6 +166,8 @@ def choose_splits(places: list[Place], notes: Notes) -> dict[Place, str]:
     val = choose_held_out({parse_clip(place.name) or place.name for place in places})
     if folders and val:
         notes.add("no folder of val: a tenth of train is val")
+    if len(places) > 1 and not val:
+        notes.add(f"all pictures are one clip, {parse_clip(places[0].name)}, so none is val: expected more folders")
     return {place: "val" if (parse_clip(place.name) or place.name) in val else "train" for place in places}
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelwise.data.archives import find_folder
 from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
 from pixelwise.data.readers import voc
 from pixelwise.errors import DataError
 
 INDEX = "index.tsv"
+# Columns of the index of each list.
+OBJECTS, FRAMES = ("id", "category"), ("id", "sequence")
 # COCO's names of VOC's classes, where they differ.
 IN_VOC = {
     "airplane": "aeroplane",
@@ -31,7 +34,8 @@ def read_mval(root: Path) -> RawData:
 
     Other objects of a picture, also of the same category, have no mask and count as background.
     """
-    rows = read_index(root, ("id", "category"))
+    root = find_list(root, OBJECTS)
+    rows = read_index(root, OBJECTS)
     names = ("background", *sorted({row["category"] for row in rows}))
     classes = Classes(names, bit_palette(len(names)))
     items = [make_object_item(root, row["id"], "val", names.index(row["category"])) for row in rows]
@@ -40,7 +44,8 @@ def read_mval(root: Path) -> RawData:
 
 def read_frames(root: Path) -> RawData:
     """Read davis_frames under `root`: all objects are one class; the last VAL_SEQUENCES sequences are the split val."""
-    rows = read_index(root, ("id", "sequence"))
+    root = find_list(root, FRAMES)
+    rows = read_index(root, FRAMES)
     kept = sorted({row["sequence"] for row in rows})[-VAL_SEQUENCES:]
     classes = Classes(("background", "object"), bit_palette(2))
     items = [make_frame_item(root, row, "val" if row["sequence"] in kept else "train", 1) for row in rows]
@@ -54,9 +59,10 @@ def read_together(root: Path) -> RawData:
     coco_mval, and davis_frames' train. val: VOC's val and davis_frames' val. Classes that training must not see are
     selected by name.
     """
+    root = find_folder(root, is_together, f"the folders {', '.join(PARTS)}")
     first, second, third = (root / part for part in PARTS)
     stills, frames = voc.read(first), read_frames(third)
-    rows = read_index(second, ("id", "category"))
+    rows = read_index(second, OBJECTS)
     named = {row["category"]: IN_VOC.get(row["category"], row["category"]) for row in rows}
     names = (*voc.NAMES, *sorted(set(named.values()) - set(voc.NAMES)), "object")
     items = [
@@ -64,12 +70,43 @@ def read_together(root: Path) -> RawData:
         *(make_object_item(second, row["id"], "train", names.index(named[row["category"]]), "coco/") for row in rows),
         *(
             make_frame_item(third, row, item.split, len(names) - 1, "davis/")
-            for row, item in zip(read_index(third, ("id", "sequence")), frames.items, strict=True)
+            for row, item in zip(read_index(third, FRAMES), frames.items, strict=True)
         ),
     ]
     return RawData(
         "guided", Classes(names, bit_palette(len(names))), items, {**make_identity_values(names), VOID: VOID}
     )
+
+
+def is_mval(folder: Path) -> bool:
+    """Whether `folder` holds a list of objects."""
+    return has_columns(folder, OBJECTS)
+
+
+def is_frames(folder: Path) -> bool:
+    """Whether `folder` holds a list of frames."""
+    return has_columns(folder, FRAMES)
+
+
+def find_list(root: Path, columns: Sequence[str]) -> Path:
+    """Find the folder whose index has these columns; `root` without one, so that `read_index` says what is missing."""
+    try:
+        return find_folder(root, lambda folder: has_columns(folder, columns), INDEX)
+    except DataError:
+        return root
+
+
+def is_together(folder: Path) -> bool:
+    """Whether `folder` holds all three parts of the joined data set."""
+    return all((folder / part).is_dir() for part in PARTS)
+
+
+def has_columns(folder: Path, columns: Sequence[str]) -> bool:
+    """Whether the index of `folder` has these columns; a missing one has none."""
+    try:
+        return bool(read_index(folder, columns))
+    except DataError:
+        return False
 
 
 def read_index(root: Path, columns: Sequence[str]) -> list[dict[str, str]]:

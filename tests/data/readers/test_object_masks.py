@@ -8,6 +8,7 @@ from pixelwise.data.item_inspection import read_layer, read_pair
 from pixelwise.data.items import RawData
 from pixelwise.data.orientation import Upright
 from pixelwise.data.readers import davis, object_masks
+from pixelwise.data.recognition import recognise
 from pixelwise.errors import DataError
 
 
@@ -70,3 +71,11 @@ def test_a_list_of_masks_that_is_missing_or_lacks_a_column_is_named(tmp_path, re
     (tmp_path / "index.tsv").write_text("id\tshape\n1\tround\n")
     with pytest.raises(DataError, match="expected columns id"):
         read(tmp_path)
+
+
+def test_lists_of_object_masks_are_recognised_also_one_folder_deeper(tmp_path):
+    write_together(tmp_path / "all", {"train": ["a"], "val": ["b"]}, ["bowl"], "aabcdefg")
+    for folder, name in {"": "guided", "/coco_mval": "coco_mval", "/davis_frames": "davis_frames"}.items():
+        assert recognise(tmp_path / f"all{folder}")[0].dataset == name
+    assert recognise(tmp_path)[0].dataset == "guided"
+    assert len(object_masks.read_mval(tmp_path / "all").items) == 1
