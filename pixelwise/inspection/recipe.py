@@ -1,6 +1,7 @@
 """Fit a recipe to a data set and a machine: each value with the reason for it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ FEW_PICTURES, SMALL_BATCH = 500, 4
 RARE, RARE_CROPS = 0.01, 0.3
 NAMED = 5
 BLOCK = 32  # a backbone's coarsest stride
+# What alike names of classes may differ in beside case, and names that tools give to pixels without a class.
+SEPARATORS = re.compile(r"[-_ ]")
+UNLABELLED_NAMES = {"void", "unlabeled", "unlabelled", "unannotated", "ignore", "ignored", "undefined"}
 ONE_SIDED = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 
 
@@ -77,7 +81,20 @@ def read_facts(survey: Survey, splits: Mapping[str, int], has_gpu: bool) -> Fact
 
 def fit_recipe(facts: Facts, sections: Mapping[str, type[Params]]) -> list[Choice]:
     """Choose values for a data set. sections: dotted section of params.yaml -> the class of its parameters."""
-    return [*fit_limits(facts), *fit_splits(facts, sections), *fit_nets(facts, sections)]
+    return [*fit_classes(facts), *fit_limits(facts), *fit_splits(facts, sections), *fit_nets(facts, sections)]
+
+
+def fit_classes(facts: Facts) -> Iterator[Choice]:
+    """Merge classes whose names are alike, and take out those that mean unlabelled."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in facts.classes:
+        alike[SEPARATORS.sub("", name.casefold())].append(name)
+    merged = {names[0]: names for names in alike.values() if len(names) > 1}
+    unlabelled = [name for name in facts.classes if name.casefold() in UNLABELLED_NAMES]
+    if wanted := merged | ({"void": unlabelled} if unlabelled else {}):
+        reasons = [f"{' and '.join(names)} are spelled alike" for names in merged.values()]
+        reasons += [f"{', '.join(unlabelled)} means unlabelled"] if unlabelled else []
+        yield Choice("ingest.classes", wanted, "; ".join(reasons))
 
 
 def fit_limits(facts: Facts) -> Iterator[Choice]:

@@ -43,6 +43,8 @@ class InitReport:
         splits = ", ".join(f"{name} {count:,}" for name, count in source.splits.items())
         lines = [f"{path}: {source.format}, {len(source.classes)} classes; {splits}", f"because of {source.why}"]
         lines += [f"  {choice.key}: {format_value(choice.value)}  # {choice.why}" for choice in self.choices]
+        if not any(choice.key == "ingest.classes" for choice in self.choices):
+            lines.append("  classes are kept as they are: no two names are alike, and none means unlabelled")
         lines.append(f"written: {self.params_file}, from {' and '.join(map(str, self.recipes))}")
         if found := self.survey.suspicious:
             lines.append(f"suspicious: {found[0].name}: {found[0].found}; see pixelwise inspect {path}")

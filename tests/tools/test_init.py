@@ -9,6 +9,7 @@ from support.image_sets import noise, save
 
 from components import ingest
 from components.ingest import IngestParams
+from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.identity import PROJECT
 from pixelwise.inspection.recipe import Facts, fit_recipe
@@ -139,3 +140,17 @@ def test_a_recipe_is_yaml_of_the_same_values():
         for part in choice.key.split("."):
             value = value[part]
         assert value == choice.value
+
+
+def test_classes_of_alike_names_are_merged_and_those_that_mean_unlabelled_taken_out():
+    found = fit(classes=("background", "Traffic Light", "car", "traffic_light", "Unlabeled"))
+    assert found["ingest.classes"] == {"Traffic Light": ["Traffic Light", "traffic_light"], "void": ["Unlabeled"]}
+    assert "ingest.classes" not in fit(classes=("background", "car", "cart"))
+
+
+def test_the_classes_proposed_are_those_that_ingest_gives(project):
+    root = write_shapes(project / "shapes")
+    (root / "classes.yaml").write_text("names: [ground, Ground, ignore]")
+    assert "ground and Ground are spelled alike; ignore means unlabelled" in str(run([root], device="cpu"))
+    ingest.run(IngestParams(**read_section(PARAMS_FILE, "ingest")), project / "prepared")
+    assert PreparedData(project / "prepared").classes.names == ("ground",)
