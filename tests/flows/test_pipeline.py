@@ -6,6 +6,7 @@ from support.dvc_repository import make_repository, replace, repro
 
 from flows.pipeline import PIPELINE_LOCK
 from flows.tries import Tries
+from pixelwise.errors import DataError
 from pixelwise.file_lock import hold_lock
 from pixelwise.tracking.store import UnreachableError
 
@@ -135,6 +136,25 @@ def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_ru
     assert (state.is_completed(), state.message) == (True, "pipeline: 4 ran, 1 postponed")
     assert len(tried) == 2
     assert "register-toy … postponed: http://host: no answer" in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_registered_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    from flows import release
+
+    def register(family, _):
+        if family == "bent":
+            raise DataError("metrics.json: no such file")
+        return "registered", f"{family} version 1"
+
+    monkeypatch.setattr(release, "ACTIONS", {"register": register, "promote": lambda *_: ("promoted", "1")})
+    for family in ("bent", "toy", "unreleased"):
+        (tmp_path / f"models/{family}/onnx").mkdir(parents=True)
+        (tmp_path / f"models/{family}/onnx/encode.onnx").touch()
+    (tmp_path / "params.yaml").write_text("bent: {release: {}}\ntoy: {release: {}}\nunreleased: {train: {}}\n")
+    results = asyncio.run(release.release(None, tmp_path, Tries()))
+    states = {result.name: result.state for result in results}
+    assert states == {"register-bent": "failed", "register-toy": "registered", "promote-toy": "promoted"}
+    assert "register-bent … failed: metrics.json: no such file" in capsys.readouterr().out
 
 
 def test_a_family_or_target_that_is_not_there_is_named(repository):

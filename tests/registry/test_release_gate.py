@@ -6,7 +6,9 @@ import pytest
 from pixelwise.families.options import ReleaseParams
 from pixelwise.metrics.confusion import compute_scores
 from pixelwise.metrics.measurement import Measurement, compute_mean_iu
+from pixelwise.registry import limits
 from pixelwise.registry.evidence import Evidence
+from pixelwise.registry.limits import Limit
 from pixelwise.registry.release_gate import bootstrap_difference, decide
 
 PARAMS = ReleaseParams(
@@ -138,3 +140,79 @@ def test_scores_of_another_split_are_not_compared_and_refused():
     decision = decide(other, evidence(), PARAMS)
     assert failed(decision) == ["comparison"]
     assert "champion on val, challenger on test" in decision.failures
+
+
+def measured(name, unit, values, **fields):
+    """A measurement of one value per unit."""
+    ids = tuple(f"{unit} {i}" for i in range(len(values)))
+    return Measurement(name, unit, ids, np.array(values, float), **fields)
+
+
+class SpeedParams(ReleaseParams):
+    """Limits of a family that is also measured beside another model."""
+
+    @property
+    def limits(self):
+        return Limit("loss", most=0.1), Limit("speed-up", least=2.0)
+
+
+class ShareParams(limits.ReleaseParams):
+    """Limits of a family whose score has no classes."""
+
+    @property
+    def floor(self):
+        return 0.4
+
+
+@pytest.mark.parametrize(
+    ("loss", "speed_up", "names"),
+    [
+        ([0.0, 0.05, 0.09], [2.1, 3.0, 5.0], []),
+        ([0.0, 0.05, 0.2], [2.1, 3.0, 5.0], ["loss"]),
+        ([0.0, 0.05, 0.09], [1.9, 3.0, 5.0], ["speed-up"]),
+        ([0.0, 0.05, 0.09], None, ["speed-up"]),
+    ],
+)
+def test_a_further_measure_is_judged_by_the_worse_end_of_its_interval(loss, speed_up, names):
+    further = [measured("loss", "clip", loss)]
+    further += [measured("speed-up", "round", speed_up)] if speed_up else []
+    found = replace(evidence(), measurements=(evidence().main, *further))
+    decision = decide(found, None, SpeedParams(**PARAMS.model_dump()))
+    assert failed(decision) == names
+    assert speed_up or "speed-up: found not measured, needed lower end" in decision.failures
+
+
+def test_a_score_without_classes_is_judged_by_its_own_floor_and_margin():
+    champion = replace(evidence(), measurements=(measured("positive IU", "task", [0.5] * 20),))
+    params = ShareParams(margin=0.05, milliseconds_limit=50.0)
+    scores = {"better": 0.6, "a little worse": 0.46, "much worse": 0.42, "below the floor": 0.3}
+    failures = {}
+    for words, score in scores.items():
+        challenger = replace(champion, measurements=(measured("positive IU", "task", [score] * 20),))
+        failures[words] = failed(decide(challenger, champion, params))
+    against = "positive IU against champion"
+    assert failures == {
+        "better": [],
+        "a little worse": [],
+        "much worse": [against],
+        "below the floor": ["positive IU", against],
+    }
+    assert failed(decide(champion, None, PARAMS)) == ["classes"]
+
+
+def test_one_unit_gives_no_interval_and_the_decision_says_so():
+    decision = decide(cut(evidence((0.8, 0.8, 0.8)), 1), cut(evidence(), 1), PARAMS)
+    assert "mean IU against champion" in failed(decision)
+    assert "no interval from 1 image" in str(decision)
+    assert "over 40 images" in str(decide(evidence(), evidence(), PARAMS))
+
+
+def test_tasks_with_other_labels_are_not_compared():
+    scores = [0.5, 0.6]
+    one, same, other = (
+        replace(evidence(), measurements=(measured("positive IU", "task", scores, labelled=np.array(labelled)),))
+        for labelled in ([10, 20], [10, 20], [10, 21])
+    )
+    params = ShareParams(milliseconds_limit=50.0)
+    assert "positive IU against champion" in str(decide(one, same, params))
+    assert "the champion was scored on other data" in str(decide(one, other, params))

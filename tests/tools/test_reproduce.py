@@ -138,6 +138,27 @@ def test_another_version_of_a_library_is_named_before_anything_is_trained(world,
 
 
 @pytest.mark.slow
+def test_a_clockwork_is_made_again_from_its_fcn_with_every_stage(world):
+    world.train("clockwork", {"pairs": 4, "steps": 4}, ["--start", str(world.model / "checkpoint")])
+    world.register("clockwork")
+    found = world.reproduce(family="clockwork")
+    assert found.different == []
+    made = {part.name for part in found.parts}
+    assert {"checkpoint/weights.safetensors", "onnx/model.onnx", "onnx/stage1.onnx", "onnx/change.onnx"} <= made
+
+
+@pytest.mark.slow
+def test_a_guided_model_is_made_again_with_every_graph(world):
+    few = {**TINY, "val_episodes": 2, "network": {**TINY["network"], "hidden": 8}}
+    world.train("guided", few)
+    world.register("guided")
+    found = world.reproduce(family="guided")
+    assert found.different == []
+    made = {part.name for part in found.parts}
+    assert {f"onnx/{graph}.onnx" for graph in ("encode", "guide", "segment", "foreground")} <= made
+
+
+@pytest.mark.slow
 def test_a_model_that_starts_from_another_is_made_again_from_that_one_made_again(world):
     checkpoint = world.model / "checkpoint"
     compose = {"compose": {"filter": "blur", "where": ["fusion.score.*"]}}

@@ -13,6 +13,8 @@ from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.clockwork import family as clockwork
 from pixelwise.families.clockwork.frame_pairs import draw_frame_pairs, draw_window_pair, list_clips
 from pixelwise.families.clockwork.measure.clips import split_at_gaps
+from pixelwise.families.clockwork.measure.judged import find_units, measure_schedule
+from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun
 from pixelwise.families.clockwork.options import EvaluateParams
 from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, open_staged, run_stage
 from pixelwise.families.clockwork.stages import split_strides
@@ -86,11 +88,15 @@ def test_a_schedule_adds_its_speed_to_the_scores(model, data, tmp_path):
 def test_a_frontier_pairs_every_schedule_with_the_oracle(model, data, tmp_path):
     params = EvaluateParams(split="val", provider="cpu", schedule="frontier")
     found = evaluate.run(params, model, data=data, out=tmp_path)
-    points = json.loads((tmp_path / "metrics.json").read_text())["schedules"]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    points = metrics["schedules"]
     assert points["oracle"]["speed_up"] == 1
     assert points["oracle"]["lost"] == 0
     assert points["skip:2"]["stage_share"] == [0.5, 0.5, 0.5]
     assert {name.partition(":")[0] for name in points} >= {"alternating", "exponential", "adaptive", "carry", "motion"}
+    judged = points[metrics["schedule"]]
+    assert metrics["schedule"].startswith("motion:")
+    assert (metrics["mean_iu"], metrics["mean_iu_lost"]) == (judged["mean_iu"], judged["lost"])
     page = (tmp_path / "frontier.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "carry:2" in page
@@ -150,3 +156,23 @@ def test_pairs_are_neighbours_of_a_clip_or_windows_of_one_picture(data):
 def test_a_clip_with_missing_frames_is_two():
     assert split_at_gaps([(0, 5), (2, 6), (4, 7), (10, 8), (12, 9)]) == [[5, 6, 7], [8, 9]]
     assert split_at_gaps([(3, 0)]) == [[0]]
+
+
+def test_clips_are_units_and_blocks_of_a_single_clip():
+    assert find_units([[0, 1, 2], [3], [4, 5]]) == ("clip", [0, 3, 4])
+    assert find_units([list(range(20))]) == ("clip", [0])
+    assert find_units([list(range(101))]) == ("16-frame block", [0, 16, 32, 48, 64, 80])
+    assert find_units([list(range(25))]) == ("16-frame block", [0, 16])
+    assert find_units([list(range(24))]) == ("clip", [0])
+
+
+def test_the_judged_schedule_is_measured_beside_the_oracle_by_clip():
+    classes = ("sky", "road")
+    right, wrong = np.array([[4, 0], [0, 4]]), np.array([[2, 2], [2, 2]])
+    oracle = ScheduleRun("oracle", list("abc"), [right, right, right], seconds=[[2.0, 2.0, 2.0], [3.0, 3.0, 3.0]])
+    run = ScheduleRun("skip:2", list("abc"), [right, wrong, right], seconds=[[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    score, lost, speed_up = measure_schedule(run, oracle, [[0, 1], [2]], classes)
+    assert (score.ids, score.unit) == (("a", "c"), "clip")
+    assert np.array_equal(score.values, [right + wrong, right])
+    assert lost.score == pytest.approx(1 - score.score)
+    assert (speed_up.values.tolist(), speed_up.unit) == ([2.0, 3.0], "round")

@@ -35,7 +35,7 @@ def measure_schedule(
 def find_units(clips: Sequence[Sequence[int]]) -> tuple[str, list[int]]:
     """Return the name of a unit and the place of each unit's first frame, among the frames of all clips."""
     lengths = [len(clip) for clip in clips]
-    # A remainder shorter than half a block joins the block before it.
+    # A remainder of at most half a block joins the block before it.
     blocks = list(range(0, max(lengths[0] - BLOCK // 2, 1), BLOCK))
     if len(lengths) == 1 and len(blocks) > 1:
         return f"{BLOCK}-frame block", blocks
