@@ -16,9 +16,9 @@ import torch
 from pydantic import Field, PositiveInt
 
 from pixelwise import command
-from pixelwise.families.guided.early_fusion import EarlyFusion
+from pixelwise.families.guided.early_fusion import EarlyFusion, Together
 from pixelwise.families.guided.episodes import annotate_points
-from pixelwise.families.guided.family import build, make_fused_graph
+from pixelwise.families.guided.family import build
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
 from pixelwise.files import write_json
@@ -130,7 +130,7 @@ def early_pass(
     inputs = (torch.from_numpy(picture[None]), torch.from_numpy(annotation))
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
-            make_fused_graph(net).module,
+            Together(net),
             inputs,
             file,
             dynamo=True,

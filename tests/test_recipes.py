@@ -104,5 +104,4 @@ def test_a_recipes_own_net_goes_from_training_to_the_registry(recipe, family, sh
     options = merge(read_section(tmp_path / "params.yaml", f"{family}.evaluate"), FAMILIES[family]["evaluate"])
     params = parse(find_options(family).EvaluateParams, {**options, "provider": "cpu"}, f"{family}.evaluate")
     evaluate.run(params, model, data=tmp_path / "prepared", out=report)
-    if family != "clockwork":  # its frontier is no evidence for the release gate yet
-        assert register.run(family, model, report, tracking=mlflow_store).is_new
+    assert register.run(family, model, report, tracking=mlflow_store).is_new

@@ -8,18 +8,20 @@ from support.object_sets import write_together
 from support.tiny_nets import TINY_BACKBONE
 
 
-def guided_params(**values: object) -> family.TrainParams:
+def guided_params(guide: str = "late", **values: object) -> family.TrainParams:
     """A training of one epoch on crops of 64 by 48 pixels."""
     small = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "val_episodes": 3}
     small |= {"loader_threads": 1, "device": "cpu"}
-    small["network"] = {"backbone": TINY_BACKBONE, "weights": "none", "hidden": 8}
+    small["network"] = {"backbone": TINY_BACKBONE, "weights": "none", "hidden": 8, "guide": guide}
+    if guide == "early":
+        small["network"]["frozen_stride"] = 0
     small["augment"] = {"crop_width": 64, "crop_height": 48}
     return family.TrainParams.model_validate(small | values)
 
 
-def ship_guided(folder: Path) -> None:
+def ship_guided(folder: Path, guide: str = "late") -> None:
     """Prepared data, checkpoint and graphs in `folder`, as ingest, train and export leave them."""
     root = write_together(folder / "raw", {"train": ["a"], "val": ["b"]}, ["couch", "kite"] * 2, "aabcdef")
     ingest.run(ingest.IngestParams(dataset="guided", root=root), folder / "prepared")
-    train.run(guided_params(), "guided", folder / "prepared", folder / "checkpoint", folder / "state", "none")
+    train.run(guided_params(guide), "guided", folder / "prepared", folder / "checkpoint", folder / "state", "none")
     export.run(export.ExportParams(), folder / "checkpoint", folder)

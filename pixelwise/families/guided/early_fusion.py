@@ -4,6 +4,8 @@ These are baselines for late fusion: annotations stacked on the picture (DIOS), 
 (OSLSM). A task has one negative and one positive class.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ DILATION = 5
 Episode = tuple[Tensor, Tensor]
 
 
-class EarlyFusion(nn.Module):
+class EarlyFusion(nn.Module, ABC):
     """Base of both nets: an encoder, the pooled and tiled support, and a scorer as large as the late net's."""
 
     def __init__(self, backbone: Backbone, hidden: int) -> None:
@@ -50,9 +52,26 @@ class EarlyFusion(nn.Module):
         ]
         return torch.stack(maps).sum(dim=0), self.look(fine)
 
-    def segment(self, seen: Tensor, fine: Tensor, support: Tensor, height: int, width: int) -> Tensor:
-        """Return logits (N, 2, H, W) of encoded queries. support: (N, C, h, w), pooled over all its cells and tiled."""
-        coarse = self.coarse(seen + self.tiled(support.mean(dim=(2, 3)))[..., None, None])
+    def guide(self, support: Tensor, annotation: Tensor) -> Tensor:
+        """Return the guide (N, C) of annotated pictures (N, H, W, 3) uint8: pooled over all their cells."""
+        seen, _ = self.encode(self.fuse(support, annotation))
+        return seen.mean(dim=(2, 3))
+
+    @abstractmethod
+    def fuse(self, support: Tensor, annotation: Tensor) -> Tensor:
+        """Return the backbone's inputs for annotated pictures (N, H, W, 3) uint8."""
+
+    @abstractmethod
+    def show(self, query: Tensor) -> Tensor:
+        """Return the backbone's inputs for pictures (N, H, W, 3) uint8 without annotations."""
+
+    def segment_query(self, query: Tensor, guide: Tensor) -> Tensor:
+        """Return logits (N, 2, H, W) of pictures (N, H, W, 3) uint8 without annotations."""
+        return self.segment(*self.encode(self.show(query)), guide, *query.shape[1:3])
+
+    def segment(self, seen: Tensor, fine: Tensor, guide: Tensor, height: int, width: int) -> Tensor:
+        """Return logits (N, 2, H, W) of encoded queries. guide: (N, C), tiled."""
+        coarse = self.coarse(seen + self.tiled(guide)[..., None, None])
         start, offset = self.backbone.offsets[:2]
         both = torch.cat([upsample(coarse, STRIDE // FINE, fine.shape[-2:], (offset - start) / FINE), fine], dim=1)
         return upsample(self.score(self.fine(both)), FINE, (height, width), start)
@@ -76,16 +95,24 @@ class StackedGuide(EarlyFusion):
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
         """Return logits (N, 2, H, W) of an episode, with and without guidance. Clicks are annotations, not a hint."""
         is_support = (support == query).flatten(1).all(dim=1).view(-1, 1, 1, 1)
-        pooled, _ = self.encode(stack(support, annotation))
-        seen, fine = self.encode(stack(query, annotation * is_support))
-        size = annotation.shape[-2:]
-        bare, details = self.encode(stack(query, torch.zeros_like(annotation)))
-        return self.segment(seen, fine, pooled, *size), self.segment(bare, details, torch.zeros_like(pooled), *size)
+        guide = self.guide(support, annotation)
+        seen, fine = self.encode(self.fuse(query, annotation * is_support))
+        guided = self.segment(seen, fine, guide, *annotation.shape[-2:])
+        return guided, self.segment_query(query, torch.zeros_like(guide))
+
+    def fuse(self, support: Tensor, annotation: Tensor) -> Tensor:
+        """Stack the picture and its dilated annotations, scaled to −1 and 1: (N, 5, H, W)."""
+        return torch.cat([to_planes(support), 2 * dilate(annotation) - 1], dim=1)
+
+    def show(self, query: Tensor) -> Tensor:
+        """Stack the picture and empty annotations: (N, 5, H, W)."""
+        picture = to_planes(query)
+        return torch.cat([picture, torch.full_like(picture[:, :2], -1.0)], dim=1)
 
     def segment_together(self, picture: Tensor, annotation: Tensor) -> Tensor:
         """Return the same as in EarlyFusion, by a single pass."""
-        seen, fine = self.encode(stack(picture, annotation))
-        return self.segment(seen, fine, seen, *annotation.shape[-2:])
+        seen, fine = self.encode(self.fuse(picture, annotation))
+        return self.segment(seen, fine, seen.mean(dim=(2, 3)), *annotation.shape[-2:])
 
 
 class MaskedGuide(EarlyFusion):
@@ -96,12 +123,18 @@ class MaskedGuide(EarlyFusion):
 
     def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> Episode:  # noqa: ARG002
         """Return logits (N, 2, H, W) of an episode, with and without guidance."""
-        mask, picture = dilate(annotation[:, 1:]), to_planes(support)
-        # Masked pixels get the mean colour, which the encoder's normalisation turns into zero.
-        pooled, _ = self.encode(mask * picture + (1 - mask) * self.backbone.mean)
-        seen, fine = self.encode(to_planes(query))
-        size = annotation.shape[-2:]
-        return self.segment(seen, fine, pooled, *size), self.segment(seen, fine, torch.zeros_like(pooled), *size)
+        guide, size = self.guide(support, annotation), annotation.shape[-2:]
+        seen, fine = self.encode(self.show(query))
+        return self.segment(seen, fine, guide, *size), self.segment(seen, fine, torch.zeros_like(guide), *size)
+
+    def fuse(self, support: Tensor, annotation: Tensor) -> Tensor:
+        """Return the picture with the mean colour where it is no positive; normalisation turns that into zero."""
+        mask = dilate(annotation[:, 1:])
+        return mask * to_planes(support) + (1 - mask) * self.backbone.mean
+
+    def show(self, query: Tensor) -> Tensor:
+        """Return the picture as it is."""
+        return to_planes(query)
 
 
 def to_planes(picture: Tensor) -> Tensor:
@@ -109,18 +142,37 @@ def to_planes(picture: Tensor) -> Tensor:
     return picture.permute(0, 3, 1, 2).float()
 
 
-def stack(picture: Tensor, annotation: Tensor) -> Tensor:
-    """Stack the picture and its dilated annotations, scaled to −1 and 1: (N, 5, H, W)."""
-    return torch.cat([to_planes(picture), 2 * dilate(annotation) - 1], dim=1)
-
-
 def dilate(annotation: Tensor) -> Tensor:
     """Dilate annotations (N, K, H, W) by DILATION pixels."""
     return F.max_pool2d(annotation, 2 * DILATION + 1, stride=1, padding=DILATION)
 
 
+class Support(nn.Module):
+    """Map a picture (N, H, W, 3) uint8 and its annotation (N, 2, H, W) to a guide (N, C)."""
+
+    def __init__(self, net: EarlyFusion) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, annotation: Tensor) -> Tensor:
+        """Return the guide for other pictures."""
+        return self.net.guide(image, annotation)
+
+
+class Query(nn.Module):
+    """Map a picture (N, H, W, 3) uint8 and a guide (N, C) to logits (N, 2, H, W)."""
+
+    def __init__(self, net: EarlyFusion) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, guide: Tensor) -> Tensor:
+        """Return the logits of a picture without annotations."""
+        return self.net.segment_query(image, guide)
+
+
 class Together(nn.Module):
-    """The only graph of an early-fusion net: picture (N, H, W, 3) uint8 and annotation (N, 2, H, W) to logits."""
+    """Map a picture (N, H, W, 3) uint8 and its annotation (N, 2, H, W) to logits (N, 2, H, W)."""
 
     def __init__(self, net: EarlyFusion) -> None:
         super().__init__()

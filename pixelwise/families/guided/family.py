@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families.graph import Graph
-from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, StackedGuide, Together
+from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, Query, StackedGuide, Support, Together
 from pixelwise.families.guided.episode_task import Episodes
 from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams, TrainParams
 from pixelwise.families.guided.runtime.annotations import OFFSET, STRIDE
+from pixelwise.families.guided.runtime.early import FUSED
 from pixelwise.nets.backbones import Backbone, find_offsets
 from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.training.loop import History, RecordMetrics
@@ -67,10 +68,10 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
     """Return the graphs `encode` (runs per picture), `guide` (per change of clicks) and `segment` (per mask).
 
-    A fourth graph, `foreground`, is the baseline without guidance for evaluation. Early fusion has a single graph.
+    A fourth graph, `foreground`, is the baseline without guidance for evaluation. Early fusion has other graphs.
     """
     if isinstance(net, EarlyFusion):
-        return [make_fused_graph(net)]
+        return make_early_graphs(net, network.hidden)
     assert isinstance(net, GuidedNet)
     length, hidden = sum(net.backbone.channels[1:]), network.hidden
     traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
@@ -129,21 +130,29 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
     ]
 
 
-def make_fused_graph(net: EarlyFusion) -> Graph:
-    """Return the only graph of early fusion, `fused`: every change of the annotation needs a full pass."""
+def make_early_graphs(net: EarlyFusion, hidden: int) -> list[Graph]:
+    """Return the graphs of early fusion; a change of the annotation needs a full pass of the first or the second.
+
+    `fused` labels the annotated picture itself, `support` makes the guide with which `query` labels another picture.
+    """
 
     def make_annotated(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(height)
         annotation = (torch.rand(batch, WAYS, height, width, generator=generator) < 0.002).float()
         return {"image": make_images(batch, height, width), "annotation": annotation}
 
-    axes = {
-        "image": {0: "batch", 1: "height", 2: "width"},
-        "annotation": {0: "batch", 2: "height", 3: "width"},
-    }
-    return Graph(
-        "fused", Together(net), make_annotated, ("logits",), axes, (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
-    )
+    def make_guided(batch: int, height: int, width: int) -> Mapping[str, Tensor]:
+        guide = torch.randn(batch, hidden, generator=torch.Generator().manual_seed(height))
+        return {"image": make_images(batch, height, width), "guide": guide}
+
+    traced, probes = (2, 192, 256), [(1, 97, 131), (3, 201, 143)]
+    image_axes = {"image": {0: "batch", 1: "height", 2: "width"}}
+    axes = image_axes | {"annotation": {0: "batch", 2: "height", 3: "width"}}
+    return [
+        Graph(FUSED, Together(net), make_annotated, ("logits",), axes, traced, probes),
+        Graph("support", Support(net), make_annotated, ("guide",), axes, traced, probes),
+        Graph("query", Query(net), make_guided, ("logits",), image_axes | {"guide": {0: "batch"}}, traced, probes),
+    ]
 
 
 def make_unit_vectors(*shape: int) -> Tensor:

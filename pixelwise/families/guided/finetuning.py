@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelwise.errors import ModelError
 from pixelwise.families.guided.family import build
-from pixelwise.families.guided.measure.categories import Annotated, Baseline
+from pixelwise.families.guided.measure.segmenters import Annotated, Baseline
 from pixelwise.families.guided.net import GuidedNet
 from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.guided_model import guided_params
+from support.bright_model import write_onnx
+from support.guided_model import guided_params, ship_guided
 from support.object_sets import scene, square, write_coco_mval, write_davis
 
 from components import evaluate
@@ -15,10 +16,13 @@ from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.families.guided import family as guided
 from pixelwise.families.guided import finetuning
 from pixelwise.families.guided.episodes import annotate
-from pixelwise.families.guided.measure import video
+from pixelwise.families.guided.measure import categories, video
 from pixelwise.families.guided.net import GuidedNet
 from pixelwise.families.guided.options import EvaluateParams
+from pixelwise.families.guided.runtime import early, session
+from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.inference import session as inference
 from pixelwise.params import parse
 
 
@@ -166,3 +170,58 @@ def test_a_clip_whose_first_frame_has_no_object_is_named(model, tmp_path):
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(root / "Annotations/240p/dog/00000.png")
     with pytest.raises(DataError, match="dog/00000: found no object"):
         evaluate.run(EvaluateParams(provider="cpu"), model, dataset="davis", root=root)
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        "early",
+        pytest.param("late-local", marks=pytest.mark.slow),
+        pytest.param("masking", marks=pytest.mark.slow),
+        pytest.param("late-global", marks=pytest.mark.slow),
+    ],
+)
+def test_every_guide_is_trained_exported_and_scored_by_its_own_graphs(guide, tmp_path, monkeypatch):
+    ship_guided(tmp_path, guide)
+    ran = set()
+    run = inference.run_graph
+
+    def note(graph, names, inputs):
+        ran.add(frozenset(inputs))
+        return run(graph, names, inputs)
+
+    for module in (session, early, categories):
+        monkeypatch.setattr(module, "run_graph", note)
+    few, data = {"provider": "cpu", "tasks": 3}, {"dataset": "coco_mval", "root": tmp_path / "coco"}
+    write_coco_mval(data["root"], ["bowl", "kite"] * 2)
+    dense = evaluate.run(EvaluateParams(**few), tmp_path, **data).metrics()
+    clicked = evaluate.run(EvaluateParams(**few, interactive=True, points=3), tmp_path, **data).metrics()
+    assert dense["tasks"] == clicked["tasks"] == 3
+    wanted = {"early": ["image", "annotation"], "masking": ["image", "annotation"]}
+    assert any(set(wanted.get(guide, ["embedding", "hint", "values"])) <= inputs for inputs in ran)
+    assert any("places" in inputs for inputs in ran) == (guide == "late-local")
+    if guide in wanted:
+        with pytest.raises(ModelError, match="expected a late"):
+            GuidedModel(tmp_path)
+    else:
+        model, picture = GuidedModel(tmp_path, "cpu"), np.array(scene(0))
+        features = model.encode(picture)
+        shots = [model.guide(features, annotate((np.array(square(1, left)) > 0).astype(np.uint8))) for left in (8, 24)]
+        first, second = (model.segment(features, merge([shot])) for shot in shots)
+        assert np.abs(first - second).max() > 1e-5
+
+
+@pytest.mark.parametrize("ignored", [{"interactive": True, "points": 3}, {"finetune_steps": 2}])
+def test_what_cannot_be_done_with_clips_is_refused(model, tmp_path, ignored):
+    root = write_davis(tmp_path, {"val": {"dog": 3}})
+    with pytest.raises(ParamsError, match=r"^guided\.evaluate: found interactive .* expected neither for clips"):
+        evaluate.run(EvaluateParams(provider="cpu", **ignored), model, dataset="davis", root=root)
+
+
+def test_clips_are_not_tracked_by_a_guide_of_early_fusion(tmp_path):
+    root = write_davis(tmp_path, {"val": {"dog": 3}})
+    (tmp_path / "onnx").mkdir()
+    for name in ("fused", "support", "query"):
+        write_onnx(tmp_path / f"onnx/{name}.onnx", 100, family="guided")
+    with pytest.raises(ModelError, match="found a guide by early fusion, expected a late one"):
+        evaluate.run(EvaluateParams(provider="cpu"), tmp_path, dataset="davis", root=root)

@@ -109,11 +109,26 @@ def test_the_late_local_guide_listens_to_what_is_annotated_and_where(nets, chang
     assert difference.abs().max() > 1e-5
 
 
-def test_early_fusion_ships_as_one_graph_of_picture_and_annotation(nets):
+def test_early_fusion_ships_as_a_graph_for_the_annotated_picture_and_two_for_others(nets):
     for guide in ("early", "masking"):
         assert isinstance(nets[guide], EarlyFusion)
-        (graph,) = graphs(nets[guide], NetworkParams(guide=guide, frozen_stride=0), 2)
-        assert (graph.name, [*graph.example(1, 97, 131)]) == ("fused", ["image", "annotation"])
+        shipped = graphs(nets[guide], NetworkParams(guide=guide, frozen_stride=0, hidden=8), 2)
+        assert {graph.name: [*graph.example(1, 97, 131)] for graph in shipped} == {
+            "fused": ["image", "annotation"],
+            "support": ["image", "annotation"],
+            "query": ["image", "guide"],
+        }
+
+
+@pytest.mark.parametrize("guide", ["early", "masking"])
+@torch.inference_mode()
+def test_the_graphs_of_early_fusion_compute_an_episode_as_training_does(nets, guide):
+    net = nets[guide]
+    guided, unguided = net(picture(0), dots(), picture(1), hint())
+    made = net.guide(picture(0), dots())
+    torch.testing.assert_close(net.segment_query(picture(1), made), guided, rtol=1e-4, atol=1e-5)
+    alone = net.segment_query(picture(1), torch.zeros_like(made))
+    torch.testing.assert_close(alone, unguided, rtol=1e-4, atol=1e-5)
 
 
 def test_annotations_that_would_enter_a_frozen_encoder_are_refused():

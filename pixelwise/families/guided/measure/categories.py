@@ -1,7 +1,7 @@
 """Score guided masks of categories with few pictures against two baselines: unguided, fine-tuned (thesis §4.4.1)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +10,30 @@ from PIL import Image
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
 from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, make_target
+from pixelwise.families.guided.measure.segmenters import Baseline, Segmenter
 from pixelwise.families.guided.measure.tally import CategoryScores, Sampling, Tally
-from pixelwise.families.guided.runtime.guidance import Shot, merge
-from pixelwise.families.guided.runtime.refine import settle, surest
-from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
+from pixelwise.families.guided.runtime.session import Features
 from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.model_folder import ModelFolder
 from pixelwise.progress import progress
 
-# Maps features to a label without guidance: the baseline that guidance must beat.
-Baseline = Callable[[Features], np.ndarray]
-# The features of a picture of the support, and its annotation (K, H, W).
-Annotated = tuple[Features, np.ndarray]
-# Returns a baseline that is fine-tuned to a support.
-Tuner = Callable[[Sequence[Annotated]], Baseline]
 # A picture (H, W, 3) and its label (H, W).
 Labelled = tuple[np.ndarray, np.ndarray]
 
 
 def score_categories(
-    model: GuidedModel,
-    baseline: Baseline,
+    segmenter: Segmenter,
     samples: Sequence[Sample],
     names: Sequence[str],
     categories: Sequence[str],
     sampling: Sampling,
-    tune: Tuner | None = None,
 ) -> CategoryScores:
     """Score masks of `categories` (none: all that are large enough), guided by pictures as `sampling` says.
 
     Support and query show two categories each: a picture of the category beside one of another, in random order. Only
-    the guidance tells which of the two is meant. `baseline` segments the same queries without guidance. `tune` returns
-    a baseline that is fine-tuned to the support. Raises DataError if a named category is too small or fewer than two
+    the guidance tells which of the two is meant. Raises DataError if a named category is too small or fewer than two
     are left.
     """
     members = choose_categories(samples, names, categories, sampling.shots)
@@ -54,14 +44,11 @@ def score_categories(
             count = len(members[value]) - 1
             raise DataError(f"{names[value]}: found {count} other pictures, expected {sampling.shots} for the support")
         (query, truth), support = draw_episode(samples, members, value, index, sampling.shots, rng)
-        annotated = [annotate_picture(model, image, mask, sampling.points, rng) for image, mask in support]
-        shots = [shot for picture in annotated for shot in make_shots(model, picture, sampling.points)]
-        guidance = merge(shots).thinned(MOST_CELLS)
-        features = model.encode(query)
-        prediction = label(model.segment(features, settle(model, features, guidance)))
-        tally.add(names[value], samples[index].id, truth, prediction, baseline(features))
-        if tune:
-            tally.tuned.append(compute_positive_iu(tune(annotated)(features), truth, 1))
+        annotated = [(image, draw_annotation(mask, sampling.points, rng)) for image, mask in support]
+        answer = segmenter.segment(query, annotated, is_sparse=sampling.points is not None)
+        tally.add(names[value], samples[index].id, truth, answer.guided, answer.unguided)
+        if answer.tuned is not None:
+            tally.tuned.append(compute_positive_iu(answer.tuned, truth, 1))
     return tally.average()
 
 
@@ -132,19 +119,9 @@ def join_side_by_side(first: Sample, second: Sample, value: int, rng: np.random.
     return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
 
 
-def annotate_picture(
-    model: GuidedModel, image: np.ndarray, truth: np.ndarray, points: int | None, rng: np.random.Generator
-) -> Annotated:
-    """Return a picture's features and its annotation by `truth` (H, W): dense, or `points` of each class."""
-    annotation = annotate(truth) if points is None else annotate_points(draw_points(truth, points, rng), *truth.shape)
-    return model.encode(image), annotation
-
-
-def make_shots(model: GuidedModel, picture: Annotated, points: int | None) -> list[Shot]:
-    """Return the shot of an annotated picture; if it has points, also the shot of its surest pixels."""
-    shot = model.guide(*picture)
-    sure = None if points is None else surest(model, picture[0], merge([shot]))
-    return [shot, sure] if sure else [shot]
+def draw_annotation(truth: np.ndarray, points: int | None, rng: np.random.Generator) -> np.ndarray:
+    """Return the annotation (2, H, W) of a picture by its `truth` (H, W): dense, or `points` of each class."""
+    return annotate(truth) if points is None else annotate_points(draw_points(truth, points, rng), *truth.shape)
 
 
 def open_baseline(model: Path, provider: Provider) -> Baseline:

@@ -9,6 +9,7 @@ import numpy as np
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.guided.runtime.annotations import spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
+from pixelwise.families.guided.runtime.early import FUSED, is_early
 from pixelwise.families.guided.runtime.guidance import Guidance, merge
 from pixelwise.families.guided.runtime.session import Features, GuidedModel
 from pixelwise.inference.session import open_session, run_graph
@@ -16,8 +17,6 @@ from pixelwise.model_folder import ModelFolder
 from pixelwise.timing import Engine
 
 WHOLE = "whole pass"
-# The graph of early fusion, which has no parts.
-FUSED = "fused"
 
 
 def open_engines(
@@ -31,7 +30,7 @@ def open_engines(
     Early fusion has the whole pass alone. Raises ModelError and ProviderError as `GuidedModel`.
     """
     picture = np.random.default_rng(0).integers(0, 256, (params.height, params.width, 3)).astype(np.uint8)
-    if ModelFolder(model).graph(FUSED).is_file():
+    if is_early(model):
         return open_fused(params, model, picture, threads), {"click": "early fusion: a click needs a whole pass"}
     guided = GuidedModel(model, params.device, threads)
     features = guided.encode(picture)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split, read_clip_and_frame
+from pixelwise.errors import ModelError, ParamsError
 from pixelwise.exported_models import identify
 from pixelwise.families.guided.measure.categories import (
-    Tuner,
     open_baseline,
     score_categories,
 )
 from pixelwise.families.guided.measure.interactive import score_interactive
+from pixelwise.families.guided.measure.segmenters import EarlySegmenter, LateSegmenter, Segmenter, Tuner
 from pixelwise.families.guided.measure.tally import CategoryScores, Sampling
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.options import EvaluateParams
+from pixelwise.families.guided.runtime.early import EarlyModel, is_early
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
@@ -47,16 +49,35 @@ def evaluate(
 
 def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores:
     """Return the scores of the exported `model` on a split."""
-    guided, points = GuidedModel(model, params.provider), params.points or None
+    points = params.points or None
     if split.dataset in VIDEO:
+        require_tracking(params, model)
+        guided = GuidedModel(model, params.provider)
         clips = [read_clip_and_frame(split.samples, index)[0] for index in range(len(split.samples))]
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
     sampling = Sampling(params.shots, points, params.tasks, params.seed, params.interactive)
-    baseline = open_baseline(model, params.provider)
-    inputs = (guided, baseline, Reduced(split.samples), split.classes.names, params.classes, sampling)
-    if params.interactive:
-        return score_interactive(*inputs)
-    return score_categories(*inputs, open_tuner(model, params.finetune_steps))
+    score_tasks = score_interactive if params.interactive else score_categories
+    segmenter = open_segmenter(params, model)
+    return score_tasks(segmenter, Reduced(split.samples), split.classes.names, params.classes, sampling)
+
+
+def require_tracking(params: EvaluateParams, model: Path) -> None:
+    """Raise ParamsError or ModelError if clips cannot be scored as `params` say."""
+    if params.interactive or params.finetune_steps:
+        found = f"interactive {params.interactive}, finetune_steps {params.finetune_steps}"
+        raise ParamsError(f"guided.evaluate: found {found}, expected neither for clips, which are tracked")
+    if is_early(model):
+        raise ModelError(
+            f"{model}: found a guide by early fusion, expected a late one, which tracks the objects of clips"
+        )
+
+
+def open_segmenter(params: EvaluateParams, model: Path) -> Segmenter:
+    """Open the graphs of the exported `model`, and the fine-tuned baseline if `params` ask for one."""
+    tuner = open_tuner(model, params.finetune_steps)
+    if is_early(model):
+        return EarlySegmenter(EarlyModel(model, params.provider))
+    return LateSegmenter(GuidedModel(model, params.provider), open_baseline(model, params.provider), tuner)
 
 
 class Reduced(Sequence[Sample]):

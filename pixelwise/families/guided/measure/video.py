@@ -11,7 +11,7 @@ import numpy as np
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
-from pixelwise.families.guided.measure.categories import Annotated, make_shots
+from pixelwise.families.guided.measure.segmenters import Annotated, make_shots
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, fit
@@ -142,7 +142,7 @@ def start_tracker(
 ) -> Tracker:
     """Return a tracker guided by frames, each an image (H, W, 3) and its truth (H, W) of `ways` classes."""
     annotated = [annotate_frame(model, image, truth, ways, points, rng) for image, truth in labelled]
-    return Tracker(model, merge([shot for frame in annotated for shot in make_shots(model, frame, points)]))
+    return Tracker(model, merge([shot for frame in annotated for shot in make_shots(model, frame, points is not None)]))
 
 
 def annotate_frame(

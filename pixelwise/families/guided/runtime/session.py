@@ -13,6 +13,7 @@ import onnxruntime as ort
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.annotations import OFFSET, Grid, spread, spread_points
 from pixelwise.families.guided.runtime.clicks import hint_of
+from pixelwise.families.guided.runtime.early import is_early
 from pixelwise.families.guided.runtime.guidance import (
     UNKNOWN,
     Guidance,
@@ -84,6 +85,8 @@ class GuidedModel:
 
     def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
         """Open the graphs in `folder`. Raises ModelError if it is not an export of the guided family."""
+        if is_early(folder):
+            raise ModelError(f"{folder}: found a guide by early fusion, expected a late one; `evaluate` takes both")
         files = {name: ModelFolder(folder).require_graph(name) for name in GRAPHS}
         self.graphs: dict[str, ort.InferenceSession] = {
             name: open_session(file, provider, threads) for name, file in files.items()
