@@ -1,55 +1,27 @@
-"""Quantise an exported graph to int8 (static QDQ, one scale per channel); offer it where the loss is small."""
+"""Quantise an exported graph to int8 (static QDQ, one scale per channel); offer it where it pays."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+import numpy as np
 
 from pixelwise import command
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import ParamsError
 from pixelwise.export.int8 import Calibration, quantize
+from pixelwise.export.int8_verdict import Quantized, QuantizeParams
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import Segmenter, find_graph_file, open_model, select_truth, stack_samples
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.model_folder import ModelFolder
-from pixelwise.params import Params
 from pixelwise.progress import progress
+from pixelwise.timing import measure_ratio, take_turns
 from pixelwise.tracking import record_for_model
-
-
-class QuantizeParams(Params):
-    """Section `<family>.quantize`."""
-
-    calibration_split: str = Field("train", description="split of the calibration pictures")
-    calibration_images: PositiveInt = Field(32, description="number of pictures that determine the value ranges")
-    split: str = Field("val", description="split on which the loss of mean IU is measured")
-    max_loss: float = Field(0.005, ge=0, description="maximum loss of mean IU of an offered int8 graph")
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """Mean IU before and after, and whether the int8 graph is offered."""
-
-    mean_iu_float32: float
-    mean_iu_int8: float
-    max_loss: float
-    out: Path
-
-    @property
-    def is_offered(self) -> bool:
-        """Whether the loss of mean IU is at most `max_loss`."""
-        return self.mean_iu_float32 - self.mean_iu_int8 <= self.max_loss
-
-    def __str__(self) -> str:
-        loss = self.mean_iu_float32 - self.mean_iu_int8
-        verdict = f"offered in {self.out}" if self.is_offered else f"not offered: more than {self.max_loss:.3f}"
-        return f"int8: mean IU {self.mean_iu_int8:.3f}, float32 {self.mean_iu_float32:.3f}; loss {loss:.3f}, {verdict}"
 
 
 def run(
@@ -58,7 +30,9 @@ def run(
     data: Annotated[Path, "prepared data"],
     out: Annotated[Path, "folder for the int8 model: onnx/ and quantization.json"],
 ) -> Quantized:
-    """Write an int8 graph where its loss of mean IU is at most max_loss, and quantization.json in any case.
+    """Write an int8 graph where it loses at most `max_loss` and is `min_speedup` times as fast; else say why it is not.
+
+    quantization.json is written in any case.
 
     Raises ModelError where the model cannot be opened, DataError where a split is missing,
     ParamsError where `out` is the model's own folder.
@@ -76,18 +50,19 @@ def run(
     with TemporaryDirectory(dir=out) as work:
         graph = Path(work) / "int8.onnx"
         quantize(source, graph, Calibration(float32, calibration, params.calibration_images))
+        int8 = open_model(graph, "cpu")
         quantized = Quantized(
+            params,
             mean_iu_float32=measure_mean_iu(float32, scored, "score float32"),
-            mean_iu_int8=measure_mean_iu(open_model(graph, "cpu"), scored, "score int8"),
-            max_loss=params.max_loss,
+            mean_iu_int8=measure_mean_iu(int8, scored, "score int8"),
+            speedup=measure_speedup(float32, int8, stack_samples([scored[0]]), params.repeats),
             out=out,
         )
-        if quantized.is_offered:
+        if not quantized.reasons:
             folder.onnx.mkdir()
             graph.replace(folder.graph())
-    facts = {name: value for name, value in asdict(quantized).items() if name != "out"}
-    digest = sha256_file(folder.graph()) if quantized.is_offered else None
-    write_json(folder.quantization, {**facts, "offered": quantized.is_offered, "sha256": digest})
+    digest = None if quantized.reasons else sha256_file(folder.graph())
+    write_json(folder.quantization, {**quantized.facts(), "sha256": digest})
     record_for_model(model, {"int8/mean_iu": quantized.mean_iu_int8, "float32/mean_iu": quantized.mean_iu_float32})
     return quantized
 
@@ -98,6 +73,13 @@ def measure_mean_iu(model: Segmenter, split: PreparedSplit, words: str) -> float
     for sample in progress(split, words):
         counts.add(select_truth(output, sample), model.label(stack_samples([sample]))[output][0])
     return counts.scores().mean_iu
+
+
+def measure_speedup(float32: Segmenter, int8: Segmenter, inputs: Mapping[str, np.ndarray], repeats: int) -> float:
+    """The speed of int8 in multiples of float32's on one picture: the median over turns."""
+    calls = {"float32": partial(float32.label, inputs), "int8": partial(int8.label, inputs)}
+    times = take_turns(calls, repeats, warmup=2)
+    return measure_ratio(times["float32"], times["int8"]).median
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -27,8 +27,8 @@ SECTIONS = {
     "ingest": ("components.ingest", "IngestParams"),
     "validate": ("components.validate", "ValidateParams"),
     "FAMILY.export": ("components.export", "ExportParams"),
-    "FAMILY.quantize": ("components.quantize", "QuantizeParams"),
-    "FAMILY.benchmark": ("components.benchmark", "BenchmarkParams"),
+    "FAMILY.quantize": ("pixelwise.export.int8_verdict", "QuantizeParams"),
+    "FAMILY.benchmark": ("pixelwise.evaluation.params", "BenchmarkParams"),
 }
 DOCS = Path(__file__).parent
 

@@ -103,8 +103,9 @@ def test_serve_brings_neither_torch_nor_an_engine_of_the_pipeline(site):
 
 @pytest.mark.parametrize("extra", ["serve", "pipeline"])
 def test_an_extra_brings_every_package_that_its_verbs_import(bare, extra):
-    # The runtime of a family is found by name.
-    serving = [*map(cli.find_module, cli.SERVING), *modules_below(*runtimes())]
+    # The runtime and the requests of a family are found by name.
+    services = [f"{path.relative_to(PROJECT).as_posix()}/" for path in PROJECT.glob("pixelwise/families/*/service")]
+    serving = [*map(cli.find_module, cli.SERVING), *modules_below(*runtimes(), *services, "pixelwise/serving/")]
     files = find_imported_files(serving) if extra == "serve" else sources()
     imported = {name for file in files for name in packages_of(file)} - sys.stdlib_module_names
     imported -= BESIDE[extra] | OPTIONAL

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -263,12 +265,13 @@ def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypa
 
 def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data, val, tmp_path):
     out = tmp_path / "int8"
-    found = quantize.run(QuantizeParams(max_loss=1.0, calibration_images=2), model, data, out)
+    found = quantize.run(QuantizeParams(max_loss=1.0, min_speedup=0, calibration_images=2), model, data, out)
     facts = read(out / "quantization.json")
-    assert found.is_offered
+    assert found.reasons == []
     assert facts["offered"] is True
     assert facts["sha256"] == sha256_file(out / "onnx/model.onnx")
     assert facts["mean_iu_int8"] == found.mean_iu_int8
+    assert facts["speedup"] == found.speedup > 0
     assert sorted(file.name for file in out.rglob("*")) == ["model.onnx", "onnx", "quantization.json"]
     small, whole = open_model(out), open_model(model)
     assert small.metadata == whole.metadata
@@ -278,16 +281,26 @@ def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data
     assert small.predict(val[0].image[None, :41, :50]).shape == (1, 41, 50)
 
 
+def test_the_speed_of_int8_is_that_of_runs_in_turns():
+    graphs = [SimpleNamespace(label=lambda _, pause=pause: sleep(pause)) for pause in (0.03, 0.01)]
+    assert 2 < quantize.measure_speedup(*graphs, {}, repeats=3) < 3.5
+
+
 def test_an_int8_graph_that_costs_too_much_is_not_offered_and_an_older_one_goes(model, data, tmp_path, monkeypatch):
     scores = {"score float32": 0.5, "score int8": 0.4}
     monkeypatch.setattr(quantize, "measure_mean_iu", lambda segmenter, split, words: scores[words])
     # What is under test is the verdict; the graph itself need not be int8.
     monkeypatch.setattr(quantize, "quantize", lambda source, target, calibration: shutil.copy(source, target))
     out = tmp_path / "int8"
-    for max_loss, offered in ((0.2, True), (0.05, False)):
-        found = quantize.run(QuantizeParams(max_loss=max_loss), model, data, out)
-        assert found.is_offered is offered
-        assert (out / "onnx/model.onnx").exists() is offered
+    monkeypatch.setattr(quantize, "measure_speedup", lambda *_: 1.2)
+    slow = "1.20 times as fast, less than 1.30"
+    limits = [(0.2, 1.1, []), (0.2, 1.3, [slow]), (0.05, 1.1, ["loses 0.100 mean IU, more than 0.050"])]
+    for max_loss, min_speedup, reasons in limits:
+        found = quantize.run(QuantizeParams(max_loss=max_loss, min_speedup=min_speedup), model, data, out)
+        assert found.reasons == reasons
+        assert (out / "onnx/model.onnx").exists() is (not reasons)
+        assert read(out / "quantization.json")["reasons"] == reasons
+        assert all(reason in str(found) for reason in reasons)
     facts = read(out / "quantization.json")
     assert facts["offered"] is False
     assert facts["sha256"] is None

@@ -26,7 +26,7 @@ SMALL = {
             "epochs": EPOCHS, "batch_size": 2, "warmup_steps": 2, "validate_every": 1, "patience": 99, "device": "cpu",
             "augment": {"crop_width": 64, "crop_height": 64},
         },
-        "quantize": {"calibration_images": 2, "max_loss": 1.0},
+        "quantize": {"calibration_images": 2, "max_loss": 1.0, "min_speedup": 0, "repeats": 1},
         "evaluate": {"provider": "cpu"},
         "benchmark": {"width": 64, "height": 64, "batch_size": 1, "warmup": 1, "repeats": 2},
         "release": {"mean_iu_floor": 0.0, "pixel_accuracy_floor": 0.0, "parity_floor": 0.0, "resamples": 100},

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from support.tiny_nets import TINY_BACKBONE
 
-from components import benchmark, export, train
+from components import benchmark, export, quantize, train
 from components.benchmark import BenchmarkParams
 from components.export import ExportParams
+from components.quantize import QuantizeParams
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families.composition import family as composition
 from pixelwise.families.fcn import family as fcn
@@ -64,10 +65,13 @@ def test_a_composition_trains_draws_and_ships_the_same_at_odd_sizes(data, tmp_pa
     assert len(net(255 * torch.rand(1, 3, 64, 96)).argmax(dim=1).unique()) > 1
     assert export.run(ExportParams(), tmp_path / "checkpoint", tmp_path).parity >= 0.999
 
+    small = quantize.run(QuantizeParams(calibration_images=2, repeats=1), tmp_path, data, tmp_path / "int8")
+    assert (tmp_path / "int8/onnx/model.onnx").exists() is (not small.reasons)
+
     timing = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=2)
     engines = benchmark.run(timing, tmp_path, tmp_path / "benchmark").report()["engines"]
     layers = {name for name, engine in engines.items() if engine["compared_with"] == "torch eager"}
-    assert {"onnx", "torch eager"} == set(engines) - layers
+    assert {"onnx", "torch eager"} == set(engines) - layers - {"onnx int8"}
     assert bool(layers) == (compose["filter"] in ("dynamic", "scales"))
     assert all(engines[name]["median_milliseconds"] > 0 for name in layers)
 
