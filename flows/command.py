@@ -64,6 +64,8 @@ def make_environment() -> dict[str, str]:
         **os.environ,
         "PATH": f"{commands}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
+        # `read_lines` expects it; the terminal, which may show less, is this process's.
+        "PYTHONIOENCODING": "utf-8",
         # A process whose output is a pipe cannot query the terminal's width for its progress bar.
         "COLUMNS": str(size.columns),
         "LINES": str(size.lines),

@@ -10,8 +10,8 @@ from prefect.states import Failed
 from flows.messages import complete
 from flows.pipeline import PIPELINE_LOCK
 from flows.prefect_tasks import run_commands, run_on_dask
+from flows.run_lock import hold_run_lock
 from flows.tries import ONCE, Tries
-from pixelwise.file_lock import hold_lock
 
 
 @flow(name="predict", persist_result=False)
@@ -50,7 +50,7 @@ async def run_alone(
     commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None
 ) -> State[None]:
     """Run the pixelwise commands, by name, as tasks; skip them where another run holds `lock`."""
-    with hold_lock(Path.cwd() / lock, waits=False) as is_ours:
+    async with hold_run_lock(Path.cwd() / lock) as is_ours:
         if not is_ours:
             return complete("Skipped", f"skipped: busy, another run holds {lock}")
         states = await run_commands(commands, tries) if dask is None else await run_on_dask(dask, commands, tries)

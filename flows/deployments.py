@@ -13,6 +13,7 @@ import yaml
 from flows.server import require_server
 from flows.settings import ProjectError, prepare_dvc, quiet_prefect
 from pixelwise.command import report_errors
+from pixelwise.terminal import use_utf8
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -24,6 +25,7 @@ ALIKE = ("name", "description", "tags", "parameters")
 
 def main() -> None:
     """Serve until stopped, then pause the schedules. The current directory must be the root of a checkout."""
+    use_utf8("flows.deployments")
     with report_errors():
         prepare_dvc(Path.cwd())
         quiet_prefect()
@@ -40,7 +42,6 @@ def main() -> None:
 
 def make_deployment(deployment: Mapping[str, Any]) -> "RunnerDeployment":
     """Turn one entry of prefect.yaml into a deployment that this process runs."""
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.flows import load_flow_from_entrypoint
     from prefect.schedules import Schedule
 
@@ -48,7 +49,6 @@ def make_deployment(deployment: Mapping[str, Any]) -> "RunnerDeployment":
     return flow.to_deployment(
         **{name: deployment[name] for name in ALIKE if name in deployment},
         schedules=[Schedule(**schedule) for schedule in deployment.get("schedules", [])],
-        concurrency_limit=ConcurrencyLimitConfig(**{"limit": 1, **deployment.get("concurrency_limit", {})}),
     )
 
 

@@ -18,12 +18,12 @@ from flows.dvc_stage import StageResult, read_result, reproduce
 from flows.messages import complete, make_teller
 from flows.parameters import require_params
 from flows.release import release
+from flows.run_lock import hold_run_lock
 from flows.settings import prepare_dvc
 from flows.slots import Slots, count_slots, hold_gpus
 from flows.summary import count_states, format_markdown, read_scores
 from flows.tries import ONCE, Tries
 from pixelwise.errors import PixelwiseError
-from pixelwise.file_lock import hold_lock
 
 PIPELINE_LOCK = Path(".state/pipeline.lock")
 
@@ -41,7 +41,7 @@ async def pipeline(
     current directory, as DVC does.
     """
     project = Path.cwd()
-    with hold_lock(project / PIPELINE_LOCK, waits=False) as is_ours:
+    async with hold_run_lock(project / PIPELINE_LOCK) as is_ours:
         if not is_ours:
             return complete("Skipped", f"skipped: busy, another run of the pipeline holds {PIPELINE_LOCK}")
         try:

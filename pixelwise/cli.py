@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from pixelwise.terminal import use_utf8
+
 # The folder that holds the packages of this process.
 CODE = Path(__file__).resolve().parent.parent
 
@@ -94,6 +96,7 @@ def explain_missing(verb: str, package: str) -> str:
 
 def main() -> None:
     """Run the verb named on the command line."""
+    use_utf8("pixelwise.cli")
     if is_checkout(Path.cwd()) and Path.cwd() != CODE:
         run_again_from_here()
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pixelwise import command
+from pixelwise.changes import LOCK_FILE, run_dvc
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
+from pixelwise.documents import read_text
 from pixelwise.errors import DataError, ModelError, RegistryError
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model
@@ -16,11 +18,13 @@ from pixelwise.tracking.store import (
     DEFAULT_STORE,
     connect_existing,
     parse_sqlite_path,
+    redact_uri,
     resolve_store_uri,
     translate_errors,
 )
 
 NAMED = 5
+DVC, LEDGER = Path(".dvc"), Path("promotions.jsonl")
 
 
 @dataclass(frozen=True)
@@ -51,24 +55,39 @@ class Tally:
         if fault:
             self.faults.append(fault)
 
+    def require_items(self, place: Path | str, record: Path | None) -> None:
+        """Record a fault where `record`, if there is one, names what is in `place` and nothing was compared there."""
+        if record and not self.compared:
+            self.faults.append(f"{place}: found nothing to compare, expected what {record} names")
+
 
 def run(
     data: Annotated[Path, "folder of prepared data"] = Path("data/prepared"),
-    cache: Annotated[Path, "folder of DVC's cache"] = Path(".dvc/cache"),
+    cache: Annotated[Path | None, "folder of DVC's cache (default: that of `dvc cache dir`)"] = None,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Verified:
-    """Compare prepared data, DVC's cache and registered models with their recorded hashes; skip those that are missing.
+    """Compare prepared data, DVC's cache and registered models with their recorded hashes; skip what never was made.
 
-    Nothing is repaired. Raises DataError naming what differs, or where there is nothing to compare; RegistryError where
-    the store cannot be reached.
+    Nothing is repaired. Raises DataError naming what differs or is missing, or where there is nothing to compare;
+    RegistryError where the store cannot be reached.
     """
-    images, files, versions = verify_data(data), verify_cache(cache), verify_models(resolve_store_uri(tracking))
+    cache, uri = cache or find_cache(), resolve_store_uri(tracking)
+    images, files, versions = verify_data(data), verify_cache(cache), verify_models(uri)
+    lock = read_text(LOCK_FILE) if LOCK_FILE.exists() else ""
+    images.require_items(data, LOCK_FILE if f"path: {data}\n" in lock else None)
+    files.require_items(cache, LOCK_FILE if lock else None)
+    versions.require_items(redact_uri(uri), LEDGER if LEDGER.exists() else None)
     if faults := [*images.faults, *files.faults, *versions.faults]:
         more = f"; … {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         raise DataError("; ".join(faults[:NAMED]) + more)
     if not images.compared + files.compared + versions.compared:
         raise DataError(f"{data}, {cache}: found nothing to verify, expected a checkout in which the pipeline ran")
     return Verified(images.compared, files.compared, versions.compared)
+
+
+def find_cache() -> Path:
+    """The folder of DVC's cache, which may be on another disk; DVC's default outside a checkout."""
+    return Path(run_dvc("cache", "dir", project=Path()).strip() if DVC.is_dir() else DVC / "cache")
 
 
 def verify_data(root: Path) -> Tally:

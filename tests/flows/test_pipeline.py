@@ -1,4 +1,5 @@
 import asyncio
+import uuid
 
 import pytest
 from support.bright_model import write
@@ -117,6 +118,23 @@ def test_a_second_run_ends_as_skipped_busy(repository, capsys):
         state = run()
     assert (state.is_completed(), state.name) == (True, "Skipped")
     assert "skipped: busy" in capsys.readouterr().out
+
+
+def test_a_run_that_was_killed_is_ended_as_crashed_by_the_next(repository):
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.states import Running
+
+    killed = flow(name="killed")(lambda: None)(return_state=True).state_details.flow_run_id
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(killed, Running(), force=True)
+        lock = repository / PIPELINE_LOCK
+        lock.parent.mkdir()
+        # What a power cut left half written is passed over, and so is a run of another server.
+        lock.write_text(f"{killed}\n{uuid.uuid4()}\n4be1c1f2-")
+        assert run(targets=["a"]).is_completed()
+        assert client.read_flow_run(killed).state.is_crashed()
+    assert lock.read_text() == ""
 
 
 def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_run(repository, monkeypatch, capsys):

@@ -32,6 +32,8 @@ def kept(template, tmp_path, monkeypatch):
     """A copy of it, in which we stand, with a model registered."""
     folder = shutil.copytree(template, tmp_path / "kept")
     monkeypatch.chdir(folder)
+    # MLflow keeps a store open by its address, so that each needs one of its own.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
     register.run("fcn", **write_model(folder / "made", threshold=1), tracking=None)
     return folder
 
@@ -68,7 +70,31 @@ def test_prepared_data_of_another_manifest_is_named(kept):
         verify.run()
 
 
-def test_what_there_is_none_of_yet_is_passed_over(kept):
+def test_what_there_is_none_of_yet_is_passed_over(kept, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     shutil.rmtree(kept / ".dvc")
     (kept / "mlflow.db").unlink()
     assert verify.run() == verify.Verified(images=6, files=0, versions=0)
+
+
+def test_a_cache_on_another_disk_is_found_where_dvc_has_it(kept):
+    (kept / ".dvc/cache").rename(kept / "disk")
+    (kept / ".dvc/config.local").write_text(f"[cache]\n    dir = {kept / 'disk'}\n")
+    assert verify.run().files == 3
+    flip(next((kept / "disk").rglob("*.dir")), 3)
+    with pytest.raises(DataError, match=rf"{kept / 'disk'}.*: found md5 "):
+        verify.run()
+
+
+def test_what_was_made_and_is_not_there_is_a_fault(kept, monkeypatch):
+    (kept / "dvc.lock").write_text("stages: {ingest: {outs: [\n{\npath: data/prepared\n}]}}\n")
+    (kept / "promotions.jsonl").write_text("{}\n")
+    assert verify.run().files == 3
+    for folder in ("data/prepared", ".dvc/cache"):
+        shutil.rmtree(kept / folder)
+    (kept / "mlflow.db").unlink()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(DataError) as found:
+        verify.run()
+    for place, maker in (("data/prepared", "dvc.lock"), ("cache", "dvc.lock"), ("mlflow.db", "promotions.jsonl")):
+        assert f"{place}: found nothing to compare, expected what {maker} names" in str(found.value)
