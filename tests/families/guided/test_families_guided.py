@@ -23,6 +23,7 @@ from pixelwise.families.guided.runtime import early, session
 from pixelwise.families.guided.runtime.guidance import merge
 from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.inference import session as inference
+from pixelwise.metrics.measurement import read_measurements
 from pixelwise.params import parse
 
 
@@ -81,8 +82,13 @@ def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():
 def test_evaluate_gives_positive_iu_beside_that_of_foreground_background(model, tmp_path, shots, points):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 3)
     wanted = EvaluateParams(provider="cpu", shots=shots, points=points, tasks=4)
-    evaluate.run(wanted, model, dataset="coco_mval", root=root, json=tmp_path / "scores.json")
+    evaluate.run(wanted, model, dataset="coco_mval", root=root, out=tmp_path, json=tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
+    (judged,) = read_measurements(tmp_path / "measurements.npz")
+    assert (judged.name, judged.extent, judged.score) == ("positive IU", "4 tasks", pytest.approx(found["positive_iu"]))
+    assert judged.ids[0].startswith("bowl in ")
+    assert judged.ids[0].endswith(("1 shot, dense masks, seed 0", "2 shots, 3 points, seed 0"))
+    assert judged.labelled.tolist() == [24 * 24] * 4
     assert 0 <= found["positive_iu"] <= 1
     assert 0 <= found["foreground_background"]["positive_iu"] <= 1
     assert set(found["per_category"]) == {"bowl", "kite"}
@@ -99,8 +105,12 @@ def test_more_shots_than_pictures_are_refused(model, tmp_path):
 def test_evaluate_gives_the_j_of_every_sequence_and_the_speed(model, tmp_path, points):
     root = write_davis(tmp_path / "davis", {"val": {"dog": 3, "swan": 4}})
     wanted = EvaluateParams(provider="cpu", points=points)
-    evaluate.run(wanted, model, dataset="davis", root=root, json=tmp_path / "scores.json")
+    evaluate.run(wanted, model, dataset="davis", root=root, out=tmp_path, json=tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
+    (judged,) = read_measurements(tmp_path / "measurements.npz")
+    assert (judged.name, judged.extent, judged.score) == ("J", "2 sequences", pytest.approx(found["mean_j"]))
+    assert judged.ids[0] == f"dog, 1 annotated, {points or 'dense'}, seed 0"
+    assert judged.labelled.tolist() == [24 * 24, 2 * 24 * 24]
     assert set(found["per_sequence"]) == {"dog", "swan"}
     assert found["mean_j"] == pytest.approx(np.mean(list(found["per_sequence"].values())))
     assert found["frames_per_second"] > 0
