@@ -18,7 +18,7 @@ from pixelwise.data.deep_pictures import (
 )
 from pixelwise.data.image_codec import FORMATS, encode_picture, open_image
 from pixelwise.data.items import VOID, ImagePart, Item, Map, MapFile, MapRows, MaskRule, PaintedMap, Unlabelled
-from pixelwise.data.mask_file import BY_VALUE, is_jpeg, read_mask, take_values
+from pixelwise.data.mask_file import BY_VALUE, find_lossy_format, read_mask, take_values
 from pixelwise.data.matlab import read_field
 from pixelwise.data.orientation import UPRIGHT, Drawn, Upright, read_orientation, turn_upright
 from pixelwise.errors import DataError
@@ -128,16 +128,17 @@ def read_map(
         else:
             values = read_values(kind, stored, file, max_pixels, rule)
         values = image.turn_map(file.convert(values) if file and file.convert else values)
-        require_size(values, image.size)
+        require_size(values, image.size, item.id if isinstance(stored, PaintedMap) else "")
     except DataError as error:
         raise BadFileError(kind, source, item, str(error)) from None
     return values
 
 
-def require_size(values: np.ndarray, size: tuple[int, int]) -> None:
-    """Raise DataError if a map does not have its image's `size` (width, height)."""
+def require_size(values: np.ndarray, size: tuple[int, int], of: str) -> None:
+    """Raise DataError if a map does not have its image's `size` (width, height). of: the item if no file names it."""
     if values.shape[1::-1] != size:
-        raise DataError(f"size {format_size(values.shape[1::-1])}, but its image is {format_size(size)}")
+        found, whose = format_size(values.shape[1::-1]), f" of {of}" if of else ""
+        raise DataError(f"size {found}{whose}, but its image is {format_size(size)}")
 
 
 def read_values(
@@ -172,8 +173,8 @@ def decode_map_values(
     picture, form = decode(content, max_pixels), MAP_FORMATS.get(kind)
     if kind == "label":
         return read_mask(content, picture, rule, may_be_jpeg)
-    if form and is_jpeg(picture) and not may_be_jpeg:
-        raise DataError("JPEG, expected a lossless format such as PNG")
+    if form and (lossy := find_lossy_format(content, picture)) and not may_be_jpeg:
+        raise DataError(f"{lossy}, expected a lossless format such as PNG")
     modes, words = (form.modes, form.words) if form else ((picture.mode,), "")
     return take_values(content, picture, modes, words)
 

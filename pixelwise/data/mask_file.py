@@ -27,8 +27,8 @@ def read_mask(content: bytes, picture: Image.Image, rule: MaskRule = BY_VALUE, m
     picture: the decoded picture of `content`. Equal channels and an opaque alpha channel count as one channel.
     Raises DataError with what was found and expected.
     """
-    if is_jpeg(picture) and not may_be_jpeg and rule.threshold is None:
-        raise DataError("JPEG, expected a lossless format such as PNG")
+    if (lossy := find_lossy_format(content, picture)) and not may_be_jpeg and rule.threshold is None:
+        raise DataError(f"{lossy}, expected a lossless format such as PNG")
     if rule.threshold is not None:
         return np.where(read_tones(content, picture) < rule.threshold, 0, VOID).astype(np.uint8)
     if rule.colours:
@@ -37,8 +37,8 @@ def read_mask(content: bytes, picture: Image.Image, rule: MaskRule = BY_VALUE, m
 
 
 def read_tones(content: bytes, picture: Image.Image) -> np.ndarray:
-    """Read the grey values (H, W) of a mask that may be a JPEG, whose noise makes channels differ. Raises DataError."""
-    if is_jpeg(picture) and picture.mode == "RGB":
+    """Read the grey values (H, W) of a mask that may be lossy, whose noise makes channels differ. Raises DataError."""
+    if find_lossy_format(content, picture) and picture.mode == "RGB":
         return np.array(picture.convert("L"))
     return take_channel(content, picture)
 
@@ -119,9 +119,17 @@ def describe_share(share: float) -> str:
     return f"{max(share, 0.0001):.2%}" if share < 0.01 else f"{share:.0%}"
 
 
-def is_jpeg(picture: Image.Image) -> bool:
-    """Whether a picture is JPEG-compressed: a JPEG, a phone's multi-picture MPO, or a TIFF with JPEG compression."""
-    return picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg"
+def find_lossy_format(content: bytes, picture: Image.Image) -> str:
+    """The name of the lossy format of a picture, whose values are not those that were drawn; "" if it is lossless.
+
+    AVIF and HEIF count as lossy, since their headers do not tell, as does a TIFF with JPEG compression.
+    """
+    if picture.format in ("JPEG", "MPO") or picture.info.get("compression") == "jpeg":
+        return "JPEG"
+    if picture.format == "WEBP":
+        # The first chunk of pixels, which follows those of an extended header.
+        return "lossy WebP" if b"VP8 " in content[: content.find(b"VP8L")] else ""
+    return picture.format if picture.format in ("AVIF", "HEIF") else ""
 
 
 def find_grey_factor(content: bytes) -> int:

@@ -23,8 +23,11 @@ class PictureIndex:
         self.files = {file.relative_to(root).as_posix(): file for file in list_files(root, Counter())}
         require_text(root, list(self.files))
         self.of_name: dict[str, list[str]] = defaultdict(list)
-        for path in self.files:
-            self.of_name[path.rpartition("/")[2]].append(path)
+        self.of_stem: dict[str, list[str]] = defaultdict(list)
+        for path, file in self.files.items():
+            self.of_name[file.name].append(path)
+            if find_kind_by_suffix(file) == "picture":
+                self.of_stem[file.stem.casefold()].append(path)
 
     def note_unused(self, used: Collection[Path | ImagePart], notes: Notes) -> None:
         """Note the pictures that are not among the `used` files, since they are left out."""
@@ -38,9 +41,12 @@ class PictureIndex:
             return self.root, f"{name!r}, expected the name of a picture"
         expected = Path(self.root, folders[0], *split_name(name))
         try:
-            return self.find(name, folders, split) or expected, ""
+            if found := self.find(name, folders, split):
+                return found, ""
         except DataError as error:
             return expected, str(error)
+        alike = [path for path in self.of_stem[expected.stem.casefold()] if PurePosixPath(path).name != expected.name]
+        return expected, f"missing, found {alike[0]}, expected the same suffix and case" if alike else ""
 
     def split_of(self, path: str) -> str:
         """The split that a folder of a relative path is named after; "" if none is."""

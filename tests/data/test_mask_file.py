@@ -7,6 +7,7 @@ from support.image_sets import png
 from support.masks import COLOURS, LABEL, jpeg, with_palette
 
 from pixelwise.data.decoding import decode
+from pixelwise.data.image_codec import FORMATS, encode_picture
 from pixelwise.data.items import MaskRule
 from pixelwise.data.mask_file import BY_VALUE, read_mask
 from pixelwise.errors import DataError
@@ -67,3 +68,21 @@ def test_a_mask_in_jpeg_is_refused_or_thresholded_where_the_rule_says_so():
     found = read(jpeg(binary), MaskRule(threshold=128))
     assert set(np.unique(found)) == {0, 255}
     assert ((found == 255) == (LABEL == 1)).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "fault"),
+    [
+        ("WEBP", {"quality": 60}, "lossy WebP"),
+        ("WEBP", {"quality": 60, "exif": b"Exif\0\0"}, "lossy WebP"),
+        ("WEBP", {"lossless": True}, None),
+        pytest.param("AVIF", {}, "AVIF", marks=pytest.mark.skipif("AVIF" not in FORMATS, reason="Pillow without AVIF")),
+    ],
+)
+def test_a_mask_in_another_lossy_format_is_refused_and_a_lossless_one_read(kind, settings, fault):
+    content = encode_picture(np.stack([LABEL] * 3, axis=2), kind, **settings)
+    if fault is None:
+        assert (read(content) == LABEL).all()
+        return
+    with pytest.raises(DataError, match=f"{fault}, expected a lossless format such as PNG"):
+        read(content)

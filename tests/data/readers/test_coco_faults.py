@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from support.annotation_sets import SIZE, coco_lists, label, picture, write_coco
+from support.annotation_sets import SIZE, coco_lists, label, picture, write_coco, write_json
 from support.image_sets import save
 
 from components import ingest
@@ -106,6 +106,20 @@ def test_a_name_that_two_pictures_have_is_an_error_that_names_both(tmp_path):
     raw = read_dataset("coco", tmp_path)
     with pytest.raises(DataError, match=r"found a/0\.png and b/0\.png, expected one picture"):
         read_pair(next(iter(raw.items)), raw, MANY)
+
+
+def test_a_picture_whose_suffix_or_case_differs_and_sizes_that_do_not_fit_are_named(tmp_path):
+    found = coco_lists((0, 1, 2))
+    write(tmp_path, found)
+    found["images"][0]["file_name"] = "0.JPG"
+    found["images"][1] |= {"width": 2 * WIDTH, "height": 2 * HEIGHT}
+    write_json(tmp_path / "annotations/instances_train.json", found)
+    ingest.run(IngestParams(dataset="coco", root=tmp_path, max_quarantined_share=1), tmp_path / "out")
+    reasons = [row["reason"] for row in json.loads((tmp_path / "out/quarantine.json").read_text())["items"]]
+    assert sorted(reasons) == [
+        "image instances_train.json: train/0.JPG: missing, found train/0.png, expected the same suffix and case",
+        "label instances_train.json: size 128×96 of train/1, but its image is 64×48",
+    ]
 
 
 def first(**keys):
