@@ -14,9 +14,12 @@ def find_exported_models(project: Path) -> list[Path]:
 def identify(model: Path) -> str:
     """The hash that tells an exported `model`, a folder or an .onnx file, from others.
 
-    It is that of its graph; of several graphs, one over the hashes of all. Raises ModelError if there is no graph.
+    It is that of its graph; of several graphs, one over the hashes of all, and of the calibrated values of schedules,
+    which change what the graphs do. Raises ModelError if there is no graph.
     """
     folder = ModelFolder(model)
-    graphs = [model] if model.is_file() else folder.graphs() or [folder.require_graph()]
-    hashes = {graph.relative_to(model).as_posix(): sha256_file(graph) for graph in graphs}
+    files = [model] if model.is_file() else folder.graphs() or [folder.require_graph()]
+    if folder.schedules.is_file():
+        files.append(folder.schedules)
+    hashes = {file.relative_to(model).as_posix(): sha256_file(file) for file in files}
     return hashes.popitem()[1] if len(hashes) == 1 else sha256_json(hashes)

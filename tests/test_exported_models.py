@@ -22,4 +22,6 @@ def test_a_model_is_known_by_its_graph_or_by_all_of_several(tmp_path):
     (model / "onnx/stage1.onnx").write_bytes(b"1")
     one = identify(model)
     (model / "onnx/stage1.onnx").write_bytes(b"2")
-    assert len({one, identify(model), identify(graph)}) == 3
+    other = identify(model)
+    (model / "schedules.json").write_text("{}")
+    assert len({one, other, identify(model), identify(graph)}) == 4
