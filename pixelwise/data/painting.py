@@ -31,11 +31,15 @@ def make_raw_data(
     """Make the data set of annotated `pictures`.
 
     names: the classes, background first. void: names of annotations that become void. A tenth of pictures without
-    splits becomes val.
+    splits becomes val. Raises DataError if no picture has an annotation, as where the files of annotations lie elsewhere.
     """
     index = {each: value for value, each in enumerate(names)}
     nothing = void_value(len(names))
     pictures = give_splits(require_distinct(pictures), notes)
+    if pictures and not any(picture.annotations or picture.fault for picture in pictures):
+        raise DataError(
+            f"data set {name}: none of {len(pictures)} pictures has an annotation, first {pictures[0].path}"
+        )
     for picture in pictures:
         if not picture.annotations and not picture.fault:
             notes.add("pictures without annotations, labelled background", picture.path)

@@ -51,7 +51,7 @@ def read(root: Path) -> RawData:
     trees = {file: parse(file) for file in list_xml_files(folder)}
     pictures = [read_picture(each, file, index) for file, tree in trees.items() for each in tree.iter("image")]
     index.note_unused({picture.image for picture in pictures}, notes)
-    names = merge_class_tables({file: list_labels(tree) for file, tree in trees.items()}, notes)
+    names = merge_class_tables({file: list_labels(tree, notes) for file, tree in trees.items()}, notes)
     return make_raw_data("cvat", names, pictures, notes)
 
 
@@ -70,11 +70,14 @@ def parse(file: Path) -> Element:
     return tree
 
 
-def list_labels(tree: Element) -> list[str]:
-    """List the labels of the project or task, or where the file has no list, those of its shapes by name."""
+def list_labels(tree: Element, notes: Notes) -> list[str]:
+    """List the labels of the project or task, then those of its shapes that are not among them, which are noted."""
     labels = [each.findtext("name", "") for each in tree.iter("label") if each.find("name") is not None]
     used = {each.get("label", "") for image in tree.iter("image") for each in image if each.tag in SHAPES}
-    return [*labels, *sorted(used - set(labels) - {""})]
+    others = sorted(used - set(labels) - {""})
+    for label in others if labels else ():
+        notes.add("labels of shapes that the project does not list", label)
+    return [*labels, *others]
 
 
 def read_picture(image: Element, file: Path, index: PictureIndex) -> AnnotatedPicture:

@@ -53,6 +53,8 @@ def read(root: Path) -> RawData:
     else:
         described = read_yaml(file, "YOLO's names")
         names, splits = read_names(described["names"], file), find_splits(described, file, notes)
+        if (count := described.get("nc", len(names))) != len(names):
+            raise DataError(f"{file}: found nc {count} and {len(names)} names, expected a name a class")
     classes = merge_class_tables({file: names}, notes)
     pictures = [
         picture for split, places in splits.items() for place in places
@@ -71,7 +73,7 @@ def read_names(names: Any, file: Path) -> list[Any]:
 
 
 def find_splits(described: dict[str, Any], file: Path, notes: Notes) -> dict[str, list[Path]]:
-    """Find the folders, or lists of files, of each split. Raises DataError if none exists."""
+    """Find the folders, or lists of files, of each split. Raises DataError if none exists, or one is of two splits."""
     found: dict[str, list[Path]] = {}
     for split in SPLITS:
         given = described.get(split) or []
@@ -80,6 +82,8 @@ def find_splits(described: dict[str, Any], file: Path, notes: Notes) -> dict[str
             if place is None:
                 notes.add(f"places of {file.name} that do not exist, left out", f"{split}: {entry}")
             else:
+                if other := next((name for name, places in found.items() if place in places), ""):
+                    raise DataError(f"{file}: {other} and {split} are both {place}, expected pictures of their own")
                 found.setdefault(split, []).append(place)
     if not found:
         raise DataError(f"{file}: found none of the places of {', '.join(SPLITS)}, expected folders of pictures")

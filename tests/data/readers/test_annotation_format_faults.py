@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from support.annotation_sets import (
     FORMATS,
@@ -129,6 +130,38 @@ def test_a_damaged_file_of_labelme_quarantines_its_picture_and_other_json_is_pas
     assert "Invalid JSON" in found.pop(0)[1]
     assert_true_labels(found, {"train": (1,), "val": (2,)})
     assert "1 JSON files that are not LabelMe's, passed over: classes.json" in notes
+
+
+def test_a_data_set_without_any_annotation_is_refused(tmp_path):
+    FORMATS["yolo"](tmp_path, ALL)
+    for file in tmp_path.rglob("*.txt"):
+        file.unlink()
+    with pytest.raises(DataError, match="data set yolo: none of 3 pictures has an annotation, first train/0"):
+        read_dataset("yolo", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"nc": 5}, "found nc 5 and 2 names, expected a name a class"),
+        ({"val": "images/train"}, "train and val are both .*images/train, expected pictures of their own"),
+    ],
+)
+def test_a_description_of_yolo_that_contradicts_itself_is_refused(wrong, message, tmp_path):
+    FORMATS["yolo"](tmp_path, ALL)
+    (file,) = tmp_path.glob("*.yaml")
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | wrong))
+    with pytest.raises(DataError, match=message):
+        read_dataset("yolo", tmp_path)
+
+
+def test_a_label_of_cvat_that_the_project_does_not_list_is_a_class_and_said(tmp_path):
+    write_cvat(tmp_path, ALL)
+    file = tmp_path / "annotations.xml"
+    file.write_text(file.read_text().replace("<name>bird</name>", "<name>fish</name>"))
+    raw = read_dataset("cvat", tmp_path)
+    assert "1 labels of shapes that the project does not list: bird" in raw.notes.lines()
+    assert {"bird", "fish"} <= set(raw.classes.names)
 
 
 def test_cvats_layers_decide_before_sizes(tmp_path):
