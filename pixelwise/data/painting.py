@@ -31,7 +31,7 @@ def make_raw_data(
     """Make the data set of annotated `pictures`.
 
     names: the classes, background first. void: names of annotations that become void. A tenth of pictures without
-    splits becomes val. Raises DataError if no picture has an annotation, as where the files of annotations lie elsewhere.
+    splits becomes val. Raises DataError if no picture has an annotation.
     """
     index = {each: value for value, each in enumerate(names)}
     nothing = void_value(len(names))
