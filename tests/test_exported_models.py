@@ -1,5 +1,7 @@
 """Exported models of a project, and what tells them apart."""
 
+import shutil
+
 from support.channel_model import write_channel_model
 
 from pixelwise.exported_models import find_exported_models, identify
@@ -23,5 +25,8 @@ def test_a_model_is_known_by_its_graph_or_by_all_of_several(tmp_path):
     one = identify(model)
     (model / "onnx/stage1.onnx").write_bytes(b"2")
     other = identify(model)
+    shutil.copy(graph, model / "onnx/first.onnx")
+    assert identify(model) not in (one, other)
+    (model / "onnx/first.onnx").unlink()
     (model / "schedules.json").write_text("{}")
     assert len({one, other, identify(model), identify(graph)}) == 4

@@ -28,6 +28,14 @@ def test_each_statistic_makes_its_score_of_all_units():
     assert (SPEED.score, SPEED.extent, POSITIVE.extent) == (3.0, "2 rounds", "1 task")
 
 
+def test_a_resample_draws_as_many_units_as_there_are_and_can_be_repeated():
+    draws = MEAN_IU.resample(resamples=50, seed=3)
+    assert draws.shape == (50, 6)
+    assert (draws.sum(axis=1) == 6).all()
+    assert len({tuple(row) for row in draws}) > 40
+    assert np.array_equal(draws, MEAN_IU.resample(50, 3))
+
+
 def test_a_file_gives_back_every_measurement_in_order(tmp_path):
     write_measurements(tmp_path / "made.npz", [MEAN_IU, LOST, SPEED, POSITIVE])
     for found, written in zip(read_measurements(tmp_path / "made.npz"), (MEAN_IU, LOST, SPEED, POSITIVE), strict=True):
