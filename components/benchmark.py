@@ -12,6 +12,7 @@ from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families import find_engines
 from pixelwise.families.exported import family_of
 from pixelwise.files import write_json, write_text
+from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.speed import format_speed_table
 from pixelwise.timing import Engine, measure_ratio, measure_spread, take_turns
@@ -73,6 +74,7 @@ def run(
     Raises ModelError where the model cannot be opened and ProviderError where the device is not available.
     """
     model = resolve_model_folder(model)
+    require_one_training(model)
     engines, left_out = find_engines(family_of(model)).open_engines(params, model, data, torch.get_num_threads())
     calls = {name: engine.call for name, engine in engines.items()}
     times = take_turns(calls, params.repeats, params.warmup, words="benchmark")

@@ -14,6 +14,7 @@ from pixelwise.families import find_measure, find_options
 from pixelwise.families.exported import family_of, family_on
 from pixelwise.families.hooks import Report
 from pixelwise.files import write_json
+from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
 
 
@@ -37,6 +38,7 @@ def run(
     is empty, lacks a layer or has other classes than the model, ModelError where the model cannot run.
     """
     model = resolve_model_folder(model)
+    require_one_training(model)
     reading = ReadParams(images=images, masks=masks, mask_suffix=mask_suffix, orientation=orientation)
     opened: list[Split] = []
 

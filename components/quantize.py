@@ -16,6 +16,7 @@ from pixelwise.export.int8 import Calibration, quantize
 from pixelwise.export.int8_verdict import Quantized, QuantizeParams
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
+from pixelwise.inference.exported_models import require_one_training
 from pixelwise.inference.session import Segmenter, find_graph_file, open_model, select_truth, stack_samples
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.model_folder import ModelFolder
@@ -40,6 +41,7 @@ def run(
     source, folder = find_graph_file(model), ModelFolder(out)
     if folder.graph().resolve() == source.resolve():
         raise ParamsError(f"--out {out}: found the folder of the model itself, expected another folder")
+    require_one_training(model)
     prepared, float32 = PreparedData(data), open_model(model, "cpu")
     calibration = prepared.split(params.calibration_split).with_layers(*float32.layers)
     scored = prepared.split(params.split).with_layers(*float32.layers)

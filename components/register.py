@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pixelwise import command
 from pixelwise.documents import read_json
 from pixelwise.errors import DataError
-from pixelwise.exported_models import identify
+from pixelwise.inference.exported_models import identify, require_one_training
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
 from pixelwise.registry.references import resolve_model_folder
@@ -57,6 +57,7 @@ def run(
     """
     uri = resolve_store_uri(tracking)
     model = resolve_model_folder(model, uri)
+    require_one_training(model)
     files = list_evidence_files(model, evaluation, benchmark)
     identity = require_same_model(model, evaluation)
     trained = read_run(ModelFolder(model).run)

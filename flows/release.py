@@ -14,8 +14,8 @@ from flows.dvc_stage import POSTPONED, StageResult, StageState, read_result
 from flows.tries import Tries
 from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError, PixelwiseError
-from pixelwise.exported_models import find_exported_models
 from pixelwise.families import find_options
+from pixelwise.inference.exported_models import find_exported_models
 from pixelwise.params import PARAMS_FILE, find_value, parse, read_section
 from pixelwise.tracking.store import UnreachableError
 

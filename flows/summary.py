@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.dvc_stage import StageResult
 from pixelwise.documents import read_json
-from pixelwise.exported_models import find_exported_models
+from pixelwise.inference.exported_models import find_exported_models
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pixelwise.data.splits import Split
 from pixelwise.errors import ParamsError
 from pixelwise.evaluation.counting import Counted, Scoring, count_images, make_scoring
 from pixelwise.evaluation.params import EvaluateParams
-from pixelwise.exported_models import identify
+from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import find_graph_file, open_model
 from pixelwise.metrics.confusion import Counts, compute_scores
 from pixelwise.reporting.evaluation import Evaluation

@@ -31,6 +31,9 @@ class ReleaseParams(Params):
     milliseconds_limit: float | None = Field(
         None, gt=0, description="maximum median latency of one image; null: no limit"
     )
+    other_data: bool = Field(
+        False, description="whether a model of other classes or another data set may replace the champion"
+    )
 
     @property
     def floor(self) -> float:

@@ -11,7 +11,7 @@ from pixelwise.metrics.measurement import Measurement, Resampled
 from pixelwise.registry.evidence import Evidence
 from pixelwise.registry.limits import LabelReleaseParams, Limit, ReleaseParams
 
-Comparability = Literal["same units", "changed data", "other split"]
+Comparability = Literal["same units", "changed data", "other split", "other classes", "other data set"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def decide(challenger: Evidence, champion: Evidence | None, params: ReleaseParam
     """Judge `challenger` by absolute limits and, where there is a `champion`, against it on the units both scored.
 
     If the data changed, the two were scored on different units: only the limits apply, and a check states this. If the
-    two were scored on different splits of one data set, the gate refuses: evaluate both on one split.
+    two were scored on different splits of one data set, the gate refuses: evaluate both on one split. It also refuses a
+    model of other classes or of another data set, as of a second project on the same registry, unless
+    `params.other_data` allows it.
     """
     checks = list(check_limits(challenger, params))
     if champion is not None:
@@ -107,7 +109,12 @@ def check_against_champion(challenger: Evidence, champion: Evidence, params: Rel
         found = f"champion on {champion.split}, challenger on {challenger.split}"
         yield Check("comparison", False, found, "both on one split")
         return
-    if footing == "changed data":
+    if footing in ("other classes", "other data set") and not params.other_data:
+        was, now = describe_data(champion), describe_data(challenger)
+        needed = "the champion's; other_data: true in the section release, or another --name"
+        yield Check("data", False, f"{footing}: {now}, champion {was}", needed)
+        return
+    if footing != "same units":
         yield Check("comparison", True, "none, the champion was scored on other data", "the floors alone")
         return
     low, high = bootstrap_difference(challenger.main, champion.main, params)
@@ -126,11 +133,17 @@ def judge_comparability(challenger: Evidence, champion: Evidence) -> Comparabili
     """
     if challenger.main.has_units_of(champion.main):
         return "same units"
-    return (
-        "other split"
-        if challenger.dataset == champion.dataset and challenger.split != champion.split
-        else "changed data"
-    )
+    if challenger.main.classes != champion.main.classes:
+        return "other classes"
+    if challenger.dataset != champion.dataset:
+        return "other data set"
+    return "other split" if challenger.split != champion.split else "changed data"
+
+
+def describe_data(evidence: Evidence) -> str:
+    """The data set and the classes that a model was scored on, such as `town (road, car)`."""
+    names = ", ".join(evidence.main.classes)
+    return f"{evidence.dataset} ({names})" if names else evidence.dataset
 
 
 def bootstrap_difference(challenger: Measurement, champion: Measurement, params: ReleaseParams) -> tuple[float, float]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError
-from pixelwise.exported_models import identify
 from pixelwise.families import find_requests
 from pixelwise.families.exported import family_of
+from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX, find_version_folder

@@ -132,7 +132,7 @@ def test_scores_are_added_to_the_run_that_trained_the_model(root, tmp_path, monk
     model = write_channel_model(tmp_path / "fcn")
     (model / "checkpoint").mkdir()
     run_file = model / "checkpoint" / "run.json"
-    run_file.write_text(json.dumps({"run_id": "abc", "fingerprint": "f", "experiment": "fcn", "parts": {}}))
+    run_file.write_text(json.dumps({"run_id": "abc", "fingerprint": "f" * 64, "experiment": "fcn", "parts": {}}))
     calls = []
     monkeypatch.setattr(tracking, "record", lambda *given: calls.append(given))
     found = evaluate.run(EvaluateParams(), model, out=tmp_path / "out", dataset="folder", root=root)

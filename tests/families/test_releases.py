@@ -11,9 +11,9 @@ from support.object_sets import write_coco_mval
 
 from components import evaluate, promote, register
 from pixelwise.errors import DataError
-from pixelwise.exported_models import identify
 from pixelwise.families import find_options, names
 from pixelwise.families.exported import family_of
+from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.measurement import read_measurements
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.ledger import read_ledger

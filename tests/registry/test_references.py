@@ -8,9 +8,9 @@ from support.channel_model import write_channel_data, write_channel_model
 
 from components import evaluate, register
 from pixelwise.errors import DataError, ModelError, RegistryError
-from pixelwise.exported_models import identify
 from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.identity import sha256_file
+from pixelwise.inference.exported_models import identify
 from pixelwise.registry import references
 from pixelwise.registry.references import resolve_model, resolve_model_folder
 from pixelwise.registry.registration import list_model_files, load_evidence
@@ -104,7 +104,7 @@ def test_reading_makes_no_store(tmp_path):
 
 def test_predict_and_evaluate_take_a_reference(tmp_path, mlflow_store, monkeypatch):
     files = write_model(tmp_path / "made")
-    write_channel_model(files["model"])
+    write_channel_model(files["model"], fingerprint="mark-100")
     metrics = files["evaluation"] / "metrics.json"
     write(metrics, json.loads(metrics.read_text()) | {"model_sha256": sha256_file(files["model"] / "onnx/model.onnx")})
     register.run("fcn", **files, tracking=mlflow_store)
@@ -122,7 +122,7 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     files = write_model(tmp_path)
     (files["model"] / "onnx/model.onnx").unlink()
     for threshold, name in enumerate(("encode", "guide", "segment")):
-        write_onnx(files["model"] / f"onnx/{name}.onnx", threshold, family="guided")
+        write_onnx(files["model"] / f"onnx/{name}.onnx", threshold, "guided", "mark-100")
     write_evaluation(files["evaluation"], identify(files["model"]), 0.9)
     first = register.run("guided", **files, tracking=mlflow_store)
     assert (register.run("guided", **files, tracking=mlflow_store).version, first.is_new) == (first.version, True)
@@ -130,7 +130,7 @@ def test_a_family_of_several_graphs_registers_and_comes_back_whole(tmp_path, mlf
     assert hashes(folder, list_model_files(files["model"])) == hashes(files["model"], list_model_files(files["model"]))
     assert load_evidence(connect(mlflow_store), "guided", "1").main.extent == "12 images"
     # One graph of several is another model.
-    write_onnx(files["model"] / "onnx/guide.onnx", threshold=50, family="guided")
+    write_onnx(files["model"] / "onnx/guide.onnx", 50, "guided", "mark-100")
     with pytest.raises(DataError, match="evaluate it again"):
         register.run("guided", **files, tracking=mlflow_store)
     write_evaluation(files["evaluation"], identify(files["model"]), 0.9)

@@ -216,3 +216,15 @@ def test_tasks_with_other_labels_are_not_compared():
     params = ShareParams(milliseconds_limit=50.0)
     assert "positive IU against champion" in str(decide(one, same, params))
     assert "the champion was scored on other data" in str(decide(one, other, params))
+
+
+def test_a_model_of_other_classes_or_another_data_set_replaces_no_champion_unless_asked():
+    renamed = evidence((0.99, 0.99, 0.99))
+    renamed = replace(renamed, measurements=(replace(renamed.main, classes=("background", "tumour", "vessel")),))
+    elsewhere = replace(evidence((0.99, 0.99, 0.99)), dataset="mine")
+    elsewhere = replace(elsewhere, measurements=(cut(elsewhere, 30).main,))
+    for other, words in ((renamed, "other classes: town"), (elsewhere, "other data set: mine")):
+        decision = decide(other, evidence(), PARAMS)
+        assert failed(decision) == ["data"]
+        assert words in decision.failures
+        assert decide(other, evidence(), PARAMS.model_copy(update={"other_data": True})).promote

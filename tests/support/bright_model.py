@@ -14,7 +14,7 @@ from pixelwise.metrics.measurement import MEASUREMENTS, Measurement, write_measu
 CLASSES = ("sky", "road", "car")
 
 
-def write_onnx(path: Path, threshold: int, family: str = "fcn") -> None:
+def write_onnx(path: Path, threshold: int, family: str = "fcn", fingerprint: str = "") -> None:
     """A graph from image (N, H, W, 3) to prediction (N, H, W) uint8: 1 where the brightest channel is > `threshold`."""
     nodes = [
         helper.make_node("ReduceMax", ["image", "axes"], ["brightest"], keepdims=0),
@@ -32,7 +32,7 @@ def write_onnx(path: Path, threshold: int, family: str = "fcn") -> None:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(model, {"family": family})
+    helper.set_model_props(model, {"family": family, "fingerprint": fingerprint})
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
@@ -54,10 +54,11 @@ def write_model(
 ) -> dict[str, Path]:
     """Files of one exported, evaluated and benchmarked model; the arguments of `register.run` that name them."""
     model, evaluation, benchmark = folder / "model", folder / "evaluate", folder / "benchmark"
-    write_onnx(model / "onnx/model.onnx", threshold)
+    fingerprint = f"mark-{threshold}"
+    write_onnx(model / "onnx/model.onnx", threshold, fingerprint=fingerprint)
     sha256 = hashlib.sha256((model / "onnx/model.onnx").read_bytes()).hexdigest()
-    write(model / "export.json", {"parity": 0.9999})
-    run = {"run_id": run_id, "fingerprint": f"mark-{threshold}", "experiment": "fcn", "parts": {"data": "d1"}}
+    write(model / "export.json", {"parity": 0.9999, "fingerprint": fingerprint})
+    run = {"run_id": run_id, "fingerprint": fingerprint, "experiment": "fcn", "parts": {"data": "d1"}}
     write(model / "checkpoint" / "run.json", run)
     write_evaluation(evaluation, sha256, accuracy)
     write(benchmark / "benchmark.json", {"onnx_median_milliseconds": 12.0})

@@ -18,7 +18,11 @@ WRONG_SHARE = 0.2
 
 
 def write_channel_model(
-    folder: Path, names: tuple[str, ...] = NAMES, palette: Palette = PALETTE, family: str = "fcn"
+    folder: Path,
+    names: tuple[str, ...] = NAMES,
+    palette: Palette = PALETTE,
+    family: str = "fcn",
+    fingerprint: str = "f" * 64,
 ) -> Path:
     """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal."""
     nodes = [
@@ -31,7 +35,12 @@ def write_channel_model(
     prediction = helper.make_tensor_value_info("prediction", TensorProto.UINT8, ["N", "H", "W"])
     graph = helper.make_graph(nodes, "channels", [image], [prediction])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    metadata = {"classes": json.dumps(names), "palette": json.dumps(palette), "family": family, "fingerprint": "f" * 64}
+    metadata = {
+        "classes": json.dumps(names),
+        "palette": json.dumps(palette),
+        "family": family,
+        "fingerprint": fingerprint,
+    }
     helper.set_model_props(model, metadata)
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "onnx/model.onnx")

@@ -9,11 +9,11 @@ from PIL import Image
 from support.clockwork_model import encode, moving
 from support.http_server import encoded, opened, serving
 
-from pixelwise.exported_models import identify
 from pixelwise.families import find_options
 from pixelwise.families.clockwork.verbs import profile_stages
 from pixelwise.families.guided.runtime.model import open_guided
 from pixelwise.families.guided.verbs import guide, studio
+from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import open_model
 from pixelwise.registry.registration import add_version, hash_model_files
 from pixelwise.registry.versions import FILES_TAG, ONNX_TAG, move_alias

@@ -17,9 +17,9 @@ from support.tiny_nets import TINY_BACKBONE
 
 from components import export, register
 from pixelwise.errors import DataError
-from pixelwise.exported_models import identify
 from pixelwise.families.fcn import family as fcn
 from pixelwise.identity import sha256_file
+from pixelwise.inference.exported_models import identify
 from pixelwise.registry.lineage import read_origin
 from pixelwise.tools import reproduce, why
 from pixelwise.tools.reproduce import ReproductionError

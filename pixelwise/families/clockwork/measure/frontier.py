@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from pixelwise.evaluation.counting import Scoring
-from pixelwise.exported_models import identify
 from pixelwise.families.clockwork.measure.clips import split_into_clips
 from pixelwise.families.clockwork.measure.judged import LOST, SPEED_UP, measure_schedule
 from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.engines import with_value
 from pixelwise.families.clockwork.runtime.schedules import curve, parse_schedule
+from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.confusion import Absent, Scores, compute_scores
 from pixelwise.metrics.measurement import Measurement
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split, read_clip_and_frame
 from pixelwise.errors import ModelError, ParamsError
-from pixelwise.exported_models import identify
 from pixelwise.families.guided.measure.categories import (
     open_baseline,
     score_categories,
@@ -23,6 +22,7 @@ from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.files import write_json
+from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.model_folder import ModelFolder
 
