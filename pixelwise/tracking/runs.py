@@ -276,6 +276,12 @@ def record_for_model(model: Path, metrics: Mapping[str, float], artifacts: Itera
         record(run_json, metrics, artifacts)
 
 
+def record_measures(model: Path, metrics: Mapping[str, Any]) -> None:
+    """`record_for_model` for the `measures` in the content of an evaluation's metrics.json."""
+    split, keys = metrics["split"], metrics["measures"].values()
+    record_for_model(model, {f"evaluate/{split}/{key}": metrics[key] for key in keys})
+
+
 def read_run(run_json: Path) -> dict[str, Any]:
     """Read the facts of a training from `run_json`: run_id (or None), fingerprint, experiment, parts.
 

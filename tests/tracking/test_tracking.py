@@ -10,7 +10,7 @@ import pytest
 from pixelwise.errors import DataError, RegistryError
 from pixelwise.registry.ledger import append_once, read_ledger
 from pixelwise.tracking import runs, store
-from pixelwise.tracking.runs import record, start_run
+from pixelwise.tracking.runs import record, record_measures, start_run
 from pixelwise.tracking.store import connect, read_git_commit
 
 
@@ -138,6 +138,21 @@ def test_a_later_step_adds_metrics_and_artifacts_to_the_run_of_the_training(mlfl
     found = client.get_run(recorder.run_id).data.metrics
     assert (found["val/mean_iu"], found["benchmark/ratio"]) == (0.5, 2.0)
     assert [a.path for a in client.list_artifacts(recorder.run_id, "evaluate")] == ["evaluate/report.html"]
+
+
+def test_the_measures_of_an_evaluation_are_added_under_its_split(mlflow_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    with start_run("guided", "train-guided", {}, {}, mlflow_store) as recorder:
+        pass
+    (tmp_path / "checkpoint").mkdir()
+    run_file(tmp_path / "checkpoint", recorder.run_id)
+    metrics = {"split": "val", "positive_iu": 0.5, "mean_iu": 0.7, "measures": {"positive IU": "positive_iu"}}
+    record_measures(tmp_path, metrics)
+    found = connect(mlflow_store).get_run(recorder.run_id).data.metrics
+    assert {name: value for name, value in found.items() if name.startswith("evaluate/")} == {
+        "evaluate/val/positive_iu": 0.5
+    }
 
 
 def test_recording_for_an_untracked_training_only_says_so(tmp_path, mlflow_store, capsys):

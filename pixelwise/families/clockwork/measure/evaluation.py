@@ -16,6 +16,7 @@ from pixelwise.families.clockwork.runtime.engines import with_value
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.inference.session import PREDICTION
 from pixelwise.reporting.evaluation import Evaluation
+from pixelwise.tracking import record_measures
 
 EVERY_SCHEDULE = "frontier"
 
@@ -50,4 +51,5 @@ def evaluate_frontier(params: EvaluateParams, staged: Staged, scoring: Scoring, 
         from pixelwise.families.clockwork.measure.frontier_page import write_frontier
 
         write_frontier(out, frontier)
+        record_measures(scoring.model, frontier.metrics())
     return frontier

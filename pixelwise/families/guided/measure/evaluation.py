@@ -25,6 +25,7 @@ from pixelwise.files import write_json
 from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.model_folder import ModelFolder
+from pixelwise.tracking import record_measures
 
 # Data sets whose clips are tracked.
 VIDEO = ("davis",)
@@ -44,6 +45,7 @@ def evaluate(
     if out:
         write_json(out / "metrics.json", scores.metrics())
         write_measurements(out / MEASUREMENTS, [scores.measurement])
+        record_measures(model, scores.metrics())
     return scores
 
 
