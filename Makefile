@@ -11,6 +11,14 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# .venv is made again where it was moved, since its scripts name their folder, and where the PYTHON given is another one.
+VERSION := import sys; print(sys.version_info[:2])
+ifneq ($(wildcard .venv/.ready),)
+STALE := $(shell grep -q "VIRTUAL_ENV=[\"']\?$(CURDIR)/.venv" $(BIN)/activate || echo moved)
+ifneq ($(origin PYTHON),file)
+STALE += $(shell test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || echo other)
+endif
+endif
 UV_VERSION := 0.13.9
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -24,12 +32,13 @@ export DVC_NO_ANALYTICS := 1
 # Many containers set this; then each command compiles a thousand modules and takes two seconds instead of one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench docs setup dev pipeline test coverage test-slow test-gpu check lock
+.PHONY: stale bench docs setup dev pipeline test coverage test-slow test-gpu check lock
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml $(if $(strip $(STALE)),stale)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"error: Python {v[0]}.{v[1]} found, 3.11 to 3.13 expected; say make PYTHON=/path/to/python3.12")'
+	@$(if $(strip $(STALE)),rm -rf .venv)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --require-hashes --requirement requirements.lock

@@ -1,5 +1,6 @@
 """Train a family on the prepared data; write the best weights, the net's description, the curves and the run's id."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +19,10 @@ def run(
     tracking: Annotated[
         str | None, "MLflow store, or `none` (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"
     ] = None,
-    experiment: Annotated[str | None, "MLflow experiment (default: the family's name)"] = None,
-    name: Annotated[str | None, "name of the MLflow run (default: train-FAMILY)"] = None,
+    experiment: Annotated[
+        str | None, "MLflow experiment (default: MLFLOW_EXPERIMENT_NAME, else the family's name)"
+    ] = None,
+    name: Annotated[str | None, "name of the MLflow run (default: MLFLOW_RUN_NAME, else train-FAMILY)"] = None,
     start: Annotated[Path | None, "folder of a trained model, for a family that can start from one"] = None,
 ) -> Trained:
     """Train one family on the prepared data; a killed training resumes from its last saved state.
@@ -28,8 +31,9 @@ def run(
     ParamsError on a bad parameter.
     """
     params = from_start(params, family, start)
-    run_name = name or f"train-{family}"
-    return learn(params, family, data, out, state, tracking, experiment or family, run_name, {}, start)
+    experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or family
+    run_name = name or os.environ.get("MLFLOW_RUN_NAME") or f"train-{family}"
+    return learn(params, family, data, out, state, tracking, experiment, run_name, {}, start)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Summary of a pipeline run: its stages and their states, the scores, and where the results are."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from flows.dvc_stage import StageResult
 from pixelwise.documents import read_json
 from pixelwise.inference.exported_models import find_exported_models
+from pixelwise.tracking.store import OFF, redact_uri, resolve_store_uri
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def list_places(project: Path) -> str:
         *(("report", path) for path in sorted(project.glob("reports/*/evaluate/*.html"))),
     ]
     lines = [f"{kind:<11} {path.relative_to(project)}" for kind, path in paths]
-    lines.append("MLflow UI   mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    if (uri := resolve_store_uri(None)) != OFF:
+        store = shlex.quote(redact_uri(uri))
+        lines.append(f"MLflow UI   {store if uri.startswith('http') else f'mlflow ui --backend-store-uri {store}'}")
     lines.append("Prefect UI  prefect server start")
     return "\n".join(lines)

@@ -119,9 +119,20 @@ def clone_commit(repository: Path, origin: Origin, clone: Path) -> Path:
     commit = origin.commit.removesuffix("-dirty")
     if not commit:
         raise ReproductionError(f"{origin.reference}: trained outside git, expected a commit to clone")
+    require_commit(repository, commit, origin.reference)
     call(["git", "clone", "--quiet", "--no-checkout", str(repository.resolve()), str(clone)], repository)
     call(["git", "checkout", "--quiet", "--detach", commit], clone)
     return clone
+
+
+def require_commit(repository: Path, commit: str, reference: str) -> None:
+    """Raise ReproductionError, with the remedy for a shallow clone, where the `repository` has no such commit."""
+    is_shallow = call(["git", "rev-parse", "--is-shallow-repository"], repository).strip() == "true"
+    try:
+        call(["git", "cat-file", "-e", f"{commit}^{{commit}}"], repository)
+    except ReproductionError:
+        remedy = "this clone is shallow: git fetch --unshallow" if is_shallow else "fetch it, or give --repository"
+        raise ReproductionError(f"{reference}: {repository.resolve()} has no commit {commit}; {remedy}") from None
 
 
 def read_threads(origin: Origin) -> dict[str, str]:

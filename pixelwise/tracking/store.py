@@ -19,10 +19,12 @@ from urllib.parse import urlsplit
 
 from pixelwise.errors import RegistryError
 from pixelwise.file_lock import hold_lock
+from pixelwise.tracking.moved_store import find_artifact_folder, follow_move
 from pixelwise.tracking.unsent_runs import find_checkout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 OFF = "none"
 DEFAULT_STORE = "sqlite:///mlflow.db"
@@ -78,7 +80,13 @@ def connect(uri: str) -> "MlflowClient":
     require_answer(uri)
     mlflow = import_mlflow()
     with translate_errors(uri), hold_store(database):
-        return mlflow.MlflowClient(uri, registry_uri=uri)
+        client = mlflow.MlflowClient(uri, registry_uri=uri)
+        try:
+            if database is not None:
+                follow_move(database)
+        except sqlite3.OperationalError as error:
+            raise UnreachableError(f"{redact_uri(uri)}: {error}") from None
+        return client
 
 
 @contextmanager
@@ -158,25 +166,39 @@ def redact_secrets(text: str, uri: str) -> str:
 
 
 def find_or_create_experiment(client: "MlflowClient", name: str) -> str:
-    """The id of the experiment `name`, created if it is new; artifacts of an SQLite store are in a folder beside it."""
+    """The id of the experiment `name`, created if it is new; artifacts of an SQLite store are in a folder beside it.
+
+    Raises RegistryError where somebody deleted the experiment.
+    """
     from mlflow.exceptions import MlflowException
 
     if (experiment := client.get_experiment_by_name(name)) is not None:
-        return str(experiment.experiment_id)
+        return require_active(experiment, client)
     database = parse_sqlite_path(client.tracking_uri)
-    location = str((database.parent / "mlartifacts" / name).resolve()) if database else None
+    # As an address, in which a percent sign of the folder's name stays what it is.
+    location = (find_artifact_folder(database) / name).as_uri() if database else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         # Another family's training, started at the same moment, may have made it.
         if (experiment := client.get_experiment_by_name(name)) is None:
             raise
-        return str(experiment.experiment_id)
+        return require_active(experiment, client)
+
+
+def require_active(experiment: "Experiment", client: "MlflowClient") -> str:
+    """The id of an experiment. Raises RegistryError where it was deleted."""
+    if experiment.lifecycle_stage == "deleted":
+        raise RegistryError(
+            f"{redact_uri(client.tracking_uri)}: experiment {experiment.name} was deleted; restore it with `mlflow "
+            f"experiments restore --experiment-id {experiment.experiment_id}`, or name another, MLFLOW_EXPERIMENT_NAME"
+        )
+    return str(experiment.experiment_id)
 
 
 def parse_sqlite_path(uri: str) -> Path | None:
-    """The database file behind `uri`, or None for a server."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    """The database file behind `uri`, which may have options after a `?`; None for a server."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
 
 
 @contextmanager
@@ -195,31 +217,38 @@ def use_as_default(uri: str) -> Iterator[None]:
 
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
-    """Translate errors of MLflow and its database: UnreachableError if the store itself fails, else RegistryError."""
+    """Translate errors of MLflow and its database: UnreachableError if the store fails for now, else RegistryError."""
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+    from pixelwise.tracking.refusals import explain_refusal
+
     try:
         yield
     except (MlflowException, SQLAlchemyError, RequestException, CommandError) as error:
+        refusal = explain_refusal(error, uri)
         fails = isinstance(error, OperationalError | RequestException) or getattr(error, "error_code", "") in FAILING
-        kind = UnreachableError if fails else RegistryError
+        kind = UnreachableError if fails and not refusal else RegistryError
         # MLflow's message may contain the whole address.
-        reason = redact_secrets(str(error).partition("\n")[0], uri)
+        reason = refusal or redact_secrets(str(error).partition("\n")[0], uri)
         raise kind(f"{redact_uri(uri)}: {reason}") from error
 
 
 def read_git_commit(folder: Path | None = None) -> str:
     """The commit checked out in `folder` (default: the working directory), with `-dirty` where tracked files differ.
 
-    "" where there is no repository.
+    "" where there is no repository; "" and a notice with git's own reason where git refuses one that is there.
     """
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+    except OSError:
+        return ""
+    except subprocess.CalledProcessError as error:
+        if "not a git repository" not in error.stderr:
+            print_notice(f"no commit is recorded: git says: {' '.join(error.stderr.split())}")
         return ""
 
 

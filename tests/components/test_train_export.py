@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
 
@@ -76,6 +77,21 @@ def one_line(act, error: type[PixelwiseError]) -> str:
 
 
 # Train
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "named"),
+    [
+        ({}, {}, ("fcn", "train-fcn")),
+        ({"MLFLOW_EXPERIMENT_NAME": "roads", "MLFLOW_RUN_NAME": "monday"}, {}, ("roads", "monday")),
+        ({"MLFLOW_EXPERIMENT_NAME": "roads"}, {"experiment": "asked", "name": "also"}, ("asked", "also")),
+    ],
+)
+def test_experiment_and_run_have_the_names_that_mlflows_variables_give(variables, options, named, monkeypatch):
+    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_NAME"):
+        monkeypatch.setenv(name, variables.get(name, ""))
+    monkeypatch.setattr(train, "learn", lambda *arguments: arguments[6:8])
+    assert train.run(PARAMS, "fcn", Path("data"), Path("out"), Path("state"), **options) == named
 
 
 def test_training_leaves_weights_curves_and_their_origin_and_no_state(data, checkpoint):

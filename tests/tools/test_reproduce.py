@@ -80,6 +80,18 @@ def world(tmp_path_factory, mlflow_template, tiny_town):
     return made
 
 
+def test_a_shallow_clone_that_lacks_the_commit_is_named_with_the_remedy(tmp_path):
+    full, shallow = tmp_path / "full", tmp_path / "shallow"
+    subprocess.run([*GIT, "init", "-q", str(full)], check=True)
+    for name in ("one", "two"):
+        subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", name], cwd=full, check=True)
+    first = subprocess.check_output([*GIT, "rev-parse", "HEAD~1"], cwd=full, text=True).strip()
+    subprocess.run([*GIT, "clone", "-q", "--depth", "1", full.as_uri(), str(shallow)], check=True)
+    reproduce.require_commit(full, first, "models:/fcn/1")
+    with pytest.raises(ReproductionError, match=f"{first}; this clone is shallow: git fetch --unshallow"):
+        reproduce.require_commit(shallow, first, "models:/fcn/1")
+
+
 @pytest.mark.slow
 def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
     origin, trained = (
@@ -122,7 +134,7 @@ def test_a_model_is_made_again_to_the_bit_and_other_data_and_lost_commits_are_na
     with pytest.raises(DataError, match=r"manifest\.parquet: found sha256"):
         world.reproduce(other)
     subprocess.run([*GIT, "init", "-q", str(tmp_path / "empty")], check=True)
-    with pytest.raises(ReproductionError, match=r"^git checkout --quiet: "):
+    with pytest.raises(ReproductionError, match=r"has no commit [0-9a-f]{40}; fetch it"):
         world.reproduce(repository=tmp_path / "empty")
 
 

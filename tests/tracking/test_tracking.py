@@ -187,6 +187,7 @@ def test_two_trainings_that_begin_together_create_the_store_one_after_the_other(
             opened.pop()
 
     monkeypatch.setattr(store, "import_mlflow", lambda: SimpleNamespace(MlflowClient=Client))
+    monkeypatch.setattr(store, "follow_move", lambda _: None)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(connect, [f"sqlite:///{tmp_path}/mlflow.db"] * 2))
     assert most == [1, 1]
@@ -203,6 +204,17 @@ def test_the_git_commit_says_where_tracked_files_differ(tmp_path):
     assert len(commit) == 40
     file.write_text("2")
     assert read_git_commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_a_repository_of_another_owner_is_told_with_gits_remedy(tmp_path, monkeypatch, capsys):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    # Git's own switch for testing what it does in a checkout of another owner.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert read_git_commit(tmp_path) == ""
+    told = capsys.readouterr().err
+    assert "dubious ownership" in told
+    assert f"git config --global --add safe.directory {tmp_path}" in told
+    assert told.count("\n") == 1
 
 
 def test_the_ledger_takes_a_line_once_and_keeps_what_it_has(tmp_path):
