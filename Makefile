@@ -71,6 +71,8 @@ bench: setup
 	@python -m benchmarks.click_cost
 	@python -m benchmarks.many_pictures
 	@python -m benchmarks.serving_load --model models/fcn --out reports/serving_load.json
+	@python -m benchmarks.serving_load --model models/clockwork --requests frames --out reports/serving_load_frames.json
+	@python -m benchmarks.serving_load --model models/guided --requests guidance --out reports/serving_load_guidance.json
 
 check: dev
 	@ruff check .

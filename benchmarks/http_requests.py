@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from pixelwise.timing import measure_spread
 # The server ends a request within 10 seconds. After this time the client gives up and counts the request as cut.
 CLIENT_SECONDS = 30.0
 BLOCK = 16
+# Sends the next request of a client, which has a number.
+Send = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
 
 @dataclass
@@ -32,10 +34,10 @@ class Tally:
     cut: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
 
-    async def ask(self, client: httpx.AsyncClient, content: bytes, due: float) -> None:
-        """Send one picture and count the outcome."""
+    async def ask(self, client: httpx.AsyncClient, send: Send, who: int, due: float) -> None:
+        """Send the next request of client number `who` and count the outcome."""
         try:
-            answer = await client.post("/predict", content=content, headers={"Content-Type": "image/jpeg"})
+            answer = await send(client, who)
         except httpx.TimeoutException as error:
             self.cut[type(error).__name__] += 1
         except httpx.TransportError as error:
@@ -65,7 +67,7 @@ def client_of(address: str, seconds: float = CLIENT_SECONDS) -> httpx.AsyncClien
     return httpx.AsyncClient(base_url=address, timeout=seconds, limits=limits)
 
 
-async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clients: int, seconds: float) -> float:
+async def closed_loop(client: httpx.AsyncClient, send: Send, clients: int, seconds: float) -> float:
     """Measure the requests answered with 200 per second while each client sends the next one after each answer.
 
     Raises ModelError where no request was answered with 200.
@@ -74,7 +76,7 @@ async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clie
 
     async def ask_on(number: int) -> None:
         while (now := time.perf_counter()) < began + seconds:
-            await tally.ask(client, contents[number % len(contents)], now)
+            await tally.ask(client, send, number, now)
 
     await asyncio.gather(*(ask_on(number) for number in range(clients)))
     if 200 not in tally.seconds:
@@ -83,15 +85,18 @@ async def closed_loop(client: httpx.AsyncClient, contents: Sequence[bytes], clie
 
 
 async def open_loop(
-    client: httpx.AsyncClient, contents: Sequence[bytes], rate: float, seconds: float, seed: int, tally: Tally
+    client: httpx.AsyncClient, send: Send, clients: int, rate: float, seconds: float, seed: int, tally: Tally
 ) -> None:
-    """Send requests at random times, `rate` per second on average, for `seconds`; return after the last answer."""
+    """Send requests at random times, `rate` per second on average, for `seconds`; return after the last answer.
+
+    Each is of a random one of `clients`.
+    """
     rng = np.random.default_rng(seed)
     due = began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         while due < began + seconds:
             await asyncio.sleep(due - time.perf_counter())
-            group.create_task(tally.ask(client, contents[int(rng.integers(len(contents)))], due))
+            group.create_task(tally.ask(client, send, int(rng.integers(clients)), due))
             due += rng.exponential(1 / rate)
 
 

@@ -1,6 +1,8 @@
 """Start a server, load it beyond its capacity, change the champion meanwhile, and record the outcomes.
 
     python -m benchmarks.serving_load --model models/fcn --seconds 120 --out load.json
+    python -m benchmarks.serving_load --model models/clockwork --requests frames --out frames.json
+    python -m benchmarks.serving_load --model models/guided --requests guidance --out guidance.json
 
 This process sends the requests over loopback, at random times that do not depend on earlier answers.
 """
@@ -14,11 +16,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop, pictures
+from benchmarks.request_kinds import KINDS
 from benchmarks.two_releases import Releases, release_twice
 from pixelwise import command
 from pixelwise.errors import ModelError
@@ -35,6 +38,9 @@ WARM_SHARE = 0.1
 class LoadParams(Params):
     """No section; options only."""
 
+    requests: Literal["pictures", "frames", "guidance"] = Field(
+        "pictures", description="pictures, frames of sessions, or pictures with a mask of another"
+    )
     seconds: PositiveFloat = Field(120.0, description="duration of the load")
     times: PositiveFloat = Field(4.0, description="load as a multiple of the capacity")
     capacity_seconds: PositiveFloat = Field(15.0, description="duration of the measurement of the capacity")
@@ -66,7 +72,7 @@ class LoadReport:
 
 def run(
     params: LoadParams,
-    model: Annotated[Path, "folder of an exported model of one graph"],
+    model: Annotated[Path, "folder of an exported model that takes these requests"],
     out: Annotated[Path, "JSON file to write"],
 ) -> LoadReport:
     """Measure the capacity of `pixelwise serve`, send a multiple of it, and change the champion halfway. Linux only.
@@ -90,7 +96,7 @@ def run(
 def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start `pixelwise serve` on a free port; return the process and its address. Raises ModelError if it fails."""
     command = [sys.executable, "-m", "pixelwise.tools.serve", releases.reference, "--tracking", releases.store]
-    options = ["--port", "0", "--device", "cpu", "--poll-seconds", "1"]
+    options = ["--port", "0", "--device", "cpu", "--poll-seconds", "1", "--sessions", "999", "--session-seconds", "5"]
     with log.open("wb") as file:
         server = subprocess.Popen([*command, *options], stderr=file, stdout=file)
     until = time.monotonic() + READY_SECONDS
@@ -104,12 +110,13 @@ def start_server(releases: Releases, log: Path) -> tuple[subprocess.Popen[bytes]
 
 async def measure(params: LoadParams, address: str, server: int, releases: Releases) -> dict[str, Any]:
     """Measure the capacity, then put the load on the server, whose process id is `server`."""
-    contents, tally = pictures(params.seed, params.height, params.width), Tally()
+    tally, clients = Tally(), params.clients
+    send = KINDS[params.requests](pictures(params.seed, params.height, params.width))
     async with client_of(address) as client:
-        capacity = await closed_loop(client, contents, params.clients, params.capacity_seconds)
+        capacity = await closed_loop(client, send, clients, params.capacity_seconds)
         watching = asyncio.create_task(watch_memory(server, params.seconds))
         changing = asyncio.create_task(change_champion(releases, params.seconds / 2))
-        await open_loop(client, contents, params.times * capacity, params.seconds, params.seed, tally)
+        await open_loop(client, send, clients, params.times * capacity, params.seconds, params.seed, tally)
         await changing
         memory = await watching
         health = (await client.get("/health")).json()

@@ -6,7 +6,7 @@ import json
 import pytest
 from support.channel_model import write_channel_model
 
-from benchmarks import serving_load
+from benchmarks import request_kinds, serving_load
 from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop
 
 REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -21,6 +21,11 @@ async def behave(reader, writer):
         await reader.read()
     writer.write({b"answer": ANSWERED, b"refuse": REFUSED}.get(body, b""))
     writer.close()
+
+
+def send(content):
+    """Sends `content` for every client."""
+    return request_kinds.send_pictures([content])
 
 
 def asked(what):
@@ -40,7 +45,7 @@ def test_what_was_refused_failed_and_cut_by_the_client_is_told_apart():
 
     async def ask(client):
         for content in (b"answer", b"answer", b"refuse", b"close", b"silent"):
-            await tally.ask(client, content, 0)
+            await tally.ask(client, send(content), 0, 0)
 
     asked(ask)
     found = tally.summary()
@@ -51,20 +56,32 @@ def test_what_was_refused_failed_and_cut_by_the_client_is_told_apart():
 
 def test_requests_leave_at_their_times_though_none_is_answered():
     tally = Tally()
-    asked(lambda client: open_loop(client, [b"silent"], rate=200, seconds=0.3, seed=0, tally=tally))
+    asked(lambda client: open_loop(client, send(b"silent"), 1, rate=200, seconds=0.3, seed=0, tally=tally))
     # One after the other there would be one: each is silent for longer than all of it.
     assert tally.summary()["cut"]["ReadTimeout"] > 20
 
 
 def test_a_server_that_refuses_all_has_no_capacity():
     with pytest.raises(serving_load.ModelError, match="answered nothing"):
-        asked(lambda client: closed_loop(client, [b"refuse"], clients=2, seconds=0.1))
+        asked(lambda client: closed_loop(client, send(b"refuse"), clients=2, seconds=0.1))
+
+
+@pytest.fixture
+def model(request, tmp_path):
+    """The exported model of a kind of requests."""
+    if request.param == "channels":
+        return write_channel_model(tmp_path / "model")
+    return request.getfixturevalue(request.param)
 
 
 @pytest.mark.slow
-def test_four_times_the_capacity_with_a_change_of_champion_loses_nothing(tmp_path):
-    model = write_channel_model(tmp_path / "model")
-    params = serving_load.LoadParams(seconds=10, capacity_seconds=2, width=64, height=64)
+@pytest.mark.parametrize(
+    ("requests", "model"),
+    [("pictures", "channels"), ("frames", "clockwork_model"), ("guidance", "guided_folder")],
+    indirect=["model"],
+)
+def test_four_times_the_capacity_with_a_change_of_champion_loses_nothing(requests, model, tmp_path):
+    params = serving_load.LoadParams(requests=requests, seconds=10, capacity_seconds=2, width=64, height=64)
     serving_load.run(params, model, tmp_path / "load.json")
     found = json.loads((tmp_path / "load.json").read_text())
     assert found["load"]["failed"] == found["load"]["cut"] == {}
