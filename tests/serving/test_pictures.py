@@ -13,7 +13,7 @@ from support.http_server import encoded, opened, require_refusal, service_of, se
 
 from pixelwise.errors import ParamsError
 from pixelwise.reporting.label_images import overlay
-from pixelwise.serving.limits import ServeParams
+from pixelwise.serving.limits import ServeParams, log_once
 from pixelwise.serving.listening import listen
 from pixelwise.serving.models import open_file
 from pixelwise.serving.server import describe_address
@@ -143,3 +143,11 @@ def test_it_listens_on_this_machine_alone_unless_told_and_says_what_that_means()
 def test_a_taken_port_is_named(model):
     with listen("127.0.0.1", 0) as taken, pytest.raises(ParamsError, match="address already in use"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_that_pictures_of_16_bits_are_reduced_is_logged_once(client, capfd):
+    log_once.cache_clear()
+    deep = encoded(np.arange(24 * 40, dtype=np.uint16).reshape(24, 40) * 60)
+    for _ in range(2):
+        assert client.post("/predict", content=deep).status_code == 200
+    assert capfd.readouterr().err.count("note: pictures of 16 bits a channel, divided by 256") == 1

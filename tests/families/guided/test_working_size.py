@@ -114,4 +114,4 @@ def test_an_evaluation_encodes_pictures_at_the_working_size(params, guided_folde
     scores = score(params, guided_folder, Split("toy", Classes(names, bit_palette(3)), samples, None))
     assert scores.metrics()["tasks"] == 2
     # Two pictures stand side by side, unless the support is the query.
-    assert set(sizes) == {(72, 96 if params.interactive else 192)}
+    assert set(sizes) == {(72 if params.interactive else 36, 96)}

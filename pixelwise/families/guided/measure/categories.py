@@ -13,7 +13,7 @@ from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_
 from pixelwise.families.guided.measure.segmenters import Baseline, Segmenter
 from pixelwise.families.guided.measure.tally import CategoryScores, Sampling, Tally
 from pixelwise.families.guided.runtime.session import Features
-from pixelwise.families.guided.runtime.working_size import label
+from pixelwise.families.guided.runtime.working_size import label, reduce
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.model_folder import ModelFolder
@@ -109,14 +109,18 @@ def index_pictures(samples: Sequence[Sample], names: Sequence[str], categories: 
 
 
 def join_side_by_side(first: Sample, second: Sample, value: int, rng: np.random.Generator) -> Labelled:
-    """Join two pictures side by side in random order; return the picture and the binary truth of class `value`."""
+    """Join two pictures side by side in random order; return the picture and the binary truth of class `value`.
+
+    Both are at the size at which a picture of twice the width is labelled.
+    """
     size = (first.image.shape[1], first.image.shape[0])
     second_image = np.asarray(Image.fromarray(second.image).resize(size, Image.Resampling.BILINEAR))
     second_label = np.asarray(Image.fromarray(second.label).resize(size, Image.Resampling.NEAREST))
     pair = [(first.image, make_target(first.label, value)), (second_image, make_target(second_label, value))]
     if rng.random() < 0.5:
         pair.reverse()
-    return np.concatenate([pair[0][0], pair[1][0]], axis=1), np.concatenate([pair[0][1], pair[1][1]], axis=1)
+    image, truth = (np.concatenate([pair[0][part], pair[1][part]], axis=1) for part in (0, 1))
+    return reduce(image), reduce(truth)
 
 
 def draw_annotation(truth: np.ndarray, points: int | None, rng: np.random.Generator) -> np.ndarray:
