@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.exported_models import identify
+from pixelwise.inference.exported_models import identify
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import PREFIX
 from pixelwise.registry.registration import add_version, hash_model_files
