@@ -321,3 +321,14 @@ def test_a_model_is_served_with_numpy_and_onnxruntime_alone(tmp_path):
 
 def test_learning_works_where_no_engine_is_installed():
     run_python(LEARNING.format(blocked=sorted(ENGINES)))
+
+
+def test_the_tests_on_a_gpu_reach_no_tool_of_the_pipeline():
+    # A machine with a GPU may have torch alone.
+    blocked = ("prefect", "dvc", "mlflow", "great_expectations")
+    run_python(
+        f"import sys; sys.modules.update(dict.fromkeys({blocked})); sys.path.insert(0, 'tests')\n"
+        "import runpy\n"
+        "for file in ('test_cuda', 'test_families'): runpy.run_path(f'tests/gpu/{file}.py')\n"
+        "import components.ingest, components.train, components.export"
+    )

@@ -19,9 +19,9 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from pixelwise.errors import ProviderError
 from pixelwise.progress import progress
 from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
+from pixelwise.training.devices import make_fabric
 from pixelwise.training.optimisers import (
     WeightAverage,
     compute_poly_factor,
@@ -80,11 +80,7 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     `state` holds the resumable state; the caller removes it after the result is saved. `record` gets the metrics and
     their epoch. Raises ProviderError if the requested device is missing.
     """
-    if params.device == "cuda" and not torch.cuda.is_available():
-        raise ProviderError("device cuda: torch finds none, expected cpu or auto")
-    fabric = Fabric(
-        accelerator=params.device, devices=params.devices, strategy=params.strategy, precision=params.precision
-    )
+    fabric = make_fabric(params, params.devices, params.strategy)
     # Under `fabric run` the processes are there already, and a second launch is refused.
     if os.environ.get("LT_CLI_USED") != "1":
         fabric.launch()

@@ -8,8 +8,15 @@ from pixelwise.data.augmentation import AugmentParams
 from pixelwise.params import Params
 
 
-class LoopParams(Params):
-    """Optimisation and device."""
+class DeviceParams(Params):
+    """The device of a training."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
+
+
+class LoopParams(DeviceParams):
+    """Optimisation and processes."""
 
     seed: NonNegativeInt = Field(0, description="seed of every random choice")
     epochs: PositiveInt = Field(12, description="passes over the training split")
@@ -27,10 +34,8 @@ class LoopParams(Params):
     average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the running average of the weights")
     validate_every: PositiveInt = Field(2, description="epochs between validations")
     patience: PositiveInt = Field(4, description="validations without improvement before an early stop")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
     devices: PositiveInt = Field(1, description="number of processes or GPUs")
     strategy: str = Field("auto", description="Fabric strategy: auto, ddp, fsdp, …")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
     loader_threads: PositiveInt = Field(2, description="threads that decode and augment")
 
 

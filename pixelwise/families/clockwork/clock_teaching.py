@@ -12,6 +12,7 @@ from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.params import TrainParams
 from pixelwise.nets.pixel_labeller import assemble_input
 from pixelwise.progress import progress
+from pixelwise.training.devices import make_fabric
 
 
 @torch.inference_mode()
@@ -33,15 +34,16 @@ def observe_pairs(
 
 
 def teach(clock: Change, now: list[Tensor], then: list[Tensor], share: Tensor, params: TrainParams) -> float:
-    """Fit `clock` to the shares and return the last loss."""
-    optimiser = torch.optim.AdamW(clock.parameters(), params.learning_rate)
+    """Fit `clock` to the shares, on the device and in the precision of `params`, and return the last loss."""
+    fabric = make_fabric(params)
+    model, optimiser = fabric.setup(clock, torch.optim.AdamW(clock.parameters(), params.learning_rate))
     rng, loss = np.random.default_rng(params.seed), torch.zeros(())
     for _ in progress(range(params.steps), "clock"):
         index = int(rng.integers(len(now)))
         # Clones, because autograd refuses tensors that were made in inference mode.
-        guess = clock(now[index].clone(), then[index].clone()).clamp(1e-6, 1 - 1e-6)
+        guess = model(now[index].clone(), then[index].clone()).float().clamp(1e-6, 1 - 1e-6)
         loss = F.binary_cross_entropy(guess, share[index : index + 1].clone())
         optimiser.zero_grad()
-        loss.backward()
+        fabric.backward(loss)
         optimiser.step()
     return float(loss.detach())

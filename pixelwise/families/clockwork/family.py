@@ -17,6 +17,7 @@ from pixelwise.families.clockwork.stages import Skips
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.fcn.params import NetworkParams as FCNParams
 from pixelwise.params import parse
+from pixelwise.training.devices import make_fabric
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.params import StillImageParams
 from pixelwise.training.still_images import StillImageTask
@@ -60,7 +61,7 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
     the training loss, and the clock's mean absolute error on pairs of the validation split, as a share.
     """
     began, task = time.perf_counter(), task_of(data, params)
-    net.eval()
+    net.eval().to(make_fabric(params).device)
     now, then, share = observe_pairs(net, task.train, params.pairs, params.seed)
     net.change.measure(now, then)
     loss = teach(net.change, now, then, share, params)

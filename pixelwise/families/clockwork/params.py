@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pixelwise.params import Params
+from pixelwise.training.params import DeviceParams
 
 
 class NetworkParams(Params):
@@ -17,7 +18,7 @@ class NetworkParams(Params):
     trained: str = Field("", description="fingerprint of the training of the net, set by train --start")
 
 
-class TrainParams(Params):
+class TrainParams(DeviceParams):
     """Calibration of the clocks; the net itself is trained already."""
 
     seed: NonNegativeInt = Field(0, description="seed of every random choice")

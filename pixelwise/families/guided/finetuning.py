@@ -17,9 +17,12 @@ from pixelwise.families.guided.params import NetworkParams
 from pixelwise.families.guided.runtime.session import Features
 from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.families.trained import read_description
+from pixelwise.inference.session import Provider
 from pixelwise.model_folder import WEIGHTS_FILE
 from pixelwise.params import parse
 from pixelwise.training.checkpoints import load_weights
+from pixelwise.training.devices import make_fabric
+from pixelwise.training.params import DeviceParams
 
 RATE = 1e-3
 UNKNOWN = -100
@@ -29,11 +32,12 @@ class FineTuning:
     """The foreground–background scorer of a trained guided net, fine-tuned to each support by `steps` of AdamW.
 
     The encoder's weights and all norm statistics stay fixed. checkpoint: the folder that train wrote. Raises ModelError
-    if it is another family's or an early-fusion net, which has no such scorer.
+    if it is another family's or an early-fusion net, which has no such scorer, ProviderError if the device is missing.
     """
 
-    def __init__(self, checkpoint: Path, steps: int) -> None:
-        self.net, self.steps = load_net(checkpoint), steps
+    def __init__(self, checkpoint: Path, steps: int, device: Provider = "auto") -> None:
+        self.fabric, self.steps = make_fabric(DeviceParams(device=device)), steps
+        self.net = load_net(checkpoint).to(self.fabric.device)
 
     def __call__(self, support: Sequence[Annotated]) -> Baseline:
         """Return a function that labels other pictures after fine-tuning to the annotated `support`."""
@@ -41,18 +45,18 @@ class FineTuning:
 
         @torch.inference_mode()
         def segment(features: Features) -> np.ndarray:
-            return label(compute_logits(net, features)[0].numpy())
+            return label(compute_logits(net, features)[0].cpu().numpy())
 
         return segment
 
     def tune(self, support: Sequence[Annotated]) -> GuidedNet:
         """Return a copy of the net, fine-tuned to the annotated `support`."""
         net = copy.deepcopy(self.net)
-        optimiser = torch.optim.AdamW(net.objects.parameters(), lr=RATE)
+        optimiser = self.fabric.setup_optimizers(torch.optim.AdamW(net.objects.parameters(), lr=RATE))
         for _ in range(self.steps):
             optimiser.zero_grad()
             for features, annotation in support:
-                (compute_support_loss(compute_logits(net, features), annotation) / len(support)).backward()
+                self.fabric.backward(compute_support_loss(compute_logits(net, features), annotation) / len(support))
             optimiser.step()
         return net
 
@@ -71,11 +75,13 @@ def load_net(checkpoint: Path) -> GuidedNet:
 
 def compute_logits(net: GuidedNet, features: Features) -> Tensor:
     """Return logits (1, 2, H, W) of background and object, by the scorer without guidance."""
-    scores = net.foreground(torch.from_numpy(features.embedding), torch.from_numpy(features.fine))
+    device = next(net.parameters()).device
+    maps = (torch.from_numpy(array).to(device) for array in (features.embedding, features.fine))
+    scores = net.foreground(*maps)
     return net.enlarge(scores, features.size)
 
 
 def compute_support_loss(logits: Tensor, annotation: np.ndarray) -> Tensor:
     """Return the cross-entropy of the annotated pixels. annotation: (2, H, W) in 0–1, negative first."""
     truth = np.where(annotation.any(axis=0), annotation[1] > 0, UNKNOWN).astype(np.int64)
-    return F.cross_entropy(logits, torch.from_numpy(truth)[None], ignore_index=UNKNOWN)
+    return F.cross_entropy(logits, torch.from_numpy(truth)[None].to(logits.device), ignore_index=UNKNOWN)

@@ -122,7 +122,7 @@ def test_fine_tuning_learns_the_support_and_leaves_the_trained_net_alone(model, 
     found = evaluate.run(wanted, model, dataset="coco_mval", root=root).metrics()
     assert 0 <= found["fine_tuned"]["positive_iu"] <= 1
     image, truth = np.asarray(scene(3)), (np.asarray(square(1)) > 0).astype(np.uint8)
-    guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 10)
+    guided, tuning = GuidedModel(model, "cpu"), finetuning.FineTuning(model / "checkpoint", 10, "cpu")
     told = (guided.encode(image), annotate(truth))
     before = {name: value.clone() for name, value in tuning.net.state_dict().items()}
     nets = (tuning.net, tuning.tune([told]))

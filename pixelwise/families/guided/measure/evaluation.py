@@ -23,6 +23,7 @@ from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
 from pixelwise.files import write_json
 from pixelwise.inference.exported_models import identify
+from pixelwise.inference.session import Provider
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.model_folder import ModelFolder
 from pixelwise.tracking import record_measures
@@ -76,7 +77,7 @@ def require_tracking(params: EvaluateParams, model: Path) -> None:
 
 def open_segmenter(params: EvaluateParams, model: Path) -> Segmenter:
     """Open the graphs of the exported `model`, and the fine-tuned baseline if `params` ask for one."""
-    tuner = open_tuner(model, params.finetune_steps)
+    tuner = open_tuner(model, params.finetune_steps, params.provider)
     if is_early(model):
         return EarlySegmenter(EarlyModel(model, params.provider))
     return LateSegmenter(GuidedModel(model, params.provider), open_baseline(model, params.provider), tuner)
@@ -96,8 +97,8 @@ class Reduced(Sequence[Sample]):
         return replace(sample, image=reduce(sample.image), label=reduce(sample.label))
 
 
-def open_tuner(model: Path, steps: int) -> Tuner | None:
-    """Open the fine-tuning baseline; None if `steps` is 0.
+def open_tuner(model: Path, steps: int, device: Provider) -> Tuner | None:
+    """Open the fine-tuning baseline on `device`; None if `steps` is 0.
 
     It starts from the checkpoint of the exported `model`'s folder, or from `model` itself if there is none.
     """
@@ -106,5 +107,5 @@ def open_tuner(model: Path, steps: int) -> Tuner | None:
     # Imported by name, as families are: only this baseline needs torch.
     learning = importlib.import_module("pixelwise.families.guided.finetuning")
     checkpoint = ModelFolder(model).checkpoint
-    tuner: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps)
+    tuner: Tuner = learning.FineTuning(checkpoint if checkpoint.is_dir() else model, steps, device)
     return tuner
