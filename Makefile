@@ -4,6 +4,7 @@
 # make test       run the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA;
 #                 `make test ARGS="--durations=20"` passes options to pytest
 # make coverage   run the tests and list the lines that no test runs
+# make mutants    change the code in a hundred places, one at a time, and list the changes that no test notices
 # make bench      measure the times that the README quotes; needs models/fcn and models/guided
 # make check      check lint, format and types
 # make docs       build the documentation site, site/index.html
@@ -32,7 +33,7 @@ export DVC_NO_ANALYTICS := 1
 # Many containers set this; then each command compiles a thousand modules and takes two seconds instead of one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stale bench docs setup dev pipeline test coverage test-slow test-gpu check lock
+.PHONY: stale bench docs setup dev pipeline test coverage mutants test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -65,6 +66,9 @@ test-slow: dev
 
 test-gpu:
 	@python -m pytest -m gpu tests/gpu
+
+mutants: dev
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests python -m support.mutants $(ARGS)
 
 bench: setup
 	@python -m benchmarks.composition_cost

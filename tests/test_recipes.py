@@ -6,13 +6,14 @@ import pytest
 from support.clockwork_model import as_batch
 from support.image_sets import write_camvid, write_voc
 from support.matlab_sets import write_sbd
-from support.object_sets import write_together
+from support.object_sets import write_coco_mval, write_davis_frames
 from support.tiny_nets import spread_scores
 from support.tiny_town import TINY_TOWN
 
 from components import evaluate, export, ingest, register, train
 from components.export import ExportParams
 from pixelwise.data.prepared import PreparedData
+from pixelwise.data.readers import voc
 from pixelwise.documents import read_yaml
 from pixelwise.families import find_options, find_params
 from pixelwise.families.trained import load_trained
@@ -38,17 +39,28 @@ def write_camvid_set(root: Path) -> Path:
 
 
 def write_voc_set(root: Path) -> Path:
-    """VOC beside SBD, whose labels are the split train_sbd."""
-    write_sbd(root, {"train": ["h", "i"], "val": ["j"]}, SIZE)
+    """VOC with a list of pictures that SBD labelled, which the recipe learns from too."""
+    write_voc(root, {**IDS, "train_sbd": ["h", "i"]}, SIZE)
+    return root
+
+
+def write_sbd_set(root: Path) -> Path:
+    """SBD beside VOC, whose val is scored."""
+    write_sbd(root, {"train": ["h", "i", "j", "k"], "val": ["l"]}, SIZE)
     write_voc(root, IDS, SIZE)
     return root
 
 
 def write_guided_set(root: Path) -> Path:
-    return write_together(root, {"train": ["a", "b"], "val": ["c", "d"]}, ["couch", "kite"] * 3, "aabcdef")
+    """VOC, frames of DAVIS, and COCO's objects, of which the recipe hides some categories from training."""
+    hidden = read_section(PROJECT / "recipes/guided-cpu.yaml", "guided.train")["held_out"]
+    write_voc(root / "voc", IDS, SIZE)
+    write_coco_mval(root / "coco_mval", ["couch", *(name for name in hidden if name not in voc.NAMES)] * 2)
+    write_davis_frames(root / "davis_frames", "aabcdef")
+    return root
 
 
-WRITERS = {"camvid": write_camvid_set, "voc": write_voc_set, "sbd": write_voc_set, "guided": write_guided_set}
+WRITERS = {"camvid": write_camvid_set, "voc": write_voc_set, "sbd": write_sbd_set, "guided": write_guided_set}
 
 
 def prepare(recipe: Path, folder: Path) -> None:
