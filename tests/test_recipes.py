@@ -55,8 +55,8 @@ def write_guided_set(root: Path) -> Path:
     """VOC, frames of DAVIS, and COCO's objects, of which the recipe hides some categories from training."""
     hidden = read_section(PROJECT / "recipes/guided-cpu.yaml", "guided.train")["held_out"]
     write_voc(root / "voc", IDS, SIZE)
-    write_coco_mval(root / "coco_mval", ["couch", *(name for name in hidden if name not in voc.NAMES)] * 2)
-    write_davis_frames(root / "davis_frames", "aabcdef")
+    write_coco_mval(root / "coco_mval", ["couch", *(name for name in hidden if name not in voc.NAMES)] * 2, SIZE)
+    write_davis_frames(root / "davis_frames", "aabcdef", SIZE)
     return root
 
 

@@ -41,14 +41,14 @@ def write_davis(root: Path, splits: Mapping[str, Mapping[str, int]], year: str =
     return root
 
 
-def write_davis_frames(root: Path, sequences: Sequence[str]) -> Path:
+def write_davis_frames(root: Path, sequences: Sequence[str], size: tuple[int, int] = SIZE) -> Path:
     """A list of frames, one a name in `sequences`, each with two objects."""
-    return write_list(root, "sequence", sequences, objects=2)
+    return write_list(root, "sequence", sequences, objects=2, size=size)
 
 
-def write_coco_mval(root: Path, categories: Sequence[str]) -> Path:
+def write_coco_mval(root: Path, categories: Sequence[str], size: tuple[int, int] = SIZE) -> Path:
     """A list of objects, one a name in `categories`."""
-    return write_list(root, "category", categories)
+    return write_list(root, "category", categories, size=size)
 
 
 def write_together(root: Path, voc: Mapping[str, list[str]], categories: Sequence[str], frames: Sequence[str]) -> Path:
@@ -59,14 +59,14 @@ def write_together(root: Path, voc: Mapping[str, list[str]], categories: Sequenc
     return root
 
 
-def write_list(root: Path, column: str, names: Sequence[str], objects: int = 1) -> Path:
+def write_list(root: Path, column: str, names: Sequence[str], objects: int = 1, size: tuple[int, int] = SIZE) -> Path:
     """`index.tsv`, images and masks, one a name."""
     lines = [f"id\t{column}\n"]
     for index, name in enumerate(names):
-        mask = square(1)
+        mask = square(1, size=size)
         if objects > 1:
             mask.paste(2, (44, 12, 60, 36))
-        save(scene(index), root / f"images/{index:04d}.jpg")
+        save(scene(index, size=size), root / f"images/{index:04d}.jpg")
         save(mask, root / f"masks/{index:04d}.png")
         lines.append(f"{index:04d}\t{name}\n")
     (root / "index.tsv").write_text("".join(lines))
