@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixelwise.families.guided.runtime.guidance import Guidance, Shot
+from pixelwise.families.guided.runtime.guidance import Guidance, Shot, find_places, suppose_background
 from pixelwise.families.guided.runtime.refine import settle
 
 
@@ -58,3 +58,39 @@ def test_settling_adds_a_shot_of_what_is_sure_and_leaves_the_rest_unknown():
 def test_where_some_class_is_sure_nowhere_guidance_stays_as_it_is():
     whole = guidance(8)
     assert settle(Told(np.full((1, 4), -9.0)), None, whole) is whole
+
+
+def test_cells_keep_their_places_when_guidance_is_thinned_widened_merged_and_stored(tmp_path):
+    whole = guidance(400)
+    fewer = whole.thinned(100)
+    where = {tuple(key): tuple(place) for key, place in zip(whole.keys, whole.places, strict=True)}
+    assert [where[tuple(key)] for key in fewer.keys] == list(map(tuple, fewer.places))
+    assert whole.widened(3).places is whole.places
+    shot = Shot(np.ones((2, 4)), np.ones(2, bool), np.ones((3, 4)), np.ones((2, 3)), np.full((3, 2), 0.5))
+    assert whole.add(shot).places[-3:].tolist() == [[0.5, 0.5]] * 3
+    fewer.save(tmp_path / "task.npz", "a" * 64, ("background", "disc"))
+    stored, _ = Guidance.load(tmp_path / "task.npz", "a" * 64)
+    np.testing.assert_allclose(stored.places, fewer.places, rtol=1e-6)
+
+
+def test_background_is_supposed_where_a_picture_is_least_like_what_is_annotated():
+    embedding = np.zeros((1, 8, 10, 2), np.float32)
+    embedding[..., 0] = 1
+    # A fifth of the picture, in its two last columns, looks otherwise.
+    embedding[:, :, 8:] = (0, 1)
+    keys, values = np.array([[1, 0]], np.float32), np.array([[0], [1]], np.float32)
+    told = Guidance(np.eye(2, dtype=np.float32)[::-1], np.array([0, 1]), keys, values, np.full((1, 2), 0.5, np.float32))
+    found = suppose_background(told, embedding)
+    assert found.counts.tolist() == [1, 1]
+    # A quarter of 80 cells, of which 16 are unlike the object.
+    np.testing.assert_allclose(found.mean[0], [4 / 20, 16 / 20], rtol=1e-5)
+    np.testing.assert_array_equal(found.mean[1], told.mean[1])
+    unlike = found.places[1:][found.keys[1:, 1] == 1]
+    assert len(unlike) == 16
+    assert set((unlike[:, 1] * 10 - 0.5).round().tolist()) == {8, 9}
+    assert (found.values[0, 1:] == 1).all()
+    assert not found.values[1, 1:].any()
+
+
+def test_places_are_the_middles_of_cells_as_shares_of_the_grid():
+    np.testing.assert_allclose(find_places(np.array([[0, 0], [3, 1]]), (4, 2)), [[0.125, 0.25], [0.875, 0.75]])
