@@ -66,3 +66,11 @@ def test_the_ratio_of_an_engine_is_that_of_its_time_a_picture_in_each_turn():
     found = benchmark.Benchmark(BenchmarkParams(), engines, times, {}).describe("four")
     assert found["ratio"]["median"] == 0.5
     assert found["images_per_second"] == 100.0
+
+
+def test_mlflow_takes_the_name_of_every_engines_metric():
+    from mlflow.utils.validation import _validate_metric_name
+
+    for engine in ("onnx", "onnx int8, batch 4", "torch.compile", "schedule motion", "whole pass"):
+        _validate_metric_name(benchmark.name_metric(engine))
+    assert benchmark.name_metric("onnx, batch 4") == "benchmark/onnx_batch_4_ms"
