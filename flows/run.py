@@ -34,13 +34,19 @@ def run(
     if server is None:
         asyncio.run(require_server())
     # Imported here, since Prefect reads its settings on import.
+    from prefect.exceptions import TerminationSignal
+
     from flows.pipeline import pipeline
     from flows.summary import format_scores, list_places, read_scores
 
     load_early(project, promote=not no_promote)
     if server:
         server.wait()
-    state = asyncio.run(pipeline(families=list(families) or None, promote=not no_promote, return_state=True))
+    try:
+        state = asyncio.run(pipeline(families=list(families) or None, promote=not no_promote, return_state=True))
+    except TerminationSignal:
+        # While a flow runs, Prefect's handler of SIGTERM stands in place of the command's.
+        raise KeyboardInterrupt from None
     if not state.is_completed():
         raise PipelineError(state.message or f"the flow ended as {state.name}")
     scores = read_scores(project)
