@@ -96,7 +96,7 @@ HOMES = {
     "starlette": ("pixelwise/serving/",),
     "uvicorn": ("pixelwise/serving/", "pixelwise/families/guided/studio/"),
     "prometheus_client": ("pixelwise/serving/",),
-    "httpx": ("benchmarks/http_requests.py",),
+    "httpx": ("benchmarks/http_requests.py", "benchmarks/request_kinds.py"),
     "playwright": ("benchmarks/studio_latency.py",),
 }
 # The last two extend Pillow where they are installed.
