@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from pixelwise.export.cutting import cut
+from pixelwise.export.optional_output import make_optional
 from pixelwise.export.trace import trace
 from pixelwise.families.graph import Graph
 
@@ -20,6 +21,8 @@ def convert(graphs: Sequence[Graph], facts: Mapping[str, str], opset: int) -> di
     models = {}
     for graph in graphs:
         model = cut(whole, graph)
+        for output in graph.optional:
+            make_optional(model.graph, output)
         onnx.helper.set_model_props(model, {**facts, **graph.facts, "inputs": json.dumps(contract(graph))})
         onnx.checker.check_model(model, full_check=True)
         models[graph.name] = model

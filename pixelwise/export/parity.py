@@ -19,7 +19,9 @@ def compare(graph: Graph, file: Path) -> list[dict[str, Any]]:
         inputs = graph.example(batch, height, width)
         expected = graph.module(*inputs.values())
         expected = [expected] if isinstance(expected, Tensor) else list(expected)
-        found = session.run(list(graph.outputs), {name: tensor.numpy() for name, tensor in inputs.items()})
+        feeds = {name: tensor.numpy() for name, tensor in inputs.items()}
+        feeds |= {f"with_{name}": np.array(True) for name in graph.optional}
+        found = session.run(list(graph.outputs), feeds)
         agreement = min(agree(ours, theirs.numpy()) for ours, theirs in zip(found, expected, strict=True))
         rows.append({"batch": batch, "height": height, "width": width, "agreement": agreement})
     return rows

@@ -31,8 +31,14 @@ def open_engines(
     threads: int,
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Open every engine of the exported `model`, at batch 1 and at `batch_size`. Raises as `open_graph_engines`."""
-    (graph,) = graphs_of(*load_trained(ModelFolder(model).checkpoint))
-    return open_graph_engines(params, model, graph, threads)
+    return open_graph_engines(params, model, load_label_graph(model), threads)
+
+
+def load_label_graph(model: Path) -> Graph:
+    """The graph of the trained `model` without its confidence, which torch would compute with every label."""
+    described, net = load_trained(ModelFolder(model).checkpoint)
+    (graph,) = graphs_of(described | {"temperature": None}, net)
+    return graph
 
 
 def open_graph_engines(

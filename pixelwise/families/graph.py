@@ -17,6 +17,7 @@ class Graph:
     dynamic: input name -> {axis: symbol} for the axes that vary; the symbol is None if the length follows from the
     picture size. traced: the size at which the graph is exported. probes: sizes at which it is compared with torch;
     none equals `traced`, since a wrong export still agrees there. facts: metadata of the file beside the model's own.
+    optional: the outputs that ONNX Runtime computes only where the input `with_NAME` is true; they come last.
     wiring: for a graph made of other graphs, which then is not traced: each input of those, as `graph.input`, and each
     output of this graph, with its source, an input of this graph or another `graph.output`.
     """
@@ -30,6 +31,7 @@ class Graph:
     probes: Sequence[Size]
     facts: Mapping[str, str] = field(default_factory=dict)
     wiring: Mapping[str, str] = field(default_factory=dict)
+    optional: Sequence[str] = ()
 
     @cached_property
     def inputs(self) -> Mapping[str, Tensor]:

@@ -18,7 +18,7 @@ A family with one graph, pictures in and labels out, needs only the first two. F
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -79,6 +79,18 @@ class Predictor(Protocol):
 
     def stream(self) -> Stream:
         """A stream that labels the frames of videos."""
+
+
+@runtime_checkable
+class ConfidentPredictor(Predictor, Protocol):
+    """A predictor of a family that can also give the probability of each label."""
+
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether this model gives confidence; one that was exported before does not."""
+
+    def predict_with_confidence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `predict`, and the probability of each label, (N, H, W) float32 in (0, 1]."""
 
 
 class Options(Protocol):

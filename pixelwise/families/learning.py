@@ -15,10 +15,12 @@ from pixelwise.training.loop import History, RecordMetrics
 class Family(Protocol):
     """Training and export of a family's nets.
 
-    Two hooks are optional. `started(params, described, start)` is for a family that starts from a trained model: it
+    Three hooks are optional. `started(params, described, start)` is for a family that starts from a trained model: it
     returns `params` completed with that model, which lies in the folder `start`; `described` is its model.json.
     `illustrate(net, data, params, history)` returns PNGs of what was learned, by file name: `train` writes them beside
-    the weights and to MLflow.
+    the weights and to MLflow. `fit_temperature(net, data, params)` is for a family whose net labels pictures: it
+    returns the temperature of the class probabilities of the trained `net`, fitted on the validation split. `graphs`
+    then takes it as a fourth argument, and gives a confidence beside the labels.
     """
 
     NetworkParams: type[Params]

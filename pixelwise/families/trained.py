@@ -38,7 +38,12 @@ def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
 
 def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
     """The graphs to export from `net`, which model.json describes."""
-    return find(described["family"]).graphs(net, network_of(described), len(described["classes"]))
+    kind: Any = find(described["family"])
+    given = [net, network_of(described), len(described["classes"])]
+    # Not every family fits a temperature, and models of earlier versions have none.
+    temperature = described.get("temperature")
+    graphs: Sequence[Graph] = kind.graphs(*given, *([] if temperature is None else [temperature]))
+    return graphs
 
 
 def network_of(described: Mapping[str, Any]) -> Params:

@@ -92,13 +92,17 @@ def learn(
             for file, content in kind.illustrate(net, prepared, params, history).items():
                 write_bytes(out / file, content)
                 recorder.log_artifacts(out / file)
+        temperature = None
+        if is_main_process() and hasattr(kind, "fit_temperature"):
+            temperature = kind.fit_temperature(net, prepared, params)
+            recorder.log_metrics({"val/temperature": temperature}, len(history))
     trained = Trained(family, out, history)
     if not is_main_process():
         return trained
     # Before the state is removed, so that a training whose parameters were edited and set back goes on.
     require_unchanged()
     checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
-    write_json(out / MODEL_FILE, described(family, prepared, made_from))
+    write_json(out / MODEL_FILE, described(family, prepared, made_from, temperature))
     write_json(out / HISTORY_FILE, history)
     record = {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()}
     write_json(out / RUN_FILE, record | ({"start": read_training(start)} if start else {}))
@@ -125,13 +129,16 @@ def read_training(model: Path) -> dict[str, Any]:
     return {"family": read_description(model)["family"], **json.loads((model / RUN_FILE).read_text())}
 
 
-def described(family: str, data: PreparedData, made_from: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of model.json: the net that the weights fit."""
+def described(
+    family: str, data: PreparedData, made_from: Mapping[str, Any], temperature: float | None
+) -> dict[str, Any]:
+    """The content of model.json: the net that the weights fit, and the temperature of its class probabilities."""
     return {
         "family": family,
         "network": made_from["parts"]["parameters"]["network"],
         "classes": data.classes.names,
         "palette": data.classes.palette,
+        "temperature": temperature,
         "fingerprint": made_from["fingerprint"],
         "data": made_from["parts"]["data"],
     }

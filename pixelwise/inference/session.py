@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,10 +19,13 @@ Provider = Literal["auto", "cpu", "cuda"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # The output with the data set's classes; a graph that has it lists it first.
 PREDICTION = "prediction"
+# The optional output with the probability of each label of the first output. It is computed where the input is true.
+CONFIDENCE, WITH_CONFIDENCE = "confidence", "with_confidence"
 # The classes of the output `geometry` (thesis §2.4), the same in every data set that has it.
 GEOMETRY = ("sky", "horizontal", "vertical")
 # Characters of an error of ONNX Runtime that are kept; the rest repeats sizes.
 LONGEST_REASON = 200
+NO_CONFIDENCE = "gives no confidence, since its training fitted no temperature; train and export it again"
 GEOMETRY_PALETTE = ((70, 130, 180), (128, 64, 128), (190, 153, 153))
 
 
@@ -63,8 +67,13 @@ class Segmenter:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the graph's outputs: prediction, geometry or both, in this order."""
-        return tuple(given.name for given in self.session.get_outputs())
+        """Names of the label maps that the graph gives: prediction, geometry or both, in this order."""
+        return tuple(given.name for given in self.session.get_outputs() if given.name != CONFIDENCE)
+
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether the graph can also give the probability of each label."""
+        return any(given.name == CONFIDENCE for given in self.session.get_outputs())
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -79,20 +88,36 @@ class Segmenter:
         """
         return self.label({"image": images, **layers})[self.outputs[0]]
 
-    def label(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return every output by name, (N, H, W) uint8. `inputs` holds the inputs by name. Raises as `predict`."""
+    def predict_with_confidence(self, images: np.ndarray, **layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Label `images` as `predict` does; also return the probability of each label, (N, H, W) float32 in (0, 1].
+
+        Raises as `predict`, and ModelError where the graph gives no confidence.
+        """
+        maps = self.label({"image": images, **layers}, confidence=True)
+        return maps[self.outputs[0]], maps[CONFIDENCE]
+
+    def label(self, inputs: Mapping[str, np.ndarray], confidence: bool = False) -> dict[str, np.ndarray]:
+        """Return every label map by name, (N, H, W) uint8. `inputs` holds the inputs by name.
+
+        confidence: also return the probability of the first map's labels as `confidence`, (N, H, W) float32. Raises as
+        `predict_with_confidence`.
+        """
+        if confidence and not self.gives_confidence:
+            raise ModelError(f"model: {NO_CONFIDENCE}")
         feeds = self.select_inputs(inputs)
         count, height, width = feeds[self.inputs[0]].shape[:3]
         if max(height, width) <= self.tile:
-            return self.run(feeds)
+            return self.run(feeds, confidence)
         # One picture at a time: a batch of large pictures must not need more memory than one of them.
         alone = [{name: values[index : index + 1] for name, values in feeds.items()} for index in range(count)]
-        found = [label_tiles(self.run, feed, self.tile) for feed in alone]
-        return {name: np.concatenate([labels[name] for labels in found]) for name in self.outputs}
+        found = [label_tiles(partial(self.run, confidence=confidence), feed, self.tile) for feed in alone]
+        return {name: np.concatenate([maps[name] for maps in found]) for name in found[0]}
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the graph on its inputs by name, whole; return its outputs by name. Raises ModelError where it fails."""
-        return dict(zip(self.outputs, run_graph(self.session, self.outputs, feeds), strict=True))
+    def run(self, feeds: Mapping[str, np.ndarray], confidence: bool = False) -> dict[str, np.ndarray]:
+        """Run the graph on its inputs by name, whole; return its maps by name. Raises ModelError where it fails."""
+        names = [*self.outputs, CONFIDENCE] if confidence else self.outputs
+        switch = {WITH_CONFIDENCE: np.array(True)} if confidence else {}
+        return dict(zip(names, run_graph(self.session, names, {**feeds, **switch}), strict=True))
 
     def stream(self) -> "FrameByFrame":
         """Return a stream that labels every frame of a video independently."""

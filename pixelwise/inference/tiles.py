@@ -54,18 +54,18 @@ def label_tiles(
     given: Mapping[str, np.ndarray],
     side: int,
 ) -> dict[str, np.ndarray]:
-    """Label inputs (1, H, W, …) tile by tile with `label`; return its outputs by name, (1, H, W) uint8 each."""
+    """Label inputs (1, H, W, …) tile by tile with `label`; return its maps by name, (1, H, W) each."""
     height, width = next(iter(given.values())).shape[1:3]
     whole: dict[str, np.ndarray] = {}
     for rows, columns in split_picture(height, width, side):
         part = {name: values[:, rows.start : rows.end, columns.start : columns.end] for name, values in given.items()}
         for name, found in label(part).items():
-            keep_tile(whole.setdefault(name, np.empty((1, height, width), np.uint8))[0], found[0], rows, columns)
+            keep_tile(whole.setdefault(name, np.empty((1, height, width), found.dtype))[0], found[0], rows, columns)
     return whole
 
 
 def keep_tile(whole: np.ndarray, part: np.ndarray, rows: Span, columns: Span) -> None:
-    """Write the kept pixels of a tile's labels `part` (h, w) into the labels of the `whole` picture (H, W)."""
+    """Write the kept pixels of a tile's map `part` (h, w) into the map of the `whole` picture (H, W)."""
     whole[rows.first : rows.last, columns.first : columns.last] = part[
         rows.first - rows.start : rows.last - rows.start, columns.first - columns.start : columns.last - columns.start
     ]

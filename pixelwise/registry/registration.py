@@ -117,7 +117,7 @@ def find_runtime_package() -> str:
 
 
 def make_signature(proto: "onnx.ModelProto") -> "ModelSignature":
-    """Names, types and shapes of a graph's inputs and outputs; -1 = any size."""
+    """Names, types and shapes of a graph's required inputs and its outputs; -1 = any size."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -133,7 +133,13 @@ def make_signature(proto: "onnx.ModelProto") -> "ModelSignature":
             ]
         )
 
-    return ModelSignature(inputs=schema(proto.graph.input), outputs=schema(proto.graph.output))
+    return ModelSignature(inputs=schema(list_required_inputs(proto)), outputs=schema(proto.graph.output))
+
+
+def list_required_inputs(proto: "onnx.ModelProto") -> list[Any]:
+    """The inputs of a graph that have no default."""
+    defaults = {tensor.name for tensor in proto.graph.initializer}
+    return [value for value in proto.graph.input if value.name not in defaults]
 
 
 def read_shape(value: Any) -> tuple[int, ...]:
@@ -142,12 +148,12 @@ def read_shape(value: Any) -> tuple[int, ...]:
 
 
 def make_example(proto: "onnx.ModelProto") -> dict[str, Any]:
-    """Zeros for each input of the graph: one picture, of a small size where the size is open."""
+    """Zeros for each required input of the graph: one picture, of a small size where the size is open."""
     import numpy as np
     from onnx.helper import tensor_dtype_to_np_dtype
 
     example = {}
-    for value in proto.graph.input:
+    for value in list_required_inputs(proto):
         first, *others = read_shape(value)
         shape = [1 if first < 0 else first, *(EXAMPLE_SIZE if size < 0 else size for size in others)]
         example[value.name] = np.zeros(shape, tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))

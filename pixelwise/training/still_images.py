@@ -97,18 +97,19 @@ class StillImageTask:
         logits_by_head = logits.split([head.classes for head in self.heads.values()], dim=1)
         return dict(zip(self.heads, logits_by_head, strict=True))
 
+    def compute_logits(self, net: nn.Module, maps: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        """The logits (1, K, H, W) of each head for one picture, whose `maps` are as `read_maps` returns them."""
+        device = next(net.parameters()).device
+        inputs = {name: torch.from_numpy(maps[name].astype(INPUT_DTYPES[name]))[None] for name in self.inputs}
+        return self.split_heads(net(assemble_input({name: values.to(device) for name, values in inputs.items()})))
+
     @torch.inference_mode()
     def score(self, net: nn.Module) -> dict[str, float]:
         """The four scores over the validation split, and what each further head scores; the first head decides."""
-        device = next(net.parameters()).device
         counts = {name: ConfusionMatrix(head.classes) for name, head in self.heads.items()}
         for index in range(len(self.val)):
             maps = self.read_maps(self.val, index)
-            inputs = {
-                name: torch.from_numpy(maps[name].astype(INPUT_DTYPES[name])).unsqueeze(0) for name in self.inputs
-            }
-            logits = net(assemble_input({name: values.to(device) for name, values in inputs.items()}))
-            for name, head_logits in self.split_heads(logits).items():
+            for name, head_logits in self.compute_logits(net, maps).items():
                 prediction = head_logits.argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
                 counts[name].add(maps[self.heads[name].map], prediction)
         scores_by_head = {name: counts[name].scores() for name in self.heads}

@@ -1,15 +1,17 @@
 import hashlib
 import shutil
+from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import pytest
 from support.bright_model import write, write_model
+from support.channel_model import channel_picture, write_channel_model
 
 from components import register
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference.session import open_session
-from pixelwise.registry.registration import load_evidence
+from pixelwise.registry.registration import load_evidence, save_onnx_model
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import connect
@@ -50,6 +52,19 @@ def test_a_registered_model_is_the_very_file_exported_with_its_origin_and_eviden
     after = client.get_run(trained)
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
     assert [f"models:/{output.model_id}" for output in after.outputs.model_outputs] == [version.source]
+
+
+def test_an_optional_input_of_the_graph_is_not_asked_for(tmp_path):
+    graph = write_channel_model(tmp_path / "model", confidence=True) / "onnx/model.onnx"
+    save_onnx_model(graph, tmp_path / "mlflow", None, SimpleNamespace(model_id=None))
+    shutil.copy(graph, tmp_path / "mlflow/onnx")
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "mlflow"))
+    assert loaded.metadata.signature.inputs.input_names() == ["image"]
+    assert loaded.metadata.signature.outputs.input_names() == ["prediction", "confidence"]
+    image, label = channel_picture(0, (5, 7))
+    found = loaded.predict({"image": image[None]})
+    assert np.array_equal(found["prediction"], label[None])
+    assert found["confidence"].size == 0
 
 
 def test_registering_twice_makes_one_version_and_renews_its_evidence(tmp_path, mlflow_store, trained):

@@ -203,20 +203,30 @@ def test_the_graph_tells_what_it_takes_and_where_it_comes_from(model):
     assert json.loads(facts["classes"]) == described["classes"]
     assert json.loads(facts["palette"]) == described["palette"]
     assert json.loads(facts["inputs"]) == {"image": "uint8 (batch, height, width, 3)"}
-    assert [node.name for node in graph.graph.input] == ["image"]
-    assert [node.name for node in graph.graph.output] == ["prediction"]
+    assert facts["temperature"] == str(described["temperature"])
+    assert [node.name for node in graph.graph.input] == ["image", "with_confidence"]
+    assert [node.name for node in graph.graph.output] == ["prediction", "confidence"]
     assert [entry.version for entry in graph.opset_import if not entry.domain] == [ExportParams().opset]
     assert [file.name for file in (model / "onnx").iterdir()] == ["model.onnx"]
 
 
 def test_the_opened_model_predicts_what_torch_predicts(model, val):
     segmenter = open_model(model, "cpu")
-    (graph,) = graphs_of(*load_trained(model / "checkpoint"))
+    described, net = load_trained(model / "checkpoint")
+    (graph,) = graphs_of(described, net)
     images = np.stack([sample.image for sample in val])
     for batch in (images, images[:, :, ::-1].copy(), images[:1, :57, :63], images[:, :1, :1]):
         with torch.inference_mode():
-            expected = graph.module(torch.from_numpy(batch.copy())).numpy()
-        assert (segmenter.predict(batch) == expected).mean() >= 0.999
+            labels, confidence = (output.numpy() for output in graph.module(torch.from_numpy(batch.copy())))
+            logits = net(torch.from_numpy(batch.copy()).permute(0, 3, 1, 2).float())
+            probabilities = torch.softmax(logits / described["temperature"], dim=1).amax(dim=1).numpy()
+        predicted, sure = segmenter.predict_with_confidence(batch)
+        assert (predicted == labels).mean() >= 0.999
+        assert np.array_equal(segmenter.predict(batch), predicted)
+        assert np.allclose(confidence, probabilities, atol=1e-6)
+        assert np.allclose(sure, probabilities, atol=1e-4)
+        assert sure.dtype == np.float32
+        assert 0 < sure.min() <= sure.max() <= 1
     assert segmenter.names == val.classes.names
     assert segmenter.palette == val.classes.palette
 
@@ -231,11 +241,37 @@ def test_a_graph_that_disagrees_with_torch_does_not_leave_and_the_older_one_stay
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx/model.onnx").write_bytes(b"the older one")
     graphs = fcn.graphs
-    monkeypatch.setattr(fcn, "graphs", lambda *net: [replaced(graph, Shifting()) for graph in graphs(*net)])
+    # Without a temperature, so that labels are the only output.
+    monkeypatch.setattr(fcn, "graphs", lambda *net: [replaced(graph, Shifting()) for graph in graphs(*net[:3])])
     message = one_line(lambda: export.run(ExportParams(), model / "checkpoint", tmp_path), ModelError)
     assert "agrees with torch on 0.0000% of the pixels at 1×360×480, expected 99.90%" in message
     assert [file.name for file in tmp_path.rglob("*")] == ["onnx", "model.onnx"]
     assert (tmp_path / "onnx/model.onnx").read_bytes() == b"the older one"
+
+
+def test_confidence_that_is_not_asked_for_is_not_computed(model):
+    session, image = open_model(model, "cpu").session, np.zeros((1, 40, 50, 3), np.uint8)
+    label, confidence = session.run(None, {"image": image})
+    assert (label.shape, confidence.shape) == ((1, 40, 50), (0, 0, 0))
+    (choice,) = (node for node in onnx.load(model / "onnx/model.onnx").graph.node if node.op_type == "If")
+    branches = {attribute.name: [node.op_type for node in attribute.g.node] for attribute in choice.attribute}
+    assert branches["else_branch"] == ["Constant"]
+    assert "Exp" in branches["then_branch"]
+    assert "Conv" not in branches["then_branch"]
+
+
+def test_a_confidence_that_disagrees_with_torch_does_not_leave(model, tmp_path, monkeypatch):
+    class Shifting(nn.Module):
+        """Right labels, and a confidence that is another in the graph."""
+
+        def forward(self, image):
+            share = 0.5 if torch.compiler.is_compiling() else 0.502
+            return image[..., 0], image[..., 0] * 0.0 + share
+
+    graphs = fcn.graphs
+    monkeypatch.setattr(fcn, "graphs", lambda *net: [replaced(graph, Shifting()) for graph in graphs(*net)])
+    message = one_line(lambda: export.run(ExportParams(), model / "checkpoint", tmp_path), ModelError)
+    assert "agrees with torch on 0.0000% of the pixels" in message
 
 
 def replaced(graph, module):

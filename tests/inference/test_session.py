@@ -48,6 +48,19 @@ def test_a_model_says_its_classes_its_colours_and_where_it_runs(model):
     assert segmenter.metadata["family"] == "fcn"
 
 
+def test_labels_are_the_same_with_confidence_and_an_older_model_says_what_to_do(model, tmp_path):
+    image, label = channel_picture(0, (16, 24))
+    confident = open_model(write_channel_model(tmp_path, confidence=True))
+    assert (confident.inputs, confident.outputs) == (("image",), ("prediction",))
+    assert np.array_equal(confident.predict(image[None]), label[None])
+    found, confidence = confident.predict_with_confidence(image[None])
+    assert np.array_equal(found, label[None])
+    assert np.array_equal(confidence, np.full((1, 16, 24), np.float32(200) / 255, np.float32))
+    with pytest.raises(ModelError, match=r"gives no confidence, .*; train and export it again") as raised:
+        open_model(model).predict_with_confidence(image[None])
+    one_line(raised)
+
+
 def test_a_folder_and_its_file_open_the_same_model(model):
     assert open_model(model).metadata == open_model(model / "onnx/model.onnx").metadata
 

@@ -34,13 +34,22 @@ def test_a_picture_in_tiles_has_the_labels_of_the_whole_picture(tmp_path):
     assert np.array_equal(model.predict(np.stack(images)), np.stack(labels))
 
 
+def test_a_picture_in_tiles_has_the_confidence_of_the_whole_picture(tmp_path):
+    model = open_model(write_channel_model(tmp_path / "fcn", confidence=True), tile=SIDE)
+    images = np.random.default_rng(0).integers(0, 256, (2, 150, 301, 3), np.uint8)
+    labels, confidence = model.predict_with_confidence(images)
+    assert np.array_equal(labels, images.argmax(axis=3))
+    assert confidence.dtype == np.float32
+    assert np.array_equal(confidence, images.max(axis=3).astype(np.float32) / np.float32(255))
+
+
 def test_no_part_that_a_net_gets_is_larger_than_a_tile(tmp_path, monkeypatch):
     model = open_model(write_channel_model(tmp_path / "fcn"), tile=SIDE)
     seen, run = [], type(model).run
 
-    def watch(segmenter, feeds):
+    def watch(segmenter, feeds, confidence):
         seen.append(feeds["image"].shape)
-        return run(segmenter, feeds)
+        return run(segmenter, feeds, confidence)
 
     monkeypatch.setattr(type(model), "run", watch)
     model.predict(np.zeros((2, 300, 8, 3), np.uint8))

@@ -9,6 +9,7 @@ import yaml
 from onnx import TensorProto, helper
 from PIL import Image
 
+from pixelwise.export.optional_output import make_optional
 from pixelwise.reporting.label_images import Palette
 from support.image_sets import save
 
@@ -23,8 +24,12 @@ def write_channel_model(
     palette: Palette = PALETTE,
     family: str = "fcn",
     fingerprint: str = "f" * 64,
+    confidence: bool = False,
 ) -> Path:
-    """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal."""
+    """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal.
+
+    confidence: the model also gives the strongest channel / 255 as the confidence; without, it is as older exports are.
+    """
     nodes = [
         # The operator takes no uint8 in every build of ONNX Runtime.
         helper.make_node("Cast", ["image"], ["channels"], to=TensorProto.FLOAT),
@@ -34,6 +39,8 @@ def write_channel_model(
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])
     prediction = helper.make_tensor_value_info("prediction", TensorProto.UINT8, ["N", "H", "W"])
     graph = helper.make_graph(nodes, "channels", [image], [prediction])
+    if confidence:
+        add_confidence(graph)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     metadata = {
         "classes": json.dumps(names),
@@ -45,6 +52,16 @@ def write_channel_model(
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "onnx/model.onnx")
     return folder
+
+
+def add_confidence(graph: onnx.GraphProto) -> None:
+    """Give the graph its optional output."""
+    graph.node.append(helper.make_node("ReduceMax", ["channels", "axes"], ["strongest"], keepdims=0))
+    graph.node.append(helper.make_node("Div", ["strongest", "white"], ["confidence"]))
+    graph.initializer.append(helper.make_tensor("axes", TensorProto.INT64, [1], [3]))
+    graph.initializer.append(helper.make_tensor("white", TensorProto.FLOAT, [], [255]))
+    graph.output.append(helper.make_tensor_value_info("confidence", TensorProto.FLOAT, ["N", "H", "W"]))
+    make_optional(graph, "confidence")
 
 
 def channel_picture(seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -21,8 +21,9 @@ from pixelwise.training.devices import make_fabric
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.params import StillImageParams
 from pixelwise.training.still_images import StillImageTask
+from pixelwise.training.temperature import fit_on_validation
 
-__all__ = ["NetworkParams", "TrainParams", "build", "fit", "graphs", "rescore", "started", "task_of"]
+__all__ = ["NetworkParams", "TrainParams", "build", "fit", "fit_temperature", "graphs", "rescore", "started", "task_of"]
 
 
 def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
@@ -71,6 +72,11 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
     row = {**task.score(net), "train/loss": loss, "val/clock_error": float((guessed - observed[2]).abs().mean())}
     record(row, 1)
     return [{"epoch": 1.0, "seconds": time.perf_counter() - began, **row}]
+
+
+def fit_temperature(net: Clockwork, data: PreparedData, params: TrainParams) -> float:
+    """Fit the temperature of the class probabilities of single frames on the validation split."""
+    return fit_on_validation(net, task_of(data, params))
 
 
 def rescore(net: Clockwork, data: PreparedData, params: TrainParams) -> dict[str, float]:

@@ -23,8 +23,14 @@ MAP = {0: "batch", 2: None, 3: None}
 PROBES = [(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40)]
 
 
-def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
+def graphs(
+    net: Clockwork,
+    network: NetworkParams,  # noqa: ARG001
+    classes: int,  # noqa: ARG001
+    temperature: float | None = None,
+) -> Sequence[Graph]:
     """Return the graphs of the plain net, its stages, the fusion, the decoding and the learned clock."""
+    optional = [] if temperature is None else ["confidence"]
     stages, image = net.make_stages(), {0: "batch", 1: "height", 2: "width"}
 
     def shown(batch: int, height: int, width: int) -> dict[str, Tensor]:
@@ -62,10 +68,11 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
         ),
         graph(
             "decode",
-            Decode(net.net).eval(),
+            Decode(net.net, temperature).eval(),
             lambda *size: {"scores": scores(*run(len(stages), *size)[1]), **shown(*size)},
-            ["prediction"],
+            ["prediction", *optional],
             {"scores": MAP, "image": image},
+            optional=optional,
         ),
         graph(
             "change",
@@ -75,11 +82,19 @@ def graphs(net: Clockwork, network: NetworkParams, classes: int) -> Sequence[Gra
             {"now": MAP, "then": MAP},
         ),
     ]
-    plain = graph("model", PixelLabeller(net.net).eval(), shown, ["prediction"], {"image": image})
-    return [replace(plain, wiring=wire(found[: len(stages)])), *found]
+    plain = graph(
+        "model",
+        PixelLabeller(net.net, temperature=temperature).eval(),
+        shown,
+        ["prediction", *optional],
+        {"image": image},
+        {"temperature": str(temperature)} if optional else {},
+        optional,
+    )
+    return [replace(plain, wiring=wire(found[: len(stages)], plain.outputs)), *found]
 
 
-def wire(stages: Sequence[Graph]) -> dict[str, str]:
+def wire(stages: Sequence[Graph], outputs: Sequence[str]) -> dict[str, str]:
     """Return the wiring of the plain net: all stages, one after the other, then the fusion and the decoding."""
     wiring = {"stage1.image": "image", "decode.image": "image", "decode.scores": "fuse.scores"}
     for shallow, deep in pairwise(stages):
@@ -87,7 +102,7 @@ def wire(stages: Sequence[Graph]) -> dict[str, str]:
     for stage in stages:
         streams = (name for name in stage.outputs if name != "features")
         wiring |= {f"fuse.{name}": f"{stage.name}.{name}" for name in streams}
-    return {**wiring, "prediction": "decode.prediction"}
+    return wiring | {name: f"decode.{name}" for name in outputs}
 
 
 def graph(
@@ -97,6 +112,7 @@ def graph(
     outputs: Sequence[str],
     dynamic: Mapping[str, Mapping[int, str | None]],
     facts: Mapping[str, str] | None = None,
+    optional: Sequence[str] = (),
 ) -> Graph:
     """Return a graph for any batch and picture size."""
-    return Graph(name, module, example, outputs, dynamic, TRACED, PROBES, facts or {})
+    return Graph(name, module, example, outputs, dynamic, TRACED, PROBES, facts or {}, optional=optional)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ParamsError
 from pixelwise.families.fcn.net import FCN
 from pixelwise.families.fcn.reference import ReferenceFCN
-from pixelwise.nets.pixel_labeller import assemble_input
+from pixelwise.nets.pixel_labeller import assemble_input, compute_confidence
 
 # Nets that can be cut: both have methods for their layers by stride and for their fusion.
 Skips = FCN | ReferenceFCN
@@ -57,18 +57,20 @@ class Fuse(nn.Module):
 
 
 class Decode(nn.Module):
-    """Map scores on the finest grid to the most probable class of each pixel, (N, H, W) uint8.
+    """Map scores on the finest grid to the most probable class of each pixel, (N, H, W) uint8, and its probability.
 
-    image: (N, H, W, 3); only its size is used.
+    image: (N, H, W, 3); only its size is used. Without a `temperature` it gives no probability.
     """
 
-    def __init__(self, net: Skips) -> None:
+    def __init__(self, net: Skips, temperature: float | None = None) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.temperature = net, temperature
 
-    def forward(self, scores: Tensor, image: Tensor) -> Tensor:
-        """Return the labels."""
-        return self.net.to_pixels(scores, image.shape[1:3]).argmax(dim=1).to(torch.uint8)
+    def forward(self, scores: Tensor, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the labels and, with a temperature, their confidence."""
+        logits = self.net.to_pixels(scores, image.shape[1:3])
+        labels = logits.argmax(dim=1).to(torch.uint8)
+        return labels if self.temperature is None else (labels, compute_confidence(logits, self.temperature))
 
 
 def split_strides(strides: Sequence[int], borders: Sequence[int]) -> list[list[int]]:

@@ -26,6 +26,7 @@ from pixelwise.training.checkpoints import load_tensors
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 from pixelwise.training.still_images import StillImageTask
+from pixelwise.training.temperature import fit_on_validation
 
 # Number of validation pictures whose inferred scales are drawn, at most.
 SHOWN = 3
@@ -158,6 +159,11 @@ def infer_scales(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndar
     return layer.infer_scale_map(inputs[0])[0].cpu().numpy()
 
 
-def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
-    """One graph: pictures in, labels out, static Gaussians as fixed kernels and dynamic ones as DeformConv."""
-    return fcn.graphs(fold(copy.deepcopy(net)), network, classes)
+def fit_temperature(net: nn.Module, data: PreparedData, params: TrainParams) -> float:
+    """Fit the temperature of the class probabilities on the validation split."""
+    return fit_on_validation(net, task_of(data, params))
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int, temperature: float | None = None) -> Sequence[Graph]:
+    """One graph as the FCN's, with static Gaussians as fixed kernels and dynamic ones as DeformConv."""
+    return fcn.graphs(fold(copy.deepcopy(net)), network, classes, temperature)

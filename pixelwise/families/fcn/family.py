@@ -23,6 +23,7 @@ from pixelwise.training.checkpoints import load_tensors, load_weights
 from pixelwise.training.loop import History, RecordMetrics
 from pixelwise.training.loop import fit as fit_loop
 from pixelwise.training.still_images import Head, StillImageTask
+from pixelwise.training.temperature import fit_on_validation
 
 # The inputs of each kind of net, in the order of its channels.
 INPUTS = {"rgb": ("image",), "rgbd": ("image", "depth"), "hha": ("hha",), "rgb-hha": ("image", "hha")}
@@ -181,20 +182,33 @@ def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str
     return task_of(data, params).score(net.eval())
 
 
-def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
-    """One graph: pictures in, labels out. `network` may add further inputs and heads."""
+def fit_temperature(net: nn.Module, data: PreparedData, params: TrainParams) -> float:
+    """Fit the temperature of the class probabilities on the validation split."""
+    return fit_on_validation(net, task_of(data, params))
+
+
+def graphs(net: nn.Module, network: NetworkParams, classes: int, temperature: float | None = None) -> Sequence[Graph]:
+    """One graph: pictures in, labels out, and with a `temperature` the confidence of the first head's labels.
+
+    `network` may add further inputs and heads.
+    """
     inputs, heads = INPUTS[network.inputs], list_heads(network, classes)
     axes = {0: "batch", 1: "height", 2: "width"}
     outputs = ["prediction" if name == "semantic" else name for name in heads]
+    facts, optional = {}, []
+    if temperature is not None:
+        facts, optional = {"temperature": str(temperature)}, ["confidence"]
     return [
         Graph(
             name="model",
-            module=PixelLabeller(net, inputs, {name: head.classes for name, head in heads.items()}).eval(),
+            module=PixelLabeller(net, inputs, {name: head.classes for name, head in heads.items()}, temperature).eval(),
             example=lambda batch, height, width: make_example(inputs, batch, height, width),
-            outputs=outputs,
+            outputs=[*outputs, *optional],
             dynamic=dict.fromkeys(inputs, axes),
             traced=(2, 96, 128),
             probes=[(1, 360, 480), (1, 97, 131), (3, 65, 203), (1, 33, 40), (3, 192, 256)],
+            facts=facts,
+            optional=optional,
         )
     ]
 

@@ -79,6 +79,15 @@ class ScheduledPredictor:
         """Return labels (N, H, W) uint8 of images (N, H, W, 3) uint8 RGB. Raises as `Segmenter.predict`."""
         return self.staged.plain.predict(images)
 
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether the model can also give the probability of each label of a picture."""
+        return self.staged.plain.gives_confidence
+
+    def predict_with_confidence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidence of images as `Segmenter.predict_with_confidence`."""
+        return self.staged.plain.predict_with_confidence(images)
+
     def stream(self) -> Scheduled:
         """Return a labeller for the frames of videos. Raises ParamsError if the schedule is unknown."""
         engine = open_engine(self.staged, self.schedule)

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.composition.dynamic import DynamicGaussian, FreeForm, Scales
-from pixelwise.families.engines import open_graph_engines
-from pixelwise.families.trained import graphs_of, load_trained
-from pixelwise.model_folder import ModelFolder
+from pixelwise.families.engines import load_label_graph, open_graph_engines
 from pixelwise.timing import Engine
 
 
@@ -21,7 +19,7 @@ def open_engines(
     threads: int,
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Open the engines of the exported `model`, and its dynamic layers in torch. Raises as `open_graph_engines`."""
-    (graph,) = graphs_of(*load_trained(ModelFolder(model).checkpoint))
+    graph = load_label_graph(model)
     engines, left_out = open_graph_engines(params, model, graph, threads)
     inputs = graph.example(1, params.height, params.width).values()
     return engines | open_dynamic_layers(graph.module, *(x.to(params.device) for x in inputs)), left_out
