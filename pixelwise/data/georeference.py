@@ -1,4 +1,4 @@
-"""Carry the georeference of a GeoTIFF over to its label map, with Pillow's own TIFF tags."""
+"""Carry the georeference of a GeoTIFF over to its label map and confidence, with Pillow's own TIFF tags."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -51,15 +51,30 @@ def encode_geotiff(label: np.ndarray, colours: np.ndarray, image: np.ndarray, pl
 
     Pixels whose channels all have the picture's value without data become 255, the label's own.
     """
-    if place.no_data is not None:
-        label = np.where((image == place.no_data).all(axis=2), np.uint8(VOID), label)
-    picture = Image.fromarray(label)
+    picture = Image.fromarray(leave_out(label, VOID, image, place))
     picture.putpalette(colours.ravel().tolist())
+    return encode_placed(picture, str(VOID), place)
+
+
+def encode_confidence_geotiff(confidence: np.ndarray, image: np.ndarray, place: Georeference) -> bytes:
+    """Encode the confidence (H, W) float32 as a GeoTIFF, as `encode_geotiff` does; its value without data is nan."""
+    return encode_placed(Image.fromarray(leave_out(confidence, np.nan, image, place)), "nan", place)
+
+
+def leave_out(values: np.ndarray, no_data: float, image: np.ndarray, place: Georeference) -> np.ndarray:
+    """Set `values` (H, W) to `no_data` where all channels of `image` have the picture's value without data."""
+    if place.no_data is None:
+        return values
+    return np.where((image == place.no_data).all(axis=2), values.dtype.type(no_data), values)
+
+
+def encode_placed(picture: Image.Image, no_data: str, place: Georeference) -> bytes:
+    """Encode `picture` as a TIFF that lies at `place`. no_data: its value of pixels without data."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, (kind, value) in place.tags.items():
         tags.tagtype[tag] = kind
         tags[tag] = value
-    tags.tagtype[NO_DATA], tags[NO_DATA] = 2, str(VOID)
+    tags.tagtype[NO_DATA], tags[NO_DATA] = 2, no_data
     file = BytesIO()
     picture.save(file, "TIFF", compression="tiff_adobe_deflate", tiffinfo=tags)
     return file.getvalue()

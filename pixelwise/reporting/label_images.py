@@ -44,6 +44,11 @@ def encode_label(label: NDArray[np.uint8], palette: Palette) -> bytes:
     return encode_picture(picture)
 
 
+def encode_confidence(confidence: np.ndarray) -> bytes:
+    """A greyscale PNG of a confidence (H, W) in 0 to 1: 0 is black, 1 is 255, white."""
+    return encode_picture(np.rint(255 * confidence).astype(np.uint8))
+
+
 def overlay(image: Picture, prediction: np.ndarray, palette: Palette, alpha: float = 0.5) -> Picture:
     """Tint `image` with the colour of each pixel's class, and draw a light line where the class changes.
 

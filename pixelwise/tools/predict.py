@@ -12,20 +12,20 @@ from typing import Annotated, Any
 import numpy as np
 
 from pixelwise import command
-from pixelwise.data.georeference import encode_geotiff, read_georeference
 from pixelwise.data.given import read_picture
-from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.inputs import Input, find_inputs
 from pixelwise.data.notes import Notes
 from pixelwise.data.writers import WRITERS, Writer
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import family_of, family_on
-from pixelwise.families.hooks import Predictor, Stream
+from pixelwise.families.hooks import ConfidentPredictor, Predictor, Stream
 from pixelwise.files import written_together
+from pixelwise.inference.session import NO_CONFIDENCE
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.reporting.label_images import Picture, draw_legend, encode_label, make_colour_table, overlay
+from pixelwise.reporting.label_images import Picture, encode_label
+from pixelwise.reporting.prediction_files import Style, write_picture
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def run(
     inputs: Annotated[list[Path], "pictures, videos, folders of them, a camera (/dev/video0), or - for a stream"],
     model: Annotated[Path, "folder of the exported model, its .onnx file, or models:/NAME@ALIAS"],
     output: Annotated[Path, "folder to write to"],
+    confidence: Annotated[bool, "also write the probability of each pixel's class, for pictures"] = False,
 ) -> Report:
     """Write NAME.label.png (values are classes) and NAME.overlay.png of every picture, NAME.label/ and NAME.overlay.mp4
     of every video. Folders are searched recursively; results keep their subfolders.
@@ -91,8 +92,10 @@ def run(
     --format adds annotations of the pictures for a labelling tool: coco, cvat, labelme or yolo. The pictures' paths are
     those of the results, so pictures and annotations can be imported together.
 
-    A GeoTIFF also gets NAME.label.tif, with its georeference. The results of an input are written together or not at
-    all. Files of other kinds in a folder are counted and passed over.
+    --confidence adds NAME.confidence.png of every picture: the probability of each pixel's class, 0 as 0 and 1 as 255.
+
+    A GeoTIFF also gets NAME.label.tif, and NAME.confidence.tif in float32, with its georeference. The results of an
+    input are written together or not at all. Files of other kinds in a folder are counted and passed over.
 
     An input that cannot be read is named and skipped; the others are written, and the command ends with DataError.
     Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
@@ -100,6 +103,8 @@ def run(
     model = resolve_model_folder(model)
     options = params.model_dump(exclude={"alpha", "format"})
     predictor = find_runtime(family_of(model)).open_model(model, **options)
+    if confidence:
+        require_confidence(predictor, model)
     if predictor.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(predictor.inputs)}, expected image alone: predict has pictures")
     stream = predictor.stream()
@@ -109,7 +114,8 @@ def run(
         print(given.passed_over, file=sys.stderr)
     started = time.perf_counter()
     writer = WRITERS[params.format](output, predictor.names) if params.format else None
-    done = predict_all(predictor, stream, given.found, output, params.alpha, writer)
+    style = Style(predictor.names, predictor.palette, params.alpha)
+    done = predict_all(predictor, stream, given.found, output, style, writer, confidence)
     annotations = writer.finish() if writer else None
     for note in done.notes:
         print(note, file=sys.stderr)
@@ -132,6 +138,14 @@ def run(
     )
 
 
+def require_confidence(predictor: Predictor, model: Path) -> None:
+    """Raise ModelError where the open `model` gives no confidence."""
+    if not isinstance(predictor, ConfidentPredictor):
+        raise ModelError(f"{model}: its family gives no class probabilities, expected one that does with --confidence")
+    if not predictor.gives_confidence:
+        raise ModelError(f"{model}: {NO_CONFIDENCE}")
+
+
 def require_writable(output: Path) -> None:
     """Raise DataError where `output` cannot be a folder that is written to."""
     folder = next(path for path in (output, *output.absolute().parents) if path.exists())
@@ -141,21 +155,30 @@ def require_writable(output: Path) -> None:
 
 
 def predict_all(
-    predictor: Predictor, stream: Stream, found: Sequence[Input], output: Path, alpha: float, writer: Writer | None
+    predictor: Predictor,
+    stream: Stream,
+    found: Sequence[Input],
+    output: Path,
+    style: Style,
+    writer: Writer | None,
+    confidence: bool,
 ) -> Predicted:
     """Predict every input; an input that fails is a fault, and the others are still done. `writer` gets the labels.
 
-    Raises DataError where nothing more can be written.
+    With `confidence`, that of pictures is written too, and a video is a fault. Raises DataError where nothing more can
+    be written.
     """
     images, georeferenced, notes, faults = 0, 0, Notes(), []
     for item in progress(found, "predict"):
         try:
+            if item.is_video and confidence:
+                raise DataError(f"{item.path}: a video, expected pictures alone with --confidence")
             if item.is_video:
-                images += predict_video(predictor, stream, item.path, output / item.name, alpha)
+                images += predict_video(stream, item.path, output / item.name, style)
             else:
                 image = read_picture(item.path, notes)
-                prediction = predictor.predict(image[None])[0]
-                georeferenced += write_picture(predictor, item.path, image, prediction, output / item.name, alpha)
+                prediction, sure = predict_picture(predictor, image, confidence)
+                georeferenced += write_picture(style, item.path, image, prediction, sure, output / item.name)
                 if writer:
                     writer.add(item.name, item.path, prediction)
                 images += 1
@@ -172,22 +195,16 @@ def predict_all(
     return Predicted(images, georeferenced, notes.lines(), faults)
 
 
-def write_picture(
-    predictor: Predictor, source: Path, image: Picture, prediction: np.ndarray, target: Path, alpha: float
-) -> bool:
-    """Write the label map and overlay of one picture; returns whether the picture has a georeference."""
-    place = read_georeference(source)
-    with written_together(target) as folder:
-        (folder / ".label.png").write_bytes(encode_label(prediction, predictor.palette))
-        if place:
-            content = encode_geotiff(prediction, make_colour_table(predictor.palette), image, place)
-            (folder / ".label.tif").write_bytes(content)
-        shown = explained(predictor, image, prediction, np.unique(prediction), alpha)
-        (folder / ".overlay.png").write_bytes(encode_picture(shown))
-    return place is not None
+def predict_picture(predictor: Predictor, image: Picture, confidence: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Label one picture: its prediction (H, W) uint8 and, where wanted, its confidence (H, W) float32."""
+    if not confidence:
+        return predictor.predict(image[None])[0], None
+    assert isinstance(predictor, ConfidentPredictor)
+    predictions, confidences = predictor.predict_with_confidence(image[None])
+    return predictions[0], confidences[0]
 
 
-def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Path, alpha: float) -> int:
+def predict_video(stream: Stream, source: Path, target: Path, style: Style) -> int:
     """Write NAME.overlay.mp4 and one label map per frame, NAME.label/frame_00000.png and so on; return the frames.
 
     The frames before a video breaks off, or before Ctrl-C, are written too.
@@ -195,7 +212,7 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
     # Imported here, since PyAV is large and pictures do not need it.
     from pixelwise.reporting.video import BreaksOffError, VideoFrame, transform_video
 
-    every_class = np.arange(len(predictor.names))
+    every_class = np.arange(len(style.names))
     stream.reset()
     count = 0
     fault: BaseException | None = None
@@ -204,9 +221,9 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
 
         def predict_frame(number: int, frame: VideoFrame) -> Picture:
             prediction = stream.step(frame.image, frame.follows)
-            label = encode_label(prediction, predictor.palette)
+            label = encode_label(prediction, style.palette)
             (folder / ".label" / f"frame_{number:05d}.png").write_bytes(label)
-            return stream.annotate(explained(predictor, frame.image, prediction, every_class, alpha))
+            return stream.annotate(style.explain(frame.image, prediction, every_class))
 
         try:
             count = transform_video(source, folder / ".overlay.mp4", predict_frame)
@@ -217,14 +234,6 @@ def predict_video(predictor: Predictor, stream: Stream, source: Path, target: Pa
     if fault:
         raise fault
     return count
-
-
-def explained(predictor: Predictor, image: Picture, prediction: np.ndarray, shown: np.ndarray, alpha: float) -> Picture:
-    """Draw the overlay with a legend of the classes `shown` below it."""
-    width = image.shape[1]
-    entries = [(predictor.names[index], predictor.palette[index]) for index in shown]
-    key = draw_legend(entries, width, size=min(max(width // 40, 11), 32))
-    return np.concatenate([overlay(image, prediction, predictor.palette, alpha), key])
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
-from support.channel_model import channel_picture
+from support.channel_model import channel_picture, write_channel_model
 from support.predictions import SIZE, read_map, write_picture
 
 from pixelwise.data.item_inspection import read_pair
@@ -16,7 +16,8 @@ from pixelwise.inference.session import open_model
 from pixelwise.tools import predict
 
 
-def test_a_geotiff_is_labelled_where_it_lies(model, tmp_path):
+def test_a_geotiff_is_labelled_where_it_lies(tmp_path):
+    model = write_channel_model(tmp_path / "fcn", confidence=True)
     image, label = channel_picture(seed=3, size=SIZE)
     image[:4] = 7
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -27,7 +28,7 @@ def test_a_geotiff_is_labelled_where_it_lies(model, tmp_path):
         tags.tagtype[tag] = 3 if tag in keys else 12
     tags[34737], tags[42113] = "WGS 84 / UTM zone 33N|", "7"
     Image.fromarray(image).save(tmp_path / "field.tif", tiffinfo=tags)
-    report = predict.run(PredictParams(), [tmp_path / "field.tif"], model, tmp_path / "out")
+    report = predict.run(PredictParams(), [tmp_path / "field.tif"], model, tmp_path / "out", confidence=True)
     assert "label maps with the georeference of their picture: 1 .label.tif" in str(report)
     with Image.open(tmp_path / "out" / "field.label.tif") as found:
         assert {tag: found.tag_v2[tag] for tag in place | keys} == place | keys
@@ -37,6 +38,13 @@ def test_a_geotiff_is_labelled_where_it_lies(model, tmp_path):
     assert (values[:4] == 255).all(), "the picture has no data there"
     assert (values[4:] == label[4:]).all()
     assert (read_map(tmp_path / "out" / "field.label.png")[4:] == label[4:]).all()
+    with Image.open(tmp_path / "out" / "field.confidence.tif") as found:
+        assert {tag: found.tag_v2[tag] for tag in place | keys} == place | keys
+        assert found.tag_v2[42113] == "nan"
+        values = np.array(found)
+    assert values.dtype == np.float32
+    assert np.isnan(values[:4]).all()
+    assert (values[4:] == np.float32(200) / np.float32(255)).all()
 
 
 @pytest.mark.parametrize("kind", WRITERS)
