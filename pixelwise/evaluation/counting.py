@@ -13,8 +13,9 @@ from pixelwise.data.items import Classes
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split
 from pixelwise.errors import DataError
-from pixelwise.inference.session import GEOMETRY, PREDICTION, Segmenter, select_truth, stack_samples
+from pixelwise.inference.session import CONFIDENCE, GEOMETRY, PREDICTION, Segmenter, select_truth, stack_samples
 from pixelwise.metrics.confusion import Counts, count_pixels
+from pixelwise.metrics.reliability import BINS, Reliability, count_reliability
 from pixelwise.progress import progress
 
 
@@ -37,12 +38,14 @@ class Scoring:
 class Counted:
     """The ids of the M images, and for each map of the model the (M, K, K) pixel counts per image.
 
-    speed: the entries that a video model adds to metrics.json about its speed.
+    speed: the entries that a video model adds to metrics.json about its speed. reliability: that of the first map's
+    confidence over all images; None where the model gives none.
     """
 
     ids: tuple[str, ...]
     counts: Mapping[str, Counts]
     speed: Mapping[str, Any] = field(default_factory=dict)
+    reliability: Reliability | None = None
 
 
 def make_scoring(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
@@ -77,16 +80,20 @@ def count_images(scoring: Scoring, batch_size: int) -> Counted:
     predicted_classes = len(segmenter.names) if table is None else int(table.max()) + 1
     ids: list[str] = []
     counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
+    reliability = np.zeros((BINS, 3)) if segmenter.gives_confidence else None
     for sample, maps in progress(predict_all(segmenter, samples, batch_size), "evaluate", total=len(samples)):
         try:
-            for name, prediction in maps.items():
+            for name in segmenter.outputs:
+                truth, prediction = select_truth(name, sample), maps[name]
                 mapped = map_classes(prediction, table) if name == PREDICTION else prediction
                 classes = predicted_classes if name == PREDICTION else len(GEOMETRY)
-                counts[name].append(count_pixels(select_truth(name, sample), mapped, classes))
+                counts[name].append(count_pixels(truth, mapped, classes))
+                if reliability is not None and name == segmenter.outputs[0]:
+                    reliability += count_reliability(truth, mapped, maps[CONFIDENCE])
         except DataError as error:
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)
-    return Counted(tuple(ids), {name: np.stack(rows) for name, rows in counts.items()})
+    return Counted(tuple(ids), {name: np.stack(rows) for name, rows in counts.items()}, reliability=reliability)
 
 
 def predict_all(
@@ -96,6 +103,6 @@ def predict_all(
     ordered = (samples[index] for index in range(len(samples)))
     for _, alike in itertools.groupby(ordered, key=lambda sample: sample.image.shape):
         while batch := list(itertools.islice(alike, batch_size)):
-            maps = segmenter.label(stack_samples(batch))
+            maps = segmenter.label(stack_samples(batch), segmenter.gives_confidence)
             for index, sample in enumerate(batch):
                 yield sample, {name: values[index] for name, values in maps.items()}

@@ -54,6 +54,7 @@ def score(
         scores=compute_scores(total[first], params.absent, mean_over),
         further=compute_further_scores(total),
         speed=counted.speed,
+        reliability=counted.reliability,
         out=out,
     )
     if out:

@@ -41,6 +41,7 @@ def list_origins(
             "sha256": evaluation.model_sha256,
             "family": metadata.get("family"),
             "fingerprint": metadata.get("fingerprint"),
+            "temperature": metadata.get("temperature"),
             "MLflow run": run_id,
         },
         "Data": {
@@ -75,7 +76,7 @@ def make_grid_rows(evaluation: Evaluation, scoring: Scoring, pictures: int) -> l
 def make_tracked_metrics(evaluation: Evaluation) -> dict[str, float]:
     """The scores under the metric names that the runs of all families share."""
     metrics, names = evaluation.metrics(), ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
-    tracked = {name: metrics[name] for name in (*names, *evaluation.further)}
+    tracked = {name: metrics[name] for name in (*names, *evaluation.further, "ece") if name in metrics}
     for name, iu in metrics["per_class"].items():
         if iu is not None:
             # Class names may contain characters that MLflow refuses.

@@ -12,6 +12,7 @@ from pixelwise.data.items import Classes
 from pixelwise.errors import DataError
 from pixelwise.metrics.confusion import Counts, Scores, compute_scores
 from pixelwise.metrics.measurement import Measurement
+from pixelwise.metrics.reliability import Reliability, compute_calibration_error
 from pixelwise.model_folder import ModelFolder
 
 
@@ -21,7 +22,8 @@ class Evaluation:
 
     `data_sha256` is the hash of the prepared data's manifest; None for a data set read in its published layout.
     `further` holds additional scores as fractions by name, such as geometry_accuracy. `speed` holds the speed of a
-    schedule on video: frames_per_second, stage_share and others.
+    schedule on video: frames_per_second, stage_share and others. `reliability` is None where the model gives no
+    confidence.
     """
 
     model: Path
@@ -37,7 +39,13 @@ class Evaluation:
     scores: Scores
     further: Mapping[str, float] = field(default_factory=dict)
     speed: Mapping[str, Any] = field(default_factory=dict)
+    reliability: Reliability | None = None
     out: Path | None = None
+
+    @property
+    def ece(self) -> float | None:
+        """The expected calibration error; None where the model gives no confidence."""
+        return None if self.reliability is None else compute_calibration_error(self.reliability)
 
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: scores as fractions, None for an absent class."""
@@ -48,6 +56,7 @@ class Evaluation:
             "mean_accuracy": self.scores.mean_accuracy,
             "frequency_weighted_iu": self.scores.frequency_weighted_iu,
             **self.further,
+            **({} if self.ece is None else {"ece": self.ece}),
             **self.speed,
             "per_class": dict(zip(self.classes.names, ius, strict=True)),
             "images": len(self.ids),
@@ -68,13 +77,14 @@ class Evaluation:
         return Measurement("mean IU", "image", self.ids, self.counts, "mean IU", self.classes.names)
 
     def list_named_scores(self) -> dict[str, float]:
-        """The four scores of thesis §2.4 and the further scores, by display name."""
+        """The four scores of thesis §2.4, the further scores and the calibration error, by display name."""
         return {
             "mean IU": self.scores.mean_iu,
             "pixel accuracy": self.scores.pixel_accuracy,
             "mean accuracy": self.scores.mean_accuracy,
             "frequency weighted IU": self.scores.frequency_weighted_iu,
             **{name.replace("_", " "): value for name, value in self.further.items()},
+            **({} if self.ece is None else {"ECE": self.ece}),
         }
 
     def compute_image_mean_ius(self) -> np.ndarray:

@@ -21,6 +21,10 @@ History = Sequence[Mapping[str, float]]
 ROWS_A_CLASS = 1000
 # Beyond this many classes a confusion matrix on half the page cannot be read.
 MOST_BESIDE = 14
+CALIBRATION_NOTE = (
+    "ECE: the mean difference between confidence and the share of right pixels, in bins of confidence. "
+    "The temperature was fitted on the validation split; for an honest figure evaluate with --split test."
+)
 
 
 def write_results(
@@ -48,6 +52,8 @@ def write_results(
         "per_class.png": plots.plot_per_class(evaluation.scores.per_class, evaluation.scores.mean_iu, names, palette),
         "grid.png": encode_picture(grid, "PNG", optimize=True),
     }
+    if evaluation.reliability is not None:
+        pictures["reliability.png"] = plots.plot_reliability(evaluation.reliability)
     if history:
         keys = list(dict.fromkeys(key for row in history for key in row))
         write_text(out / "curves.csv", format_csv(keys, ([row.get(key) for key in keys] for row in history)))
@@ -79,6 +85,9 @@ def render_report(
         html_page.render_section("Confusion", html_page.render_image(pictures["confusion.png"], "confusion matrix")),
     )
     sections += [html_page.render_side_by_side(*tables)] if len(evaluation.classes) <= MOST_BESIDE else tables
+    if "reliability.png" in pictures:
+        plot = html_page.render_image(pictures["reliability.png"], "reliability diagram")
+        sections.append(html_page.render_section("Calibration", plot, note=CALIBRATION_NOTE))
     if "curves.png" in pictures:
         sections.append(
             html_page.render_section("Training", html_page.render_image(pictures["curves.png"], "training curves"))

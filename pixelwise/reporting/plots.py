@@ -91,6 +91,27 @@ def plot_per_class(per_class: Sequence[float], mean_iu: float, names: Sequence[s
         return encode_figure(figure)
 
 
+def plot_reliability(reliability: np.ndarray) -> bytes:
+    """Plot the share of right pixels in each bin of confidence, and the share of the pixels in it, as PNG.
+
+    reliability: (B, 3) pixels, sum of confidence and right pixels of B bins of equal width. Empty bins have no bar.
+    """
+    pixels, _, right = reliability.T
+    width = 100 / len(reliability)
+    centres = (np.arange(len(reliability)) + 0.5) * width
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+        above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+        above.bar(centres, 100 * right / np.maximum(pixels, 1), 0.92 * width, color=BLUE)
+        above.plot((0, 100), (0, 100), color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        above.set(title="Right pixels by their confidence (%); dashed: calibrated", ylabel="right", ylim=(0, 102))
+        below.bar(centres, 100 * pixels / max(pixels.sum(), 1), 0.92 * width, color=FAINT)
+        below.set(xlabel="confidence", ylabel="of all pixels", xlim=(0, 100))
+        for axes in (above, below):
+            axes.grid(axis="y")
+        return encode_figure(figure)
+
+
 def plot_curves(history: Sequence[Mapping[str, float]]) -> bytes:
     """Plot losses, validation scores and learning rate over epochs, one panel each, as PNG.
 

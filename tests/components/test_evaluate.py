@@ -85,6 +85,21 @@ def results(model, root, tmp_path_factory):
     return evaluate.run(EvaluateParams(pictures=4), model, out=out, dataset="folder", root=root)
 
 
+def test_a_model_that_gives_confidence_is_scored_by_how_calibrated_it_is(root, expected_counts, results, tmp_path):
+    confident = write_channel_model(tmp_path / "fcn", confidence=True)
+    found = evaluate.run(EvaluateParams(pictures=4), confident, out=tmp_path / "out", dataset="folder", root=root)
+    assert (found.counts == expected_counts).all()
+    # Every pixel is sure by 200 / 255, and four in five are right.
+    expected = abs(found.scores.pixel_accuracy - 200 / 255)
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["ece"] == pytest.approx(expected, abs=1e-6)
+    assert {file.name for file in (tmp_path / "out").iterdir()} == FILES | {"reliability.png"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "--split test" in page
+    assert page.count('src="data:image/') == page.count("<img") == 3
+    assert "ece" not in results.metrics()
+    assert "ECE" in str(found)
+
+
 def test_everything_is_written_and_holds_what_was_found(results, expected_counts):
     assert {file.name for file in results.out.iterdir()} == FILES
     assert json.loads((results.out / "metrics.json").read_text()) == results.metrics()
