@@ -22,7 +22,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 METRICS = ["boundary", "confusion", "frame_change", "oracle", "positive_iu"]
 CLOCKWORK, GUIDED = "pixelwise/families/clockwork/runtime", "pixelwise/families/guided/runtime"
 GATE = "tests/registry/test_release_gate.py"
-STAGED = ["test_clocks", "test_equations", "test_clockwork", "test_families_clockwork"]
+STAGED = [
+    "test_clocks",
+    "test_equations",
+    "test_stream_grids",
+    "test_motion",
+    "test_clockwork",
+    "test_families_clockwork",
+]
 CLICKED = ["annotations", "refine", "working_size", "tracker", "guided_session"]
 # Module or folder -> the tests that hold it, quick ones first.
 TESTS = {

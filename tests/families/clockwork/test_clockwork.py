@@ -206,3 +206,13 @@ def test_a_frame_of_another_kind_is_refused_and_the_state_kept(model):
     with pytest.raises(ModelError, match="expected uint8"):
         engine.step(picture(0).astype(np.float32))
     assert np.array_equal(engine.step(picture(1)).prediction, first)
+
+
+def test_scores_are_remembered_from_the_frames_on_which_the_last_stage_ran(model):
+    engine, kept = Clockwork(model, parse_schedule("mend:2", 3)), []
+    for frame in moving(4):
+        engine.step(frame)
+        kept.append(engine.scores)
+    assert kept[1] is kept[0]
+    assert kept[2] is not kept[1]
+    assert kept[3] is kept[2]

@@ -1,0 +1,29 @@
+"""Motion without a net: labels follow what moves, in rows as in columns."""
+
+import numpy as np
+import pytest
+from support.clockwork_model import picture
+
+from pixelwise.families.clockwork.runtime.motion import Motion
+
+HEIGHT, WIDTH = 96, 160
+
+
+@pytest.mark.parametrize("step", [(0, 3), (3, 0), (-3, 3)])
+def test_labels_move_with_the_picture_in_rows_and_columns(step):
+    scene = picture(5, (HEIGHT + 24, WIDTH + 24))
+    # What lies in the scene, by blocks of 16 pixels as the picture has.
+    lies = (np.add.outer(np.arange(HEIGHT + 24) // 16, np.arange(WIDTH + 24) // 16) % 3).astype(np.uint8)
+
+    def window(frame):
+        top, left = 12 + frame * step[0], 12 + frame * step[1]
+        return (slice(top, top + HEIGHT), slice(left, left + WIDTH))
+
+    motion = Motion(np.ascontiguousarray(scene[window(0)]))
+    for frame in (1, 2):
+        motion.follow(np.ascontiguousarray(scene[window(frame)]))
+    inside = (slice(16, -16), slice(16, -16))
+    moved, still = motion.labels(lies[window(0)]), lies[window(0)]
+    agrees = [float((found == lies[window(2)])[inside].mean()) for found in (moved, still)]
+    assert agrees[0] > 0.9
+    assert agrees[1] < 0.8
