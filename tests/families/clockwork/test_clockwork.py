@@ -40,6 +40,16 @@ def test_always_on_equals_the_plain_net_to_the_bit(model):
         assert np.array_equal(found, plain(model, frames))
 
 
+def test_the_plain_net_gives_the_probability_of_its_labels(model, clockwork_net):
+    images = np.stack([picture(seed, (40, 33)) for seed in (1, 2)])
+    labels, confidence = model.plain.predict_with_confidence(images)
+    with torch.inference_mode():
+        logits = clockwork_net(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+    probabilities = torch.softmax(logits / float(model.plain.metadata["temperature"]), dim=1)
+    assert np.array_equal(labels, model.plain.predict(images))
+    assert np.allclose(confidence, probabilities.amax(dim=1).numpy(), atol=1e-4)
+
+
 def test_threshold_zero_fires_on_every_frame_and_above_one_only_on_the_first(model):
     frames = moving(5)
     for name in ("adaptive", "adaptive-deep", "learned"):
