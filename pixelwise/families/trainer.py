@@ -77,7 +77,7 @@ def learn(
     state: folder for resumable work. tracking: MLflow store, or none. experiment, name, tags: those of the MLflow run.
     start: folder of the trained model that `from_start` put into `params`; run.json then records its training too.
     """
-    prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data)
+    prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data, start)
     mark = made_from["fingerprint"]
     work = state / mark[:MARK]
     keep_freed_memory()
