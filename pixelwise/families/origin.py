@@ -15,9 +15,9 @@ from pixelwise.model_folder import WEIGHTS_FILE
 def origin(params: Any, family: str, data: Path, start: Path | None = None) -> dict[str, Any]:
     """The `parts` of a training's origin and the `fingerprint` over them.
 
-    parameters: all, including the fingerprint of the model in the folder `start` that the training starts from. The path
-    of its weights is left out: the same model elsewhere gives the same net. data: hash of dataset.json, which contains
-    the manifest's hash. code and environment: see `training_parts`.
+    parameters: all, including the fingerprint of the model in the folder `start` that the training starts from. The
+    path of its weights is left out: the same model elsewhere gives the same net. data: hash of dataset.json, which
+    contains the manifest's hash. code and environment: see `training_parts`.
     """
     parameters = params.model_dump(mode="json")
     if start:
