@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelwise.errors import RegistryError
+from pixelwise.errors import DataError, RegistryError
 from pixelwise.identity import sha256_file
 from pixelwise.registry.evidence import Evidence, read_evidence
 from pixelwise.registry.versions import (
@@ -168,7 +168,7 @@ def save_evidence(client: "MlflowClient", name: str, version: str, files: Sequen
 
 
 def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
-    """Read the evidence stored with a version. Raises RegistryError where there is none."""
+    """Read the evidence stored with a version. Raises RegistryError where there is none that the gate can judge."""
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
@@ -182,7 +182,16 @@ def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
             raise RegistryError(
                 f"{name} version {version}: found no evidence, expected the files that register stored: {error}"
             ) from None
-        return read_evidence(Path(folder) / "evidence")
+        try:
+            return read_evidence(Path(folder) / "evidence")
+        except DataError:
+            # Such as the evidence that an earlier Pixelwise stored. The files are copies whose paths would not help.
+            model = f"models:/{name}/{version}"
+            raise RegistryError(
+                f"{name} version {version}: its evidence is damaged or of an earlier Pixelwise; make it again: "
+                f"pixelwise evaluate --model {model} --out FOLDER, "
+                f"then pixelwise register --name {name} --model {model} --evaluation FOLDER"
+            ) from None
 
 
 def nominate(client: "MlflowClient", name: str, version: str) -> bool:
