@@ -142,3 +142,11 @@ def test_the_command_prints_the_checks_of_a_refusal_and_ends_with_one_line(world
 def test_promoting_what_was_never_registered_is_an_error(world):
     with pytest.raises(RegistryError, match=r"fcn: .* has neither challenger nor champion"):
         world.promote()
+
+
+def test_evidence_of_an_earlier_pixelwise_is_named_with_the_commands_that_make_it_anew(world):
+    world.register(0.85, threshold=1)
+    (measurements,) = world.folder.rglob("mlartifacts/**/evidence/measurements.npz")
+    measurements.unlink()
+    with pytest.raises(RegistryError, match=r"^fcn version 1: its evidence .* evaluate --model models:/fcn/1 --out"):
+        world.promote()
