@@ -105,13 +105,13 @@ def run(
     annotation = annotate_points((first[::2], first[1::2]), params.height, params.width)[None]
     hidden = guided.graphs["encode"].get_outputs()[1].shape[1] // 2
     with TemporaryDirectory() as folder:
-        early = early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
+        early = build_early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
         found: dict[str, list[float]] = {"update": [], "click to mask": [], "full pass": []}
         for turn in progress(range(params.warmup + params.repeats), "clicks"):
-            click = timed(lambda: session.click(0, *last))
-            merge = timed(session.guidance)
+            click = time_call(lambda: session.click(0, *last))
+            merge = time_call(session.guidance)
             # `segment` merges the shots itself, so click to mask does not include `merge`.
-            times = (click + merge, click + timed(lambda: session.segment(0)), timed(early))
+            times = (click + merge, click + time_call(lambda: session.segment(0)), time_call(early))
             session.undo()
             for name, time in zip(found, times, strict=True):
                 found[name] += [time] if turn >= params.warmup else []
@@ -121,7 +121,7 @@ def run(
     return cost
 
 
-def early_pass(
+def build_early_pass(
     picture: np.ndarray, annotation: np.ndarray, hidden: int, file: Path, threads: int
 ) -> Callable[[], object]:
     """Export an early-fusion net for this picture's size; return a call of its full pass."""
@@ -143,7 +143,7 @@ def early_pass(
     return lambda: session.run(None, {"image": picture[None], "annotation": annotation})
 
 
-def timed(work: Callable[[], object]) -> float:
+def time_call(work: Callable[[], object]) -> float:
     """Milliseconds that `work` takes."""
     started = perf_counter()
     work()

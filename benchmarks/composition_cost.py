@@ -40,7 +40,7 @@ class CostParams(Params):
 
 
 @torch.inference_mode()
-def cost(params: CostParams, seed: int) -> dict[str, float]:
+def measure_cost(params: CostParams, seed: int) -> dict[str, float]:
     """Measure the time that a layer adds to its plain convolution, as a share of what free-form deformation adds.
 
     Measures torch and ONNX Runtime on the CPU. The three layers run in turn, so that a slow machine affects all alike;
@@ -61,18 +61,20 @@ def cost(params: CostParams, seed: int) -> dict[str, float]:
         nn.init.normal_(weight, std=0.5 * pace / weight[0].numel() ** 0.5)
     layers: dict[str, nn.Module] = {"plain": conv.eval(), "free-form": free, "own": own}
     found = {"dynamic_numbers": float(own.infer.out_channels)}  # type: ignore[union-attr, arg-type]
-    found["added_time_torch"] = added({name: partial(net, x) for name, net in layers.items()}, params.trials)
+    found["added_time_torch"] = compute_added_share(
+        {name: partial(net, x) for name, net in layers.items()}, params.trials
+    )
     with TemporaryDirectory() as folder:
-        sessions = {name: exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
-        found["added_time_onnx"] = added(sessions, params.trials)
+        sessions = {name: open_exported(net, x, Path(folder) / f"{name}.onnx") for name, net in layers.items()}
+        found["added_time_onnx"] = compute_added_share(sessions, params.trials)
     if isinstance(own, DynamicGaussian | Scales):
         # White noise, which no sampling can represent, and noise as smooth as features.
-        found["local_error_white"] = local_error(own, x)
+        found["local_error_white"] = measure_local_error(own, x)
         smooth = blur(x, torch.zeros(1, 1))
-        found["local_error_smooth"] = local_error(own, smooth)
+        found["local_error_smooth"] = measure_local_error(own, smooth)
         for size in (0.5, 1.0, 2.0):
             layer = compose_layer(conv, Composition((), params.filter, gaussian._replace(size=size)))
-            found[f"local_error_size_{size:g}"] = local_error(layer.eval(), smooth)  # type: ignore[arg-type]
+            found[f"local_error_size_{size:g}"] = measure_local_error(layer.eval(), smooth)  # type: ignore[arg-type]
     return found
 
 
@@ -85,19 +87,19 @@ def blur_milliseconds(sigma: float, trials: int = 20) -> dict[str, Spread]:
     return {name: measure_spread(each) for name, each in times.items()}
 
 
-def added(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
+def compute_added_share(calls: Mapping[str, Callable[[], object]], trials: int) -> float:
     """Ratio of the time that `own` adds to `plain` to the time that `free-form` adds to it."""
-    times = least(calls, trials)
+    times = measure_least(calls, trials)
     return (times["own"] - times["plain"]) / (times["free-form"] - times["plain"])
 
 
-def least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
+def measure_least(calls: Mapping[str, Callable[[], object]], trials: int) -> dict[str, float]:
     """Minimum milliseconds of each call, all in turn: the difference of two medians is smaller than their noise."""
     # The first turns warm up and do not count.
     return {name: min(times) for name, times in take_turns(calls, trials, warmup=3).items()}
 
 
-def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
+def open_exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
     """Export `net` to `file`; return a call of it on `x` in ONNX Runtime."""
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
@@ -108,7 +110,7 @@ def exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]:
     return lambda: session.run(None, feeds)
 
 
-def local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
+def measure_local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:
     """Root mean square difference between `layer` and exact filtering on noise `x`, relative to the exact output.
 
     Exact: at every cell the input is filtered with that cell's own Gaussian, then sampled around the cell by its
@@ -143,7 +145,7 @@ def run(
         )
     for name, layer in LAYERS.items():
         for kind in ("scales", "dynamic"):
-            found = cost(CostParams.model_validate({"filter": kind, "trials": trials, **layer}), seed=0)
+            found = measure_cost(CostParams.model_validate({"filter": kind, "trials": trials, **layer}), seed=0)
             print(f"{name}, {kind}: " + ", ".join(f"{key} {value:.2f}" for key, value in found.items()), flush=True)
 
 

@@ -25,8 +25,8 @@ def draw(found: Sequence[Scores], file: Path) -> None:
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     of_points, of_shots = figure.subplots(1, 2, sharey=True)
-    single = sorted((scores for scores in found if scores["shots"] == 1), key=amount)
-    draw_line(of_points, [named(scores["points"]) for scores in single], single, "one picture")
+    single = sorted((scores for scores in found if scores["shots"] == 1), key=rank_annotation)
+    draw_line(of_points, [name_points(scores["points"]) for scores in single], single, "one picture")
     shots = sorted({scores["shots"] for scores in found})
     # Set the ticks first, so that a line without the lowest count does not reorder the axis.
     of_shots.set_xticks(range(len(shots)), [str(count) for count in shots])
@@ -52,12 +52,12 @@ def draw_line(axes: Any, places: Sequence[Any], line: Sequence[Scores], label: s
     axes.plot(places, [scores["positive_iu"] for scores in line], "o-", label=label)
 
 
-def amount(scores: Scores) -> int:
+def rank_annotation(scores: Scores) -> int:
     """Sort key by the amount of annotation; a dense mask counts as more than any number of points."""
     return int(scores["points"] or MANY)
 
 
-def named(points: int | None) -> str:
+def name_points(points: int | None) -> str:
     """Return the number of points as text, or `dense`."""
     return "dense" if points is None else str(points)
 

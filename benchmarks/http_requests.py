@@ -56,18 +56,18 @@ class Tally:
             "failed": dict(self.failed),
             "cut": dict(self.cut),
             "answered_by_version": dict(sorted(self.versions.items())),
-            "milliseconds_of_200": percentiles(self.seconds.get(200, [])),
-            "milliseconds_of_all": percentiles(everything),
+            "milliseconds_of_200": compute_percentiles(self.seconds.get(200, [])),
+            "milliseconds_of_all": compute_percentiles(everything),
         }
 
 
-def client_of(address: str, seconds: float = CLIENT_SECONDS) -> httpx.AsyncClient:
+def make_client(address: str, seconds: float = CLIENT_SECONDS) -> httpx.AsyncClient:
     """Make a client that opens another connection whenever all are busy; each network operation has `seconds`."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(base_url=address, timeout=seconds, limits=limits)
 
 
-async def closed_loop(client: httpx.AsyncClient, send: Send, clients: int, seconds: float) -> float:
+async def measure_closed_loop(client: httpx.AsyncClient, send: Send, clients: int, seconds: float) -> float:
     """Measure the requests answered with 200 per second while each client sends the next one after each answer.
 
     Raises ModelError where no request was answered with 200.
@@ -108,7 +108,7 @@ def pictures(seed: int, height: int, width: int) -> list[bytes]:
     return [encode_picture(image, "JPEG", quality=90) for image in blocks[:, :height, :width]]
 
 
-def percentiles(seconds: Sequence[float]) -> dict[str, int]:
+def compute_percentiles(seconds: Sequence[float]) -> dict[str, int]:
     """Median, 10th, 90th and 99th percentile in milliseconds; empty where `seconds` is empty."""
     if not seconds:
         return {}

@@ -60,7 +60,7 @@ def measure(count: int) -> Cost:
     """Make `count` pictures and their labels, ingest them, and measure reruns without changes."""
     with tempfile.TemporaryDirectory() as folder:
         project = make_project(Path(folder), count)
-        peak = peak_megabytes(["pixelwise", "ingest", "--section", "files", "--out", "alone"], project)
+        peak = measure_peak_memory(["pixelwise", "ingest", "--section", "files", "--out", "alone"], project)
         for name in STAGES:
             call(["dvc", "repro", "--quiet", name], project)
         return Cost(count, peak, {name: repeat(["dvc", "repro", name], project) for name in STAGES})
@@ -106,7 +106,7 @@ def repeat(command: Sequence[str], project: Path) -> list[float]:
     return took
 
 
-def peak_megabytes(command: Sequence[str], project: Path) -> float:
+def measure_peak_memory(command: Sequence[str], project: Path) -> float:
     """Run a command; return its peak resident memory in MiB, as counted by the kernel."""
     with subprocess.Popen(command, cwd=project, env=make_environment(), stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)

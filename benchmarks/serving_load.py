@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop, pictures
+from benchmarks.http_requests import Tally, make_client, measure_closed_loop, open_loop, pictures
 from benchmarks.request_kinds import KINDS
 from benchmarks.two_releases import Releases, release_twice
 from pixelwise import command
@@ -112,8 +112,8 @@ async def measure(params: LoadParams, address: str, server: int, releases: Relea
     """Measure the capacity, then put the load on the server, whose process id is `server`."""
     tally, clients = Tally(), params.clients
     send = KINDS[params.requests](pictures(params.seed, params.height, params.width))
-    async with client_of(address) as client:
-        capacity = await closed_loop(client, send, clients, params.capacity_seconds)
+    async with make_client(address) as client:
+        capacity = await measure_closed_loop(client, send, clients, params.capacity_seconds)
         watching = asyncio.create_task(watch_memory(server, params.seconds))
         changing = asyncio.create_task(change_champion(releases, params.seconds / 2))
         await open_loop(client, send, clients, params.times * capacity, params.seconds, params.seed, tally)
@@ -123,7 +123,7 @@ async def measure(params: LoadParams, address: str, server: int, releases: Relea
     return {
         "capacity_per_second": capacity,
         "load": tally.summary(),
-        "memory_mebibytes": summarised(memory),
+        "memory_mebibytes": summarise_memory(memory),
         "health_at_the_end": health,
         "load_average": os.getloadavg()[0],
     }
@@ -145,7 +145,7 @@ async def watch_memory(process: int, seconds: float) -> list[float]:
     return found
 
 
-def summarised(memory: Sequence[float]) -> dict[str, int]:
+def summarise_memory(memory: Sequence[float]) -> dict[str, int]:
     """Mean memory over a tenth of the samples when warm, at half time (before the champion changes) and at the end.
 
     most: the largest sample. All in MiB.

@@ -11,7 +11,7 @@ import torch
 from pixelwise import command
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families import find_engines
-from pixelwise.families.exported import family_of
+from pixelwise.families.exported import find_family
 from pixelwise.files import write_json, write_text
 from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
@@ -76,7 +76,7 @@ def run(
     """
     model = resolve_model_folder(model)
     require_one_training(model)
-    engines, left_out = find_engines(family_of(model)).open_engines(params, model, data, torch.get_num_threads())
+    engines, left_out = find_engines(find_family(model)).open_engines(params, model, data, torch.get_num_threads())
     calls = {name: engine.call for name, engine in engines.items()}
     times = take_turns(calls, params.repeats, params.warmup, words="benchmark")
     benchmark = Benchmark(params, engines, times, left_out)

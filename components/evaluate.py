@@ -11,7 +11,7 @@ from pixelwise.data.read_params import ReadParams
 from pixelwise.data.readers import READERS
 from pixelwise.data.splits import Split, open_split
 from pixelwise.families import find_measure, find_options
-from pixelwise.families.exported import family_of, family_on
+from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import Report
 from pixelwise.files import write_json
 from pixelwise.inference.exported_models import require_one_training
@@ -46,7 +46,7 @@ def run(
         opened.append(open_split(params.split, data, dataset, root, layers, reading))
         return opened[-1]
 
-    report = find_measure(family_of(model)).evaluate(params, model, open_noted, out)
+    report = find_measure(find_family(model)).evaluate(params, model, open_noted, out)
     for line in (line for split in opened for line in split.notes.lines()):
         print(line, file=sys.stderr)
     if json:
@@ -57,7 +57,7 @@ def run(
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line. The model's family is read first, since it determines the parameters."""
     with command.report_errors():
-        command.main(run, argv=argv, params=find_options(family_on(argv)).EvaluateParams)
+        command.main(run, argv=argv, params=find_options(find_family_on_command_line(argv)).EvaluateParams)
 
 
 if __name__ == "__main__":

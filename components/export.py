@@ -13,7 +13,7 @@ from pixelwise import command
 from pixelwise.errors import ModelError
 from pixelwise.export.graph_file import convert
 from pixelwise.export.parity import compare
-from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.families.trained import list_graphs, load_trained
 from pixelwise.files import write_atomically, write_json
 from pixelwise.identity import sha256_file
 from pixelwise.model_folder import ModelFolder
@@ -67,7 +67,7 @@ def run(
         "data": description["data"],
     }
     folder, reports = ModelFolder(out), {}
-    graphs = graphs_of(description, net)
+    graphs = list_graphs(description, net)
     models = convert(graphs, facts, params.opset)
     for graph in graphs:
         with write_atomically(folder.graph(graph.name)) as file:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pixelwise import command
 from pixelwise.errors import RegistryError
 from pixelwise.families import find_options
-from pixelwise.families.exported import family_on
+from pixelwise.families.exported import find_family_on_command_line
 from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
 from pixelwise.registry.limits import ReleaseParams
 from pixelwise.registry.registration import load_evidence
@@ -92,7 +92,7 @@ def judge(client: "MlflowClient", name: str, challenger: str, champion: str | No
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the step from the command line. The family decides which limits there are."""
     with command.report_errors():
-        command.main(run, "{name}.release", argv, find_options(family_on(argv)).ReleaseParams)
+        command.main(run, "{name}.release", argv, find_options(find_family_on_command_line(argv)).ReleaseParams)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def make_parser(run: Run, section: str | None, params: type[Params] | None = Non
         prog=name_program(run),
         description=inspect.getdoc(run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        # As in value_of: both parsers must treat `--fam` alike.
+        # As in read_option: both parsers must treat `--fam` alike.
         allow_abbrev=False,
     )
     for name, (kind, note, default) in read_signature(run, params).items():

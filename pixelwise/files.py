@@ -29,7 +29,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def written_together(target: Path) -> Iterator[Path]:
+def write_together(target: Path) -> Iterator[Path]:
     """Yield an empty folder for results, whose names are endings of `target`; on success, all take their places.
 
     `.label.png` in it becomes `target` + `.label.png`. A result that exists is replaced, a folder as a whole. If the

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pixelwise.data.walk import is_hidden, natural_key
+from pixelwise.data.walk import is_hidden, make_natural_key
 from pixelwise.errors import DataError
 from pixelwise.progress import progress
 
@@ -145,4 +145,4 @@ def list_subfolders(folder: Path) -> list[str]:
     """Names of the readable, not hidden folders in `folder`, in natural order."""
     with os.scandir(folder) as entries:
         folders = [entry for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]
-    return sorted((entry.name for entry in folders if not is_hidden(entry.name)), key=natural_key)
+    return sorted((entry.name for entry in folders if not is_hidden(entry.name)), key=make_natural_key)

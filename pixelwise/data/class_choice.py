@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pixelwise.data.class_tables import BACKGROUND
-from pixelwise.data.items import VOID, Classes, RawData, void_value
+from pixelwise.data.items import VOID, Classes, RawData, choose_void_value
 from pixelwise.data.painting import PaintedItems
 from pixelwise.errors import DataError, ParamsError
 
@@ -40,7 +40,7 @@ def choose_classes(raw: RawData, wanted: Mapping[str, Sequence[str]]) -> RawData
     # A class that others are merged into keeps the colour of the first.
     palette = tuple(raw.classes.palette[list(new_name.values()).index(name)] for name in names)
     index = {place: names.index(new) for place, new in enumerate(new_name.values()) if new != VOID_KEY}
-    void = void_value(len(raw.classes))
+    void = choose_void_value(len(raw.classes))
     label_values = {value: VOID if old == void else index.get(old, VOID) for value, old in raw.label_values.items()}
     return replace(raw, classes=Classes(names, palette), items=items, label_values=label_values)
 

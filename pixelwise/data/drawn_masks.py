@@ -62,7 +62,7 @@ def decode_masks(drawn: Mapping[Key, Drawn], notes: Notes) -> dict[Key, np.ndarr
         notes.add("value 255 in masks is unknown")
     require_classes({drawn[picture].name: values for picture, values in found.items()})
     return {
-        picture: upright_of(drawn[picture].picture).turn_map(values.astype(np.uint8))
+        picture: find_upright(drawn[picture].picture).turn_map(values.astype(np.uint8))
         for picture, values in found.items()
     }
 
@@ -87,6 +87,6 @@ def require_classes(found: Mapping[str, np.ndarray]) -> None:
             raise DataError(f"{name}: found {min(wrong)} among {len(values[name])} values, {EXPECTED}")
 
 
-def upright_of(picture: bytes) -> Upright:
+def find_upright(picture: bytes) -> Upright:
     """How maps drawn on a picture are turned upright."""
     return Upright(decode(picture, MAX_PIXELS).size, read_orientation(open_image(picture)))

@@ -27,7 +27,7 @@ def read_picture(path: Path, notes: Notes | None = None) -> np.ndarray:
 
     Raises DataError if the picture cannot be used.
     """
-    return picture_of(read_content(path), str(path), notes)
+    return decode_picture(read_content(path), str(path), notes)
 
 
 def read_content(path: Path) -> bytes:
@@ -38,7 +38,7 @@ def read_content(path: Path) -> bytes:
         raise DataError(f"{path}: {error.strerror or type(error).__name__}") from None
 
 
-def picture_of(content: bytes, name: str, notes: Notes | None = None) -> np.ndarray:
+def decode_picture(content: bytes, name: str, notes: Notes | None = None) -> np.ndarray:
     """Decode the picture in `content` as `read_picture` does for a file. name: the picture's name in errors."""
     try:
         picture = decode_usable_image(content, LARGEST)

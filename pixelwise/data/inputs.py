@@ -44,7 +44,7 @@ def find_inputs(given: Sequence[Path], output: Path) -> Inputs:
             relative = file.relative_to(path) if path.is_dir() else Path("stream" if str(path) == "-" else file.name)
             # Keyed by the absolute path, so that a file given twice is predicted once.
             files.setdefault(file if is_stream(file) else file.absolute(), relative)
-    names = result_names(list(files.values()))
+    names = name_results(list(files.values()))
     found = tuple(Input(file, name) for file, name in zip(files, names, strict=True))
     return Inputs(found, describe_passed_over(passed_over))
 
@@ -65,7 +65,7 @@ def search(folder: Path, output: Path, passed_over: Counter[str]) -> Sequence[Pa
     return found.files
 
 
-def result_names(relative: Sequence[Path]) -> Iterator[Path]:
+def name_results(relative: Sequence[Path]) -> Iterator[Path]:
     """Yield a distinct name for each file: without suffix; with it where two would be equal; else numbered."""
     stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
     taken: set[str] = set()

@@ -153,17 +153,17 @@ class RawData:
     drawn: Drawn = "upright"
 
 
-def void_value(classes: int) -> int:
+def choose_void_value(classes: int) -> int:
     """The value of void in label values of so many classes."""
     return VOID if classes <= VOID else DEEP_VOID
 
 
-def frame_number(digits: str) -> int:
+def parse_frame_number(digits: str) -> int:
     """Parse the frame number in the `digits` of a file name; 0 if it does not fit in the manifest's 64 bits."""
     return frame if (frame := int(digits)) <= LAST_FRAME else 0
 
 
-def bit_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
+def make_bit_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
     """PASCAL VOC's palette: three index bits at a time, low to high, set a bit of red, green and blue, high to low."""
 
     def channel(index: int, first: int) -> int:

@@ -13,7 +13,7 @@ from pixelwise.data.class_file import ClassFile, map_colours, map_label_values
 from pixelwise.data.decoding import MAX_PIXELS, decode, shorten_path
 from pixelwise.data.image_codec import open_image
 from pixelwise.data.item_inspection import describe_legal_values
-from pixelwise.data.items import VOID, Classes, Item, MaskRule, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, MaskRule, make_bit_palette
 from pixelwise.data.mask_file import read_tones, take_channel
 from pixelwise.data.notes import Notes
 from pixelwise.errors import DataError
@@ -73,11 +73,11 @@ def plan_masks(masks: Masks, described: ClassFile, file: Path, notes: Notes) -> 
     """
     label_values = map_label_values(described, file)
     names = tuple(described.names)
-    classes = Classes(names, tuple(described.colours) if described.colours else bit_palette(len(names)))
+    classes = Classes(names, tuple(described.colours) if described.colours else make_bit_palette(len(names)))
     palettes = read_palettes(masks)
     if described.colours and is_in_colour(palettes, has_values=described.values is not None):
         notes.add(f"masks are read by the colours in {file.name}")
-        return MaskPlan(classes, identity_values(len(names)), MaskRule(map_colours(described, file)))
+        return MaskPlan(classes, list_identity_values(len(names)), MaskRule(map_colours(described, file)))
     if not have_one_order(palettes):
         require_equal_palettes(masks, f"expected one palette, or the colours of the classes in {file.name}")
     tones = find_tones(masks) if described.values is None and len(names) <= 2 else None
@@ -89,7 +89,7 @@ def plan_masks(masks: Masks, described: ClassFile, file: Path, notes: Notes) -> 
     return MaskPlan(classes, label_values)
 
 
-def identity_values(count: int) -> dict[int, int]:
+def list_identity_values(count: int) -> dict[int, int]:
     """The label values of `count` classes that are stored by number."""
     return {index: index for index in range(count)} | {VOID: VOID}
 
@@ -203,7 +203,7 @@ def is_near_black_and_white(tones: np.ndarray) -> bool:
 def plan_object(classes: Classes, tones: Tones, notes: Notes) -> MaskPlan:
     """Plan the masks of one object white on black; a single class gets a background beside it."""
     if len(classes) == 1:
-        classes = Classes((BACKGROUND, *classes.names), bit_palette(2))
+        classes = Classes((BACKGROUND, *classes.names), make_bit_palette(2))
     black, white = classes.names
     softness = f", cut at {THRESHOLD} because of soft edges" if tones.is_soft else ""
     notes.add(f"masks are black and white{softness}: 0 is {black}, {tones.white} is {white}, not unlabelled")

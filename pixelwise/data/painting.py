@@ -15,7 +15,16 @@ import numpy as np
 from pixelwise.data.annotation_set import AnnotatedPicture, Annotation
 from pixelwise.data.class_tables import canonical_name
 from pixelwise.data.decoding import MAX_PIXELS, format_size
-from pixelwise.data.items import VOID, Classes, ImagePart, Item, PaintedMap, RawData, bit_palette, void_value
+from pixelwise.data.items import (
+    VOID,
+    Classes,
+    ImagePart,
+    Item,
+    PaintedMap,
+    RawData,
+    choose_void_value,
+    make_bit_palette,
+)
 from pixelwise.data.notes import Notes
 from pixelwise.data.picture_splits import give_splits, require_distinct
 from pixelwise.data.shapes import encode_shape
@@ -34,7 +43,7 @@ def make_raw_data(
     splits becomes val. Raises DataError if no picture has an annotation.
     """
     index = {each: value for value, each in enumerate(names)}
-    nothing = void_value(len(names))
+    nothing = choose_void_value(len(names))
     pictures = give_splits(require_distinct(pictures), notes)
     if pictures and not any(picture.annotations or picture.fault for picture in pictures):
         raise DataError(
@@ -45,7 +54,7 @@ def make_raw_data(
             notes.add("pictures without annotations, labelled background", picture.path)
     items = PaintedItems(pictures, {**index, **dict.fromkeys(void, nothing)}, nothing, notes)
     label_values = {**{value: value for value in range(len(names))}, nothing: nothing}
-    return RawData(name, Classes(tuple(names), bit_palette(len(names))), items, label_values, notes)
+    return RawData(name, Classes(tuple(names), make_bit_palette(len(names))), items, label_values, notes)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,9 @@ def match_files(pictures: Sequence[Path], folder: Path, files: Sequence[Path]) -
     """
     found: dict[Path, Path] = {}
     for picture in pictures:
-        best = longest(picture.absolute().with_suffix(""), files, lambda file: file.relative_to(folder).with_suffix(""))
+        best = find_longest(
+            picture.absolute().with_suffix(""), files, lambda file: file.relative_to(folder).with_suffix("")
+        )
         if not best:
             raise DataError(f"{folder}: no file for {picture}, expected {picture.with_suffix('.png').name}")
         if len(best) > 1:
@@ -45,7 +47,7 @@ def match_files(pictures: Sequence[Path], folder: Path, files: Sequence[Path]) -
     return found
 
 
-def longest(path: Path, files: Iterable[Path], name: Callable[[Path], PurePath]) -> list[Path]:
+def find_longest(path: Path, files: Iterable[Path], name: Callable[[Path], PurePath]) -> list[Path]:
     """The files whose names `path` ends in, of the longest such name."""
     matching = [file for file in files if ends_in(path, name(file))]
     most = max((len(name(file).parts) for file in matching), default=0)

@@ -53,7 +53,7 @@ def list_files(root: Path, passed_over: Counter[str], outside: Path | None = Non
 
     def descend(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         try:
-            inside = sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+            inside = sorted(folder.iterdir(), key=lambda path: make_natural_key(path.name))
         except OSError:
             passed_over[UNREADABLE] += 1
             return
@@ -88,10 +88,10 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
 
 def sort_naturally(paths: Iterable[Path]) -> list[Path]:
     """Sort paths in natural order: frame2 before frame10, a file before those of a later folder."""
-    return sorted(paths, key=lambda path: [natural_key(part) for part in path.parts])
+    return sorted(paths, key=lambda path: [make_natural_key(part) for part in path.parts])
 
 
-def natural_key(name: str | PurePath) -> tuple[list[str | int], str]:
+def make_natural_key(name: str | PurePath) -> tuple[list[str | int], str]:
     """Key of the natural order of one name: digits compare as numbers; equal numbers then compare as written."""
     parts = DIGITS.split(str(name))
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], str(name)

@@ -23,7 +23,7 @@ def convert(graphs: Sequence[Graph], facts: Mapping[str, str], opset: int) -> di
         model = cut(whole, graph)
         for output in graph.optional:
             make_optional(model.graph, output)
-        onnx.helper.set_model_props(model, {**facts, **graph.facts, "inputs": json.dumps(contract(graph))})
+        onnx.helper.set_model_props(model, {**facts, **graph.facts, "inputs": json.dumps(describe_inputs(graph))})
         onnx.checker.check_model(model, full_check=True)
         models[graph.name] = model
     return models
@@ -41,7 +41,7 @@ def forget_traces(graph: onnx.GraphProto) -> None:
                 forget_traces(attribute.g)
 
 
-def contract(graph: Graph) -> dict[str, str]:
+def describe_inputs(graph: Graph) -> dict[str, str]:
     """The type and shape of each input as text, such as `uint8 (batch, height, width, 3)`."""
     described = {}
     for name, tensor in graph.inputs.items():

@@ -44,7 +44,7 @@ def quantize(source: Path, target: Path, calibration: Calibration) -> None:
             calibration,
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTIZED,
-            nodes_to_exclude=first_convolutions(prepared),
+            nodes_to_exclude=find_first_convolutions(prepared),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -57,7 +57,7 @@ def quantize(source: Path, target: Path, calibration: Calibration) -> None:
     onnx.save(quantised, target)
 
 
-def first_convolutions(graph: Path) -> list[str]:
+def find_first_convolutions(graph: Path) -> list[str]:
     """Names of the first convolutions after the inputs. They stay float32: they are cheap and lose most accuracy."""
     first: list[str] = []
     # Values computed from the output of a convolution.

@@ -69,10 +69,10 @@ def load(name: str, function: str) -> Any:
     """Import the module that `function` finds for family `name`. Raises ParamsError if there is no such family."""
     if name not in names():
         raise ParamsError(f"family {name!r}: unknown, expected one of {', '.join(names())}")
-    return importlib.import_module(module_of(name, function))
+    return importlib.import_module(name_module(name, function))
 
 
-def module_of(name: str, function: str) -> str:
+def name_module(name: str, function: str) -> str:
     """The dotted name of the module that `function` finds for family `name`."""
     inside, shared = MODULES[function]
     own = f"{__name__}.{name}.{inside}"
@@ -87,6 +87,6 @@ def has_module(name: str) -> bool:
         return False
 
 
-def hooks_by_name(name: str | None) -> dict[str, str]:
+def list_hook_modules(name: str | None) -> dict[str, str]:
     """The modules that the functions here import for family `name`: function -> module. Empty if `name` is None."""
-    return {f"{__name__}.{function}": module_of(name, function) for function in MODULES} if name else {}
+    return {f"{__name__}.{function}": name_module(name, function) for function in MODULES} if name else {}

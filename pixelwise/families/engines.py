@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pixelwise.errors import PixelwiseError, ProviderError
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.graph import Graph
-from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.families.trained import list_graphs, load_trained
 from pixelwise.inference.session import open_model
 from pixelwise.model_folder import ModelFolder
 from pixelwise.timing import Engine
@@ -37,7 +37,7 @@ def open_engines(
 def load_label_graph(model: Path) -> Graph:
     """The graph of the trained `model` without its confidence, which torch would compute with every label."""
     described, net = load_trained(ModelFolder(model).checkpoint)
-    (graph,) = graphs_of(described | {"temperature": None}, net)
+    (graph,) = list_graphs(described | {"temperature": None}, net)
     return graph
 
 

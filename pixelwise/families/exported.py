@@ -10,7 +10,7 @@ from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.references import resolve_model_folder
 
 
-def family_of(model: Path) -> str:
+def find_family(model: Path) -> str:
     """The family of an exported `model`, a folder or an .onnx file.
 
     Raises ModelError if there is no graph, or if its metadata names no known family.
@@ -24,15 +24,15 @@ def family_of(model: Path) -> str:
     return family
 
 
-def family_on(argv: Sequence[str] | None) -> str:
+def find_family_on_command_line(argv: Sequence[str] | None) -> str:
     """The family that a command line names. It is needed before parsing, since it decides which options exist.
 
     Taken from `--section FAMILY.…`, else from `--name` in the registry, else from `--model`; DEFAULT if none is given,
-    as with --help. Raises the errors of `family_of` and `resolve_model_folder`.
+    as with --help. Raises the errors of `find_family` and `resolve_model_folder`.
     """
     for option in ("section", "name"):
         family = command.read_option(option, argv, default="").partition(".")[0]
         if family in families.names():
             return family
     model = command.read_option("model", argv, default="")
-    return family_of(resolve_model_folder(Path(model))) if model else families.DEFAULT
+    return find_family(resolve_model_folder(Path(model))) if model else families.DEFAULT

@@ -15,8 +15,8 @@ from pixelwise.training.loop import History, RecordMetrics
 class Family(Protocol):
     """Training and export of a family's nets.
 
-    Three hooks are optional. `started(params, described, start)` is for a family that starts from a trained model: it
-    returns `params` completed with that model, which lies in the folder `start`; `described` is its model.json.
+    Three hooks are optional. `start_from(params, described, start)` is for a family that starts from a trained model:
+    it returns `params` completed with that model, which lies in the folder `start`; `described` is its model.json.
     `illustrate(net, data, params, history)` returns PNGs of what was learned, by file name: `train` writes them beside
     the weights and to MLflow. `fit_temperature(net, data, params)` is for a family whose net labels pictures: it
     returns the temperature of the class probabilities of the trained `net`, fitted on the validation split. `graphs`
@@ -36,13 +36,13 @@ class Family(Protocol):
     def fit(self, net: nn.Module, data: PreparedData, params: Any, state: Path, record: RecordMetrics) -> History:
         """Train or calibrate `net` in place. `state` is a folder for resumable work; `record` takes the curves.
 
-        Returns one row per validation with `epoch`, `seconds` and `val/mean_iu`. Raises DataError as `task_of` does.
+        Returns one row per validation with `epoch`, `seconds` and `val/mean_iu`. Raises DataError as `make_task` does.
         """
 
     def graphs(self, net: nn.Module, network: Any, classes: int) -> Sequence[Graph]:
         """The graphs to export from a `net` that `build` made from the same parameters."""
 
-    def task_of(self, data: PreparedData, params: Any) -> Any:
+    def make_task(self, data: PreparedData, params: Any) -> Any:
         """Make the training task on `data`. Raises DataError if a split or a layer that `params` ask for is missing."""
 
     def rescore(self, net: nn.Module, data: PreparedData, params: Any) -> dict[str, float]:

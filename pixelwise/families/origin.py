@@ -7,7 +7,7 @@ from typing import Any
 
 from pixelwise.data.prepared import DATASET_FILE
 from pixelwise.digest import make_digest
-from pixelwise.families import hooks_by_name
+from pixelwise.families import list_hook_modules
 from pixelwise.identity import compute_fingerprint, sha256_file, sha256_json
 from pixelwise.model_folder import WEIGHTS_FILE
 
@@ -39,5 +39,5 @@ def training_parts(family: str) -> dict[str, Any]:
 
     Cached, since running code does not change.
     """
-    digest = make_digest("components.train", hooks_by_name(family))
+    digest = make_digest("components.train", list_hook_modules(family))
     return {"code": sha256_json(digest.files), "environment": digest.versions}

@@ -31,21 +31,21 @@ def read_description(model: Path) -> dict[str, Any]:
 def load_trained(model: Path) -> tuple[dict[str, Any], nn.Module]:
     """Load the content of model.json, and the net with its weights in evaluation mode."""
     described = read_description(model)
-    net = find(described["family"]).build(network_of(described), len(described["classes"]), pretrained=False)
+    net = find(described["family"]).build(parse_network(described), len(described["classes"]), pretrained=False)
     load_weights(net, model / WEIGHTS_FILE)
     return described, net.eval()
 
 
-def graphs_of(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
+def list_graphs(described: Mapping[str, Any], net: nn.Module) -> Sequence[Graph]:
     """The graphs to export from `net`, which model.json describes."""
     kind: Any = find(described["family"])
-    given = [net, network_of(described), len(described["classes"])]
+    given = [net, parse_network(described), len(described["classes"])]
     # Not every family fits a temperature, and models of earlier versions have none.
     temperature = described.get("temperature")
     graphs: Sequence[Graph] = kind.graphs(*given, *([] if temperature is None else [temperature]))
     return graphs
 
 
-def network_of(described: Mapping[str, Any]) -> Params:
+def parse_network(described: Mapping[str, Any]) -> Params:
     """The parameters of the net that model.json describes."""
     return parse(find(described["family"]).NetworkParams, described["network"], f"{MODEL_FILE}: network")

@@ -55,9 +55,9 @@ def from_start(params: Any, family: str, start: Path | None) -> Any:
     if not start:
         return params
     kind: Any = find(family)
-    if not hasattr(kind, "started"):
+    if not hasattr(kind, "start_from"):
         raise ParamsError(f"--start {start}: family {family} starts from no model, see network.weights")
-    return kind.started(params, read_description(start), start)
+    return kind.start_from(params, read_description(start), start)
 
 
 def learn(
@@ -84,7 +84,7 @@ def learn(
     torch.manual_seed(params.seed)
     net = kind.build(params.network, len(prepared.classes))
     marked, parameters = {**tags, "fingerprint": mark}, made_from["parts"]["parameters"]
-    with start_run(experiment, name, parameters, marked, tracking, resume=begun(work)) as recorder:
+    with start_run(experiment, name, parameters, marked, tracking, resume=read_begun_run(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.log_metrics)
@@ -102,9 +102,9 @@ def learn(
     # Before the state is removed, so that a training whose parameters were edited and set back goes on.
     require_unchanged()
     checkpoints.save_tensors(out / WEIGHTS_FILE, net.state_dict())
-    write_json(out / MODEL_FILE, described(family, prepared, made_from, temperature))
+    write_json(out / MODEL_FILE, describe_model(family, prepared, made_from, temperature))
     write_json(out / HISTORY_FILE, history)
-    record = {"run_id": recorder.run_id, "experiment": experiment, **made_from, **circumstances()}
+    record = {"run_id": recorder.run_id, "experiment": experiment, **made_from, **describe_circumstances()}
     write_json(out / RUN_FILE, record | ({"start": read_training(start)} if start else {}))
     clear(state)
     return trained
@@ -118,7 +118,7 @@ def clear(state: Path) -> None:
         state.rmdir()
 
 
-def circumstances() -> dict[str, Any]:
+def describe_circumstances() -> dict[str, Any]:
     """The commit and machine of a training. Bit-identical results need the same thread count and CPU instructions."""
     machine = {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}
     return {"git_commit": read_git_commit(PROJECT), "machine": machine}
@@ -129,7 +129,7 @@ def read_training(model: Path) -> dict[str, Any]:
     return {"family": read_description(model)["family"], **json.loads((model / RUN_FILE).read_text())}
 
 
-def described(
+def describe_model(
     family: str, data: PreparedData, made_from: Mapping[str, Any], temperature: float | None
 ) -> dict[str, Any]:
     """The content of model.json: the net that the weights fit, and the temperature of its class probabilities."""
@@ -150,7 +150,7 @@ def is_main_process() -> bool:
     return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
-def begun(work: Path) -> str | None:
+def read_begun_run(work: Path) -> str | None:
     """The MLflow run id of an interrupted training, which the resumed training continues; None if there is none."""
     run_id: str | None = json.loads((work / BEGUN_FILE).read_text()) if (work / BEGUN_FILE).exists() else None
     return run_id

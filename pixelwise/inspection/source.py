@@ -63,7 +63,7 @@ def open_source(path: Path, work: Path, most: int, max_pixels: int) -> Source:
     notes = [f"could also be read as {other.dataset}: {other.reason}" for other, _ in others]
     items = choose(list(raw.items), most)
     results = (inspect_item(item, raw, max_pixels) for item in progress(items, f"look at {first.dataset}"))
-    looked = noting(results, raw, notes)
+    looked = collect_notes(results, raw, notes)
     return Source(first.dataset, first.reason, raw.classes, count_splits(raw.items), looked, notes, faults)
 
 
@@ -80,7 +80,9 @@ def find_readable(root: Path) -> tuple[list[tuple[Recognised, RawData]], list[st
     return readable, faults
 
 
-def noting(results: Iterator[Accepted | Rejected], raw: RawData, notes: list[str]) -> Iterator[Accepted | Rejected]:
+def collect_notes(
+    results: Iterator[Accepted | Rejected], raw: RawData, notes: list[str]
+) -> Iterator[Accepted | Rejected]:
     """Yield the results, and then add what the reader decided by itself to `notes`."""
     yield from results
     notes += raw.notes.lines()

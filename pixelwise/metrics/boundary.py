@@ -45,6 +45,6 @@ def find_class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndar
     return (highest != lowest) & (lowest != VOID)
 
 
-def void_outside(label: np.ndarray, band: Band, radius: int = RADIUS) -> np.ndarray:
+def fill_void_outside(label: np.ndarray, band: Band, radius: int = RADIUS) -> np.ndarray:
     """(H, W) uint8: `label` within its `band`, void elsewhere, so that only pixels near a boundary are counted."""
     return np.where(band(label, radius), label, np.uint8(VOID))

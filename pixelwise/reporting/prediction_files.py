@@ -7,7 +7,7 @@ import numpy as np
 
 from pixelwise.data.georeference import encode_confidence_geotiff, encode_geotiff, read_georeference
 from pixelwise.data.image_codec import encode_picture
-from pixelwise.files import written_together
+from pixelwise.files import write_together
 from pixelwise.reporting.label_images import (
     Palette,
     Picture,
@@ -43,7 +43,7 @@ def write_picture(
     prediction: (H, W) uint8. confidence: (H, W) float32, or None to write none.
     """
     place = read_georeference(source)
-    with written_together(target) as folder:
+    with write_together(target) as folder:
         (folder / ".label.png").write_bytes(encode_label(prediction, style.palette))
         (folder / ".overlay.png").write_bytes(encode_picture(style.explain(image, prediction, np.unique(prediction))))
         if place:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError
 from pixelwise.families import find_requests
-from pixelwise.families.exported import family_of
+from pixelwise.families.exported import find_family
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
@@ -51,7 +51,7 @@ def open_version(client: "MlflowClient", registered: "ModelVersion", device: Pro
 def open_exported(model: Path, source: str, name: str, version: str | None, device: Provider) -> Served:
     """Open `model` as its family does; `source` names the model in errors."""
     try:
-        family = family_of(model)
+        family = find_family(model)
         opened = find_requests(family).open_served(model, device)
     except ModelError as error:
         text = str(error).replace(str(ModelFolder(model).graph()), source)

@@ -36,7 +36,7 @@ def load_trained_net(family: Family, weights: Path, params: Any, classes: int) -
 @torch.inference_mode()
 def predict_shown(family: Family, net: nn.Module, data: PreparedData, params: Any) -> list[np.ndarray]:
     """Predict the labels (H, W) uint8 of the shown pictures, with the masking and the layers of `params`."""
-    task, device = family.task_of(data, params), next(net.parameters()).device
+    task, device = family.make_task(data, params), next(net.parameters()).device
     (graph,) = family.graphs(net, params.network, len(data.classes))
     predictions = []
     for index in choose_indices(len(task.val)):

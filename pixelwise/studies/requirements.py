@@ -34,7 +34,7 @@ def require_training(study: Study, variant: Variant, bench: Bench) -> None:
     """
     params, family = bench.parse_params(study, variant, study.seeds[0]), find(study.family)
     for one in (params, parse_scoring(study, variant, params)):
-        task = family.task_of(bench.data, one)
+        task = family.make_task(bench.data, one)
         for split in (task.train, task.val):
             require_layers(split, bench.data)
     if params.augment.whole and params.batch_size > 1:

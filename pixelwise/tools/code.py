@@ -31,7 +31,7 @@ def run(
     """
     with cache_sources(project / SOURCES):
         for name, family in find_steps(project):
-            digest = make_digest(find_module(name), families.hooks_by_name(family))
+            digest = make_digest(find_module(name), families.list_hook_modules(family))
             text = json.dumps(digest.as_json(), indent=1) + "\n"
             file = out / (family or "") / f"{name}.json"
             if not file.is_file() or file.read_text() != text:

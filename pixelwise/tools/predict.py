@@ -18,9 +18,9 @@ from pixelwise.data.notes import Notes
 from pixelwise.data.writers import WRITERS, Writer
 from pixelwise.errors import DataError, ModelError, PixelwiseError
 from pixelwise.families import find_options, find_runtime
-from pixelwise.families.exported import family_of, family_on
+from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import ConfidentPredictor, Predictor, Stream
-from pixelwise.files import written_together
+from pixelwise.files import write_together
 from pixelwise.inference.session import NO_CONFIDENCE
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
@@ -102,7 +102,7 @@ def run(
     """
     model = resolve_model_folder(model)
     options = params.model_dump(exclude={"alpha", "format"})
-    predictor = find_runtime(family_of(model)).open_model(model, **options)
+    predictor = find_runtime(find_family(model)).open_model(model, **options)
     if confidence:
         require_confidence(predictor, model)
     if predictor.inputs != ("image",):
@@ -216,7 +216,7 @@ def predict_video(stream: Stream, source: Path, target: Path, style: Style) -> i
     stream.reset()
     count = 0
     fault: BaseException | None = None
-    with written_together(target) as folder:
+    with write_together(target) as folder:
         (folder / ".label").mkdir()
 
         def predict_frame(number: int, frame: VideoFrame) -> Picture:
@@ -239,7 +239,7 @@ def predict_video(stream: Stream, source: Path, target: Path, style: Style) -> i
 def main(argv: list[str] | None = None) -> None:
     """Run `pixelwise predict`. The model's family is read first, since it determines the options."""
     with command.report_errors():
-        command.main(run, argv=argv, params=find_options(family_on(argv)).PredictParams)
+        command.main(run, argv=argv, params=find_options(find_family_on_command_line(argv)).PredictParams)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def measure_agreement(image: np.ndarray, label: np.ndarray) -> np.ndarray | None
     """
     from scipy import fft
 
-    size = reduced_size(label.shape)
+    size = compute_reduced_size(label.shape)
     strength = find_edge_strength(np.asarray(Image.fromarray(image).convert("L").resize(size, Image.Resampling.BOX)))
     border = find_borders(np.asarray(Image.fromarray(label).resize(size, Image.Resampling.NEAREST)))
     if border.sum() < FEWEST_BORDER_PIXELS:
@@ -67,7 +67,7 @@ def measure_agreement(image: np.ndarray, label: np.ndarray) -> np.ndarray | None
     return found
 
 
-def reduced_size(shape: Sequence[int]) -> tuple[int, int]:
+def compute_reduced_size(shape: Sequence[int]) -> tuple[int, int]:
     """The (width, height) at which a mask of `shape` (H, W) is compared."""
     scale = find_scale(shape)
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
@@ -112,9 +112,9 @@ def describe_misfit(agreement: np.ndarray, scale: float, margin: float = MARGIN)
     False alarms: 0.2 % of CamVid's 468 pictures and 0.5 % of PASCAL VOC's 1,130. Found: 87 to 92 % of masks that are
     mirrored or turned, of those shifted by 2 % of the side 38 and 69 %, 2 and 15 % of other pictures' masks.
     """
-    turned = [unshifted(each, 2 * TOLERANCE).max() for each in agreement[1:]]
+    turned = [sum_unshifted(each, 2 * TOLERANCE).max() for each in agreement[1:]]
     shifted = agreement[0].copy()
-    unshifted(shifted, 2 * TOLERANCE)[:] = -np.inf
+    sum_unshifted(shifted, 2 * TOLERANCE)[:] = -np.inf
     if max(*turned, shifted.max()) - agree_as_it_is(agreement) <= margin:
         return None
     if max(turned) > shifted.max():
@@ -123,7 +123,7 @@ def describe_misfit(agreement: np.ndarray, scale: float, margin: float = MARGIN)
     return format_shift(int(column) - REACH, int(row) - REACH, scale)
 
 
-def unshifted(agreement: np.ndarray, tolerance: int) -> np.ndarray:
+def sum_unshifted(agreement: np.ndarray, tolerance: int) -> np.ndarray:
     """The part of one turn's agreement that is shifted by at most `tolerance`."""
     near = slice(REACH - tolerance, REACH + tolerance + 1)
     return agreement[near, near]
@@ -131,7 +131,7 @@ def unshifted(agreement: np.ndarray, tolerance: int) -> np.ndarray:
 
 def agree_as_it_is(agreement: np.ndarray) -> float:
     """The agreement of the mask as it is, give or take TOLERANCE."""
-    return float(unshifted(agreement[0], TOLERANCE).max())
+    return float(sum_unshifted(agreement[0], TOLERANCE).max())
 
 
 def format_shift(right: int, down: int, scale: float) -> str:

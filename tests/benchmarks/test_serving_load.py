@@ -7,7 +7,7 @@ import pytest
 from support.channel_model import write_channel_model
 
 from benchmarks import request_kinds, serving_load
-from benchmarks.http_requests import Tally, client_of, closed_loop, open_loop
+from benchmarks.http_requests import Tally, make_client, measure_closed_loop, open_loop
 
 REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 ANSWERED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nX-Pixelwise-Version: 7\r\nContent-Length: 0\r\n\r\n"
@@ -34,7 +34,7 @@ def asked(what):
     async def ask():
         server = await asyncio.start_server(behave, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with client_of(f"http://127.0.0.1:{port}", seconds=0.5) as client:
+        async with make_client(f"http://127.0.0.1:{port}", seconds=0.5) as client:
             return await what(client)
 
     return asyncio.run(ask())
@@ -63,7 +63,7 @@ def test_requests_leave_at_their_times_though_none_is_answered():
 
 def test_a_server_that_refuses_all_has_no_capacity():
     with pytest.raises(serving_load.ModelError, match="answered nothing"):
-        asked(lambda client: closed_loop(client, send(b"refuse"), clients=2, seconds=0.1))
+        asked(lambda client: measure_closed_loop(client, send(b"refuse"), clients=2, seconds=0.1))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
 from pixelwise.families import trainer
 from pixelwise.families.fcn import family as fcn
-from pixelwise.families.trained import graphs_of, load_trained
+from pixelwise.families.trained import list_graphs, load_trained
 from pixelwise.identity import sha256_file
 from pixelwise.inference.session import open_model
 from pixelwise.stage_inputs import InputsChangedError
@@ -122,7 +122,7 @@ def test_training_leaves_weights_curves_and_their_origin_and_no_state(data, chec
 def test_the_kept_weights_score_what_the_best_epoch_says(checkpoint, data):
     _, net = load_trained(checkpoint)
     prepared = PreparedData(data)
-    task = fcn.task_of(prepared, PARAMS)
+    task = fcn.make_task(prepared, PARAMS)
     best = max(row["val/mean_iu"] for row in read(checkpoint / "history.json"))
     assert task.score(net)["val/mean_iu"] == pytest.approx(best, abs=1e-6)
 
@@ -213,7 +213,7 @@ def test_the_graph_tells_what_it_takes_and_where_it_comes_from(model):
 def test_the_opened_model_predicts_what_torch_predicts(model, val):
     segmenter = open_model(model, "cpu")
     described, net = load_trained(model / "checkpoint")
-    (graph,) = graphs_of(described, net)
+    (graph,) = list_graphs(described, net)
     images = np.stack([sample.image for sample in val])
     for batch in (images, images[:, :, ::-1].copy(), images[:1, :57, :63], images[:, :1, :1]):
         with torch.inference_mode():

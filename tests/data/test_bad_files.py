@@ -15,7 +15,7 @@ from components import ingest
 from components.ingest import IngestParams
 from pixelwise.data.image_codec import decode_map
 from pixelwise.data.item_inspection import Accepted, encode_layer, inspect_item, read_layer, read_pair
-from pixelwise.data.items import Classes, Item, RawData, bit_palette
+from pixelwise.data.items import Classes, Item, RawData, make_bit_palette
 from pixelwise.data.orientation import Upright
 from pixelwise.data.prepared import PreparedData
 from pixelwise.data.readers import nyud
@@ -167,7 +167,7 @@ def test_grey_values_of_few_bits_are_classes_as_they_are_stored(bits, kept):
     row = [value % kept for value in range(32)]
     stored = grey_png(bits, row)
     names = tuple(map(str, range(32)))
-    raw = RawData("toy", Classes(names, bit_palette(32)), [], {value: value for value in range(32)})
+    raw = RawData("toy", Classes(names, make_bit_palette(32)), [], {value: value for value in range(32)})
     image, label = read_pair(Item("a", "train", stored, stored), raw, 10**6)
     assert label.dtype == np.uint8
     assert (label == row).all()
@@ -185,7 +185,7 @@ def test_a_layer_of_few_bits_keeps_its_values(bits):
 def test_a_label_in_jpeg_is_left_out():
     item = Item("a", "train", png(noise(0)), encoded(noise(0).convert("L"), "JPEG"))
     with pytest.raises(DataError, match="label a: JPEG, expected a lossless format such as PNG"):
-        read_pair(item, RawData("toy", Classes(("a",), bit_palette(1)), [item], {0: 0}), 10**6)
+        read_pair(item, RawData("toy", Classes(("a",), make_bit_palette(1)), [item], {0: 0}), 10**6)
 
 
 def test_depth_of_either_byte_order_is_the_same_depth(tmp_path):

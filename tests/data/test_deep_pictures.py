@@ -10,7 +10,7 @@ from support.image_sets import mask, noise
 
 from pixelwise.data.decoding import decode_usable_image
 from pixelwise.data.item_inspection import Accepted, inspect_item
-from pixelwise.data.items import Classes, Item, RawData, bit_palette
+from pixelwise.data.items import Classes, Item, RawData, make_bit_palette
 from pixelwise.errors import DataError
 
 MANY = 10**6
@@ -68,7 +68,7 @@ def test_a_deep_picture_is_reduced_and_stored_as_it_is_read_and_that_is_said(kin
     content, pixels, said = PICTURES[kind]
     file = tmp_path / "a.tif"
     file.write_bytes(content)
-    raw = RawData("toy", Classes(("a", "b"), bit_palette(2)), [], {0: 0, 1: 1})
+    raw = RawData("toy", Classes(("a", "b"), make_bit_palette(2)), [], {0: 0, 1: 1})
     label = io.BytesIO()
     mask(0, 2).save(label, "PNG")
     found = inspect_item(Item("a", "train", file, label.getvalue()), raw, MANY)

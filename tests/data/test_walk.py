@@ -7,7 +7,7 @@ import pytest
 from support.image_sets import noise, png, save
 
 from pixelwise.data.kinds import find_kind
-from pixelwise.data.walk import Walk, find_files, natural_key, walk
+from pixelwise.data.walk import Walk, find_files, make_natural_key, walk
 
 
 def names(found, root):
@@ -67,7 +67,7 @@ def test_names_are_in_natural_order(tmp_path):
     found = [name.removesuffix(".png") for name in names(walk(tmp_path), tmp_path)]
     assert [name for name in found if "/" not in name] == [name for name in wanted if "/" not in name]
     assert [name for name in found if "/" in name] == ["f10/2", "f10/11"]
-    assert sorted(["a1", "a01"], key=natural_key) == ["a01", "a1"]
+    assert sorted(["a1", "a01"], key=make_natural_key) == ["a01", "a1"]
 
 
 def test_patterns_match_visible_files_alone(tmp_path):

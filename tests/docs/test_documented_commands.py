@@ -58,7 +58,7 @@ def parse(monkeypatch):
         parsed.append(command.make_arguments(run, values | {"section": None}, params))
 
     monkeypatch.setattr(command, "main", parse_only)
-    monkeypatch.setattr(exported, "family_of", find_family)
+    monkeypatch.setattr(exported, "find_family", find_family)
     monkeypatch.setattr(exported, "resolve_model_folder", lambda model: model)
 
     def parse_line(line):

@@ -8,7 +8,7 @@ from support.channel_model import write_channel_model
 from pixelwise import families
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.families import hooks, learning
-from pixelwise.families.exported import family_of
+from pixelwise.families.exported import find_family
 from pixelwise.families.options import EvaluateParams, PredictParams
 
 # Hooks of every family -> the protocol that documents them.
@@ -47,16 +47,16 @@ def test_a_family_of_one_graph_shares_what_it_does_not_bring():
 
 def test_an_exported_model_says_its_family(tmp_path):
     model = write_channel_model(tmp_path / "model", family="guided")
-    assert family_of(model) == family_of(model / "onnx/model.onnx") == "guided"
+    assert find_family(model) == find_family(model / "onnx/model.onnx") == "guided"
     with pytest.raises(
         ModelError, match=r"none/onnx/model\.onnx: no such file, expected what `pixelwise export` writes"
     ):
-        family_of(tmp_path / "none")
+        find_family(tmp_path / "none")
     with pytest.raises(ModelError, match=r"model\.onnx: found family 'vgg' in its metadata, expected one of clockwork"):
-        family_of(write_channel_model(tmp_path / "other", family="vgg"))
+        find_family(write_channel_model(tmp_path / "other", family="vgg"))
     (tmp_path / "damaged.onnx").write_bytes(b"\xff" * 64)
     with pytest.raises(ModelError, match=r"damaged\.onnx: not a graph"):
-        family_of(tmp_path / "damaged.onnx")
+        find_family(tmp_path / "damaged.onnx")
 
 
 def test_an_unknown_family_is_named_with_those_there_are():

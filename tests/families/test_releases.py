@@ -12,7 +12,7 @@ from support.object_sets import write_coco_mval
 from components import evaluate, promote, register
 from pixelwise.errors import DataError
 from pixelwise.families import find_options, names
-from pixelwise.families.exported import family_of
+from pixelwise.families.exported import find_family
 from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.measurement import read_measurements
 from pixelwise.model_folder import ModelFolder
@@ -146,7 +146,7 @@ def test_rollback_show_and_find_know_the_family(world):
     found = str(release.find([identify(world.model)[:12]], world.store))
     assert f"models:/{world.family}/1: onnx_sha256" in found
     champion = resolve_model_folder(Path(f"models:/{world.family}@champion"), world.store)
-    assert family_of(champion) == world.family
+    assert find_family(champion) == world.family
 
 
 def test_a_floor_that_is_missed_refuses_the_challenger_by_the_name_of_the_measure(world):

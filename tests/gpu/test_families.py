@@ -21,7 +21,7 @@ from components import export, train  # noqa: E402
 from pixelwise.data.prepared import PreparedData  # noqa: E402
 from pixelwise.export.parity import agree  # noqa: E402
 from pixelwise.families import find, find_params  # noqa: E402
-from pixelwise.families.trained import graphs_of, load_trained  # noqa: E402
+from pixelwise.families.trained import list_graphs, load_trained  # noqa: E402
 from pixelwise.inference.session import open_session  # noqa: E402
 from pixelwise.model_folder import ModelFolder  # noqa: E402
 from pixelwise.params import merge, parse  # noqa: E402
@@ -119,7 +119,7 @@ def test_what_was_trained_on_cuda_is_exported_and_runs_alike_on_the_cuda_provide
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("ONNX Runtime has no CUDA provider")
     described, net = load_trained(model / "checkpoint")
-    for graph in graphs_of(described, net):
+    for graph in list_graphs(described, net):
         sessions = [open_session(ModelFolder(model).graph(graph.name), provider) for provider in ("cpu", DEVICE)]
         given = {name: values.numpy() for name, values in graph.example(1, 97, 131).items()}
         expected, found = (session.run(list(graph.outputs), given) for session in sessions)
@@ -141,7 +141,7 @@ def test_cuda_learns_faster_than_the_cpu(family, tiny_town):
     network = {"network": {"backbone": "efficientnet_lite0", "weights": "none"}}
     kind, data = find(family), PreparedData(tiny_town)
     params = make_params(family, batch_size=8, **network)
-    task = kind.task_of(data, params)
+    task = kind.make_task(data, params)
     samples = [task.sample(0, 0, index % len(task)) for index in range(8)]
     batch = {name: torch.from_numpy(np.stack([sample[name] for sample in samples])) for name in samples[0]}
     rates = {}

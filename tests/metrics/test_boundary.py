@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelwise.metrics.boundary import find_boundary_band, find_class_boundary_band, make_disk, void_outside
+from pixelwise.metrics.boundary import fill_void_outside, find_boundary_band, find_class_boundary_band, make_disk
 from pixelwise.metrics.confusion import compute_scores, count_pixels
 
 BANDS = [find_boundary_band, find_class_boundary_band]
@@ -76,7 +76,7 @@ def test_a_void_ring_bounds_the_foreground_and_its_own_pixels_are_not_counted():
     label = square(side=28, at=11, value=255)
     label[15:35, 15:35] = 1
     assert (find_boundary_band(label) == find_boundary_band(square())).all()
-    counts = count_pixels(void_outside(label, find_boundary_band), np.zeros_like(label), 2)
+    counts = count_pixels(fill_void_outside(label, find_boundary_band), np.zeros_like(label), 2)
     # Four of the five outer pixels are void; of the fifth, the straight sides and what of the corners is in reach.
     assert counts[1].tolist() == [20 * 20 - 10 * 10, 0]
     assert 0 < counts[0].sum() <= 4 * 20
@@ -102,9 +102,9 @@ def test_only_what_is_wrong_near_a_boundary_costs():
     far, near = label.copy(), label.copy()
     far[:5], near[18:22, 14:17] = 1, 0
     near[18:22, 12:15] = 1
-    assert compute_scores(count_pixels(void_outside(label, find_boundary_band), far, 2)).mean_iu == 1
+    assert compute_scores(count_pixels(fill_void_outside(label, find_boundary_band), far, 2)).mean_iu == 1
     assert (
-        compute_scores(count_pixels(void_outside(label, find_boundary_band), near, 2)).mean_iu
+        compute_scores(count_pixels(fill_void_outside(label, find_boundary_band), near, 2)).mean_iu
         < compute_scores(count_pixels(label, near, 2)).mean_iu
     )
 
@@ -112,4 +112,4 @@ def test_only_what_is_wrong_near_a_boundary_costs():
 def test_a_band_that_covers_the_picture_keeps_every_pixel():
     label = square()
     for band in BANDS:
-        assert (void_outside(label, band, 60) == label).all()
+        assert (fill_void_outside(label, band, 60) == label).all()

@@ -79,7 +79,7 @@ def test_a_bad_file_is_one_line(file, content, message):
 def test_the_table_is_wrapped_to_the_terminal(file, monkeypatch):
     monkeypatch.setenv("COLUMNS", "110")
     text = str(run(["fcn.train"]))
-    assert text.startswith("fcn.train\n  seed ")
+    assert text.startswith("fcn.train\n  device ")
     assert max(len(line) for line in text.splitlines()[:-1]) <= 110
     assert "epochs                      30                  night        passes over the training split\n" in text
 

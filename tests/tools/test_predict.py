@@ -11,7 +11,7 @@ from support.channel_model import PALETTE, channel_picture
 from support.image_sets import save
 from support.predictions import SIZE, read_map, write_picture, written
 
-from pixelwise.data.inputs import result_names
+from pixelwise.data.inputs import name_results
 from pixelwise.errors import DataError
 from pixelwise.families.options import PredictParams
 from pixelwise.tools import predict
@@ -50,7 +50,7 @@ def test_folders_keep_their_subfolders_and_alike_names_do_not_clash(model, tmp_p
 
 def test_every_input_gets_a_name_of_its_own():
     paths = [Path(name) for name in ("a.jpg", "a.png", "A.JPG", "b.v1.jpg", "b.v2.jpg", "c.jpg", "c.jpg")]
-    names = [str(name) for name in result_names(paths)]
+    names = [str(name) for name in name_results(paths)]
     assert names == ["a.jpg", "a.png", "A.JPG-2", "b.v1", "b.v2", "c.jpg", "c.jpg-2"]
 
 

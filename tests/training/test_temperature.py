@@ -44,7 +44,7 @@ def test_labels_that_are_always_the_most_probable_or_never_give_the_ends_of_the_
 def test_the_sample_is_of_labelled_pixels_with_the_logits_of_the_net(tiny_town, monkeypatch):
     data = PreparedData(tiny_town)
     params = fcn.TrainParams.model_validate({"network": {"weights": "none"}, "device": "cpu"})
-    task = fcn.task_of(data, params)
+    task = fcn.make_task(data, params)
 
     class Known(torch.nn.Module):
         """Its logits at a pixel are the picture's channels, and zeros."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pixelwise.data.archives import find_folder
 from pixelwise.data.image_codec import SUFFIXES
-from pixelwise.data.items import VOID, Classes, Item, RawData, bit_palette, frame_number
+from pixelwise.data.items import VOID, Classes, Item, RawData, make_bit_palette, parse_frame_number
 from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -89,7 +89,7 @@ def find_file(folder: Path, name: str) -> Path:
 def parse_clip_and_frame(stem: str) -> tuple[str, int]:
     """Parse a file name to clip and frame number: "0016E5_07959" gives ("0016E5", 7959), other names give ("", 0)."""
     match = FRAME.fullmatch(stem)
-    return (match["clip"], frame_number(match["frame"])) if match else ("", 0)
+    return (match["clip"], parse_frame_number(match["frame"])) if match else ("", 0)
 
 
 def read_names(file: Path) -> dict[int, str]:
@@ -113,4 +113,4 @@ def is_void(name: str) -> bool:
 
 def make_palette(names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
     """Make the palette: CamVid's colours for its class names, VOC's colours for other names."""
-    return tuple(COLOURS.get(name, other) for name, other in zip(names, bit_palette(len(names)), strict=True))
+    return tuple(COLOURS.get(name, other) for name, other in zip(names, make_bit_palette(len(names)), strict=True))

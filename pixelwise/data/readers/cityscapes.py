@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.archives import find_folder, list_subfolders
-from pixelwise.data.items import UNLABELLED, VOID, Classes, Item, MapFile, RawData, frame_number
+from pixelwise.data.items import UNLABELLED, VOID, Classes, Item, MapFile, RawData, parse_frame_number
 from pixelwise.data.walk import find_files
 from pixelwise.errors import DataError
 
@@ -85,7 +85,7 @@ def read_clip(folder: Path, split: str, label: Path) -> Iterator[Item]:
     match = FRAME.fullmatch(name)
     if match is None:
         raise DataError(f"{label.name}: expected the name city_sequence_frame_{LABELS}_{KINDS[0]}.png")
-    last, place = frame_number(match["frame"]), Path(split) / match["city"]
+    last, place = parse_frame_number(match["frame"]), Path(split) / match["city"]
     for frame in range(max(0, last - PRECEDING), last):
         before = f"{match['city']}_{match['sequence']}_{frame:06d}"
         image = folder / SEQUENCES / place / f"{before}_{STILLS}.png"

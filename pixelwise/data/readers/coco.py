@@ -17,7 +17,7 @@ from pixelwise.data.items import RawData
 from pixelwise.data.notes import Notes
 from pixelwise.data.painting import make_raw_data
 from pixelwise.data.picture_index import PictureIndex, normalise_name
-from pixelwise.data.readers.coco_file import LISTS, CocoFile, Entry, key_of, read_coco_file
+from pixelwise.data.readers.coco_file import LISTS, CocoFile, Entry, make_key, read_coco_file
 from pixelwise.data.shapes import describe_value
 from pixelwise.data.split_names import find_split
 from pixelwise.data.walk import find_files
@@ -73,7 +73,7 @@ def read(root: Path) -> RawData:
 def read_categories(file: CocoFile, notes: Notes) -> dict[Any, str]:
     """The categories of a file by ascending id, id -> name, without Roboflow's entry that only groups the others."""
     groups = {each.get("supercategory") for each in file.categories.values()} - {"none"}
-    annotated = {key_of(each.get("category_id")) for each in file.annotations}
+    annotated = {make_key(each.get("category_id")) for each in file.annotations}
     table = {}
     for id_, each in sorted(file.categories.items(), key=lambda pair: (isinstance(pair[0], str), pair[0])):
         name = check_class_name(each.get("name"), file.path)
@@ -111,7 +111,7 @@ def read_pictures(file: CocoFile, names: Mapping[Any, str], part: str, split: st
     """
     of_picture: dict[Any, list[Annotation]] = defaultdict(list)
     for number, each in enumerate(file.annotations, start=1):
-        of_picture[key_of(each.get("image_id"))].append(read_annotation(each, number, names))
+        of_picture[make_key(each.get("image_id"))].append(read_annotation(each, number, names))
     if lost := of_picture.keys() - file.images.keys():
         count, first = sum(len(of_picture[id_]) for id_ in lost), of_picture[min(lost, key=str)][0].id
         total = f"{count} of {len(file.annotations)} annotations"
@@ -147,7 +147,7 @@ def read_picture(
 
 def read_annotation(each: Entry, number: int, names: Mapping[Any, str]) -> Annotation:
     """Read one annotation; an unknown category makes it unusable. number: its place, which names it if it has no id."""
-    category = key_of(each.get("category_id"))
+    category = make_key(each.get("category_id"))
     if category in names:
         shape = read_shape(each)
     else:

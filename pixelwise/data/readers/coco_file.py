@@ -46,7 +46,7 @@ def map_ids(file: Path, name: str, entries: list[Entry]) -> dict[Any, Entry]:
     for entry in entries:
         if entry.get("id") is None:
             raise DataError(f"{file}: {name}: {describe_value(entry.get(label))} without id, expected one")
-        id_ = key_of(entry["id"])
+        id_ = make_key(entry["id"])
         if id_ in found:
             both = f"{describe_value(found[id_].get(label))} and {describe_value(entry.get(label))}"
             raise DataError(f"{file}: {name}: id {id_} is given to {both}, expected each id once")
@@ -54,7 +54,7 @@ def map_ids(file: Path, name: str, entries: list[Entry]) -> dict[Any, Entry]:
     return found
 
 
-def key_of(value: Any) -> Any:
+def make_key(value: Any) -> Any:
     """An id that can be compared: tools write one id as a number in one list and as text in the other."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)

@@ -16,12 +16,12 @@ from pixelwise.data.annotation_set import AnnotatedPicture
 from pixelwise.data.archives import find_folder
 from pixelwise.data.class_tables import BACKGROUND, check_class_name, merge_class_tables
 from pixelwise.data.decoding import MAX_PIXELS, decode
-from pixelwise.data.items import Classes, Item, PaintedMap, RawData, bit_palette, void_value
+from pixelwise.data.items import Classes, Item, PaintedMap, RawData, choose_void_value, make_bit_palette
 from pixelwise.data.notes import Notes
 from pixelwise.data.painting import fail_to_read
 from pixelwise.data.picture_index import PictureIndex, normalise_name
 from pixelwise.data.picture_splits import give_splits
-from pixelwise.data.readers.coco_file import CocoFile, Entry, key_of, read_coco_file
+from pixelwise.data.readers.coco_file import CocoFile, Entry, make_key, read_coco_file
 from pixelwise.data.shapes import describe_value
 from pixelwise.data.split_names import find_split
 from pixelwise.data.walk import find_files
@@ -59,10 +59,10 @@ def read(root: Path) -> RawData:
         for each in read_pictures(file, {id_: names.index(name) for id_, name in tables[file.path].items()}, index)
     ]
     pictures = give_splits([each.picture for each in segmented], notes)
-    void = void_value(len(names))
+    void = choose_void_value(len(names))
     items = [each.make_item(picture.split, void) for each, picture in zip(segmented, pictures, strict=True)]
     values = {**{value: value for value in range(len(names))}, void: void}
-    return RawData("coco_panoptic", Classes(tuple(names), bit_palette(len(names))), items, values, notes)
+    return RawData("coco_panoptic", Classes(tuple(names), make_bit_palette(len(names))), items, values, notes)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_pictures(file: CocoFile, values: Mapping[Any, int], index: PictureIndex
     part = file.path.stem.removeprefix(PREFIX)
     of_picture = defaultdict(list)
     for entry in file.annotations:
-        of_picture[key_of(entry.get("image_id"))].append(entry)
+        of_picture[make_key(entry.get("image_id"))].append(entry)
     if lost := of_picture.keys() - file.images.keys():
         total = f"{len(lost)} of {len(of_picture)} annotations"
         raise DataError(f"{file.path}: {total}: image_id matches no picture, expected an id of images")
@@ -150,7 +150,7 @@ def read_segments(entry: Entry, values: Mapping[Any, int]) -> dict[int, tuple[in
     for each in given if isinstance(given, list) else [given]:
         if not isinstance(each, dict) or not isinstance(each.get("id"), int):
             raise DataError(f"segments_info: {describe_value(each)}, expected a mapping with an id")
-        category = key_of(each.get("category_id"))
+        category = make_key(each.get("category_id"))
         if category not in values:
             raise DataError(f"segment {each['id']}: category_id {category}, expected an id of categories")
         if each["id"] in found:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pixelwise.data.archives import find_folder
-from pixelwise.data.items import Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.items import Classes, Item, MapFile, RawData, make_bit_palette
 from pixelwise.data.readers import voc
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -32,7 +32,7 @@ def read(root: Path) -> RawData:
     year = find_folder(root, lambda path: path.name == YEAR and (path / LISTS).is_dir(), f"{YEAR}/{LISTS}")
     return RawData(
         name="context",
-        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        classes=Classes(NAMES, make_bit_palette(len(NAMES))),
         items=[
             Item(id_, split, year / voc.IMAGES / f"{id_}.jpg", MapFile(folder / LABELS / f"{id_}.mat", FIELD))
             for split in SPLITS

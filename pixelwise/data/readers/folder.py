@@ -21,7 +21,7 @@ from pixelwise.data.mask_survey import MaskFiles, plan_masks
 from pixelwise.data.notes import Notes
 from pixelwise.data.read_params import ReadParams
 from pixelwise.data.split_names import choose_held_out
-from pixelwise.data.walk import Walk, describe_passed_over, natural_key, require_text, walk
+from pixelwise.data.walk import Walk, describe_passed_over, make_natural_key, require_text, walk
 from pixelwise.errors import DataError
 
 
@@ -115,7 +115,7 @@ def make_pairs(found: Found, layout: Layout, notes: Notes) -> Iterator[Pair]:
 
     Raises DataError where mask_suffix is missing, and if two folders are one split.
     """
-    places = sorted(found.places(), key=lambda place: [*map(natural_key, (place.split, *place.name.split("/")))])
+    places = sorted(found.places(), key=lambda place: [*map(make_natural_key, (place.split, *place.name.split("/")))])
     require_masks(found)
     splits = choose_splits(leave_out_unlabelled(places, found, notes), notes)
     frames = number_frames(splits)

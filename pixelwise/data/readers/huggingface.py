@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pixelwise.data.archives import DAMAGE_ERRORS, find_folder
 from pixelwise.data.class_file import ClassFile
-from pixelwise.data.items import Item, MapRows, RawData, bit_palette
+from pixelwise.data.items import Item, MapRows, RawData, make_bit_palette
 from pixelwise.data.mask_survey import ItemMasks, plan_masks
 from pixelwise.data.notes import Notes
 from pixelwise.data.split_names import choose_held_out, find_split
@@ -89,7 +89,7 @@ def read(root: Path) -> RawData:
     features = next(iter(tables.values())).features
     label = find_label_column(features, source, file)
     classes = parse(ClassFile, read_class_names(features[label], file, found) | found, str(file))
-    palette = classes.colours or bit_palette(len(classes.names))
+    palette = classes.colours or make_bit_palette(len(classes.names))
     if len(palette) != len(set(classes.names)):
         raise DataError(f"{file}: names: {len(set(classes.names))} different ones and {len(palette)} colours")
     items = HuggingFaceItems(

@@ -128,9 +128,9 @@ def locate(name: str, index: PictureIndex) -> tuple[Path, str]:
 
 def read_results(results: Sequence[Entry]) -> Iterator[Annotation]:
     """Read the shapes among the results of an annotation. Raises DataError at one without a class."""
-    names = {each.get("id"): name for each in results if (name := find_name(value_of(each)))}
+    names = {each.get("id"): name for each in results if (name := find_name(read_value(each)))}
     for number, each in enumerate(results, start=1):
-        kind, value = kind_of(each), value_of(each)
+        kind, value = read_kind(each), read_value(each)
         if not GEOMETRY & value.keys():
             # A choice, a text, or the labels of a shape that another result has.
             continue
@@ -140,12 +140,12 @@ def read_results(results: Sequence[Entry]) -> Iterator[Annotation]:
         yield Annotation(f"result {each.get('id', number)}", name, read_shape(kind, value, each))
 
 
-def value_of(each: Entry) -> Entry:
+def read_value(each: Entry) -> Entry:
     """The value of a result; in JSON-MIN, the result itself."""
     return each["value"] if isinstance(each.get("value"), dict) else each
 
 
-def kind_of(each: Entry) -> str:
+def read_kind(each: Entry) -> str:
     """The kind of a result, such as brush or polygon, which JSON-MIN tells by the key of its labels."""
     key = str(each.get("type") or next((key for key in each if key.endswith("labels")), ""))
     return key.removesuffix("labels")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.archives import find_folder
-from pixelwise.data.items import VOID, Classes, Item, Map, MapFile, RawData, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, Map, MapFile, RawData, make_bit_palette
 from pixelwise.data.readers.voc import make_disjoint, read_ids
 
 NAMES = (
@@ -33,7 +33,7 @@ def read(root: Path) -> RawData:
     splits = make_disjoint({split: read_ids(file) for split, file in files.items() if file.is_file()})
     return RawData(
         name="nyud",
-        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        classes=Classes(NAMES, make_bit_palette(len(NAMES))),
         items=[item for split, ids in splits.items() for item in list_items(folder, split, ids)],
         label_values=LABEL_VALUES,
     )

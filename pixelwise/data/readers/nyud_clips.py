@@ -8,7 +8,7 @@ from pathlib import Path
 from pixelwise.data.archives import find_folder, list_subfolders
 from pixelwise.data.decoding import MAX_PIXELS, decode, format_size
 from pixelwise.data.image_codec import FORMATS, SUFFIXES, convert_to_rgb, encode_picture
-from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, bit_palette
+from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, make_bit_palette
 from pixelwise.data.readers.nyud import FIELD, IMAGES, LABEL_VALUES, LABELS, LISTS, NAMES, find_layer_folder, is_nyud
 from pixelwise.data.readers.voc import make_disjoint, read_ids
 from pixelwise.data.walk import find_files
@@ -39,7 +39,7 @@ def read(root: Path) -> RawData:
     places = {split: {id_: listed[split][id_] for id_ in ids} for split, ids in splits.items()}
     return RawData(
         name="nyud_clips",
-        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        classes=Classes(NAMES, make_bit_palette(len(NAMES))),
         items=[item for split in places for item in read_split(folder, split, places[split])],
         label_values=LABEL_VALUES,
     )

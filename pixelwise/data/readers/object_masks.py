@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.archives import find_folder
-from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, make_bit_palette
 from pixelwise.data.readers import voc
 from pixelwise.errors import DataError
 
@@ -37,7 +37,7 @@ def read_mval(root: Path) -> RawData:
     root = find_list(root, OBJECTS)
     rows = read_index(root, OBJECTS)
     names = ("background", *sorted({row["category"] for row in rows}))
-    classes = Classes(names, bit_palette(len(names)))
+    classes = Classes(names, make_bit_palette(len(names)))
     items = [make_object_item(root, row["id"], "val", names.index(row["category"])) for row in rows]
     return RawData("coco_mval", classes, items, make_identity_values(names))
 
@@ -47,7 +47,7 @@ def read_frames(root: Path) -> RawData:
     root = find_list(root, FRAMES)
     rows = read_index(root, FRAMES)
     kept = sorted({row["sequence"] for row in rows})[-VAL_SEQUENCES:]
-    classes = Classes(("background", "object"), bit_palette(2))
+    classes = Classes(("background", "object"), make_bit_palette(2))
     items = [make_frame_item(root, row, "val" if row["sequence"] in kept else "train", 1) for row in rows]
     return RawData("davis_frames", classes, items, make_identity_values(classes.names))
 
@@ -74,7 +74,7 @@ def read_together(root: Path) -> RawData:
         ),
     ]
     return RawData(
-        "guided", Classes(names, bit_palette(len(names))), items, {**make_identity_values(names), VOID: VOID}
+        "guided", Classes(names, make_bit_palette(len(names))), items, {**make_identity_values(names), VOID: VOID}
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.archives import find_folder
-from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, make_bit_palette
 from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError
@@ -34,7 +34,7 @@ def read(root: Path) -> RawData:
     train = sorted({file.stem for file in find_files(folder / IMAGES, "*.jpg")} - {*test, *UNLABELLED})
     return RawData(
         name="sift_flow",
-        classes=Classes(NAMES, bit_palette(len(NAMES))),
+        classes=Classes(NAMES, make_bit_palette(len(NAMES))),
         items=[make_item(folder, split, id_) for split, ids in (("train", train), ("test", test)) for id_ in ids],
         label_values={0: VOID, **{index + 1: index for index in range(len(NAMES))}},
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.archives import find_folder
-from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, bit_palette
+from pixelwise.data.items import VOID, Classes, Item, MapFile, RawData, make_bit_palette
 from pixelwise.data.readers import label_map
 from pixelwise.data.walk import find_files
 from pixelwise.documents import read_text
@@ -23,7 +23,7 @@ IMAGES = Path("JPEGImages")
 OBJECTS = Path("SegmentationObject")
 # The second folder contains SBD's labels as PNG, which most lists of additional training pictures expect.
 LABELS = (Path("SegmentationClass"), Path("SegmentationClassAug"))
-CLASSES = Classes(NAMES, bit_palette(len(NAMES)))
+CLASSES = Classes(NAMES, make_bit_palette(len(NAMES)))
 LABEL_VALUES = {**{value: value for value in range(len(NAMES))}, VOID: VOID}
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pixelwise.data.archives import find_folder
 from pixelwise.data.decoding import MAX_PIXELS, decode_usable_image
 from pixelwise.data.image_codec import convert_to_rgb, encode_picture
-from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, frame_number
+from pixelwise.data.items import UNLABELLED, Classes, ImagePart, Item, MapFile, RawData, parse_frame_number
 from pixelwise.data.readers import voc
 from pixelwise.data.walk import find_files
 
@@ -52,9 +52,9 @@ def read_shot(folder: Path, name: str, shot: Path) -> Iterator[Item]:
     """Iterate over the frames of one shot in order, from 1; the mask of frame 11 is labels/00011.jpg."""
     _, _, video, _, number = shot.parts
     files = find_files(folder / MASKS / shot / "labels", "*.jpg")
-    masks = {frame_number(file.stem): file for file in files if file.stem.isdecimal()}
+    masks = {parse_frame_number(file.stem): file for file in files if file.stem.isdecimal()}
     files = find_files(folder / VIDEOS / shot, "*.jpg")
-    images = {frame_number(match[1]): file for file in files if (match := FRAME.fullmatch(file.stem))}
+    images = {parse_frame_number(match[1]): file for file in files if (match := FRAME.fullmatch(file.stem))}
     clip = f"{name}/{video}/{number}"
     for frame in sorted(images.keys() | masks.keys()):
         # For a mask without a frame, name the expected file, so that ingest reports it as missing.

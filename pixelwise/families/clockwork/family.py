@@ -23,10 +23,20 @@ from pixelwise.training.params import StillImageParams
 from pixelwise.training.still_images import StillImageTask
 from pixelwise.training.temperature import fit_on_validation
 
-__all__ = ["NetworkParams", "TrainParams", "build", "fit", "fit_temperature", "graphs", "rescore", "started", "task_of"]
+__all__ = [
+    "NetworkParams",
+    "TrainParams",
+    "build",
+    "fit",
+    "fit_temperature",
+    "graphs",
+    "make_task",
+    "rescore",
+    "start_from",
+]
 
 
-def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
+def start_from(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
     """Return `params` with the net of the trained model in the folder `start`; `described` is its model.json.
 
     Raises ModelError if the model is not an FCN.
@@ -49,7 +59,7 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> Cloc
     return Clockwork(net, network.borders)
 
 
-def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
+def make_task(data: PreparedData, params: TrainParams) -> StillImageTask:
     """Return the task of both splits as single pictures. Raises DataError if the data lacks a split."""
     still = StillImageParams(train_split=params.train_split, val_split=params.val_split)
     return StillImageTask(data.split(params.train_split), data.split(params.val_split), still)
@@ -61,7 +71,7 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
     Training is short: it saves no state, and starts again after an interruption. It returns one row: the net's scores,
     the training loss, and the clock's mean absolute error on pairs of the validation split, as a share.
     """
-    began, task = time.perf_counter(), task_of(data, params)
+    began, task = time.perf_counter(), make_task(data, params)
     net.eval().to(make_fabric(params).device)
     now, then, share = observe_pairs(net, task.train, params.pairs, params.seed)
     net.change.measure(now, then)
@@ -76,9 +86,9 @@ def fit(net: Clockwork, data: PreparedData, params: TrainParams, state: Path, re
 
 def fit_temperature(net: Clockwork, data: PreparedData, params: TrainParams) -> float:
     """Fit the temperature of the class probabilities of single frames on the validation split."""
-    return fit_on_validation(net, task_of(data, params))
+    return fit_on_validation(net, make_task(data, params))
 
 
 def rescore(net: Clockwork, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """Return the validation scores of the net on single frames."""
-    return task_of(data, params).score(net.eval())
+    return make_task(data, params).score(net.eval())

@@ -47,7 +47,7 @@ class LearnedFields(StillImageTask):
         return metrics
 
 
-def started(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
+def start_from(params: TrainParams, described: Mapping[str, Any], start: Path) -> TrainParams:
     """Return `params` with the net and weights of the FCN in the folder `start`; `described` is its model.json.
 
     Only `network.compose` is the composition's own. Raises ModelError if the model is not an FCN, ParamsError if
@@ -82,13 +82,13 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     )
     compose(net, Composition(options.where, options.filter, gaussian))
     if pretrained and is_trained:
-        start_from(net, Path(network.weights))
+        load_start(net, Path(network.weights))
     if options.structure_only:
         learn_structure_alone(net)
     return net
 
 
-def start_from(net: nn.Module, file: Path) -> None:
+def load_start(net: nn.Module, file: Path) -> None:
     """Load the trained net in `file`, composed or not, into `net`. Layers that the file lacks do not change.
 
     Raises ModelError if the file holds a layer that the net lacks.
@@ -102,7 +102,7 @@ def start_from(net: nn.Module, file: Path) -> None:
     net.load_state_dict({own[name]: values for name, values in state.items()}, strict=False)
 
 
-def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
+def make_task(data: PreparedData, params: TrainParams) -> LearnedFields:
     """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
     heads = fcn.list_heads(params.network, len(data.classes))
@@ -111,12 +111,12 @@ def task_of(data: PreparedData, params: TrainParams) -> LearnedFields:
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
     """Train the net, or only its structure, on still images."""
-    return fit_loop(net, task_of(data, params), params, state, record)
+    return fit_loop(net, make_task(data, params), params, state, record)
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """Score a trained net on the validation split."""
-    return task_of(data, params).score(net.eval())
+    return make_task(data, params).score(net.eval())
 
 
 def illustrate(net: nn.Module, data: PreparedData, params: TrainParams, history: History) -> dict[str, bytes]:
@@ -161,7 +161,7 @@ def infer_scales(net: nn.Module, layer: DynamicGaussian | Scales, image: np.ndar
 
 def fit_temperature(net: nn.Module, data: PreparedData, params: TrainParams) -> float:
     """Fit the temperature of the class probabilities on the validation split."""
-    return fit_on_validation(net, task_of(data, params))
+    return fit_on_validation(net, make_task(data, params))
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int, temperature: float | None = None) -> Sequence[Graph]:

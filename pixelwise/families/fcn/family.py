@@ -142,7 +142,7 @@ def list_heads(network: NetworkParams, classes: int) -> dict[str, Head]:
     return heads if network.heads == "both" else {network.heads: heads[network.heads]}
 
 
-def task_of(data: PreparedData, params: TrainParams) -> StillImageTask:
+def make_task(data: PreparedData, params: TrainParams) -> StillImageTask:
     """Make the training task on `data`. Raises DataError if a split or a layer is missing."""
     train, val = data.split(params.train_split), data.split(params.val_split)
     heads = list_heads(params.network, len(data.classes))
@@ -154,7 +154,7 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
 
     Raises ParamsError for staged training of a reference net.
     """
-    task = task_of(data, params)
+    task = make_task(data, params)
     if not params.staged:
         return fit_loop(net, task, params, state, record)
     history: History = []
@@ -179,12 +179,12 @@ def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, re
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """Score a trained net on the validation split, with pictures masked as `params` define (thesis §2.5.1)."""
-    return task_of(data, params).score(net.eval())
+    return make_task(data, params).score(net.eval())
 
 
 def fit_temperature(net: nn.Module, data: PreparedData, params: TrainParams) -> float:
     """Fit the temperature of the class probabilities on the validation split."""
-    return fit_on_validation(net, task_of(data, params))
+    return fit_on_validation(net, make_task(data, params))
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int, temperature: float | None = None) -> Sequence[Graph]:

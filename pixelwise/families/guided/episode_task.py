@@ -24,7 +24,7 @@ from pixelwise.families.guided.episodes import (
 )
 from pixelwise.families.guided.params import TrainParams
 from pixelwise.families.guided.runtime.annotations import STRIDE, Grid
-from pixelwise.families.guided.runtime.clicks import nearness
+from pixelwise.families.guided.runtime.clicks import compute_nearness
 from pixelwise.metrics.positive_iu import compute_positive_iu
 from pixelwise.training.loop import Arrays
 
@@ -128,7 +128,7 @@ def draw_episode(
         points = draw_points(support_truth, draw_count(params.max_points, rng), rng)
         annotation = annotate_points(points, height, width)
         if kind == "same":
-            hint[:, 1] = [nearness(of_class, grid) for of_class in points]
+            hint[:, 1] = [compute_nearness(of_class, grid) for of_class in points]
     return {"support": support, "annotation": annotation, "query": query, "hint": hint, "target": truth}
 
 

@@ -49,7 +49,7 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     return net
 
 
-def task_of(data: PreparedData, params: TrainParams) -> Episodes:
+def make_task(data: PreparedData, params: TrainParams) -> Episodes:
     """Return the episodes of both splits of `data`, without the held-out classes."""
     offset = find_offsets(params.network.backbone, (STRIDE,))[0]
     return Episodes(data.split(params.train_split), data.split(params.val_split), params, offset)
@@ -57,12 +57,12 @@ def task_of(data: PreparedData, params: TrainParams) -> Episodes:
 
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
     """Train on episodes of one shot with a dense mask or 1 to `max_points` points (thesis §4.3.3)."""
-    return fit_loop(net, task_of(data, params), params, state, record)
+    return fit_loop(net, make_task(data, params), params, state, record)
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """Return the scores over validation episodes drawn by `params`."""
-    return task_of(data, params).score(net.eval())
+    return make_task(data, params).score(net.eval())
 
 
 def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001

@@ -56,7 +56,7 @@ def test_another_net_is_another_training(start, data):
     params = clockwork.TrainParams()
     described = read_description(start)
     one, other = (
-        origin(clockwork.started(params, {**described, "fingerprint": mark}, start), "clockwork", data)
+        origin(clockwork.start_from(params, {**described, "fingerprint": mark}, start), "clockwork", data)
         for mark in ("a" * 64, "b" * 64)
     )
     assert one["fingerprint"] != other["fingerprint"]
@@ -122,13 +122,13 @@ def test_a_family_that_needs_a_start_says_so_and_another_refuses_it(data, start,
 
 def test_a_net_that_cannot_be_cut_is_an_error(start):
     described = read_description(start)
-    other = clockwork.started(
+    other = clockwork.start_from(
         clockwork.TrainParams(), {**described, "network": {**described["network"], "heads": "both"}}, start
     )
     with pytest.raises(ParamsError, match="expected a plain FCN of pictures"):
         clockwork.build(other.network, 5, pretrained=False)
     with pytest.raises(ModelError, match="of family clockwork, expected fcn"):
-        clockwork.started(clockwork.TrainParams(), {**described, "family": "clockwork"}, start)
+        clockwork.start_from(clockwork.TrainParams(), {**described, "family": "clockwork"}, start)
 
 
 def test_stages_end_at_the_borders():

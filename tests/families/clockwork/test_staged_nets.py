@@ -17,7 +17,7 @@ from pixelwise.export.graph_file import convert
 from pixelwise.families.clockwork import family
 from pixelwise.families.clockwork.measure.expected_loss import compute_odds, count_expected
 from pixelwise.families.clockwork.net import Clockwork
-from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, fused, open_staged, run_stage
+from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, fuse_streams, open_staged, run_stage
 from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.motion import Motion
 from pixelwise.families.clockwork.runtime.staged_execution import run_part
@@ -88,14 +88,14 @@ def test_a_net_that_ends_early_is_the_net_with_zeros_for_its_later_streams(model
         found = run_stage(stage, given)
         given = found.get(FEATURES, given)
         states.append({name: np.zeros_like(maps) for name, maps in found.items() if name != FEATURES})
-    assert np.array_equal(fused(model, [streams]), fused(model, states))
+    assert np.array_equal(fuse_streams(model, [streams]), fuse_streams(model, states))
     assert len(predicted(model, "truncated:1")) == len(FRAMES)
 
 
 def test_scores_move_with_what_they_score(model):
     """The window moves by 8 pixels a frame: what is carried agrees with what the net says, above all where it lies."""
     where = model.grids[SCORES]
-    then, now = (fused(model, run_part(model.stages, frame[None])) for frame in FRAMES[1:3])
+    then, now = (fuse_streams(model, run_part(model.stages, frame[None])) for frame in FRAMES[1:3])
     motion = Motion(FRAMES[1])
     motion.follow(FRAMES[2])
     rows, columns = inside(where, then.shape[2:], FRAMES[0].shape[:2])

@@ -128,7 +128,7 @@ def plain(data, tmp_path_factory):
 
 def start_from(plain, compose, **network):
     settings = composition.TrainParams.model_validate({"network": {"compose": compose, **network}})
-    return composition.started(settings, read_description(plain), plain)
+    return composition.start_from(settings, read_description(plain), plain)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_composition_takes_the_net_of_its_start_and_refuses_another(plain, dat
     with pytest.raises(ParamsError, match=r"network\.width: found 16, expected 8 as in .*; leave the key out"):
         start_from(plain, {}, width=16)
     with pytest.raises(ModelError, match="of family clockwork, expected fcn"):
-        composition.started(composition.TrainParams(), {**read_description(plain), "family": "clockwork"}, plain)
+        composition.start_from(composition.TrainParams(), {**read_description(plain), "family": "clockwork"}, plain)
 
 
 def test_the_record_of_a_started_training_holds_that_of_its_start(plain, data, tmp_path):

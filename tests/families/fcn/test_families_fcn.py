@@ -17,7 +17,7 @@ from pixelwise.data.masking import MEAN_COLOUR
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.evaluation.results import make_tracked_metrics
-from pixelwise.export.int8 import first_convolutions
+from pixelwise.export.int8 import find_first_convolutions
 from pixelwise.families.fcn import family as fcn
 from pixelwise.families.options import EvaluateParams, PredictParams
 from pixelwise.families.trained import load_trained
@@ -86,7 +86,7 @@ def test_a_net_of_any_inputs_and_heads_goes_through_every_step(data, tmp_path, i
     )
     assert small.mean_iu_float32 == pytest.approx(scores["mean_iu"], abs=1e-9)
     assert open_model(tmp_path / "int8").inputs == segmenter.inputs
-    assert len(first_convolutions(tmp_path / "onnx/model.onnx")) == (2 if inputs == "rgb-hha" else 1)
+    assert len(find_first_convolutions(tmp_path / "onnx/model.onnx")) == (2 if inputs == "rgb-hha" else 1)
 
     timing = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=1)
     report = benchmark.run(timing, tmp_path, tmp_path / "benchmark").report()
@@ -107,7 +107,7 @@ def test_two_heads_learn_from_the_sum_of_their_losses(data):
     net = fcn.build(settings.network, len(prepared.classes)).eval()
     for parameter in net.fusion.parameters():
         torch.nn.init.normal_(parameter, std=0.01)
-    joint = fcn.task_of(prepared, settings)
+    joint = fcn.make_task(prepared, settings)
     batch = batch_of(joint)
     total = joint.loss(net, batch)
     parts = joint.split_heads(net(batch["image"].permute(0, 3, 1, 2).float()))
@@ -148,7 +148,7 @@ def test_a_masked_picture_is_scored_as_it_is_asked_for_and_the_training_stays(da
     plain = fcn.rescore(net, prepared, settings)
     assert plain["val/mean_iu"] == pytest.approx(found.history[-1]["val/mean_iu"], abs=1e-6)
     hidden = settings.model_copy(update={"augment": settings.augment.model_copy(update={"masking": "foreground"})})
-    task = fcn.task_of(prepared, hidden)
+    task = fcn.make_task(prepared, hidden)
     # What is scored, and what is learned from.
     for maps in (task.read_maps(task.val, 0), task.sample(0, 0, 0)):
         is_foreground = (maps["label"] > 0) & (maps["label"] != 255)
@@ -172,7 +172,7 @@ def test_the_foregrounds_mean_iu_is_that_of_the_foreground_classes_alone(data):
     prepared = PreparedData(data)
     names, pixels = prepared.classes.names, np.sum([row["pixels"] for row in prepared.split("val").rows], axis=0)
     first, second = np.argsort(pixels)[-2:]
-    task = fcn.task_of(prepared, params(augment={"foreground": [names[first], names[second]]}))
+    task = fcn.make_task(prepared, params(augment={"foreground": [names[first], names[second]]}))
     found = task.score(OneClass(first, len(names)))
     # The one class has IU its pixels over all, the other none.
     assert found["val/foreground_mean_iu"] == pytest.approx(pixels[first] / pixels.sum() / 2)
@@ -193,7 +193,7 @@ def test_the_thesis_s_own_net_learns_by_its_own_recipe(data, tmp_path):
         weight_decay=5e-4,
         train_split="val",
     )
-    task = fcn.task_of(PreparedData(data), settings)
+    task = fcn.make_task(PreparedData(data), settings)
     assert task.is_summed
     found = trained(data, tmp_path, settings)
     assert np.isfinite(found.history[-1]["train/loss"])
@@ -217,7 +217,7 @@ def test_parts_that_do_not_go_together_are_named(network, message):
 def test_an_unknown_foreground_class_and_a_missing_layer_are_named(data):
     prepared = PreparedData(data)
     with pytest.raises(DataError, match="foreground: found class cat, expected one of: sky"):
-        fcn.task_of(prepared, params(augment={"foreground": ["cat"]}))
+        fcn.make_task(prepared, params(augment={"foreground": ["cat"]}))
     with pytest.raises(DataError, match="no split trian, expected one of: train, val, test"):
         prepared.split("train+trian")
 

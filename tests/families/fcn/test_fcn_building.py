@@ -132,4 +132,4 @@ def test_depth_may_be_a_fourth_channel_of_any_backbone(backbone):
 def test_what_is_hidden_may_not_be_shown_by_depth(tiny_town):
     hidden = fcn.TrainParams.model_validate({"network": {"inputs": "hha"}, "augment": {"masking": "background"}})
     with pytest.raises(ParamsError, match=r"augment\.masking background: found inputs hha, expected image alone"):
-        fcn.task_of(PreparedData(tiny_town), hidden)
+        fcn.make_task(PreparedData(tiny_town), hidden)

@@ -47,7 +47,7 @@ def test_a_training_ends_with_a_loss_and_a_score(model):
 
 
 def test_episodes_never_show_a_class_held_out_but_as_void(data):
-    task = guided.task_of(
+    task = guided.make_task(
         PreparedData(data),
         guided_params(held_out=["kite"], same_image_share=0.0, other_image_share=1.0, two_task_share=1.0),
     )
@@ -60,7 +60,7 @@ def test_episodes_never_show_a_class_held_out_but_as_void(data):
 
 def test_a_training_without_a_class_that_exists_is_refused(data):
     with pytest.raises(DataError, match="held_out: found class unicorn"):
-        guided.task_of(PreparedData(data), guided_params(held_out=["unicorn"]))
+        guided.make_task(PreparedData(data), guided_params(held_out=["unicorn"]))
 
 
 def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():

@@ -11,8 +11,8 @@ from pixelwise.families.guided.runtime.tracker import (
     PENALTY,
     TOLD,
     Tracker,
-    remoteness,
-    widened,
+    compute_remoteness,
+    dilate_mask,
 )
 from pixelwise.families.guided.runtime.working_size import SIDE
 
@@ -72,12 +72,14 @@ def test_something_alike_far_from_the_mask_before_is_not_the_object_unless_it_is
 def test_remoteness_rises_beside_the_object_and_is_none_where_it_was_hidden():
     shares = np.zeros((60, 110), np.float32)
     shares[20:30, 40:60] = 1
-    found = remoteness(shares, (60, 110))
+    found = compute_remoteness(shares, (60, 110))
     line = found[25, 60:]
     assert not line[: NEAR - FADE].any()
     assert (line[NEAR + FADE + 1 :] == 1).all()
     assert (np.diff(line) >= 0).all()
-    assert not remoteness(np.where(np.arange(6600).reshape(60, 110) < 2, 1, 0).astype(np.float32), (60, 110)).any()
+    assert not compute_remoteness(
+        np.where(np.arange(6600).reshape(60, 110) < 2, 1, 0).astype(np.float32), (60, 110)
+    ).any()
 
 
 def test_widening_takes_in_all_cells_within_reach():
@@ -85,4 +87,4 @@ def test_widening_takes_in_all_cells_within_reach():
     rows, columns = np.nonzero(mask)
     y, x = np.mgrid[:13, :17]
     expected = ((np.abs(y[..., None] - rows) <= 2) & (np.abs(x[..., None] - columns) <= 2)).any(axis=2)
-    np.testing.assert_array_equal(widened(mask, 2), expected)
+    np.testing.assert_array_equal(dilate_mask(mask, 2), expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data.items import Classes, bit_palette
+from pixelwise.data.items import Classes, make_bit_palette
 from pixelwise.data.prepared import Sample
 from pixelwise.data.splits import Split
 from pixelwise.families.guided.measure.evaluation import score
@@ -111,7 +111,7 @@ def test_an_evaluation_encodes_pictures_at_the_working_size(params, guided_folde
 
     monkeypatch.setattr(GuidedModel, "encode", note_size)
     names = ("background", "disc", "ball")
-    scores = score(params, guided_folder, Split("toy", Classes(names, bit_palette(3)), samples, None))
+    scores = score(params, guided_folder, Split("toy", Classes(names, make_bit_palette(3)), samples, None))
     assert scores.metrics()["tasks"] == 2
     # Two pictures stand side by side, unless the support is the query.
     assert set(sizes) == {(72 if params.interactive else 36, 96)}

@@ -14,8 +14,8 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     FEATURES,
     Maps,
     Staged,
-    decoded,
-    fused,
+    decode_scores,
+    fuse_streams,
     open_staged,
     run_stage,
 )
@@ -59,8 +59,8 @@ def open_parts(staged: Staged, picture: np.ndarray) -> dict[str, Engine]:
         calls[f"stage{number}"] = partial(run_stage, stage, given)
         states.append(run_stage(stage, given))
         given = states[-1].get(FEATURES, given)
-    calls["fuse"] = partial(fused, staged, states)
-    calls["decode"] = partial(decoded, staged, fused(staged, states), picture)
+    calls["fuse"] = partial(fuse_streams, staged, states)
+    calls["decode"] = partial(decode_scores, staged, fuse_streams(staged, states), picture)
     return {name: Engine(call, PLAIN) for name, call in calls.items()}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, fused
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, fuse_streams
 from pixelwise.families.clockwork.runtime.motion import Motion
 from pixelwise.families.clockwork.runtime.staged_execution import run_part
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid
@@ -41,7 +41,7 @@ class ClassOdds:
 
 def compute_odds(model: Staged, image: np.ndarray) -> Odds:
     """Return the softmax of the whole net's scores on the scores' grid, (K, h, w)."""
-    scores = fused(model, run_part(model.stages, image[None]))[0]
+    scores = fuse_streams(model, run_part(model.stages, image[None]))[0]
     odds: Odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 

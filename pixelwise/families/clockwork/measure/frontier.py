@@ -13,7 +13,7 @@ from pixelwise.families.clockwork.measure.judged import LOST, SPEED_UP, measure_
 from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun, run_schedules
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.engines import with_value
-from pixelwise.families.clockwork.runtime.schedules import curve, parse_schedule
+from pixelwise.families.clockwork.runtime.schedules import list_frontier_schedules, parse_schedule
 from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.confusion import Absent, Scores, compute_scores
 from pixelwise.metrics.measurement import Measurement
@@ -146,7 +146,7 @@ def measure_frontier(
     """
     samples = scoring.split.samples
     judged = parse_schedule(with_value(model, judged_schedule), len(model.stages)).name
-    schedules = list(dict.fromkeys([ORACLE, *curve(), judged]))
+    schedules = list(dict.fromkeys([ORACLE, *list_frontier_schedules(), judged]))
     runs = run_schedules(model, samples, schedules, ROUNDS, table=scoring.table)
     scores = [compute_scores(np.sum(run.counts, axis=0), absent, classes) for run in runs]
     points = tuple(make_point(run, score, scores[0], runs[0]) for run, score in zip(runs, scores, strict=True))

@@ -11,10 +11,10 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     FEATURES,
     Maps,
     Staged,
-    decoded,
-    fused,
+    decode_scores,
+    fuse_streams,
+    parse_stride,
     run_stage,
-    stride_of,
 )
 
 
@@ -81,13 +81,15 @@ def time_round(model: Staged, image: np.ndarray) -> list[float]:
         states.append(run_stage(stage, given))
         given = states[-1].get(FEATURES, given)
         clock.append(time.perf_counter())
-    scores = fused(model, states)
+    scores = fuse_streams(model, states)
     clock.append(time.perf_counter())
-    decoded(model, scores, image)
+    decode_scores(model, scores, image)
     clock.append(time.perf_counter())
     return [after - before for before, after in pairwise(clock)]
 
 
 def list_ends(model: Staged) -> list[int]:
     """Return the stride at which each stage ends: that of its coarsest stream."""
-    return [max(stride_of(out.name) for out in stage.get_outputs() if out.name != FEATURES) for stage in model.stages]
+    return [
+        max(parse_stride(out.name) for out in stage.get_outputs() if out.name != FEATURES) for stage in model.stages
+    ]

@@ -118,7 +118,7 @@ class Changed:
         self.then = self.watch(seen)
 
 
-def shallow_labels(seen: Seen) -> np.ndarray:
+def compute_shallow_labels(seen: Seen) -> np.ndarray:
     """Return the most probable class of each cell, (h, w), by the shallower stages only.
 
     Raises ParamsError for the first stage.
@@ -131,7 +131,7 @@ def shallow_labels(seen: Seen) -> np.ndarray:
 
 def doubt(seen: Seen) -> float:
     """Return 1 minus the mean probability of the best class, by the shallower stages only: 0 if all cells are sure."""
-    labels, scores = shallow_labels(seen), seen.scores
+    labels, scores = compute_shallow_labels(seen), seen.scores
     assert scores is not None
     odds = np.exp(scores - np.take_along_axis(scores, labels[None], axis=0))
     return float(1 - np.mean(1 / odds.sum(axis=0)))
@@ -153,7 +153,7 @@ def make_clock(words: str, learned: Callable[[Any, Any], float]) -> Clock:
     except ValueError:
         raise ParamsError(f"clock {words!r}: expected {KNOWN}") from None
     if name == "scores":
-        return Changed(threshold, shallow_labels, measure_label_change)
+        return Changed(threshold, compute_shallow_labels, measure_label_change)
     if name == "pixels":
         return Changed(threshold, lambda seen: seen.image, measure_pixel_change)
     if name == "learned":

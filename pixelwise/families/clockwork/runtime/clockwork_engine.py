@@ -163,7 +163,7 @@ class Clockwork:
             frame=self.frame,
             image=image,
             before=not fired or fired[-1],
-            scores=before[min(streams, key=stride_of)][0] if streams else None,
+            scores=before[min(streams, key=parse_stride)][0] if streams else None,
             features=before.get(FEATURES),
             unexplained=self.motion.unexplained if self.motion else 0.0,
         )
@@ -178,14 +178,16 @@ class Clockwork:
         if not any(fired):
             assert self.labels is not None
             return self.motion.labels(self.labels) if self.moves else self.labels
-        scores = fused(self.model, [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)])
+        scores = fuse_streams(
+            self.model, [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)]
+        )
         if is_key and self.moves:
             if self.scores is not None:
                 carried = self.motion.maps(self.scores, self.model.grids[SCORES])
                 scores = (1 - REMEMBERED) * scores + REMEMBERED * carried
             self.scores = scores
             self.motion.start()
-        prediction = decoded(self.model, scores, image)
+        prediction = decode_scores(self.model, scores, image)
         if is_key or not self.moves:
             self.labels = prediction
         return prediction
@@ -209,7 +211,7 @@ def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
     return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}), strict=True))
 
 
-def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
+def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:
     """Fuse all streams to scores (1, K, h, w). Streams of stages that never ran are zero, as in a truncated net."""
     streams = {name: maps for state in states for name, maps in state.items() if name != FEATURES}
     # Fine to coarse, as the size of a missing stream follows from the next finer one.
@@ -222,12 +224,12 @@ def fused(model: Staged, states: Sequence[Maps]) -> np.ndarray:
     return scores
 
 
-def decoded(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
+def decode_scores(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) of fused scores."""
     labels: np.ndarray = run_graph(model.decode, ["prediction"], {"scores": scores, "image": image[None]})[0][0]
     return labels
 
 
-def stride_of(stream: str) -> int:
+def parse_stride(stream: str) -> int:
     """Return the stride in a stream's name: 32 for stream_32."""
     return int(stream.rpartition("_")[2])

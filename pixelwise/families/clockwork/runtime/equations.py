@@ -32,7 +32,7 @@ def advance(
     A function whose clock is off is not called, so a stage that does not fire costs nothing. Units with both clocks off
     keep their state, like idle modules of the clockwork RNN; the equation taken literally gives f_T(0).
     """
-    hidden, fresh = gated(hidden_clock, f_hidden, state), gated(input_clock, f_input, given)
+    hidden, fresh = apply_gate(hidden_clock, f_hidden, state), apply_gate(input_clock, f_input, given)
     if hidden is None and fresh is None:
         return state
     moved = f_transition(fresh if hidden is None else hidden if fresh is None else hidden + fresh)
@@ -40,7 +40,7 @@ def advance(
     return np.where(idle, state, moved) if np.any(idle) else moved
 
 
-def gated(clock: Clock, function: Function, value: Any) -> Any:
+def apply_gate(clock: Clock, function: Function, value: Any) -> Any:
     """Return C ⊙ f(x), or None without calling f if the clock is off for all units."""
     if not np.any(clock):
         return None

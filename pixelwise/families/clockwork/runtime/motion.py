@@ -32,8 +32,8 @@ class Motion:
         self.estimator.setGradientDescentIterations(16)
         self.factor = max(1, math.ceil(max(image.shape[:2]) / SIDE))
         self.grey = self.small(image)
-        self.places = grid(*self.grey.shape)
-        self.pixels = grid(*image.shape[:2])
+        self.places = make_grid(*self.grey.shape)
+        self.pixels = make_grid(*image.shape[:2])
         # Pixels of the picture per pixel of the flow, (x, y).
         self.ratio = np.float32(np.divide(self.pixels.shape[1::-1], self.places.shape[1::-1]))
         self.start()
@@ -69,7 +69,7 @@ class Motion:
         """Move maps (1, C, h, w) of the key frame, with cells on the grid `where`, to the current frame."""
         if self.flow is None:
             return maps
-        cells = grid(*maps.shape[2:])
+        cells = make_grid(*maps.shape[2:])
         moved = look(self.flow, (where.pixels(cells) + 0.5) / self.ratio - 0.5)
         came_from = cells + moved * self.ratio / np.float32(where.step)
         planes = maps[0].transpose(1, 2, 0)
@@ -78,7 +78,7 @@ class Motion:
         return np.dstack(parts).transpose(2, 0, 1)[None]
 
 
-def grid(height: int, width: int) -> np.ndarray:
+def make_grid(height: int, width: int) -> np.ndarray:
     """Return the position (x, y) of every cell, (H, W, 2) float32."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     return np.dstack([columns, rows])

@@ -27,6 +27,6 @@ def read_values(model: Path, fingerprint: str | None) -> dict[str, str]:
         raise ModelError(f"{file}: damaged, expected what `pixelwise calibrate --keep` writes; delete it") from None
 
 
-def values_with(known: Mapping[str, str], fingerprint: str | None, name: str, value: str) -> dict[str, Any]:
+def add_value(known: Mapping[str, str], fingerprint: str | None, name: str, value: str) -> dict[str, Any]:
     """Return the content of schedules.json with one more value."""
     return {"fingerprint": fingerprint, "values": {**known, name: value}}

@@ -37,19 +37,19 @@ class Named:
     curve: tuple[str, ...] = ()
 
 
-def whole(value: str) -> str:
+def make_whole_clock(value: str) -> str:
     """Return the clock that fires on every n-th frame. Raises ParamsError if n is not a whole number above 0."""
     if not value.isdecimal() or int(value) < 1:
         raise ParamsError(f"schedule: found {value!r}, expected a number of frames such as 3")
     return f"every:{value}"
 
 
-def tied(name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
+def make_tied_schedule(name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
     """Return a schedule that runs the whole net by one clock."""
     return Schedule(name, (first, *["before"] * (stages - 1)), idle)
 
 
-def deep(name: str, clock: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
+def make_deep_schedule(name: str, clock: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
     """Return a schedule that always runs the first stage, and all deeper ones by one clock."""
     return Schedule(name, ("always", clock, *["before"] * (stages - 2)), idle)
 
@@ -60,7 +60,7 @@ def pipeline(value: str, stages: int) -> Schedule:
     return Schedule(f"pipeline:{parts}", ("always",) * stages, overlapped=(stages - parts + 1, *[1] * (parts - 1)))
 
 
-def truncated(value: str, stages: int) -> Schedule:
+def make_truncated_schedule(value: str, stages: int) -> Schedule:
     """Return a schedule of the first `value` stages only."""
     kept = count_of(value, 1, stages - 1)
     return Schedule(f"truncated:{kept}", ("always",) * kept + ("off",) * (stages - kept))
@@ -75,10 +75,15 @@ def count_of(value: str, low: int, high: int) -> int:
 
 SCHEDULES = {
     "oracle": Named("the plain net on every frame", lambda _, n: Schedule("oracle", ("always",) * n)),
-    "skip": Named("the whole net on every N-th frame", lambda v, n: tied(f"skip:{v}", whole(v), n), "2", ("2", "3")),
+    "skip": Named(
+        "the whole net on every N-th frame",
+        lambda v, n: make_tied_schedule(f"skip:{v}", make_whole_clock(v), n),
+        "2",
+        ("2", "3"),
+    ),
     "alternating": Named(
         "the last stage on every N-th frame, the others always (thesis §3.4.2)",
-        lambda v, n: Schedule(f"alternating:{v}", (*["always"] * (n - 1), whole(v))),
+        lambda v, n: Schedule(f"alternating:{v}", (*["always"] * (n - 1), make_whole_clock(v))),
         "2",
         ("2",),
     ),
@@ -89,7 +94,7 @@ SCHEDULES = {
     ),
     "adaptive": Named(
         "the deeper stages where the first one's labels changed by a share of θ",
-        lambda v, n: deep(f"adaptive:{v}", f"scores:{v}", n),
+        lambda v, n: make_deep_schedule(f"adaptive:{v}", f"scores:{v}", n),
         "0.4",
         ("0.3", "0.4", "0.5"),
     ),
@@ -101,40 +106,42 @@ SCHEDULES = {
     ),
     "pixels": Named(
         "the deeper stages where pixels changed by θ of their value",
-        lambda v, n: deep(f"pixels:{v}", f"pixels:{v}", n),
+        lambda v, n: make_deep_schedule(f"pixels:{v}", f"pixels:{v}", n),
         "0.2",
         ("0.2",),
     ),
     "confidence": Named(
         "the deeper stages where the first one doubts by θ",
-        lambda v, n: deep(f"confidence:{v}", f"confidence:{v}", n),
+        lambda v, n: make_deep_schedule(f"confidence:{v}", f"confidence:{v}", n),
         "0.5",
     ),
     "learned": Named(
         "the deeper stages where a learned clock expects a share of θ to change",
-        lambda v, n: deep(f"learned:{v}", f"learned:{v}", n),
+        lambda v, n: make_deep_schedule(f"learned:{v}", f"learned:{v}", n),
         "0.2",
         ("0.2",),
     ),
     "mend": Named(
         "as alternating, the last stage's scores moving with the picture",
-        lambda v, n: Schedule(f"mend:{v}", (*["always"] * (n - 1), whole(v)), "move"),
+        lambda v, n: Schedule(f"mend:{v}", (*["always"] * (n - 1), make_whole_clock(v)), "move"),
         "2",
         ("2",),
     ),
     "pipeline": Named(
         "all stages at once in N parts, each a frame behind the one before (thesis §3.3.2)", pipeline, "3"
     ),
-    "truncated": Named("the first N stages alone, the pipelines' baseline (thesis §3.4.1)", truncated, "1"),
+    "truncated": Named(
+        "the first N stages alone, the pipelines' baseline (thesis §3.4.1)", make_truncated_schedule, "1"
+    ),
     "carry": Named(
         "the whole net on every N-th frame, its labels moving with the picture",
-        lambda v, n: tied(f"carry:{v}", whole(v), n, "move"),
+        lambda v, n: make_tied_schedule(f"carry:{v}", make_whole_clock(v), n, "move"),
         "4",
         ("2", "3", "4", "6", "8", "16"),
     ),
     "motion": Named(
         "as carry, the whole net where motion leaves a share of θ unexplained",
-        lambda v, n: tied(f"motion:{v}", f"motion:{v}", n, "move"),
+        lambda v, n: make_tied_schedule(f"motion:{v}", f"motion:{v}", n, "move"),
         "0.6",
         ("0.3", "0.6", "0.9", "1.5", "3"),
     ),
@@ -177,6 +184,6 @@ def require_number(name: str, value: str) -> None:
         raise ParamsError(f"schedule {name}: found {value!r}, expected a number such as {SCHEDULES[name].default}")
 
 
-def curve() -> list[str]:
+def list_frontier_schedules() -> list[str]:
     """Return the schedules that a frontier measures."""
     return [f"{name}:{value}" if value else name for name, named in SCHEDULES.items() for value in named.curve]

@@ -13,8 +13,8 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     Frame,
     Maps,
     Staged,
-    decoded,
-    fused,
+    decode_scores,
+    fuse_streams,
     run_stage,
 )
 from pixelwise.families.clockwork.runtime.schedules import Schedule
@@ -50,7 +50,9 @@ class Pipeline:
             self.reset()
         found = self.at_once(image) if self.waiting else self.fill(image)
         self.size, self.waiting = image.shape, [states[-1][FEATURES] for states in found[:-1]]
-        prediction = decoded(self.model, fused(self.model, [state for states in found for state in states]), image)
+        prediction = decode_scores(
+            self.model, fuse_streams(self.model, [state for states in found for state in states]), image
+        )
         return Frame(prediction, (True,) * len(self.model.stages), time.perf_counter() - began)
 
     def at_once(self, image: np.ndarray) -> list[list[Maps]]:

@@ -16,7 +16,7 @@ from pixelwise.families.clockwork.measure.paired_runs import CHUNK, ScheduleRun,
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged
 from pixelwise.families.clockwork.runtime.schedules import parse_schedule
 from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
-from pixelwise.metrics.boundary import find_boundary_band, find_class_boundary_band, void_outside
+from pixelwise.metrics.boundary import fill_void_outside, find_boundary_band, find_class_boundary_band
 from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.params import Params
 from pixelwise.studies.bench import Bench
@@ -140,7 +140,7 @@ class FrameResults:
         if sample.id not in self.labels:
             if len(self.labels) == CHUNK:
                 self.labels.clear()
-            self.labels[sample.id] = void_outside(sample.label, self.band)
+            self.labels[sample.id] = fill_void_outside(sample.label, self.band)
         return self.labels[sample.id]
 
 

@@ -64,4 +64,4 @@ def parse_cut(study: Study, bench: Bench, start: Path) -> TrainParams:
     section = merge(read_section(bench.params_file, f"{FAMILY}.train"), QUICK if bench.is_quick else {})
     params = parse(TrainParams, section, f"study {study.name}")
     described = read_json(start / MODEL_FILE, f"a trained model; delete {start} to train again")
-    return family.started(params, described, start)
+    return family.start_from(params, described, start)

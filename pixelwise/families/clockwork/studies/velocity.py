@@ -9,7 +9,14 @@ from pydantic import NonNegativeInt
 
 from pixelwise.data.class_mapping import make_class_table, map_classes
 from pixelwise.families.clockwork.measure.clips import split_into_clips
-from pixelwise.families.clockwork.runtime.clockwork_engine import FEATURES, Maps, Staged, decoded, fused, run_stage
+from pixelwise.families.clockwork.runtime.clockwork_engine import (
+    FEATURES,
+    Maps,
+    Staged,
+    decode_scores,
+    fuse_streams,
+    run_stage,
+)
 from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.metrics.frame_change import measure_pixel_change, score_change
@@ -103,4 +110,4 @@ def score_strides(model: Staged, image: np.ndarray) -> Maps:
 def predict_by_stride(model: Staged, scores: Maps, stride: int, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) by the scores at `stride` alone; the scores of other strides are zero."""
     only = {name: maps if name == f"stream_{stride}" else np.zeros_like(maps) for name, maps in scores.items()}
-    return decoded(model, fused(model, [only]), image)
+    return decode_scores(model, fuse_streams(model, [only]), image)

@@ -14,7 +14,7 @@ from pixelwise import command
 from pixelwise.errors import ParamsError
 from pixelwise.families.clockwork.measure.calibration import Aim, Goal, Trial, calibrate, describe_trial
 from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, open_staged
-from pixelwise.families.clockwork.runtime.schedule_values import values_with
+from pixelwise.families.clockwork.runtime.schedule_values import add_value
 from pixelwise.files import write_json
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
@@ -105,7 +105,7 @@ def write_value(model: Path, staged: Staged, schedule: str) -> Path:
     """Write the value of the schedule NAME:VALUE into the model's folder and return the file."""
     name, _, value = schedule.partition(":")
     file = ModelFolder(model).schedules
-    write_json(file, values_with(staged.values, staged.plain.metadata.get("fingerprint"), name, value))
+    write_json(file, add_value(staged.values, staged.plain.metadata.get("fingerprint"), name, value))
     return file
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.guided.runtime.annotations import spread_points
-from pixelwise.families.guided.runtime.clicks import hint_of
+from pixelwise.families.guided.runtime.clicks import make_hint
 from pixelwise.families.guided.runtime.early import FUSED, is_early
 from pixelwise.families.guided.runtime.guidance import Guidance, merge
 from pixelwise.families.guided.runtime.session import Features, GuidedModel
@@ -36,7 +36,7 @@ def open_engines(
     features = guided.encode(picture)
     place = (params.width // 2, params.height // 2)
     cells = spread_points([(*place, 1)], 2, features.grid)
-    hint = hint_of([[], [place]], features.grid)
+    hint = make_hint([[], [place]], features.grid)
     guidance = merge([guided.pool(features, cells)])
 
     def click(features: Features) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pixelwise.families.guided.episodes import annotate_points
-from pixelwise.families.guided.runtime.clicks import hint_of
+from pixelwise.families.guided.runtime.clicks import make_hint
 from pixelwise.families.guided.runtime.early import EarlyModel
 from pixelwise.families.guided.runtime.guidance import Shot, merge
-from pixelwise.families.guided.runtime.refine import settle, surest
+from pixelwise.families.guided.runtime.refine import select_surest, settle
 from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
 from pixelwise.families.guided.runtime.working_size import label
 
@@ -63,7 +63,7 @@ class LateSegmenter:
         """Return the labels of a picture as after so many clicks: the points guide, and their places are a hint."""
         features = self.model.encode(image)
         guidance = merge([self.model.guide(features, annotate_points(points, *image.shape[:2]))])
-        guided = label(self.model.segment(features, guidance, hint_of(points, features.grid)))
+        guided = label(self.model.segment(features, guidance, make_hint(points, features.grid)))
         return Answer(guided, self.baseline(features))
 
 
@@ -87,5 +87,5 @@ class EarlySegmenter:
 def make_shots(model: GuidedModel, picture: Annotated, is_sparse: bool) -> list[Shot]:
     """Return the shot of an annotated picture; if it has points, also the shot of its surest pixels."""
     shot = model.guide(*picture)
-    sure = surest(model, picture[0], merge([shot])) if is_sparse else None
+    sure = select_surest(model, picture[0], merge([shot])) if is_sparse else None
     return [shot, sure] if sure else [shot]

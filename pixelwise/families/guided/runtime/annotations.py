@@ -29,7 +29,7 @@ def spread(annotation: np.ndarray, grid: Grid) -> np.ndarray:
     Each pixel's value is divided among the cells around it by bilinear weights. They sum to one, also at borders.
     """
     rows, columns = (
-        interpolation(grid.cells(np.arange(side)), count)
+        compute_interpolation(grid.cells(np.arange(side)), count)
         for side, count in zip(annotation.shape[1:], (grid.height, grid.width), strict=True)
     )
     return np.asarray(rows.T @ annotation.astype(np.float32) @ columns)
@@ -43,20 +43,20 @@ def spread_points(points: Iterable[tuple[int, int, int]], ways: int, grid: Grid)
     height, width = grid.height, grid.width
     cells = np.zeros((ways, height, width), np.float32)
     for x, y, way in points:
-        (top, below), (left, right) = share(grid.cells(y), height), share(grid.cells(x), width)
+        (top, below), (left, right) = locate_in_cells(grid.cells(y), height), locate_in_cells(grid.cells(x), width)
         cells[way, top : top + 2, left : left + 2] += np.outer((1 - below, below), (1 - right, right))[
             : height - top, : width - left
         ]
     return cells
 
 
-def share(place: np.ndarray, cells: int) -> tuple[int, float]:
+def locate_in_cells(place: np.ndarray, cells: int) -> tuple[int, float]:
     """Return the cell at or before a place, and the share of the place that goes to the next cell."""
     at = min(max(float(place), 0.0), cells - 1)
     return int(at), at % 1
 
 
-def interpolation(places: np.ndarray, cells: int) -> np.ndarray:
+def compute_interpolation(places: np.ndarray, cells: int) -> np.ndarray:
     """Return the weight of each of `places` (P,) in each of so many cells of a line, (P, cells); rows sum to one."""
     inside = np.clip(places, 0, cells - 1)
     return np.maximum(1 - np.abs(inside[:, None] - np.arange(cells, dtype=np.float32)), 0)

@@ -10,16 +10,16 @@ from pixelwise.families.guided.runtime.annotations import Grid
 REACH = 4.0
 
 
-def hint_of(points: Sequence[Sequence[tuple[int, int]]], grid: Grid) -> np.ndarray:
+def make_hint(points: Sequence[Sequence[tuple[int, int]]], grid: Grid) -> np.ndarray:
     """Return the hint (K, 2, h, w) of clicks on a picture: no previous mask (zeros), and the nearness of clicks.
 
     points: clicks (x, y) of each class.
     """
-    near = np.stack([nearness(of_class, grid) for of_class in points])
+    near = np.stack([compute_nearness(of_class, grid) for of_class in points])
     return np.stack([np.zeros_like(near), near], axis=1)
 
 
-def nearness(points: Sequence[tuple[int, int]], grid: Grid) -> np.ndarray:
+def compute_nearness(points: Sequence[tuple[int, int]], grid: Grid) -> np.ndarray:
     """Return the nearness (h, w) float32 in 0–1 of each cell to the nearest of `points` (x, y), in pixels."""
     if not len(points):
         return np.zeros((grid.height, grid.width), np.float32)

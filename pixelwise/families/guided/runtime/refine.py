@@ -16,11 +16,11 @@ SURE_OF_NEGATIVE, SURE = 0.9, 0.5
 
 def settle(model: GuidedModel, features: Features, guidance: Guidance) -> Guidance:
     """Return `guidance` with the picture's surest pixels as one more shot, if there is one. No encoder runs."""
-    found = surest(model, features, guidance)
+    found = select_surest(model, features, guidance)
     return guidance.add(found) if found else guidance
 
 
-def surest(model: GuidedModel, features: Features, guidance: Guidance) -> Shot | None:
+def select_surest(model: GuidedModel, features: Features, guidance: Guidance) -> Shot | None:
     """Return a picture's surest pixels as a shot; None if a class of `guidance` has none.
 
     Without that class, the shot's other classes would suppress it.

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.annotations import OFFSET, Grid, spread, spread_points
-from pixelwise.families.guided.runtime.clicks import hint_of
+from pixelwise.families.guided.runtime.clicks import make_hint
 from pixelwise.families.guided.runtime.early import is_early
 from pixelwise.families.guided.runtime.guidance import (
     UNKNOWN,
@@ -255,7 +255,7 @@ class GuidedSession:
         points: list[list[tuple[int, int]]] = [[] for _ in self.names]
         for x, y, way in move_clicks(support):
             points[way].append((x, y))
-        return self.score(support.features, hint_of(points, support.features.grid))
+        return self.score(support.features, make_hint(points, support.features.grid))
 
     def score(self, features: Features, hint: np.ndarray | None = None) -> np.ndarray:
         """Return the logits (K, h, w) of an encoded picture, without unannotated classes other than the first."""
@@ -286,7 +286,7 @@ class GuidedSession:
 
     def change(self, picture: int, support: Support) -> None:
         """Replace a picture's support and recompute its shot from the stored features; no encoder runs."""
-        shot = self.model.pool(support.features, self.cells(support)) if said(support) else None
+        shot = self.model.pool(support.features, self.cells(support)) if is_annotated(support) else None
         self.past.append(list(self.supports))
         self.supports[picture] = replace(support, shot=shot)
 
@@ -307,6 +307,6 @@ def move_clicks(support: Support) -> list[Click]:
     return [Click(*move_point(x, y, support.size, target), way) for x, y, way in support.clicks]
 
 
-def said(support: Support) -> bool:
+def is_annotated(support: Support) -> bool:
     """Whether a picture has any annotation."""
     return bool(support.clicks) or (support.mask is not None and bool((support.mask != UNKNOWN).any()))

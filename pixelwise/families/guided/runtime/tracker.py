@@ -37,31 +37,35 @@ class Tracker:
         logits = self.model.segment(features, self.guidance, hint)
         logits[1:] += MARGIN
         if self.before is not None:
-            logits[1:] -= PENALTY * np.stack([remoteness(shares, features.size) for shares in self.before[1:]])
+            logits[1:] -= PENALTY * np.stack([compute_remoteness(shares, features.size) for shares in self.before[1:]])
         found = label(logits)
-        self.before = np.stack([shares_of(found == way, features.embedding.shape[1:3]) for way in range(len(logits))])
+        self.before = np.stack(
+            [compute_shares(found == way, features.embedding.shape[1:3]) for way in range(len(logits))]
+        )
         size = image.shape[:2]
         return label_full(logits, size) if max(size) > SIDE else fit(found, size)
 
 
-def shares_of(mask: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
+def compute_shares(mask: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     """Return the share of each cell that a mask (H, W) bool covers, float32; `cells` is the grid's size (h, w)."""
     picture = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(picture.resize(cells[::-1], Image.Resampling.BOX), np.float32) / 255
 
 
-def remoteness(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def compute_remoteness(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the remoteness (H, W) of each pixel from the cells (h, w) that an object covered: 0 near them, 1 far away.
 
     The result is 0 everywhere if the object covered fewer than LEAST_CELLS cells.
     """
     if shares.sum() < LEAST_CELLS:
         return np.zeros(size, np.float32)
-    near = Image.fromarray(widened(shares > LEAST_SHARE, NEAR).astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(FADE))
+    near = Image.fromarray(dilate_mask(shares > LEAST_SHARE, NEAR).astype(np.uint8) * 255).filter(
+        ImageFilter.BoxBlur(FADE)
+    )
     return 1 - np.asarray(near.resize(size[::-1], Image.Resampling.BILINEAR), np.float32) / 255
 
 
-def widened(mask: np.ndarray, reach: int) -> np.ndarray:
+def dilate_mask(mask: np.ndarray, reach: int) -> np.ndarray:
     """Dilate `mask` (h, w) bool by `reach` rows and columns."""
     for axis in (0, 1):
         mask = sliding_window_view(

@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from PIL import Image
 
-from pixelwise.data.given import picture_of
+from pixelwise.data.given import decode_picture
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.kinds import find_kind_of
 from pixelwise.data.notes import Notes
@@ -33,7 +33,7 @@ class Picture:
 
     def decode(self) -> np.ndarray:
         """Decode the picture to (H, W, 3) uint8 RGB, upright."""
-        return picture_of(self.content, self.name)
+        return decode_picture(self.content, self.name)
 
     def encode_jpeg(self, longest: int) -> bytes:
         """Encode a JPEG, which every browser can show, with at most `longest` pixels on its longer side."""
@@ -48,7 +48,7 @@ def read_dropped(name: str, content: bytes, notes: Notes) -> list[Picture]:
     Raises DataError for other files.
     """
     if find_kind_of(BytesIO(content), PurePath(name)) != "video":
-        return [Picture(name, content, picture_of(content, name, notes).shape[:2])]
+        return [Picture(name, content, decode_picture(content, name, notes).shape[:2])]
     return [
         Picture(
             f"{PurePath(name).with_suffix('')}.frame_{number:05d}.png", encode_picture(image), image.shape[:2], number
