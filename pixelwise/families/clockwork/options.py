@@ -32,7 +32,7 @@ class ReleaseParams(options.ReleaseParams):
     """Section `clockwork.release`: what a challenger must show on the judged schedule to become champion."""
 
     loss_limit: float = Field(0.05, ge=0, le=1, description="mean IU that the schedule may lose to the plain net")
-    speed_up_floor: float = Field(2.0, ge=0, description="minimum speed as a multiple of the plain net's")
+    speed_up_floor: float = Field(1.2, ge=0, description="minimum speed as a multiple of the plain net's")
 
     @property
     def limits(self) -> Sequence[Limit]:
