@@ -100,14 +100,15 @@ def plot_reliability(reliability: np.ndarray) -> bytes:
     width = 100 / len(reliability)
     centres = (np.arange(len(reliability)) + 0.5) * width
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-        above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-        above.bar(centres, 100 * right / np.maximum(pixels, 1), 0.92 * width, color=BLUE)
-        above.plot((0, 100), (0, 100), color=INK, linewidth=1, linestyle=(0, (4, 3)))
-        above.set(title="Right pixels by their confidence (%); dashed: calibrated", ylabel="right", ylim=(0, 102))
-        below.bar(centres, 100 * pixels / max(pixels.sum(), 1), 0.92 * width, color=FAINT)
-        below.set(xlabel="confidence", ylabel="of all pixels", xlim=(0, 100))
-        for axes in (above, below):
+        figure = Figure(figsize=(12.3, 3.1), layout="constrained")
+        accuracy, share = figure.subplots(1, 2, sharex=True)
+        accuracy.bar(centres, 100 * right / np.maximum(pixels, 1), 0.92 * width, color=BLUE)
+        accuracy.plot((0, 100), (0, 100), color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        accuracy.set(title="Right pixels (%); dashed: calibrated", ylim=(0, 102))
+        share.bar(centres, 100 * pixels / max(pixels.sum(), 1), 0.92 * width, color=FAINT)
+        share.set(title="Share of the pixels (%)", xlim=(0, 100))
+        for axes in (accuracy, share):
+            axes.set_xlabel("confidence (%)")
             axes.grid(axis="y")
         return encode_figure(figure)
 
