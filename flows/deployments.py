@@ -4,7 +4,7 @@ Run as `python -m flows.deployments`.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,29 @@ def main() -> None:
         if not PREFECT_API_URL.value():
             raise ProjectError("PREFECT_API_URL: not set, expected the address of `prefect server start`")
         asyncio.run(require_server())
-        deployments = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
-        serve(*[make_deployment(deployment) for deployment in deployments])
+        described = yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
+        deployments = [make_deployment(deployment) for deployment in described]
+        asyncio.run(require_no_pool(deployments))
+        serve(*deployments)
+
+
+async def require_no_pool(deployments: Sequence["RunnerDeployment"]) -> None:
+    """Raise ProjectError if the server has one of the `deployments` for a worker: Prefect would crash its runs here."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    async with get_client() as client:
+        for deployment in deployments:
+            name = f"{deployment.flow_name}/{deployment.name}"
+            try:
+                pool = (await client.read_deployment_by_name(name)).work_pool_name
+            except ObjectNotFound:
+                continue
+            if pool:
+                raise ProjectError(
+                    f"{name}: found it in the work pool {pool}, expected no pool; start a worker, "
+                    f"or serve it from here after `prefect deployment delete {name}`"
+                )
 
 
 def make_deployment(deployment: Mapping[str, Any]) -> "RunnerDeployment":

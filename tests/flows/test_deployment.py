@@ -67,6 +67,10 @@ def test_the_deployments_run_on_a_worker(checkout, prefect_server):
         with hold_lock(checkout / PIPELINE_LOCK, waits=False):
             assert run_deployment(checkout, url, "verify/weekly")[0] == "Skipped"
     assert (checkout / "d.txt").is_file()
+    with running(checkout, url, "flows.deployments") as output:
+        assert "error: pipeline/nightly: found it in the work pool local, expected no pool" in output.read()
+    # The server is shared with other tests.
+    prefect(checkout, url, "deployment", "delete", "--all")
 
 
 def test_the_deployments_are_served_by_one_process(checkout, prefect_server):
