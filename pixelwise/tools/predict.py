@@ -100,9 +100,9 @@ def run(
     An input that cannot be read is named and skipped; the others are written, and the command ends with DataError.
     Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
     """
-    model = resolve_model_folder(model)
+    folder = resolve_model_folder(model)
     options = params.model_dump(exclude={"alpha", "format"})
-    predictor = find_runtime(find_family(model)).open_model(model, **options)
+    predictor = find_runtime(find_family(folder)).open_model(folder, **options)
     if confidence:
         require_confidence(predictor, model)
     if predictor.inputs != ("image",):
