@@ -11,7 +11,7 @@ import numpy as np
 
 from pixelwise import command
 from pixelwise.data.prepared import PreparedData, PreparedSplit
-from pixelwise.errors import ParamsError
+from pixelwise.errors import ModelError, ParamsError
 from pixelwise.export.int8 import Calibration, quantize
 from pixelwise.export.int8_verdict import Quantized, QuantizeParams
 from pixelwise.files import write_json
@@ -35,9 +35,11 @@ def run(
 
     quantization.json is written in any case.
 
-    Raises ModelError where the model cannot be opened, DataError where a split is missing,
+    Raises ModelError where the model cannot be opened or is one of several graphs, DataError where a split is missing,
     ParamsError where `out` is the model's own folder.
     """
+    if len(graphs := ModelFolder(model).graphs()) > 1:
+        raise ModelError(f"{model}: found {len(graphs)} graphs, expected a model of one graph; others have no int8")
     source, folder = find_graph_file(model), ModelFolder(out)
     if folder.graph().resolve() == source.resolve():
         raise ParamsError(f"--out {out}: found the folder of the model itself, expected another folder")
