@@ -27,6 +27,7 @@ def require_report(out, whole):
     return report["engines"]
 
 
+@pytest.mark.covers("benchmark", "clockwork")
 def test_a_clockwork_is_timed_whole_in_stages_and_on_its_schedule_over_a_clip(clockwork_model, tiny_town, tmp_path):
     found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path, tiny_town)
     assert found.left_out == {}
@@ -48,6 +49,7 @@ def test_a_split_that_is_not_there_is_named(clockwork_model, tiny_town, tmp_path
         benchmark.run(BenchmarkParams(**SMALL, split="night"), clockwork_model, tmp_path, tiny_town)
 
 
+@pytest.mark.covers("benchmark", "guided")
 def test_a_guided_model_is_timed_whole_in_parts_and_by_a_click_that_encodes_nothing(guided_folder, tmp_path):
     benchmark.run(BenchmarkParams(**SMALL), guided_folder, tmp_path)
     assert list(require_report(tmp_path, "whole pass")) == ["whole pass", "encode", "guide", "segment", "click"]

@@ -48,6 +48,7 @@ def expected_counts(root):
     return np.stack([count_pixels(label, image.argmax(axis=2), 3) for image, label in pairs])
 
 
+@pytest.mark.covers("evaluate", "fcn")
 def test_the_scores_are_those_of_counting_by_hand(model, root, expected_counts, tmp_path):
     evaluate.run(EvaluateParams(), model, dataset="folder", root=root, json=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())

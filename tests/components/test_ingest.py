@@ -48,6 +48,7 @@ def test_ingest_writes_prepared_data_and_says_what_comes_next(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["camvid", "prepared"]
 
 
+@pytest.mark.covers("ingest")
 def test_every_reader_can_be_ingested(tmp_path):
     writes = {
         "camvid": lambda root: write_camvid(root, {"train": 1}),
@@ -74,6 +75,7 @@ def test_every_reader_can_be_ingested(tmp_path):
         assert sum(splits.values()) == (3 if name == "guided" else 1)
 
 
+@pytest.mark.covers("ingest")
 def test_the_town_is_ingested_with_its_layers_and_gives_the_same_bytes_again(tmp_path):
     town = TownParams(train_clips=1, val_clips=1, test_clips=1, frames=2, width=64, height=64)
     for out in (tmp_path / "first", tmp_path / "second"):

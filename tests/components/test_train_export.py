@@ -94,6 +94,7 @@ def test_experiment_and_run_have_the_names_that_mlflows_variables_give(variables
     assert train.run(PARAMS, "fcn", Path("data"), Path("out"), Path("state"), **options) == named
 
 
+@pytest.mark.covers("train", "fcn")
 def test_training_leaves_weights_curves_and_their_origin_and_no_state(data, checkpoint):
     assert {file.name for file in checkpoint.iterdir()} == {
         "weights.safetensors",
@@ -182,6 +183,7 @@ def test_training_with_an_unknown_backbone_or_family_is_an_error_of_one_line(dat
 # Export
 
 
+@pytest.mark.covers("export", "fcn")
 def test_the_graph_agrees_with_torch_at_odd_sizes_and_several_batches(model):
     exported = read(model / "export.json")
     sizes = exported["graphs"]["model"]["sizes"]
@@ -315,6 +317,7 @@ def test_quantising_leaves_what_it_did_not_write(model, data, tmp_path, monkeypa
     assert sha256_file(model / "onnx/model.onnx") == before
 
 
+@pytest.mark.covers("quantize", "fcn")
 def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data, val, tmp_path):
     out = tmp_path / "int8"
     found = quantize.run(QuantizeParams(max_loss=1.0, min_speedup=0, calibration_images=2), model, data, out)
@@ -372,6 +375,7 @@ def test_a_training_removes_its_state_and_nothing_else_of_that_folder(data, tmp_
 # Benchmark
 
 
+@pytest.mark.covers("benchmark", "fcn")
 def test_the_benchmark_times_every_engine_and_names_those_it_leaves_out(model, tmp_path, monkeypatch):
     def no_compiler(image):
         raise RuntimeError("No working C++ compiler found\nand much more")

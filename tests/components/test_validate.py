@@ -71,6 +71,7 @@ def copy_picture(source, target, **values):
     return lambda rows: rows[target].update(image_sha256=rows[source]["image_sha256"], **values)
 
 
+@pytest.mark.covers("validate")
 def test_good_data_passes_every_check_and_the_next_command_is_named(prepared, tmp_path):
     passed, said, verdict, failed = judged(prepared, tmp_path)
     assert passed
@@ -135,6 +136,7 @@ def test_what_is_only_doubtful_is_a_warning_and_passes(judged_doubts, check):
     assert f"warning: {check}: " in said
 
 
+@pytest.mark.covers("validate")
 def test_a_failed_gate_says_in_one_line_what_failed_and_where_to_read_more(corrupt, tmp_path):
     said = judged(corrupt(copy_picture(source=3, target=8)), tmp_path / "out")[1]
     assert said == (

@@ -109,6 +109,7 @@ def world(request, tmp_path_factory, mlflow_template, tiny_town, clockwork_model
     return made
 
 
+@pytest.mark.covers("evaluate")
 def test_evaluate_writes_what_the_gate_judges_and_names_the_model(world):
     name, unit, others = JUDGED[world.family]
     main, *further = read_measurements(world.evaluation / "measurements.npz")
@@ -120,6 +121,7 @@ def test_evaluate_writes_what_the_gate_judges_and_names_the_model(world):
     assert metrics["split"] == "val"
 
 
+@pytest.mark.covers("register")
 def test_register_takes_every_graph_and_gives_it_back(world):
     assert world.aliases_by_act["register"] == {"challenger": "1"}
     folder = resolve_model(f"models:/{world.family}/1", world.store)
@@ -129,6 +131,7 @@ def test_register_takes_every_graph_and_gives_it_back(world):
     ]
 
 
+@pytest.mark.covers("promote")
 def test_promote_judges_the_family_by_its_own_measure(world):
     assert world.aliases_by_act["promote"] == {"champion": "1"}
     assert world.aliases_by_act["replace"] == {"champion": "2", "previous": "1"}
@@ -149,6 +152,7 @@ def test_rollback_show_and_find_know_the_family(world):
     assert find_family(champion) == world.family
 
 
+@pytest.mark.covers("promote")
 def test_a_floor_that_is_missed_refuses_the_challenger_by_the_name_of_the_measure(world):
     name = JUDGED[world.family][0]
     floor = "positive_iu_floor" if name == "positive IU" else "mean_iu_floor"

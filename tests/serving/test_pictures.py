@@ -69,6 +69,7 @@ BAD = {
 }
 
 
+@pytest.mark.covers("serve", "fcn")
 def test_the_label_map_is_the_models_own_with_the_names_in_a_header(client):
     response = client.post("/predict", content=PICTURE)
     assert (np.array(opened(response)) == LABEL).all()

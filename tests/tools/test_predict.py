@@ -17,6 +17,7 @@ from pixelwise.families.options import PredictParams
 from pixelwise.tools import predict
 
 
+@pytest.mark.covers("predict", "fcn")
 def test_the_label_map_holds_the_classes_in_the_models_colours(model, tmp_path):
     label = write_picture(tmp_path / "street.png")
     predict.run(PredictParams(), [tmp_path / "street.png"], model, tmp_path / "out")

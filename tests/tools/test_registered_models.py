@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.clockwork_model import encode, moving
+from support.family_models import copy_plain_net
 from support.http_server import encoded, opened, serving
 
 from pixelwise.families import find_options
@@ -50,6 +51,29 @@ def serve(reference):
     return serving(open_service(ServeParams(device="cpu"), reference, None))
 
 
+@pytest.mark.parametrize("family", ["fcn", "composition"])
+@pytest.mark.covers("serve", "fcn", "composition")
+@pytest.mark.covers("predict", "fcn", "composition")
+def test_a_model_of_one_graph_is_served_and_predicts_by_its_name_in_the_registry(
+    family, champion, clockwork_model, tmp_path
+):
+    model = copy_plain_net(clockwork_model, tmp_path / "model", family)
+    reference = champion(family, model)
+    Image.fromarray(FRAMES[0]).save(tmp_path / "street.png")
+    predict.run(params_of(family), [tmp_path / "street.png"], Path(reference), tmp_path / "out")
+    expected = open_model(model, "cpu").predict(FRAMES[0][None])[0]
+    assert len(np.unique(expected)) > 1
+    assert (np.array(Image.open(tmp_path / "out/street.label.png")) == expected).all()
+    with serve(reference) as client:
+        assert client.get("/health").json()["follows"] == reference
+        answer = client.post("/predict", content=encoded(FRAMES[0]))
+    assert answer.headers["X-Pixelwise-Version"] == "1"
+    assert answer.headers["X-Pixelwise-SHA256"] == identify(model)
+    assert (np.array(opened(answer)) == expected).all()
+
+
+@pytest.mark.covers("serve", "clockwork")
+@pytest.mark.covers("predict", "clockwork")
 def test_a_clockwork_is_served_and_predicts_by_its_name_in_the_registry(champion, clockwork_model, tmp_path):
     reference = champion("clockwork", clockwork_model)
     encode(tmp_path / "clip.mp4", FRAMES)
@@ -71,6 +95,8 @@ def test_a_clockwork_is_served_and_predicts_by_its_name_in_the_registry(champion
     assert (np.array(opened(answer)) == open_model(clockwork_model, "cpu").predict(FRAMES[0][None])[0]).all()
 
 
+@pytest.mark.covers("serve", "guided")
+@pytest.mark.covers("predict", "guided")
 def test_a_guided_model_guides_predicts_and_is_served_by_its_name_in_the_registry(
     champion, guided_folder, tmp_path, monkeypatch
 ):

@@ -117,6 +117,7 @@ def test_lineage_leads_from_a_version_to_all_that_it_was_made_of(world):
 
 
 @pytest.mark.slow
+@pytest.mark.covers("reproduce", "fcn")
 def test_a_model_is_made_again_to_the_bit_and_other_data_and_lost_commits_are_named(world, tmp_path):
     found = world.reproduce()
     assert found.different == []
@@ -150,6 +151,7 @@ def test_another_version_of_a_library_is_named_before_anything_is_trained(world,
 
 
 @pytest.mark.slow
+@pytest.mark.covers("reproduce", "clockwork")
 def test_a_clockwork_is_made_again_from_its_fcn(world):
     world.train("clockwork", {"pairs": 4, "steps": 4}, ["--start", str(world.model / "checkpoint")])
     world.register("clockwork")
@@ -160,6 +162,7 @@ def test_a_clockwork_is_made_again_from_its_fcn(world):
 
 
 @pytest.mark.slow
+@pytest.mark.covers("reproduce", "guided")
 def test_a_guided_model_is_made_again_with_every_graph(world):
     few = {**TINY, "val_episodes": 2, "network": {**TINY["network"], "hidden": 8}}
     world.train("guided", few)
@@ -171,6 +174,7 @@ def test_a_guided_model_is_made_again_with_every_graph(world):
 
 
 @pytest.mark.slow
+@pytest.mark.covers("reproduce", "composition")
 def test_a_model_that_starts_from_another_is_made_again_from_that_one_made_again(world):
     checkpoint = world.model / "checkpoint"
     compose = {"compose": {"filter": "blur", "where": ["fusion.score.*"]}}

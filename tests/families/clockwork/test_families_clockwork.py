@@ -38,6 +38,8 @@ def start(clockwork_start):
     return clockwork_start
 
 
+@pytest.mark.covers("train", "clockwork")
+@pytest.mark.covers("export", "clockwork")
 def test_it_ships_the_trained_net_in_stages(model, start, data):
     _, net = load_trained(model / "checkpoint")
     _, parent = load_trained(start)
@@ -62,6 +64,7 @@ def test_another_net_is_another_training(start, data):
     assert one["fingerprint"] != other["fingerprint"]
 
 
+@pytest.mark.covers("train", "clockwork")
 def test_the_learned_clock_expects_more_change_of_a_larger_move(model):
     staged = open_staged(model, "cpu")
     first, *later = (run_stage(staged.stages[0], frame[None])[FEATURES] for frame in moving(8, size=(80, 96)))
@@ -85,6 +88,7 @@ def test_a_schedule_adds_its_speed_to_the_scores(model, data, tmp_path):
     assert oracle.scores == plain.scores
 
 
+@pytest.mark.covers("evaluate", "clockwork")
 def test_a_frontier_pairs_every_schedule_with_the_oracle(model, data, tmp_path):
     params = EvaluateParams(split="val", provider="cpu", schedule="frontier")
     found = evaluate.run(params, model, data=data, out=tmp_path)

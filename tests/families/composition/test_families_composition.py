@@ -47,6 +47,10 @@ def params(compose, **network):
         pytest.param({"filter": "aspp-blur"}, set(), marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.covers("train", "composition")
+@pytest.mark.covers("export", "composition")
+@pytest.mark.covers("quantize", "composition")
+@pytest.mark.covers("benchmark", "composition")
 def test_a_composition_trains_draws_and_ships_the_same_at_odd_sizes(data, tmp_path, compose, drawn):
     made = train.run(params(compose), "composition", data, tmp_path / "checkpoint", tmp_path / "state", "none")
     assert np.isfinite(made.history[-1]["train/loss"])

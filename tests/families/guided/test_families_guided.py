@@ -37,10 +37,12 @@ def model(guided_folder):
     return guided_folder
 
 
+@pytest.mark.covers("export", "guided")
 def test_four_graphs_ship(model):
     assert {file.stem for file in model.glob("onnx/*.onnx")} == {"encode", "guide", "segment", "foreground"}
 
 
+@pytest.mark.covers("train", "guided")
 def test_a_training_ends_with_a_loss_and_a_score(model):
     last = json.loads((model / "checkpoint/history.json").read_text())[-1]
     assert np.isfinite([last["train/loss"], last["val/foreground_background"]]).all()
@@ -79,6 +81,7 @@ def test_foreground_sees_no_guidance_and_does_not_bend_what_is_matched():
 
 
 @pytest.mark.parametrize(("shots", "points"), [(1, 0), (2, 3)])
+@pytest.mark.covers("evaluate", "guided")
 def test_evaluate_gives_positive_iu_beside_that_of_foreground_background(model, tmp_path, shots, points):
     root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 3)
     wanted = EvaluateParams(provider="cpu", shots=shots, points=points, tasks=4)
@@ -191,6 +194,9 @@ def test_a_clip_whose_first_frame_has_no_object_is_named(model, tmp_path):
         pytest.param("late-global", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.covers("train", "guided")
+@pytest.mark.covers("export", "guided")
+@pytest.mark.covers("evaluate", "guided")
 def test_every_guide_is_trained_exported_and_scored_by_its_own_graphs(guide, tmp_path, monkeypatch):
     ship_guided(tmp_path, guide)
     ran = set()
