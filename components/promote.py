@@ -13,6 +13,7 @@ from pixelwise.errors import RegistryError
 from pixelwise.families import find_options
 from pixelwise.families.exported import find_family_on_command_line
 from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
+from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.limits import ReleaseParams
 from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.release_gate import Check, Decision, decide
@@ -51,12 +52,12 @@ class Promotion:
 def run(
     params: ReleaseParams,
     name: Annotated[str, "name of the model in the registry"],
-    ledger: Annotated[Path, "ledger, to which each promotion adds one JSON line"] = Path("promotions.jsonl"),
+    ledger: Annotated[Path, "file to which each promotion adds one JSON line, as to the ledger of the store"] = LEDGER,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
 ) -> Promotion:
     """Judge the challenger by the evidence registered with the versions; promote it where every check passes.
 
-    A promotion moves the alias `previous` to the champion, the alias `champion` to the challenger, and adds a line to
+    A promotion moves the alias `previous` to the champion, the alias `champion` to the challenger, and adds an entry to
     the ledger. Without a challenger nothing changes. Raises RegistryError where `name` has neither challenger nor
     champion, or the store fails.
     """

@@ -1,5 +1,7 @@
 """Versions of a model in MLflow's registry, and the aliases that name them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ from pixelwise.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ONNX_TAG = "onnx_sha256"
@@ -16,6 +19,8 @@ FILES_TAG = "files_sha256"
 # The graph that labels images by itself, by its path in the model's folder.
 GRAPH_FILE = ModelFolder(Path()).graph().as_posix()
 LOGGED_MODEL_PREFIX = "models:/"
+# The most that a server of MLflow lists in one answer.
+MOST_MODELS = 1000
 
 
 def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
@@ -26,20 +31,39 @@ def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | N
 
 def read_aliases(client: "MlflowClient", name: str) -> dict[str, str]:
     """The versions of `name` by alias; empty if the model is not registered."""
+    model = find_model(client, name)
+    return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
+
+
+def find_model(client: "MlflowClient", name: str) -> "RegisteredModel | None":
+    """The registered model `name`, None where there is none."""
+    with suppress_missing():
+        return client.get_registered_model(name)
+    return None
+
+
+def read_version_tags(client: "MlflowClient", name: str, version: str) -> dict[str, str] | None:
+    """The tags of a version, None where somebody deleted it."""
+    with suppress_missing():
+        return dict(client.get_model_version(name, version).tags)
+    return None
+
+
+@contextmanager
+def suppress_missing() -> Iterator[None]:
+    """Suppress MLflow's error about a model or version that does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
-        aliases = client.get_registered_model(name).aliases
+        yield
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return {}
-    return {alias: str(version) for alias, version in aliases.items()}
 
 
-def list_models(client: "MlflowClient") -> list[str]:
-    """The names of all registered models."""
-    return sorted(model.name for model in client.search_registered_models())
+def search_models(client: "MlflowClient") -> list["RegisteredModel"]:
+    """All registered models, in the order of their names."""
+    return sorted(client.search_registered_models(max_results=MOST_MODELS), key=lambda model: model.name)
 
 
 def list_versions(client: "MlflowClient", name: str) -> list[str]:

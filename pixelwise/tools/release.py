@@ -6,23 +6,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pixelwise import command
 from pixelwise.errors import ParamsError, RegistryError
-from pixelwise.registry.champion_change import apply_change, finish_pending_change, record_decision
-from pixelwise.registry.ledger import ChampionPeriod, list_champion_periods, read_ledger
+from pixelwise.registry.ledger import (
+    ENTRY_TAG,
+    LEDGER,
+    ChampionPeriod,
+    Entry,
+    list_champion_periods,
+    merge_entries,
+    read_ledger,
+    read_shared_entries,
+)
 from pixelwise.registry.lineage import list_origin_facts
-from pixelwise.registry.references import resolve_model
-from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, PREVIOUS, list_models, read_aliases
-from pixelwise.tracking.store import connect_existing, redact_uri, resolve_store_uri, translate_errors
+from pixelwise.registry.rollback import roll_back
+from pixelwise.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    ONNX_TAG,
+    PREVIOUS,
+    find_model,
+    read_aliases,
+    read_version_tags,
+    search_models,
+)
+from pixelwise.tracking.store import connect_existing, print_notice, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
 
 ALIASES = (CHAMPION, PREVIOUS, CHALLENGER)
-LEDGER = Path("promotions.jsonl")
 LEAST_HASH = 6
+Ledger = Annotated[Path, "file with the entries of this checkout, one JSON line for each change of the champion"]
 Tracking = Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"]
 
 
@@ -39,39 +57,48 @@ class Lines:
 def show(
     names: Annotated[Sequence[str], "models in the registry (default: all)"] = (),
     on: Annotated[str | None, "day (UTC) such as 2026-11-25 (default: now)"] = None,
-    ledger: Annotated[Path, "ledger, with one JSON line for each change of the champion"] = LEDGER,
+    ledger: Ledger = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
     """Show from the ledger which version was in production on a day, since when and with which evidence.
 
-    Without a day: show the versions of the aliases, all champions so far, and where ledger and registry disagree.
+    Without a day: show the versions of the aliases, all champions so far, and where ledger and registry disagree. The
+    ledger is that of the registry with the lines that only this checkout has. For a day, the file alone serves where
+    the registry does not answer.
+
     Raises ParamsError where the day is invalid or in the future, RegistryError where the ledger is broken or a model
     unknown.
     """
-    entries = read_ledger(ledger)
+    uri, local = resolve_store_uri(tracking), read_ledger(ledger)
     if on is not None:
-        day = parse_day(on)
-        models = names or sorted({entry["name"] for entry in entries})
-        if not models:
-            return Lines((f"{ledger}: no line, so nothing was in production on {day}",))
-        return Lines(
-            tuple(line for name in models for line in describe_day(name, day, list_champion_periods(entries, name)))
-        )
-    uri = resolve_store_uri(tracking)
+        return show_day(names, parse_day(on), local, uri)
     client = connect_existing(uri)
     with translate_errors(uri):
-        models = list_models(client)
+        entries = merge_entries(read_shared_entries(client), local)
+        models = sorted({model.name for model in search_models(client)} | {entry["name"] for entry in entries})
         if unknown := [name for name in names if name not in models]:
             raise RegistryError(
                 f"{unknown[0]}: {redact_uri(uri)} has no such model, expected one of: {', '.join(models)}"
             )
-        return Lines(
-            tuple(
-                line
-                for name in names or models
-                for line in describe_present(client, name, list_champion_periods(entries, name))
-            )
-        )
+        shown = [line for name in names or models for line in describe_present(client, name, entries)]
+    return Lines(tuple(shown or [f"{redact_uri(uri)}: no model is registered"]))
+
+
+def show_day(names: Sequence[str], day: date, local: Sequence[Entry], uri: str) -> Lines:
+    """Show the champions of one day, from the ledger of the registry and the entries of this checkout."""
+    try:
+        client = connect_existing(uri)
+        with translate_errors(uri):
+            entries = merge_entries(read_shared_entries(client), local)
+    except RegistryError as error:
+        print_notice(f"{error}; this is from the ledger of this checkout alone")
+        entries = merge_entries(local)
+    models = names or sorted({entry["name"] for entry in entries})
+    if not models:
+        return Lines((f"the ledger has no entry, so nothing was in production on {day}",))
+    return Lines(
+        tuple(line for name in models for line in describe_day(name, day, list_champion_periods(entries, name)))
+    )
 
 
 def parse_day(on: str) -> date:
@@ -105,32 +132,41 @@ def describe_period(period: ChampionPeriod) -> str:
     return f"version {period.entry['version']}, {period.since:%Y-%m-%d %H:%M:%S} to {until} UTC, by {how}"
 
 
-def list_evidence(entry: Mapping[str, Any]) -> list[str]:
+def list_evidence(entry: Entry) -> list[str]:
     """List the checks of a ledger entry, and the fingerprint and hash that identify the model."""
     checks = [f"  {check['name']}: {check['found']} (needed: {check['needed']})" for check in entry.get("checks", ())]
     return [*checks, f"  fingerprint {entry['fingerprint']}", f"  ONNX sha256 {entry[ONNX_TAG]}"]
 
 
-def describe_present(client: "MlflowClient", name: str, periods: Sequence[ChampionPeriod]) -> list[str]:
+def describe_present(client: "MlflowClient", name: str, entries: Sequence[Entry]) -> list[str]:
     """List a model's aliases, its champions so far, and where ledger and registry disagree."""
+    model, periods = find_model(client, name), list_champion_periods(entries, name)
     aliases = read_aliases(client, name)
     lines = [f"{name}:", *(f"  {alias}: version {aliases.get(alias, 'none')}" for alias in ALIASES)]
-    lines += [f"  {describe_period(period)}" for period in periods]
+    lines += [f"  {describe_period(period)}{describe_place(period, model)}" for period in periods]
     if periods:
         lines += list_evidence(periods[-1].entry)
     return [*lines, *(f"  DISAGREE: {words}" for words in list_disagreements(client, name, aliases, periods))]
 
 
+def describe_place(period: ChampionPeriod, model: "RegisteredModel | None") -> str:
+    """Say where the entry of a period is, if only this checkout has it."""
+    is_shared = model is not None and f"{ENTRY_TAG}{period.entry.get('id')}" in model.tags
+    return "" if is_shared else ", by the ledger of this checkout alone"
+
+
 def list_disagreements(
-    client: "MlflowClient", name: str, aliases: dict[str, str], periods: Sequence[ChampionPeriod]
+    client: "MlflowClient", name: str, aliases: Mapping[str, str], periods: Sequence[ChampionPeriod]
 ) -> list[str]:
     """List the differences between the registry and the ledger."""
     champion, recorded = aliases.get(CHAMPION), periods[-1].entry if periods else None
     if recorded is None:
-        return [f"the registry's champion is version {champion}, the ledger has no line"] if champion else []
+        return [f"the registry's champion is version {champion}, the ledger has no entry"] if champion else []
+    tags = read_version_tags(client, name, recorded["version"])
     if champion != recorded["version"]:
-        return [f"the registry's champion is version {champion}, the ledger's {recorded['version']}"]
-    registered = client.get_model_version(name, champion).tags.get(ONNX_TAG)
+        gone = ", which was deleted" if tags is None else ""
+        return [f"the registry's champion is version {champion}, the ledger's {recorded['version']}{gone}"]
+    registered = (tags or {}).get(ONNX_TAG)
     if registered != recorded[ONNX_TAG]:
         return [f"version {champion}: ONNX sha256 {registered} in the registry, {recorded[ONNX_TAG]} in the ledger"]
     return []
@@ -138,40 +174,26 @@ def list_disagreements(
 
 def rollback(
     names: Annotated[Sequence[str], "models in the registry"],
-    ledger: Annotated[Path, "ledger, to which the rollback adds one JSON line"] = LEDGER,
+    ledger: Ledger = LEDGER,
     tracking: Tracking = None,
 ) -> Lines:
     """Make the previous version champion again. The replaced version gets the tag `rolled_back`: the gate refuses it
     until that tag is removed.
 
-    Repeating the command completes an interrupted rollback. Raises RegistryError where there is no previous version,
-    ModelError where the files of that version are not those registered.
+    Where the champion or the previous version was deleted by hand, the ledger's last champion that is still there takes
+    its place. Repeating the command completes an interrupted rollback. Raises RegistryError where there is no previous
+    version, ModelError where the files of that version are not those registered.
     """
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
-        return Lines(tuple(roll_back(client, name, ledger, uri) for name in names))
+        return Lines(tuple(describe_rollback(roll_back(client, name, ledger)) for name in names))
 
 
-def roll_back(client: "MlflowClient", name: str, ledger: Path, uri: str) -> str:
-    """Roll one model back; return a line about it."""
-    entry = finish_pending_change(client, name, ledger)
-    if entry is None or entry["act"] != "rollback":
-        aliases = read_aliases(client, name)
-        if PREVIOUS not in aliases or CHAMPION not in aliases:
-            stays = f"version {aliases[CHAMPION]} stays champion" if CHAMPION in aliases else "there is no champion"
-            raise RegistryError(f"{name}: found no previous version to roll back to; {stays}")
-        resolve_model(f"models:/{name}@{PREVIOUS}", uri)
-        checks = find_checks(read_ledger(ledger), name, aliases[PREVIOUS])
-        entry = record_decision(client, name, "rollback", aliases[PREVIOUS], aliases[CHAMPION], checks=checks)
-        apply_change(client, entry, ledger)
-    return f"{name}: version {entry['version']} is the champion again, version {entry['previous']} is rolled back"
-
-
-def find_checks(entries: Sequence[Mapping[str, Any]], name: str, version: str) -> list[Any]:
-    """Return the checks of a version's last ledger entry, which are its evidence again after a rollback."""
-    mine = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
-    return list(mine[-1].get("checks", ())) if mine else []
+def describe_rollback(entry: Entry) -> str:
+    """Describe a rollback by its entry in the ledger."""
+    replaced = f" instead of version {entry['previous']}" if entry["previous"] else ""
+    return f"{entry['name']}: version {entry['version']} is the champion again{replaced}"
 
 
 def find(

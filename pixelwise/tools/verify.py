@@ -12,8 +12,9 @@ from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError, ModelError, RegistryError
 from pixelwise.progress import progress
+from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.references import resolve_model
-from pixelwise.registry.versions import list_models, list_versions
+from pixelwise.registry.versions import list_versions, search_models
 from pixelwise.tracking.store import (
     DEFAULT_STORE,
     connect_existing,
@@ -24,7 +25,7 @@ from pixelwise.tracking.store import (
 )
 
 NAMED = 5
-DVC, LEDGER = Path(".dvc"), Path("promotions.jsonl")
+DVC = Path(".dvc")
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,9 @@ def verify_models(uri: str) -> Tally:
         return tally
     client = connect_existing(uri)
     with translate_errors(uri):
-        registered = [(name, version) for name in list_models(client) for version in list_versions(client, name)]
+        registered = [
+            (model.name, version) for model in search_models(client) for version in list_versions(client, model.name)
+        ]
     for name, version in registered:
         try:
             resolve_model(f"models:/{name}/{version}", uri)

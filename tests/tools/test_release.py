@@ -1,5 +1,4 @@
 import contextlib
-import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,7 +8,14 @@ from support.bright_model import write_model
 from components import promote, register
 from pixelwise.errors import ModelError, ParamsError, RegistryError
 from pixelwise.families.options import ReleaseParams
-from pixelwise.registry.ledger import append_once, list_champion_periods, read_ledger
+from pixelwise.registry.champion_change import finish_pending_change, record_decision
+from pixelwise.registry.ledger import (
+    append_once,
+    list_champion_periods,
+    read_ledger,
+    read_shared_entries,
+    share_entry,
+)
 from pixelwise.registry.references import find_local_folder
 from pixelwise.registry.registration import save_evidence
 from pixelwise.registry.versions import find_logged_model, read_aliases
@@ -135,7 +141,7 @@ def test_a_change_cut_at_any_call_converges_when_repeated(templates, tmp_path, m
 
 
 def test_a_rollback_brings_the_previous_version_back_and_a_second_says_there_is_nothing_further(released):
-    assert released.rollback() == "fcn: version 1 is the champion again, version 2 is rolled back"
+    assert released.rollback() == "fcn: version 1 is the champion again instead of version 2"
     with pytest.raises(RegistryError, match=r"^fcn: found no previous version to roll back to; version 1 stays"):
         released.rollback()
     assert released.changes()[-1] == ("rollback", "1", "2")
@@ -162,7 +168,7 @@ def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, 
     save_evidence(client, "fcn", "1", [files["model"] / "onnx/model.onnx"])
     graph = resolve_folder(client, "1") / "evidence" / "model.onnx"
     try:
-        with pytest.raises(ModelError, match=r"models:/fcn@previous: .* found an unregistered graph"):
+        with pytest.raises(ModelError, match=r"models:/fcn/1: .* found an unregistered graph"):
             released.rollback()
         assert released.aliases() == RELEASED
         assert len(released.changes()) == 2
@@ -261,9 +267,100 @@ def test_show_without_a_day_is_what_the_aliases_name_and_says_where_the_ledger_d
 
 
 def test_show_notices_another_graph_under_the_champions_number(released):
-    lines = released.ledger.read_text().splitlines()
-    released.ledger.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | {"onnx_sha256": "f" * 64})]))
+    entry = read_ledger(released.ledger)[-1] | {"onnx_sha256": "f" * 64}
+    released.ledger.unlink()
+    share_entry(connect(released.store), entry)
     assert f"in the registry, {'f' * 64} in the ledger" in released.show("fcn")
+
+
+def test_a_change_made_in_one_checkout_is_shown_and_rolled_back_in_another(templates, tmp_path):
+    first, second = copied(templates["rollback"], tmp_path), World(tmp_path)
+    second.ledger = tmp_path / "other-checkout" / "promotions.jsonl"
+    assert second.show() == first.show()
+    assert "DISAGREE" not in second.show()
+    today = str(datetime.now(UTC).date())
+    assert second.show(on=today) == first.show(on=today)
+    second.rollback()
+    assert "by rollback from version 2" in first.show()
+    assert (entry := read_ledger(second.ledger)[0])["checks"] == read_ledger(first.ledger)[0]["checks"] != []
+    assert entry["act"] == "rollback"
+
+
+def test_two_that_write_at_once_lose_no_entry(released):
+    client = connect(released.store)
+    first, second = (record_decision(client, "fcn", "promotion", "1", "2", writer=writer) for writer in "ab")
+    finish_pending_change(client, "fcn", released.ledger)
+    assert [entry.get("writer") for entry in read_shared_entries(client)][-2:] == ["a", "b"]
+    assert read_ledger(released.ledger)[-2:] == [first, second]
+    assert not [tag for tag in client.get_registered_model("fcn").tags if tag.startswith("pending")]
+
+
+def test_an_entry_of_before_that_only_one_checkout_has_is_shown_as_such(released):
+    (line,) = lines_of(("2026-03-01T10:00:00+00:00", "promotion", "1", None))
+    append_once(released.ledger, line)
+    shown = released.show("fcn").splitlines()
+    assert shown[4].endswith("by promotion, the first, by the ledger of this checkout alone")
+    assert shown[5].endswith("by promotion, the first")
+
+
+def test_a_day_is_shown_without_the_registry_with_a_word_about_it(history, capsys):
+    release.show((), "2026-03-04", history, "sqlite:///nowhere/mlflow.db")
+    assert "no such store, expected one that training or registering made; this is from the ledger of this" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("deleted", ["alias", "version"])
+def test_a_rollback_without_a_champion_goes_to_the_previous_version(released, deleted):
+    delete(released, deleted, "2")
+    assert released.rollback() == "fcn: version 1 is the champion again instead of version 2"
+    assert released.aliases() == {"champion": "1"}
+    assert "DISAGREE" not in released.show("fcn")
+
+
+@pytest.mark.parametrize("deleted", ["alias", "version"])
+def test_a_rollback_without_a_previous_version_goes_to_the_last_of_the_ledger_that_is_there(released, deleted):
+    released.register(0.95, threshold=3)
+    released.promote()
+    delete(released, deleted, "2", alias="previous")
+    assert (
+        released.rollback()
+        == f"fcn: version {2 if deleted == 'alias' else 1} is the champion again instead of version 3"
+    )
+    assert client_tags(released, "3")["rolled_back"]
+    with pytest.raises(RegistryError, match="found no previous version to roll back to"):
+        released.rollback()
+
+
+def test_a_promotion_after_the_champion_was_deleted_keeps_the_previous_version(released):
+    delete(released, "version", "2")
+    released.register(0.95, threshold=3)
+    released.promote()
+    assert released.aliases() == {"champion": "3", "previous": "1"}
+
+
+def test_what_was_deleted_is_named_and_the_ledger_still_shown(released):
+    delete(released, "version", "2")
+    assert "DISAGREE: the registry's champion is version None, the ledger's 2, which was deleted" in released.show()
+    connect(released.store).delete_registered_model("fcn")
+    assert "version 2, 20" in released.show()
+    with pytest.raises(RegistryError, match=r"there is no champion\. The ledger's last, version 2 of 20.* register"):
+        released.rollback()
+    released.ledger.unlink()
+    assert released.show().endswith("mlflow.db: no model is registered")
+
+
+def delete(world, what, version, alias="champion"):
+    """Delete an alias of fcn, or a version with its aliases, by hand."""
+    client = connect(world.store)
+    if what == "alias":
+        client.delete_registered_model_alias("fcn", alias)
+    else:
+        client.delete_model_version("fcn", version)
+
+
+def client_tags(world, version):
+    return connect(world.store).get_model_version("fcn", version).tags
 
 
 def test_find_leads_back_from_what_a_model_was_made_of(released):
