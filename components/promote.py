@@ -15,6 +15,7 @@ from pixelwise.families.exported import find_family_on_command_line
 from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
 from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.limits import ReleaseParams
+from pixelwise.registry.names import complete_name
 from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.release_gate import Check, Decision, decide
 from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
@@ -61,7 +62,7 @@ def run(
     the ledger. Without a challenger nothing changes. Raises RegistryError where `name` has neither challenger nor
     champion, or the store fails.
     """
-    uri = resolve_store_uri(tracking)
+    uri, name = resolve_store_uri(tracking), complete_name(name)
     client = connect(uri)
     with translate_errors(uri):
         finish_pending_change(client, name, ledger)

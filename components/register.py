@@ -12,6 +12,7 @@ from pixelwise.errors import DataError
 from pixelwise.inference.exported_models import identify, require_one_training
 from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
+from pixelwise.registry.names import complete_name
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.registry.registration import add_version, hash_model_files, nominate, save_evidence
 from pixelwise.registry.versions import FILES_TAG, ONNX_TAG, find_version
@@ -25,19 +26,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registration:
-    """A model's version in the registry, whether it is new and whether it is the champion."""
+    """A model's version in the registry, whether it is new and whether it is the champion. asked: the name as given."""
 
     name: str
     version: str
     is_new: bool
     is_champion: bool
+    asked: str
 
     def __str__(self) -> str:
         status = "registered" if self.is_new else "was registered before"
         if self.is_champion:
             return f"{self.name} version {self.version} {status} and is the champion: nothing to promote"
         return (
-            f"{self.name} version {self.version} {status}; alias challenger\nnext: pixelwise promote --name {self.name}"
+            f"{self.name} version {self.version} {status}; alias challenger\n"
+            f"next: pixelwise promote --name {self.asked}"
         )
 
 
@@ -55,7 +58,7 @@ def run(
 
     Raises DataError where a file is missing or the evaluation is another model's, RegistryError where the store fails.
     """
-    uri = resolve_store_uri(tracking)
+    uri, asked, name = resolve_store_uri(tracking), name, complete_name(name)
     model = resolve_model_folder(model, uri)
     require_one_training(model)
     files = list_evidence_files(model, evaluation, benchmark)
@@ -79,7 +82,7 @@ def run(
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
         save_evidence(client, name, version, files)
         is_champion = nominate(client, name, version)
-    return Registration(name, version, is_new=registered is None, is_champion=is_champion)
+    return Registration(name, version, is_new=registered is None, is_champion=is_champion, asked=asked)
 
 
 def require_same_model(model: Path, evaluation: Path) -> str:

@@ -8,11 +8,12 @@ from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
 from pixelwise.families import names
 from pixelwise.params import PARAMS_FILE, parse
+from pixelwise.registry.names import SECTION as REGISTRY
 from pixelwise.tools.sections import find_params_class, split_sections
 
 
 def require_params(project: Path, chosen: Collection[str], changed: Collection[str]) -> None:
-    """Parse the sections of the `changed` stages, and the section `release` of each family that has a `chosen` stage.
+    """Parse the sections of the `changed` stages, `release` of each family that has a `chosen` stage, and `registry`.
 
     The sections of an unchanged stage were parsed when it ran. Raises ParamsError naming the first bad key.
     """
@@ -22,7 +23,7 @@ def require_params(project: Path, chosen: Collection[str], changed: Collection[s
     for section, values in split_sections(content, str(PARAMS_FILE)).items():
         owner, _, step = section.partition(".")
         # A stage that a user added may have a section of its own, which only the stage knows.
-        if owner in known & (chosen_owners if step == "release" else changed_owners):
+        if section == REGISTRY or owner in known & (chosen_owners if step == "release" else changed_owners):
             parse(find_params_class(section, str(PARAMS_FILE)), values, f"{PARAMS_FILE}: {section}")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pixelwise.errors import RegistryError
 from pixelwise.file_lock import hold_lock
 from pixelwise.files import write_text
-from pixelwise.registry.versions import search_models
+from pixelwise.registry.names import search_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +65,7 @@ def share_entry(client: "MlflowClient", entry: Entry) -> None:
 
 
 def read_shared_entries(client: "MlflowClient") -> list[Entry]:
-    """Read the entries that all checkouts stored with the registered models."""
+    """Read the entries that all checkouts stored with the registered models of this project."""
     return [
         json.loads(value)
         for model in search_models(client)

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlparse
 from pixelwise.errors import ModelError, RegistryError
 from pixelwise.identity import sha256_file
 from pixelwise.model_folder import ModelFolder
+from pixelwise.registry.names import complete_name
 from pixelwise.registry.versions import FILES_TAG, GRAPH_FILE, ONNX_TAG, find_logged_model, read_aliases
 from pixelwise.tracking.store import connect_existing, redact_uri, resolve_store_uri, translate_errors
 
@@ -53,13 +54,16 @@ def find_version_folder(client: "MlflowClient", version: "ModelVersion", referen
 
 
 def find_referenced_version(client: "MlflowClient", reference: str) -> "ModelVersion":
-    """The version that `reference` names. Raises RegistryError, which lists the aliases, if there is none."""
+    """The version that `reference` names, with the project's prefix or without.
+
+    Raises RegistryError, which lists the aliases, if there is none; ParamsError where the prefix cannot be read.
+    """
     from mlflow.exceptions import MlflowException
 
     match = REFERENCE.fullmatch(reference)
     if match is None:
         raise RegistryError(f"{reference}: expected models:/NAME@ALIAS or models:/NAME/VERSION")
-    name, alias, version = match["name"], match["alias"], match["version"]
+    name, alias, version = complete_name(match["name"]), match["alias"], match["version"]
     try:
         return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException as error:

@@ -19,8 +19,6 @@ FILES_TAG = "files_sha256"
 # The graph that labels images by itself, by its path in the model's folder.
 GRAPH_FILE = ModelFolder(Path()).graph().as_posix()
 LOGGED_MODEL_PREFIX = "models:/"
-# The most that a server of MLflow lists in one answer.
-MOST_MODELS = 1000
 
 
 def find_version(client: "MlflowClient", name: str, onnx_sha256: str) -> str | None:
@@ -59,11 +57,6 @@ def suppress_missing() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-
-
-def search_models(client: "MlflowClient") -> list["RegisteredModel"]:
-    """All registered models, in the order of their names."""
-    return sorted(client.search_registered_models(max_results=MOST_MODELS), key=lambda model: model.name)
 
 
 def list_versions(client: "MlflowClient", name: str) -> list[str]:

@@ -14,6 +14,7 @@ from pixelwise import command
 from pixelwise.documents import read_yaml
 from pixelwise.errors import ParamsError
 from pixelwise.params import PARAMS_FILE, Params, find_value, parse
+from pixelwise.registry.names import SECTION as REGISTRY
 from pixelwise.tools.sections import RECIPES, find_nested_class, find_params_class, split_sections
 
 # In characters: line width without a terminal, least width of the meanings, greatest width of the other columns.
@@ -58,6 +59,8 @@ def run(
     """
     content = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
     sections, recipes = split_sections(content, str(params_file)), read_recipes(content.get(RECIPES) or ())
+    # A project that is alone on its server has no such section.
+    sections.setdefault(REGISTRY, {})
     tables: dict[str, list[Value]] = {}
     for asked in section or [""]:
         near = [name for name in sections if is_within(name, asked) or is_within(asked, name)]

@@ -21,6 +21,7 @@ from pixelwise.registry.ledger import (
     read_shared_entries,
 )
 from pixelwise.registry.lineage import list_origin_facts
+from pixelwise.registry.names import complete_name, read_prefix, search_models
 from pixelwise.registry.rollback import roll_back
 from pixelwise.registry.versions import (
     CHALLENGER,
@@ -30,7 +31,6 @@ from pixelwise.registry.versions import (
     find_model,
     read_aliases,
     read_version_tags,
-    search_models,
 )
 from pixelwise.tracking.store import connect_existing, print_notice, redact_uri, resolve_store_uri, translate_errors
 
@@ -70,6 +70,7 @@ def show(
     unknown.
     """
     uri, local = resolve_store_uri(tracking), read_ledger(ledger)
+    names = [complete_name(name) for name in names]
     if on is not None:
         return show_day(names, parse_day(on), local, uri)
     client = connect_existing(uri)
@@ -187,7 +188,7 @@ def rollback(
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
-        return Lines(tuple(describe_rollback(roll_back(client, name, ledger)) for name in names))
+        return Lines(tuple(describe_rollback(roll_back(client, complete_name(name), ledger)) for name in names))
 
 
 def describe_rollback(entry: Entry) -> str:
@@ -200,7 +201,7 @@ def find(
     hashes: Annotated[Sequence[str], "hash, or the start of one: fingerprint, data, code, graph or run"],
     tracking: Tracking = None,
 ) -> Lines:
-    """Find the model versions that were made from a given run, parameters, data, code or file.
+    """Find the versions of this project's models that were made from a given run, parameters, data, code or file.
 
     Raises ParamsError where a hash is too short, RegistryError where no version has any of them.
     """
@@ -209,7 +210,8 @@ def find(
     uri = resolve_store_uri(tracking)
     client = connect_existing(uri)
     with translate_errors(uri):
-        versions = client.search_model_versions()
+        prefix = read_prefix()
+        versions = [one for one in client.search_model_versions() if one.name.startswith(prefix)]
     lines = [
         f"models:/{version.name}/{version.version}: {kind} {value}"
         for version in sorted(versions, key=lambda version: (version.name, int(version.version)))

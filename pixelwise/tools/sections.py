@@ -9,6 +9,7 @@ from pixelwise.command import strip_none
 from pixelwise.errors import ParamsError
 from pixelwise.families import find_options, find_params, names
 from pixelwise.params import Params
+from pixelwise.registry import names as registry_names
 
 # A key that is no section: the paths of the recipes that `pixelwise use` applied.
 RECIPES = "recipes"
@@ -39,6 +40,7 @@ def find_params_class(section: str, source: str) -> type[Params]:
     family, _, step = section.rpartition(".")
     name = f"{step.capitalize()}Params"
     modules = [find_params(family), find_options(family)] if family in names() else []
+    modules += [registry_names] if section == registry_names.SECTION else []
     if step in STEPS and not any(hasattr(module, name) for module in modules):
         modules.append(importlib.import_module(find_module(step)))
     classes = [getattr(module, name) for module in modules if hasattr(module, name)]

@@ -14,6 +14,7 @@ from pixelwise.documents import read_text, read_yaml
 from pixelwise.errors import DataError, ParamsError
 from pixelwise.files import write_text
 from pixelwise.params import PARAMS_FILE, Params, find_value, flatten, make_defaults, merge, parse
+from pixelwise.registry.names import SECTION as REGISTRY
 from pixelwise.tools.params import format_value
 from pixelwise.tools.sections import RECIPES, find_nested_class, find_params_class, split_sections
 
@@ -62,12 +63,14 @@ def run(
     """Reset params.yaml to the defaults, apply a recipe, and point ingest at your data. Comments stay.
 
     A key that the file does not have is added with its meaning, and removed when you use another recipe. Values that
-    you edited are reset too. recipes/town-cpu.yaml sets only the generated town.
+    you edited are reset too, except `registry`. recipes/town-cpu.yaml sets only the generated town.
 
     Raises ParamsError naming the first bad key, and DataError where the data is missing; then the file is not written.
     """
     content = read_yaml(params_file, "the pipeline's parameters", error=ParamsError)
-    layers = {str(file): read_yaml(file, "a recipe", error=ParamsError) for file in recipe}
+    # The prefix of the models' names is the project's, whatever the recipe.
+    layers = {str(params_file): {REGISTRY: content[REGISTRY] or {}}} if REGISTRY in content else {}
+    layers |= {str(file): read_yaml(file, "a recipe", error=ParamsError) for file in recipe}
     if root is not None:
         layers["--root"] = {"ingest": {"root": str(root)}}
     values = merge(*(read_sections(layer, source) for source, layer in layers.items()))

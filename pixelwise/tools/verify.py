@@ -13,8 +13,9 @@ from pixelwise.documents import read_text
 from pixelwise.errors import DataError, ModelError, RegistryError
 from pixelwise.progress import progress
 from pixelwise.registry.ledger import LEDGER
+from pixelwise.registry.names import search_models
 from pixelwise.registry.references import resolve_model
-from pixelwise.registry.versions import list_versions, search_models
+from pixelwise.registry.versions import list_versions
 from pixelwise.tracking.store import (
     DEFAULT_STORE,
     connect_existing,
@@ -133,7 +134,7 @@ def verify_cache(cache: Path) -> Tally:
 
 
 def verify_models(uri: str) -> Tally:
-    """Compare the files of every version in the registry with the hashes registered."""
+    """Compare the files of every version of this project's models in the registry with the hashes registered."""
     tally = Tally()
     # A store that the user names must exist; the first training creates the default one.
     database = parse_sqlite_path(DEFAULT_STORE)

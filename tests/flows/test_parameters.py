@@ -33,3 +33,10 @@ def test_a_wrong_limit_of_the_gate_is_named_even_where_no_stage_has_work(project
     with pytest.raises(ParamsError, match=r"^params.yaml: fcn.release.mean_iu_flor: unknown key$"):
         require_params(project, STAGES, [])
     require_params(project, ["ingest", "train@guided"], [])
+
+
+def test_a_wrong_prefix_of_the_registry_is_named_before_the_first_stage_runs(project):
+    with (project / "params.yaml").open("a") as file:
+        file.write("registry: {prefix: roads/night}\n")
+    with pytest.raises(ParamsError, match=r"^params.yaml: registry.prefix: found 'roads/night', expected: "):
+        require_params(project, STAGES, [])

@@ -50,13 +50,14 @@ def test_part_of_a_section_can_be_asked_for_and_all_sections_of_a_family(file):
     assert set(found("fcn.train.network.strides")) == {"network.strides"}
     assert all(key.startswith("augment.") for key in found("fcn.train.augment"))
     assert set(run(["fcn"]).sections) == {"fcn.train", "fcn.release"}
-    assert set(run([]).sections) == {"ingest", "fcn.train", "fcn.release"}
+    assert set(run([]).sections) == {"ingest", "fcn.train", "fcn.release", "registry"}
+    assert set(found("registry")) == {"prefix"}
 
 
 @pytest.mark.parametrize("section", ["fcn.trian", "fcn.tra", "fcn.train.epoch", "guided", "recipes", "fcn."])
 def test_an_unknown_section_is_one_line_that_names_those_there_are(file, section):
     with pytest.raises(
-        ParamsError, match=rf"^section {section}: unknown, expected one of: ingest, fcn.train, fcn.release$"
+        ParamsError, match=rf"^section {section}: unknown, expected one of: ingest, fcn.train, fcn.release, registry$"
     ):
         run([section])
 
