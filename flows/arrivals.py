@@ -14,6 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 from pydantic import NonNegativeFloat
 
+from flows.dead_runs import end_dead_runs
 from flows.messages import complete
 from flows.pipeline import pipeline
 from flows.tries import ONCE, Tries
@@ -45,6 +46,7 @@ async def ingest(
     of the ingest; validation is tried once.
     """
     project = Path.cwd()
+    await end_dead_runs(project)
     try:
         folder = read_drop_folder(project)
         if folder and (name := find_arriving(folder, settle_seconds)):

@@ -1,10 +1,12 @@
 import asyncio
 import uuid
+from datetime import timedelta
 
 import pytest
 from support.bright_model import write
 from support.dvc_repository import make_repository, replace, repro
 
+from flows.dead_runs import RUNS
 from flows.pipeline import PIPELINE_LOCK
 from flows.tries import Tries
 from pixelwise.errors import DataError
@@ -120,21 +122,59 @@ def test_a_second_run_ends_as_skipped_busy(repository, capsys):
     assert "skipped: busy" in capsys.readouterr().out
 
 
-def test_a_run_that_was_killed_is_ended_as_crashed_by_the_next(repository):
+def make_run(client, state, **more):
+    """A flow run in the state `state`, of which no process works; its id."""
     from prefect import flow
+
+    run = client.create_flow_run(flow(name="killed")(lambda: None), **more)
+    client.set_flow_run_state(run.id, state, force=True)
+    return run.id
+
+
+def test_a_run_that_was_killed_is_ended_as_crashed_by_the_next(repository):
     from prefect.client.orchestration import get_client
     from prefect.states import Running
 
-    killed = flow(name="killed")(lambda: None)(return_state=True).state_details.flow_run_id
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(killed, Running(), force=True)
-        lock = repository / PIPELINE_LOCK
-        lock.parent.mkdir()
-        # What a power cut left half written is passed over, and so is a run of another server.
-        lock.write_text(f"{killed}\n{uuid.uuid4()}\n4be1c1f2-")
-        assert run(targets=["a"]).is_completed()
+        killed, alive, other = make_run(client, Running()), make_run(client, Running()), str(uuid.uuid4())
+        (repository / RUNS).mkdir(parents=True)
+        # A power cut frees the locks. The last run is of another server.
+        for run_id in (killed, other):
+            (repository / RUNS / str(run_id)).touch()
+        with hold_lock(repository / RUNS / str(alive)), hold_lock(repository / PIPELINE_LOCK):
+            assert run(targets=["a"]).name == "Skipped"
         assert client.read_flow_run(killed).state.is_crashed()
-    assert lock.read_text() == ""
+        assert client.read_flow_run(alive).state.is_running()
+    # What is left is locked, or was when that run began.
+    left = {file.name for file in (repository / RUNS).iterdir()}
+    assert str(alive) in left
+    assert not {str(killed), other} & left
+
+
+def test_a_run_whose_process_never_began_is_ended_by_the_next_of_its_deployment(repository, monkeypatch):
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.states import Pending
+
+    from flows import dead_runs
+
+    async def begin():
+        await dead_runs.end_dead_runs(repository)
+
+    def states():
+        asyncio.run(flow(begin)())
+        return [client.read_flow_run(run).state.type.value for run in runs]
+
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow_from_name("killed")
+        deployments = [client.create_deployment(flow_id, name, path=".", entrypoint="f.py:f") for name in "ab"]
+        runs = [client.create_flow_run_from_deployment(each, state=Pending()).id for each in deployments]
+        monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(deployments[0]))
+        assert states() == ["PENDING", "PENDING"]
+        monkeypatch.setattr(dead_runs, "PENDING_LIMIT", timedelta(0))
+        assert states() == ["CRASHED", "PENDING"]
+        for deployment in deployments:
+            client.delete_deployment(deployment)
 
 
 def test_a_registry_that_does_not_answer_is_tried_again_then_left_to_the_next_run(repository, monkeypatch, capsys):
