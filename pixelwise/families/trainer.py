@@ -20,6 +20,7 @@ from pixelwise.model_folder import HISTORY_FILE, MODEL_FILE, RUN_FILE, WEIGHTS_F
 from pixelwise.stage_inputs import require_unchanged
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import read_git_commit
+from pixelwise.tracking.unsent_runs import make_local_id
 from pixelwise.training import checkpoints
 from pixelwise.training.allocator import keep_freed_memory
 from pixelwise.training.history import find_best_row
@@ -84,7 +85,7 @@ def learn(
     torch.manual_seed(params.seed)
     net = kind.build(params.network, len(prepared.classes))
     marked, parameters = {**tags, "fingerprint": mark}, made_from["parts"]["parameters"]
-    with start_run(experiment, name, parameters, marked, tracking, resume=read_begun_run(work)) as recorder:
+    with start_run(experiment, name, parameters, marked, tracking, resume=begin_run(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
         history = kind.fit(net, prepared, params, work, recorder.log_metrics)
@@ -150,7 +151,12 @@ def is_main_process() -> bool:
     return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
-def read_begun_run(work: Path) -> str | None:
-    """The MLflow run id of an interrupted training, which the resumed training continues; None if there is none."""
-    run_id: str | None = json.loads((work / BEGUN_FILE).read_text()) if (work / BEGUN_FILE).exists() else None
+def begin_run(work: Path) -> str:
+    """The MLflow run id of an interrupted training, which the resumed training continues; else a new local id.
+
+    It is kept before the store makes the run: a kill between the two leaves no second run that seems to run for ever.
+    """
+    if not (file := work / BEGUN_FILE).exists():
+        write_json(file, make_local_id())
+    run_id: str = json.loads(file.read_text())
     return run_id

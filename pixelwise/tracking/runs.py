@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 BATCH = 500
 FLUSH_SECONDS = 10.0
 LONGEST_VALUE = 6000
+LOAD_METRIC = "system/cpu_utilization_percentage"
 CONTEXT = {"dvc_stage": "DVC_STAGE", "prefect_flow_run": "PREFECT__FLOW_RUN_ID"}
 
 
@@ -53,14 +54,18 @@ class Recorder:
 
 
 class OfflineRecorder(Recorder):
-    """Stores metrics and artifacts locally (`unsent_runs`), for a run whose store does not answer."""
+    """Stores metrics and artifacts locally (`unsent_runs`), for a run whose store does not answer.
 
-    def __init__(self, run_id: str) -> None:
+    last_steps: as for MlflowRecorder, of what is stored locally.
+    """
+
+    def __init__(self, run_id: str, last_steps: Mapping[str, int]) -> None:
         self.run_id: str = run_id
+        self.last_steps = last_steps
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Write metrics at once, so that a killed process loses none."""
-        unsent_runs.save_metrics(self.run_id, make_metric_rows(values, step))
+        unsent_runs.save_metrics(self.run_id, make_metric_rows(select_new(values, step, self.last_steps), step))
 
     def log_artifacts(self, path: Path) -> None:
         """Store a copy."""
@@ -74,13 +79,15 @@ class OfflineRecorder(Recorder):
 class MlflowRecorder(Recorder):
     """Sends metrics and artifacts to one run. Metrics go in batches, since a request for each slows training down.
 
-    When the store fails, unsent data is stored locally and the training continues.
+    When the store fails, unsent data is stored locally and the training continues. last_steps: by metric, what the run
+    has from before a kill: a resumed training repeats its metrics, since those not yet sent were lost.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, uri: str) -> None:
+    def __init__(self, client: "MlflowClient", run_id: str, uri: str, last_steps: Mapping[str, int]) -> None:
         self.client = client
         self.run_id: str = run_id
         self.uri = uri
+        self.last_steps = last_steps
         self.waiting: list[dict[str, Any]] = []
         self.sent = time.monotonic()
         # MachineLoadMonitor calls this from a thread of its own.
@@ -89,7 +96,7 @@ class MlflowRecorder(Recorder):
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Buffer metrics; send the buffer when it is full or FLUSH_SECONDS have passed."""
         with self.lock:
-            self.waiting.extend(make_metric_rows(values, step))
+            self.waiting.extend(make_metric_rows(select_new(values, step, self.last_steps), step))
             if len(self.waiting) >= BATCH or time.monotonic() - self.sent > FLUSH_SECONDS:
                 self.flush()
 
@@ -163,8 +170,9 @@ def start_run(
             print_notice("mlflow is not installed; this training is not tracked")
         yield Recorder()
         return
-    recorder, step = open_recorder(uri, describe_run(uri, experiment, name, params, tags), resume)
-    load, status = MachineLoadMonitor(recorder.log_metrics, step), "FAILED"
+    recorder = open_recorder(uri, describe_run(uri, experiment, name, params, tags), resume)
+    load = MachineLoadMonitor(recorder.log_metrics, recorder.last_steps.get(LOAD_METRIC, -1) + 1)
+    status = "FAILED"
     try:
         yield recorder
         status = "FINISHED"
@@ -190,43 +198,45 @@ def describe_run(
     }
 
 
-def open_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> tuple[OfflineRecorder | MlflowRecorder, int]:
-    """A recorder for a new run, or for the run `resume`, and the next step of its machine load."""
+def open_recorder(uri: str, facts: dict[str, Any], resume: str | None) -> OfflineRecorder | MlflowRecorder:
+    """A recorder for a new run, or for the run `resume`."""
+    run_id = resume or unsent_runs.make_local_id()
+    if unsent_runs.is_local(run_id):
+        facts = {**facts, "tags": {**facts["tags"], sender.LOCAL_TAG: run_id}}
     try:
         client = connect(uri)
         if unsent_runs.list_unsent():
             sender.send_unsent_runs(client, uri)
         with translate_errors(uri):
-            run_id = reopen_run(client, resume)
-            step = find_next_load_step(client, run_id) if run_id else 0
-            return MlflowRecorder(client, run_id or open_run(client, facts), uri), step
+            stored_id = open_run(client, run_id, facts)
+            return MlflowRecorder(client, stored_id, uri, find_last_steps(client, stored_id))
     except UnreachableError as error:
-        run_id = resume or unsent_runs.make_local_id()
-        unsent_runs.save_facts(run_id, {**facts, "tags": {**facts["tags"], sender.LOCAL_TAG: run_id}})
+        unsent_runs.save_facts(run_id, facts)
         folder = unsent_runs.UNSENT_FOLDER / run_id
         print_notice(f"{error}; the run is kept in {folder} and sent by the next step that reaches the store")
-        return OfflineRecorder(run_id), 0
+        return OfflineRecorder(run_id, unsent_runs.find_last_steps(run_id))
 
 
-def open_run(client: "MlflowClient", facts: dict[str, Any]) -> str:
-    """The id of a new run with its parameters and tags."""
-    run_id = sender.create_run(client, facts)
-    sender.send_params(client, run_id, facts["params"])
-    return run_id
-
-
-def reopen_run(client: "MlflowClient", run_id: str | None) -> str | None:
-    """The id of the run `run_id`, marked as running again; None where the store has no such run."""
-    stored_id = sender.find_run(client, run_id) if run_id else None
-    if stored_id:
+def open_run(client: "MlflowClient", run_id: str, facts: dict[str, Any]) -> str:
+    """The store's id of the run `run_id`, marked as running again; of a new run where the store has no such run."""
+    if stored_id := sender.find_run(client, run_id):
         client.update_run(stored_id, status="RUNNING")
+    else:
+        stored_id = sender.create_run(client, facts)
+    # A kill may have come between the run and its parameters.
+    known = client.get_run(stored_id).data.params
+    sender.send_params(client, stored_id, [(key, value) for key, value in facts["params"] if key not in known])
     return stored_id
 
 
-def find_next_load_step(client: "MlflowClient", run_id: str) -> int:
-    """The step after the last one at which the run's machine load was recorded."""
-    metric = "system/cpu_utilization_percentage"
-    return sender.find_last_step(client, run_id, metric) + 1 if metric in client.get_run(run_id).data.metrics else 0
+def find_last_steps(client: "MlflowClient", run_id: str) -> dict[str, int]:
+    """The last recorded step of each metric of a run."""
+    return {key: sender.find_last_step(client, run_id, key) for key in client.get_run(run_id).data.metrics}
+
+
+def select_new(values: Mapping[str, float], step: int, last_steps: Mapping[str, int]) -> dict[str, float]:
+    """The metrics that a run does not have of `step` or a later one."""
+    return {name: value for name, value in values.items() if step > last_steps.get(name, -1)}
 
 
 def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict[str, Any]]:

@@ -99,6 +99,11 @@ def read_metrics(run_folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def find_last_steps(run_id: str) -> dict[str, int]:
+    """The last stored step of each metric of a run."""
+    return {row["key"]: row["step"] for row in read_metrics(UNSENT_FOLDER / run_id) if row["step"] is not None}
+
+
 def remove_unsent(run_folder: Path) -> None:
     """Remove the folder of a sent run. It is renamed first, so that a kill leaves no partial unsent run."""
     sent = run_folder.with_name(f".sent-{run_folder.name}")

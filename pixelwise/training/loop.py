@@ -78,7 +78,8 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     epoch.
 
     `state` holds the resumable state; the caller removes it after the result is saved. `record` gets the metrics and
-    their epoch. Raises ProviderError if the requested device is missing.
+    their epoch, also those of before the kill that a run resumes after. Raises ProviderError if the requested device is
+    missing.
     """
     fabric = make_fabric(params, params.devices, params.strategy)
     # Under `fabric run` the processes are there already, and a second launch is refused.
@@ -89,6 +90,9 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
     model, optimiser = fabric.setup(net, make_optimiser(net, params))
     average = WeightAverage(net, params.average_decay)
     loop_state = restore_state(net, optimiser, average, state)
+    if fabric.is_global_zero:
+        for epoch, row in enumerate(loop_state.history, start=1):
+            record({name: value for name, value in row.items() if name != "epoch"}, epoch)
     count = max(1, len(task) // (params.batch_size * fabric.world_size))
     for epoch in range(loop_state.epoch, params.epochs):
         if loop_state.stale >= params.patience:

@@ -196,6 +196,8 @@ def test_a_training_killed_offline_goes_on_in_its_run_when_the_store_is_back(sto
     with (unsent_runs.UNSENT_FOLDER / first.run_id / unsent_runs.METRICS_FILE).open("a") as file:
         file.write('\n{"key": "train/lo')
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, store.uri, resume=first.run_id) as second:
+        # As a training does, which does not know what was kept of the curve.
+        second.log_metrics({"train/loss": 2.0}, 1)
         second.log_metrics({"train/loss": 1.0}, 2)
     assert second.run_id == first.run_id
     store.mend()

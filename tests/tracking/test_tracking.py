@@ -9,7 +9,7 @@ import pytest
 
 from pixelwise.errors import DataError, RegistryError
 from pixelwise.registry.ledger import append_once, read_ledger
-from pixelwise.tracking import runs, store
+from pixelwise.tracking import runs, sender, store
 from pixelwise.tracking.runs import record, record_measures, start_run
 from pixelwise.tracking.store import connect, read_git_commit
 
@@ -56,12 +56,36 @@ def test_a_resumed_training_goes_on_in_its_run_and_one_unknown_here_starts_anew(
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, mlflow_store) as first:
         first.log_metrics({"train/loss": 2.0}, 1)
     with start_run("fcn", "train-fcn", {"epochs": 2}, {}, mlflow_store, resume=first.run_id) as second:
-        second.log_metrics({"train/loss": 1.0}, 2)
+        # A training repeats what it recorded before the kill: the run may have it or not.
+        for step in (1, 2):
+            second.log_metrics({"train/loss": 2.0 / step, "val/mean_iu": step / 10}, step)
     assert second.run_id == first.run_id
-    assert len(connect(mlflow_store).get_metric_history(first.run_id, "train/loss")) == 2
+    for key, expected in {"train/loss": [(1, 2.0), (2, 1.0)], "val/mean_iu": [(1, 0.1), (2, 0.2)]}.items():
+        assert [(m.step, m.value) for m in connect(mlflow_store).get_metric_history(first.run_id, key)] == expected
     with start_run("fcn", "train-fcn", {}, {}, mlflow_store, resume="0" * 32) as third:
         pass
     assert third.run_id != first.run_id
+
+
+@pytest.mark.parametrize("cut", [(sender, "send_params"), (runs, "find_last_steps")])
+def test_a_training_that_is_killed_as_its_run_is_made_goes_on_in_that_run(mlflow_store, cut, monkeypatch):
+    class KilledError(Exception):
+        """Stands for a kill."""
+
+    def die(*_):
+        raise KilledError
+
+    def train():
+        with start_run("fcn", "train-fcn", {"epochs": 2}, {}, mlflow_store, resume="offline-1") as recorder:
+            return recorder.run_id
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*cut, die)
+        with pytest.raises(KilledError):
+            train()
+    resumed = train()
+    (run,) = connect(mlflow_store).search_runs(["1"])
+    assert (run.info.run_id, run.info.status, run.data.params) == (resumed, "FINISHED", {"epochs": "2"})
 
 
 def test_metrics_travel_in_batches_and_wait_for_a_store_that_fails(mlflow_store, tmp_path, monkeypatch, capsys):

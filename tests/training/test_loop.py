@@ -143,6 +143,10 @@ def test_every_epoch_is_recorded_once_with_the_metrics_of_its_row(tmp_path):
     assert recorded == history
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
     assert ["val/score" in row for row in history] == [False, True, False, True]
+    # What was recorded before a kill may not have reached the store.
+    resumed = []
+    train(tmp_path, record=lambda row, epoch: resumed.append({"epoch": epoch, **row}))
+    assert resumed == history
     assert all(row["images_per_second"] > 0 and row["learning_rate"] > 0 for row in history)
     assert [row["images_per_second"] * row["seconds"] for row in history] == pytest.approx([STEPS * 4] * 4)
 
