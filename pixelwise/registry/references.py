@@ -26,7 +26,12 @@ CACHE = Path(".state/models")
 
 def resolve_model_folder(model: Path, tracking: str | None = None) -> Path:
     """`model` itself, or the folder of the registered model that it refers to. Raises as `resolve_model`."""
-    return resolve_model(str(model), tracking) if str(model).startswith(PREFIX) else model
+    return resolve_model(str(model), tracking) if is_reference(model) else model
+
+
+def is_reference(model: Path) -> bool:
+    """Whether `model` names a registered model instead of a folder."""
+    return str(model).startswith(PREFIX)
 
 
 def resolve_model(reference: str, tracking: str | None = None) -> Path:

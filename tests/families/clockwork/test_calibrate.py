@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,14 @@ from pixelwise.families.clockwork.runtime.engines import open_engine
 from pixelwise.families.clockwork.runtime.stream_grids import Grid
 from pixelwise.families.clockwork.verbs import calibrate
 from pixelwise.families.clockwork.verbs.calibrate import CalibrateParams
+from pixelwise.identity import sha256_file
+from pixelwise.inference.exported_models import identify
 from pixelwise.metrics.confusion import compute_scores, count_pixels
+from pixelwise.registry.references import resolve_model_folder
+from pixelwise.registry.registration import add_version, hash_model_files
+from pixelwise.registry.versions import FILES_TAG, ONNX_TAG
 from pixelwise.tools import predict
+from pixelwise.tracking.store import connect
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,28 @@ def test_a_value_is_picked_without_labels_and_kept_beside_the_graphs(model, clip
     assert open_engine(staged, "motion").schedule.name == "motion:0.6"
     report = predict.run(PredictParams(provider="cpu", schedule="carry"), [clip], model, model.parent / "out")
     assert str(report).startswith("schedule carry:32: ")
+
+
+def test_the_value_of_a_registered_model_is_kept_in_a_copy(model, clip, tmp_path, mlflow_store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    tags = {ONNX_TAG: identify(model), FILES_TAG: json.dumps(hash_model_files(model))}
+    add_version(connect(mlflow_store), "clockwork", model, run_id=None, experiment="clockwork", tags=tags)
+    reference, copy = Path("models:/clockwork/1"), tmp_path / "made/copy"
+    found = calibrate.run(params(loss=100), [clip], reference, schedule="carry")
+    assert f"--model {reference} --schedule carry:32 " in str(found)
+    with pytest.raises(ParamsError, match=r"^--keep: found models:/clockwork/1, which is registered and stays as it"):
+        calibrate.run(params(loss=100), [clip], reference, schedule="carry", keep=True)
+    found = calibrate.run(params(loss=100), [clip], reference, schedule="carry", out=copy)
+    assert f"wrote {copy}/schedules.json: --schedule carry now means carry:32" in str(found)
+    assert f"--model {copy} --schedule carry " in str(found)
+    assert open_engine(open_staged(copy, "cpu"), "carry").schedule.name == "carry:32"
+    assert hash_model_files(copy).items() - hash_model_files(model).items() == {
+        ("schedules.json", sha256_file(copy / "schedules.json"))
+    }
+    # The registered files are as they were.
+    assert not (resolve_model_folder(reference) / "schedules.json").exists()
+    with pytest.raises(ParamsError, match="exists, expected a new folder for a copy of models:/clockwork/1"):
+        calibrate.run(params(loss=100), [clip], reference, schedule="carry", out=copy)
 
 
 def test_what_is_picked_is_the_largest_value_whose_loss_can_be_borne(model, clip):

@@ -1,5 +1,7 @@
 """Calibrate: choose a schedule's value for a wanted speed or loss, on videos without labels."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,7 @@ from pixelwise.files import write_json
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import Params
+from pixelwise.registry.references import is_reference, resolve_model_folder
 
 
 class CalibrateParams(Params):
@@ -61,20 +64,58 @@ class Calibrated:
 def run(
     params: CalibrateParams,
     clips: Annotated[list[Path], "videos like those to be labelled"],
-    model: Annotated[Path, "folder of the exported clockwork"],
+    model: Annotated[Path, "folder of the exported clockwork, or models:/NAME@ALIAS"],
     schedule: Annotated[str, "NAME of the schedule whose value is chosen: motion, carry, adaptive, …"] = "motion",
     keep: Annotated[bool, "write the value into the model's folder, from where --schedule NAME reads it"] = False,
+    out: Annotated[Path | None, "new folder for a copy of the model with the value; the model stays as it is"] = None,
 ) -> Calibrated:
     """Try many values of a schedule on clips; choose one that is fast enough (--speed, --rate) or within --loss.
 
+    A registered model is never changed: --out keeps the value in a copy, which `pixelwise evaluate` scores and
+    `pixelwise register` makes another version.
+
     Raises ModelError if the model is not in stages, DataError if a clip is not a video, ParamsError if not exactly one
-    goal is given, the schedule has no value to choose, or no value meets the goal.
+    goal is given, the schedule has no value to choose, no value meets the goal, or the value cannot be kept there.
     """
     goal = parse_goal(params)
-    staged = open_staged(model, params.provider)
+    require_target(model, keep, out)
+    folder = resolve_model_folder(model)
+    staged = open_staged(folder, params.provider)
     chosen, trials = calibrate(staged, schedule, [partial(read_pictures, clip, params.frames) for clip in clips], goal)
-    written = write_value(model, staged, chosen.schedule) if keep else None
-    return Calibrated(model, clips, goal, chosen, trials, written)
+    written = None
+    if out:
+        written = write_copy(folder, out, staged, chosen.schedule)
+    elif keep:
+        written = write_value(folder, staged, chosen.schedule)
+    return Calibrated(out or model, clips, goal, chosen, trials, written)
+
+
+def require_target(model: Path, keep: bool, out: Path | None) -> None:
+    """Raise ParamsError before the trials, which take minutes, where the value could not be written afterwards."""
+    if keep and out is None and is_reference(model):
+        raise ParamsError(f"--keep: found {model}, which is registered and stays as it is; expected --out FOLDER")
+    if out is not None and out.exists():
+        raise ParamsError(f"--out {out}: exists, expected a new folder for a copy of {model}")
+
+
+def write_copy(model: Path, out: Path, staged: Staged, schedule: str) -> Path:
+    """Write a copy of the model to the folder `out`, with the value of the schedule; return the file of the value.
+
+    The files that MLflow keeps with a registered model are left out.
+    """
+    source = ModelFolder(model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".calibrate-") as work:
+        copy = Path(work) / "model"
+        shutil.copytree(source.onnx, copy / source.onnx.name, ignore=shutil.ignore_patterns("MLmodel"))
+        # A model that is only served may lack the others.
+        if source.checkpoint.is_dir():
+            shutil.copytree(source.checkpoint, copy / source.checkpoint.name)
+        if source.export.is_file():
+            shutil.copyfile(source.export, copy / source.export.name)
+        file = write_value(copy, staged, schedule)
+        copy.rename(out)
+    return out / file.name
 
 
 def parse_goal(params: CalibrateParams) -> Goal:
