@@ -27,7 +27,7 @@ SECTIONS = {
     "ingest": ("components.ingest", "IngestParams"),
     "validate": ("components.validate", "ValidateParams"),
     "FAMILY.export": ("components.export", "ExportParams"),
-    "FAMILY.quantize": ("pixelwise.export.int8_verdict", "QuantizeParams"),
+    "FAMILY.quantize": ("pixelwise.export.verdict", "QuantizeParams"),
     "FAMILY.benchmark": ("pixelwise.evaluation.params", "BenchmarkParams"),
 }
 DOCS = Path(__file__).parent

@@ -15,7 +15,7 @@ STEPS = {
     "validate": "check the prepared data; a failed check stops the pipeline",
     "train": "train a family on the prepared data",
     "export": "write ONNX graphs and compare them with torch",
-    "quantize": "quantise the graph to int8; offer it if it loses little and is faster",
+    "quantize": "quantise the graph to int8 or float16; offer it if it loses little and is faster",
     "evaluate": "score an exported model on a split or another data set",
     "benchmark": "compare the speed of a model's engines and parts",
     "register": "register the exported model, with the alias challenger",

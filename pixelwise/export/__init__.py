@@ -1,1 +1,1 @@
-"""Export a trained net: ONNX files, their parity with torch, and int8 quantisation."""
+"""Export a trained net: ONNX files, their parity with torch, and graphs of lower precision."""

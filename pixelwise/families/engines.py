@@ -1,4 +1,4 @@
-"""The engines of a model of one graph: ONNX Runtime, int8 where it is offered, and torch."""
+"""The engines of a model of one graph: ONNX Runtime, the smaller graphs that are offered, and torch."""
 
 import logging
 import warnings
@@ -52,11 +52,13 @@ def open_graph_engines(
         raise ProviderError("device cuda: torch finds none, expected cpu")
     labellers: dict[str, Label] = {"onnx": open_model(model, params.device, threads).label}
     left_out: dict[str, str] = {}
-    int8 = ModelFolder(model).int8
-    if ModelFolder(int8).graph().exists():
-        labellers["onnx int8"] = open_model(int8, params.device, threads).label
-    else:
-        left_out["onnx int8"] = "not offered by quantize"
+    folder = ModelFolder(model)
+    # float16 pays on CUDA alone.
+    for small in (folder.int8, folder.float16) if params.device == "cuda" else (folder.int8,):
+        if ModelFolder(small).graph().exists():
+            labellers[f"onnx {small.name}"] = open_model(small, params.device, threads).label
+        else:
+            left_out[f"onnx {small.name}"] = "not offered by quantize"
     module: Any = graph.module.to(params.device)
     module = module.to(memory_format=torch.channels_last)
     labellers["torch eager"] = make_labeller(module, params.device)

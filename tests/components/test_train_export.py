@@ -325,7 +325,7 @@ def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data
     assert found.reasons == []
     assert facts["offered"] is True
     assert facts["sha256"] == sha256_file(out / "onnx/model.onnx")
-    assert facts["mean_iu_int8"] == found.mean_iu_int8
+    assert facts["mean_iu_int8"] == found.mean_iu
     assert facts["speedup"] == found.speedup > 0
     assert sorted(file.name for file in out.rglob("*")) == ["model.onnx", "onnx", "quantization.json"]
     small, whole = open_model(out), open_model(model)
