@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import onnxruntime as ort
 
 from pixelwise.errors import ModelError, ProviderError
+from pixelwise.inference.binding import Value, read_shape, run_bound
 from pixelwise.inference.metadata import require_recorded, require_sealed
 from pixelwise.inference.tiles import SIDE, label_tiles
 from pixelwise.model_folder import ModelFolder
@@ -257,15 +258,17 @@ def open_session(
 
 
 def run_graph(
-    session: ort.InferenceSession, outputs: Sequence[str] | None, feeds: Mapping[str, np.ndarray]
-) -> list[np.ndarray]:
+    session: ort.InferenceSession, outputs: Sequence[str] | None, feeds: Mapping[str, Value], stays: bool = False
+) -> list[Any]:
     """Run a graph on its inputs by name; return its `outputs` in order, all where None.
+
+    stays: on a GPU, leave the outputs in its memory for the next graph; `fetch` makes arrays of them.
 
     Raises ModelError where ONNX Runtime fails, as where memory runs out.
     """
+    names = outputs or [output.name for output in session.get_outputs()]
     try:
-        found: list[np.ndarray] = session.run(outputs and list(outputs), dict(feeds))
+        return run_bound(session, names, feeds, stays)
     except Exception as error:  # ONNX Runtime's exceptions have no other common base class.
-        sizes = ", ".join(f"{name} {'×'.join(map(str, values.shape))}" for name, values in feeds.items())
+        sizes = ", ".join(f"{name} {'×'.join(map(str, read_shape(value)))}" for name, value in feeds.items())
         raise ModelError(f"ONNX Runtime failed on {sizes}: {' '.join(str(error).split())[:LONGEST_REASON]}") from None
-    return found

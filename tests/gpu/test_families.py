@@ -3,6 +3,7 @@
 Needs torch, timm, Lightning Fabric, onnx, ONNX Runtime and a GPU; none of the pipeline's tools.
 """
 
+import json
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -15,14 +16,18 @@ pytest.importorskip("lightning.fabric")
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from support.clockwork_model import moving  # noqa: E402
+from support.object_sets import write_coco_mval  # noqa: E402
 from support.tiny_nets import TINY_BACKBONE  # noqa: E402
 
-from components import export, train  # noqa: E402
+from components import benchmark, evaluate, export, quantize, train  # noqa: E402
 from pixelwise.data.prepared import PreparedData  # noqa: E402
 from pixelwise.export.parity import agree  # noqa: E402
-from pixelwise.families import find, find_params  # noqa: E402
+from pixelwise.families import find, find_options, find_params  # noqa: E402
+from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, open_staged  # noqa: E402
+from pixelwise.families.clockwork.runtime.schedules import parse_schedule  # noqa: E402
 from pixelwise.families.trained import list_graphs, load_trained  # noqa: E402
-from pixelwise.inference.session import open_session  # noqa: E402
+from pixelwise.inference.session import open_model, open_session  # noqa: E402
 from pixelwise.model_folder import ModelFolder  # noqa: E402
 from pixelwise.params import merge, parse  # noqa: E402
 
@@ -112,12 +117,19 @@ def test_a_training_on_cuda_killed_and_resumed_goes_on_where_it_was(family, mode
     assert [row["train/loss"] for row in resumed] == pytest.approx([row["train/loss"] for row in whole], rel=0.05)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_what_was_trained_on_cuda_is_exported_and_runs_alike_on_the_cuda_provider(family, models):
-    model = models[family]
-    assert export.run(export.ExportParams(), model / "checkpoint", model).parity >= 0.999
+@pytest.fixture(scope="module")
+def shipped(models) -> dict[str, Path]:
+    """The same, exported."""
+    for model in models.values():
+        assert export.run(export.ExportParams(), model / "checkpoint", model).parity >= 0.999
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("ONNX Runtime has no CUDA provider")
+    return models
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_graph_computes_alike_on_the_cuda_provider(family, shipped):
+    model = shipped[family]
     described, net = load_trained(model / "checkpoint")
     for graph in list_graphs(described, net):
         sessions = [open_session(ModelFolder(model).graph(graph.name), provider) for provider in ("cpu", DEVICE)]
@@ -133,6 +145,44 @@ def is_close(found, expected):
     if not np.issubdtype(expected.dtype, np.floating):
         return agree(found, expected)
     return float((np.abs(found - expected) <= 0.01 * expected.std() + 1e-4).mean())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_evaluate_and_benchmark_run_on_the_cuda_provider(family, shipped, tiny_town, tmp_path):
+    kind = find_options(family).EvaluateParams
+    root = write_coco_mval(tmp_path / "coco", ["bowl", "kite"] * 3)
+    data = {"dataset": "coco_mval", "root": root} if family == "guided" else {"data": tiny_town}
+    scores = []
+    for provider in ("cpu", DEVICE):
+        chosen = {"provider": provider, "schedule": "carry:2", "tasks": 4}
+        params = kind(**{key: value for key, value in chosen.items() if key in kind.model_fields})
+        evaluate.run(params, shipped[family], out=tmp_path / provider, **data)
+        metrics = json.loads((tmp_path / provider / "metrics.json").read_text())
+        scores.append(metrics["positive_iu" if family == "guided" else "mean_iu"])
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+    timing = benchmark.BenchmarkParams(device=DEVICE, width=64, height=48, batch_size=2, warmup=1, repeats=3)
+    print(benchmark.run(timing, shipped[family], tmp_path / "benchmark", tiny_town))
+
+
+def test_what_a_stage_computes_stays_in_the_memory_of_the_gpu(shipped):
+    on_cpu, on_cuda = (open_staged(shipped["clockwork"], provider) for provider in ("cpu", DEVICE))
+    schedule = parse_schedule("mend:2", len(on_cuda.stages))
+    one, other = Clockwork(on_cpu, schedule), Clockwork(on_cuda, schedule)
+    for frame in moving(4):
+        assert (one.step(frame).prediction == other.step(frame).prediction).mean() >= 0.99
+        assert {value.device_name().lower() for state in other.states for value in state.values()} == {DEVICE}
+
+
+@pytest.mark.parametrize("family", ["fcn", "composition"])
+def test_a_float16_graph_is_judged_on_the_cuda_provider(family, shipped, tiny_town, tmp_path):
+    params = quantize.QuantizeParams(precision="float16", max_loss=0.02, min_speedup=0)
+    found = quantize.run(params, shipped[family], tiny_town, tmp_path)
+    print(found)
+    assert found.reasons == []
+    small, whole = (open_model(model, DEVICE) for model in (tmp_path, shipped[family]))
+    assert small.provider == "CUDAExecutionProvider"
+    pictures = np.stack(moving(3, size=(97, 131)))
+    assert (small.predict(pictures) == whole.predict(pictures)).mean() >= 0.99
 
 
 @pytest.mark.parametrize("family", LOOPED)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelwise.errors import ParamsError
+from pixelwise.inference.binding import Value
 from pixelwise.metrics.frame_change import measure_label_change, measure_pixel_change
 
 
@@ -23,7 +24,7 @@ class Seen:
     image: np.ndarray
     before: bool = True
     scores: np.ndarray | None = None
-    features: np.ndarray | None = None
+    features: Value | None = None
     unexplained: float = 0.0
 
 

@@ -17,13 +17,15 @@ from pixelwise.families.clockwork.runtime.clocks import Clock, Off, Seen, make_c
 from pixelwise.families.clockwork.runtime.schedule_values import read_values
 from pixelwise.families.clockwork.runtime.schedules import Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
+from pixelwise.inference.binding import Value, fetch, read_shape
 from pixelwise.inference.session import Provider, Segmenter, open_model, open_session, run_graph
 from pixelwise.inference.tiles import SIDE
 from pixelwise.model_folder import ModelFolder
 
 # Weight of the carried scores in a new key frame's scores: two observations of a scene err less than one.
 REMEMBERED = 0.25
-Maps = dict[str, np.ndarray]
+# What a stage gives by name. On a GPU it stays there: the next stage and the fusion take it without a copy.
+Maps = dict[str, Value]
 # The output of a stage that the next stage takes; its other outputs are streams for the fusion.
 FEATURES = "features"
 
@@ -163,12 +165,12 @@ class Clockwork:
             frame=self.frame,
             image=image,
             before=not fired or fired[-1],
-            scores=before[min(streams, key=parse_stride)][0] if streams else None,
+            scores=fetch(before[min(streams, key=parse_stride)])[0] if streams else None,
             features=before.get(FEATURES),
             unexplained=self.motion.unexplained if self.motion else 0.0,
         )
 
-    def changed(self, now: np.ndarray, then: np.ndarray) -> float:
+    def changed(self, now: Value, then: Value) -> float:
         """Return the share of the output that the learned clock expects to have changed."""
         return float(run_graph(self.model.change, ["share"], {"now": now, "then": then})[0][0])
 
@@ -202,13 +204,13 @@ class Clockwork:
         if is_fresh or not self.moves:
             return state
         streams = ((name, maps) for name, maps in state.items() if name != FEATURES)
-        return {name: self.motion.maps(maps, self.model.grids[name]) for name, maps in streams}
+        return {name: self.motion.maps(fetch(maps), self.model.grids[name]) for name, maps in streams}
 
 
-def run_stage(stage: ort.InferenceSession, given: np.ndarray) -> Maps:
+def run_stage(stage: ort.InferenceSession, given: Value) -> Maps:
     """Run a stage and return its features and streams by name. given: the picture, or the previous stage's features."""
     names = [found.name for found in stage.get_outputs()]
-    return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}), strict=True))
+    return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}, stays=True), strict=True))
 
 
 def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:
@@ -218,7 +220,7 @@ def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:
     for finer, missing in pairwise(model.fuse.get_inputs()[::-1]):
         if missing.name not in streams:
             where, above = model.grids[missing.name], model.grids[finer.name]
-            sides = [where.below(above, side) for side in streams[finer.name].shape[2:]]
+            sides = [where.below(above, side) for side in read_shape(streams[finer.name])[2:]]
             streams[missing.name] = np.zeros((1, missing.shape[1], *sides), np.float32)
     scores: np.ndarray = run_graph(model.fuse, ["scores"], streams)[0]
     return scores

@@ -18,6 +18,7 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     run_stage,
 )
 from pixelwise.families.clockwork.runtime.schedules import Schedule
+from pixelwise.inference.binding import Value
 
 
 class Pipeline:
@@ -39,7 +40,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget all frames: the next one fills the pipeline."""
         # The inputs of all parts but the first for the next frame.
-        self.waiting: list[np.ndarray] = []
+        self.waiting: list[Value] = []
         self.size: tuple[int, ...] = ()
 
     def step(self, image: np.ndarray) -> Frame:
@@ -57,7 +58,7 @@ class Pipeline:
 
     def at_once(self, image: np.ndarray) -> list[list[Maps]]:
         """Run all parts at the same time, each on its waiting input, and return their states."""
-        given = [image[None], *self.waiting]
+        given: list[Value] = [image[None], *self.waiting]
         return list(self.workers.map(run_part, self.parts, given))
 
     def fill(self, image: np.ndarray) -> list[list[Maps]]:
@@ -69,7 +70,7 @@ class Pipeline:
         return found
 
 
-def run_part(stages: Sequence[ort.InferenceSession], given: np.ndarray) -> list[Maps]:
+def run_part(stages: Sequence[ort.InferenceSession], given: Value) -> list[Maps]:
     """Run stages one after the other and return their states."""
     states: list[Maps] = []
     for stage in stages:

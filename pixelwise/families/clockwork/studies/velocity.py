@@ -1,6 +1,6 @@
 """Studies of kind velocity: how fast the layers of a net change from frame to frame (thesis §3.2, table 3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -18,6 +18,7 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     run_stage,
 )
 from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
+from pixelwise.inference.binding import Value, fetch
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.metrics.frame_change import measure_pixel_change, score_change
 from pixelwise.params import Params
@@ -97,17 +98,18 @@ def add_clip(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer
                 layer.counts.add(sample.label, map_classes(prediction, layer.table))
 
 
-def score_strides(model: Staged, image: np.ndarray) -> Maps:
+def score_strides(model: Staged, image: np.ndarray) -> dict[str, np.ndarray]:
     """Return the scores (1, K, h, w) of every layer for one picture, by name."""
-    scores, given = Maps(), image[None]
+    scores: dict[str, np.ndarray] = {}
+    given: Value = image[None]
     for stage in model.stages:
         state = run_stage(stage, given)
         given = state.pop(FEATURES, given)
-        scores |= state
+        scores |= {name: fetch(maps) for name, maps in state.items()}
     return scores
 
 
-def predict_by_stride(model: Staged, scores: Maps, stride: int, image: np.ndarray) -> np.ndarray:
+def predict_by_stride(model: Staged, scores: Mapping[str, np.ndarray], stride: int, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) by the scores at `stride` alone; the scores of other strides are zero."""
-    only = {name: maps if name == f"stream_{stride}" else np.zeros_like(maps) for name, maps in scores.items()}
+    only: Maps = {name: maps if name == f"stream_{stride}" else np.zeros_like(maps) for name, maps in scores.items()}
     return decode_scores(model, fuse_streams(model, [only]), image)
