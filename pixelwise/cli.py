@@ -46,7 +46,10 @@ FAMILY_VERBS = {
 # Verbs that need only the packages of the extra `serve`.
 SERVING = ("predict", "guide", "studio", "serve", "profile-stages")
 FAMILIES = Path(__file__).parent / "families"
-FLOWS = {"run": "run the whole pipeline, then register and promote the models"}
+FLOWS = {
+    "run": "run the whole pipeline, then register and promote the models",
+    "apply": "apply a DVC experiment: its parameters, and the results of the stages that it ran",
+}
 VERBS = FLOWS | STEPS | TOOLS | FAMILY_VERBS
 
 

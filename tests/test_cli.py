@@ -63,6 +63,8 @@ BAD = {
     "serve: registry": ["models:/fcn@champion", "--tracking", "sqlite:///lost/mlflow.db"],
     "serve: reference": ["models:/fcn"],
     "run": [],
+    "apply": ["bold-lion"],
+    "apply: two": ["bold-lion", "wild-crow"],
     "studio": ["--model", "empty"],
     "study": ["table-9.9"],
     "study: data": ["oracle", "--data", "empty"],
