@@ -1,0 +1,156 @@
+"""What a session takes and what it makes of it, with a model that computes nothing."""
+
+import numpy as np
+import pytest
+
+from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.guidance import Guidance, Shot, merge
+from pixelwise.families.guided.runtime.session import Features, GuidedSession
+from pixelwise.families.guided.runtime.working_size import label
+
+SIZE = (16, 24)
+
+
+class Ordered:
+    """A model that prefers the class of the highest number everywhere, and keeps the annotations that it is given."""
+
+    fingerprint = "a" * 64
+
+    def __init__(self) -> None:
+        self.said = None
+
+    def encode(self, image):
+        height, width = image.shape[:2]
+        return Features(np.zeros((1, height // 8, width // 8, 2), np.float32), None, None, image.shape[:2])
+
+    def pool(self, features, cells):
+        self.said = cells
+        ways = len(cells)
+        empty = np.zeros((ways, 2), np.float32)
+        return Shot(empty, cells.any(axis=(1, 2)), empty[:1], np.ones((ways, 1), np.float32), empty[:1])
+
+    def segment(self, features, guidance, hint=None):
+        return np.arange(len(guidance.counts), dtype=np.float32)[:, None, None] * np.ones(features.size, np.float32)
+
+
+@pytest.fixture
+def session():
+    made = GuidedSession(Ordered())
+    made.add_picture(np.zeros((*SIZE, 3), np.uint8))
+    return made
+
+
+def test_a_picture_whose_last_click_is_removed_guides_no_more(session):
+    session.click(0, 3, 4)
+    session.remove_click(0, 0)
+    assert session.supports[0].shot is None
+    with pytest.raises(DataError, match="found no annotation"):
+        session.guidance()
+
+
+def test_a_mask_of_nothing_known_is_no_annotation_and_one_known_pixel_is(session):
+    mask = np.full(SIZE, 255, np.uint8)
+    session.annotate(0, mask)
+    assert session.supports[0].shot is None
+    mask[5, 6] = 1
+    session.annotate(0, mask)
+    assert session.guidance().present.tolist() == [False, True]
+
+
+def test_a_click_overrides_the_mask_below_it(session):
+    session.annotate(0, np.zeros(SIZE, np.uint8))
+    session.click(0, 8, 8)
+    # Cell (1, 1) is centred on the pixel; every other cell is of the mask alone.
+    assert session.model.said[1].argmax() == 4
+    assert session.model.said.sum() == SIZE[0] * SIZE[1]
+    assert session.model.said[1].sum() == 1
+
+
+@pytest.mark.parametrize("place", [(0, 0), (23, 15)])
+def test_a_click_may_be_on_the_last_pixel_of_either_side(session, place):
+    session.click(0, *place)
+    assert session.supports[0].clicks == ((*place, 1),)
+
+
+@pytest.mark.parametrize("place", [(-1, 0), (0, -1), (24, 0), (0, 16)])
+def test_a_click_beside_the_picture_is_refused(session, place):
+    with pytest.raises(DataError, match="outside the picture, expected x in 0–23, y in 0–15"):
+        session.click(0, *place)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda session: session.click(0, 1, 1, -1), "found class -1, expected 0–1"),
+        (lambda session: session.click(0, 1, 1, 2), "found class 2, expected 0–1"),
+        (lambda session: session.click(0, 3, 4, 1), "twice the same"),
+        (lambda session: session.click(0, 3, 4, 0), "already object"),
+        (lambda session: session.click(-1, 1, 1), "picture -1: unknown, expected one of 1"),
+        (lambda session: session.click(1, 1, 1), "picture 1: unknown, expected one of 1"),
+        (lambda session: session.remove_click(0, -1), "click -1: unknown, expected one of 1 clicks"),
+        (lambda session: session.remove_click(0, 1), "click 1: unknown, expected one of 1 clicks"),
+        (lambda session: session.annotate(0, np.full(SIZE, 2, np.uint8)), "found class 2, expected 0–1 or 255"),
+        (lambda session: session.add_class("object"), "there is one already"),
+    ],
+)
+def test_what_is_refused_changes_nothing(session, wrong, message):
+    session.click(0, 3, 4)
+    before = list(session.supports), session.names, len(session.past)
+    with pytest.raises(DataError, match=message):
+        wrong(session)
+    assert (session.supports, session.names, len(session.past)) == before
+
+
+def test_undo_takes_back_the_last_change_keeps_later_pictures_and_ends_at_the_first(session):
+    session.click(0, 3, 4)
+    assert session.add_picture(np.zeros((8, 8, 3), np.uint8)) == 1
+    session.undo()
+    assert (session.supports[0].clicks, len(session.supports)) == ((), 2)
+    with pytest.raises(DataError, match="found no change"):
+        session.undo()
+
+
+def test_a_class_without_annotation_is_never_the_label_but_the_first_may_be(session):
+    session.add_class("ball")
+    session.click(0, 3, 4)
+    assert np.unique(session.segment(0)).tolist() == [1]
+    session.click(0, 8, 4, way=2)
+    assert np.unique(session.segment(0)).tolist() == [2]
+    only_background = GuidedSession(Ordered())
+    only_background.add_picture(np.zeros((*SIZE, 3), np.uint8))
+    only_background.click(0, 3, 4, way=0)
+    assert np.unique(only_background.segment(0)).tolist() == [0]
+
+
+def test_a_file_of_other_classes_is_taken_by_an_empty_session_alone(session, tmp_path):
+    session.click(0, 3, 4)
+    session.save(tmp_path / "task.guidance")
+    other = GuidedSession(Ordered(), ("background", "ball"))
+    other.load(tmp_path / "task.guidance")
+    assert other.names == session.names
+    assert other.guidance().counts.tolist() == [0, 1]
+    third = GuidedSession(Ordered(), ("background", "ball"))
+    third.add_picture(np.zeros((*SIZE, 3), np.uint8))
+    third.click(0, 3, 4)
+    with pytest.raises(DataError, match="classes background, object, but this session has background, ball"):
+        third.load(tmp_path / "task.guidance")
+
+
+def test_a_running_mean_counts_the_shots_of_each_class_alone():
+    def shot(value, present):
+        mean = np.full((2, 1), value, np.float32)
+        return Shot(mean, np.array(present), np.zeros((0, 1)), np.zeros((2, 0)), np.zeros((0, 2)))
+
+    found = merge([shot(1, [True, True]), shot(4, [True, False]), shot(7, [True, False])])
+    assert found.counts.tolist() == [3, 1]
+    assert found.mean[:, 0].tolist() == [4, 1]
+    wider = merge([shot(2, [False, True])], found, ways=3)
+    assert wider.counts.tolist() == [3, 2, 0]
+    assert wider.mean[:, 0].tolist() == [4, 1.5, 0]
+    assert isinstance(wider, Guidance)
+
+
+def test_a_tie_is_the_first_class_and_one_class_labels_every_pixel():
+    assert label(np.zeros((3, 2, 5))).tolist() == [[0] * 5] * 2
+    assert label(np.zeros((1, 2, 5))).shape == (2, 5)
+    assert label(np.array([[[0.0]], [[2.0]], [[2.0]], [[1.0]]])).tolist() == [[1]]
