@@ -1,131 +1,57 @@
-"""Mutants: change one place of the code at a time and see whether the tests that are mapped to it fail.
+"""Mutants: change one place of the code at a time and see whether a test that runs it fails.
 
 `make mutants` draws a seeded sample over all places, runs as many as fit into the seconds given, and lists the
-survivors. No file is changed: each mutant is imported from memory, in a process of its own.
+survivors. No file is changed: a process of its own gives the functions of the module other code, or imports the module
+from memory where a function alone does not change. The tests of a place are those that run its lines, measured once
+(`--measure`). Results are kept in .state/mutants, so that a run goes on from where the last one was.
 """
 
 import argparse
-import ast
+import importlib
 import importlib.abc
 import importlib.util
+import json
 import multiprocessing
 import os
 import random
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing.connection import Connection
+from types import FunctionType
+from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
-METRICS = ["boundary", "confusion", "frame_change", "oracle", "positive_iu"]
-CLOCKWORK, GUIDED = "pixelwise/families/clockwork/runtime", "pixelwise/families/guided/runtime"
-GATE = "tests/registry/test_release_gate.py"
-STAGED = [
-    "test_clocks",
-    "test_equations",
-    "test_stream_grids",
-    "test_motion",
-    "test_clockwork",
-    "test_families_clockwork",
+from support.line_tests import CHOICE, TESTS, LineTests, measure
+from support.mutant_report import describe, summarise
+from support.mutations import PROJECT, Change, Mutant, build, list_mutants
+from support.swapped_code import find_functions, swap
+
+PATHS = [
+    "pixelwise/metrics",
+    "pixelwise/families/clockwork/runtime",
+    "pixelwise/families/guided/runtime",
+    "pixelwise/registry",
 ]
-CLICKED = ["annotations", "refine", "working_size", "tracker", "guided_session"]
-# Module or folder -> the tests that hold it, quick ones first.
-TESTS = {
-    **{f"pixelwise/metrics/{name}.py": [f"tests/metrics/test_{name}.py"] for name in METRICS},
-    "pixelwise/metrics/measurement.py": ["tests/metrics/test_measurement.py", GATE],
-    "pixelwise/registry/release_gate.py": [GATE],
-    CLOCKWORK: [f"tests/families/clockwork/{name}.py" for name in STAGED],
-    GUIDED: [f"tests/families/guided/test_{name}.py" for name in CLICKED],
-}
-# Much more than the tests of one module take.
-LONGEST = 300
-COMPARISONS = {
-    ast.Lt: ast.GtE,
-    ast.GtE: ast.Lt,
-    ast.Gt: ast.LtE,
-    ast.LtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
-OPERATORS |= {ast.Mod: ast.Add, ast.And: ast.Or, ast.Or: ast.And, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
-
-
-class Mutant(NamedTuple):
-    """A change: the place by its number in a walk over the module's tree."""
-
-    module: Path
-    place: int
-
-    @property
-    def name(self) -> str:
-        """The module's dotted name."""
-        return ".".join(self.module.with_suffix("").parts)
-
-    @property
-    def tests(self) -> list[str]:
-        """The tests that should fail."""
-        return next(tests for path, tests in TESTS.items() if self.module.is_relative_to(path))
-
-
-def list_places(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes that can be changed; messages of errors, assertions, types and strings are left as they are."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr | ast.ImportFrom | ast.Import):
-            continue
-        if mutate(node, is_rehearsal=True):
-            yield node
-        for name, value in ast.iter_fields(node):
-            if name not in ("annotation", "returns", "decorator_list", "bases", "type_params"):
-                children = value if isinstance(value, list) else [value]
-                waiting += [child for child in children if isinstance(child, ast.AST)]
-
-
-def mutate(node: ast.AST, is_rehearsal: bool = False) -> str:
-    """Change `node` in place; return what was done, empty if nothing can be done. A rehearsal changes nothing."""
-    match node:
-        case ast.Compare(ops=[op, *rest]) if type(op) in COMPARISONS:
-            change = ("ops", [COMPARISONS[type(op)](), *rest])
-        case ast.BinOp(op=op) | ast.AugAssign(op=op) | ast.BoolOp(op=op) if type(op) in OPERATORS:
-            change = ("op", OPERATORS[type(op)]())
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            change = ("operand", ast.UnaryOp(ast.Not(), operand))
-        case ast.Constant(value=bool() as value):
-            change = ("value", not value)
-        case ast.Constant(value=int() | float() as value):
-            change = ("value", value + 1)
-        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            change = ("value", ast.Constant(None))
-        case _:
-            return ""
-    if not is_rehearsal:
-        setattr(node, *change)
-    return f"{type(node).__name__}.{change[0]}"
-
-
-def build(mutant: Mutant) -> tuple[ast.Module, str]:
-    """Return the tree of the changed module, and the change as text."""
-    tree = ast.parse((PROJECT / mutant.module).read_text())
-    node = list(list_places(tree))[mutant.place]
-    before, line = ast.unparse(node), getattr(node, "lineno", 0)
-    mutate(node)
-    after = ast.unparse(ast.fix_missing_locations(node))
-    return ast.fix_missing_locations(tree), f"{mutant.module}:{line}: {before}  →  {after}"
+FOLDER = PROJECT / ".state/mutants"
+# The test that failed last.
+KILLER = FOLDER / "killer.txt"
+# Seconds of tests for one mutant; those that run its lines in more files than fit are left out.
+MOST_SECONDS = 120.0
+# Imported once, before the processes part.
+HEAVY = ("torch", "torchvision", "timm", "lightning.fabric", "onnxscript", "onnxruntime", "mlflow", "pyarrow", "cv2")
+HEAVY += ("av", "fastapi", "uvicorn", "scipy.ndimage", "scipy.sparse", "matplotlib.pyplot", "hypothesis", "httpx")
+FORK = multiprocessing.get_context("fork")
+TEMPORARY = f"--basetemp={FOLDER / 'temporary'}"
+# The status of a mutant that only an import changes.
+NOT_SWAPPED = 77
 
 
 class FromMemory(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports one module from a tree instead of its file."""
 
-    def __init__(self, name: str, tree: ast.Module) -> None:
-        self.name, self.tree = name, tree
+    def __init__(self, name: str, change: Change) -> None:
+        self.name, self.tree = name, change.tree
 
     def find_spec(self, fullname, path, target=None):
         """Return the spec of the changed module alone."""
@@ -136,70 +62,168 @@ class FromMemory(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, self.name, "exec"), module.__dict__)
 
 
-def run_tests(tests: Sequence[str], worlds: Path, mutant: Mutant | None) -> None:
-    """Run `tests` in this process and leave it with pytest's status. `worlds`: what the tests share, made once."""
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+class Session:
+    """A plugin of pytest: tests run in the order in which they are named, and the first that fails is noted."""
+
+    def __init__(self, tests: Sequence[str] = ()) -> None:
+        self.places = {test: place for place, test in enumerate(tests)}
+
+    @staticmethod
+    def pytest_configure() -> None:
+        """Use the worlds that tests share, which were made by the code as it is."""
+        from support.shared import Shared
+
+        Shared.__init__ = lambda self, _: setattr(self, "root", FOLDER / "worlds")
+
+    def pytest_collection_modifyitems(self, items):
+        """Undo the order of conftest.py, which is that of long runs."""
+        items.sort(key=lambda item: self.places.get(item.nodeid, -1))
+
+    def pytest_runtest_logreport(self, report):
+        """Note a test that failed."""
+        if report.failed:
+            KILLER.write_text(report.nodeid)
+
+
+class Collected(Session):
+    """A plugin of pytest that collects all tests once, and runs those that it is sent, each time in a new process."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def pytest_runtestloop(self, session):
+        """Receive a mutant, its tests and the most seconds; send the status, until nothing is received."""
+        items = {item.nodeid: item for item in session.items}
+        functions = find_functions({str(PROJECT / mutant.module) for mutant in list_mutants(PATHS)})
+        while task := self.connection.recv():
+            mutant, tests, seconds = task
+            chosen, own = [items[test] for test in tests], functions[str(PROJECT / mutant.module)]
+            self.connection.send(work_apart(partial(run_items, chosen, mutant, own), seconds))
+        return True
+
+
+def run_items(items: Sequence[Any], mutant: Mutant, functions: Sequence[FunctionType]) -> int:
+    """Run tests that are collected until one fails; 1 where one does, NOT_SWAPPED where only an import changes it."""
+    if not swap(mutant, functions):
+        return NOT_SWAPPED
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            return 1
+    return 0
+
+
+def run_tests(tests: Sequence[str], mutant: Mutant) -> int:
+    """Collect `tests` and run them until one fails; return pytest's status."""
     import pytest
 
-    from support.shared import Shared
-
-    Shared.__init__ = lambda self, _: setattr(self, "root", worlds)  # type: ignore[method-assign]
-    if mutant:
-        sys.meta_path.insert(0, FromMemory(mutant.name, build(mutant)[0]))
-    os._exit(pytest.main([*tests, "-x", "-q", "-m", "not slow and not gpu", "-p", "no:cacheprovider"]))
+    sys.meta_path.insert(0, FromMemory(mutant.name, build(mutant)))
+    return int(pytest.main([*tests, "-x", *CHOICE, TEMPORARY], plugins=[Session(tests)]))
 
 
-def survives(tests: Sequence[str], worlds: Path, mutant: Mutant | None = None) -> bool:
-    """Whether the tests pass. Endless ones are ended, and count as failed."""
-    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(tests, worlds, mutant))
+def collect(connection: Connection, also: Sequence[str]) -> int:
+    """Import what is changed, collect all tests, and run some of them for each mutant that `connection` names."""
+    import pytest
+
+    for module in {mutant.name for mutant in list_mutants(PATHS)}:
+        importlib.import_module(module)
+    return int(pytest.main([*TESTS, *also, *CHOICE, TEMPORARY], plugins=[Collected(connection)]))
+
+
+def measure_lines() -> int:
+    """Measure which tests run which lines, and make the worlds that tests share."""
+    Session.pytest_configure()
+    (FOLDER / "worlds").mkdir(parents=True, exist_ok=True)
+    measure(FOLDER, PATHS)
+    return 0
+
+
+def leave_with(work: Callable[[], int]) -> None:
+    """Do `work` in this process without a word, and leave it with its status."""
+    with (FOLDER / "output.txt").open("w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os._exit(work())
+
+
+def work_apart(work: Callable[[], int], seconds: float | None = None) -> int | None:
+    """Do `work` in a process of its own and return its status; None where it took longer than `seconds`."""
+    process = FORK.Process(target=leave_with, args=(work,))
     process.start()
-    process.join(LONGEST if mutant else None)
+    process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join()
-    return process.exitcode == 0
+        return None
+    return process.exitcode
 
 
-def list_mutants(paths: Sequence[str]) -> list[Mutant]:
-    """List every mutant of the modules below `paths`."""
-    found = []
-    for path in paths:
-        for file in [PROJECT / path] if path.endswith(".py") else sorted((PROJECT / path).glob("*.py")):
-            places = list(list_places(ast.parse(file.read_text())))
-            found += [Mutant(file.relative_to(PROJECT), place) for place in range(len(places))]
-    return found
+def run_mutant(mutant: Mutant, tests: Sequence[str], seconds: float, collected: Connection) -> int | None:
+    """The status of a mutant's tests: of those that are collected already, where that suffices."""
+    collected.send((mutant, tests, seconds))
+    status = collected.recv()
+    return work_apart(partial(run_tests, tests, mutant), seconds) if status == NOT_SWAPPED else status
+
+
+def judge(
+    mutant: Mutant, change: Change, tests: LineTests, also: Sequence[str], collected: Connection
+) -> dict[str, Any]:
+    """Run the tests of a mutant, `also` first: `killed`, `survived`, or `not run` where no test runs the place."""
+    measured = tests.find(PROJECT / mutant.module, change.lines, MOST_SECONDS)
+    chosen = [*also, *measured]
+    KILLER.unlink(missing_ok=True)
+    began, outcome = time.monotonic(), "not run"
+    if chosen:
+        # An endless test is a killed mutant.
+        longest = 60 + 5 * sum(map(tests.seconds.__getitem__, measured))
+        outcome = "survived" if run_mutant(mutant, chosen, longest, collected) == 0 else "killed"
+    facts = {"outcome": outcome, "tests": len(chosen), "seconds": round(time.monotonic() - began, 1)}
+    # Without one, the module could not be imported, or the tests did not end.
+    return {**describe(mutant, change), **facts, "by": KILLER.read_text() if KILLER.exists() else ""}
 
 
 def main() -> None:
     """Run mutants from the command line and print the share that tests kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--paths", nargs="+", default=list(TESTS), help="modules or folders (default: all mapped)")
+    parser.add_argument("--paths", nargs="+", default=PATHS, help="modules or folders (default: all)")
     parser.add_argument("--count", type=int, default=100, help="mutants to draw")
     parser.add_argument("--seconds", type=float, default=1200, help="begin no mutant after so many seconds")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--measure", action="store_true", help="measure again which tests run which lines")
+    parser.add_argument("--survivors", action="store_true", help="run those again that survived")
+    parser.add_argument("--also", nargs="+", default=[], help="tests to run too, such as new ones, not yet measured")
     params = parser.parse_args()
-    # Heavy and not ours: imported once, before the processes part.
-    import onnxruntime  # noqa: F401
-    import timm  # noqa: F401
+    for library in HEAVY:
+        importlib.import_module(library)
 
+    if params.measure or not (FOLDER / "seconds.json").exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        work_apart(measure_lines)
+    tests, file = LineTests(FOLDER), FOLDER / "results.jsonl"
     every = list_mutants(params.paths)
     chosen = random.Random(params.seed).sample(every, min(params.count, len(every)))
-    with tempfile.TemporaryDirectory() as folder:
-        for tests in {tuple(mutant.tests) for mutant in chosen}:
-            if not survives(tests, Path(folder)):
-                raise SystemExit(f"error: {' '.join(tests)}: fail without a mutant")
-        began, survivors, done = time.monotonic(), [], 0
-        for mutant in chosen:
+    lines = file.read_text().splitlines() if file.exists() else []
+    # The last result of a mutant counts.
+    done = {(row["module"], row["source"], row["place"]): row for row in map(json.loads, lines)}
+    collected, theirs = FORK.Pipe()
+    FORK.Process(target=leave_with, args=(partial(collect, theirs, params.also),)).start()
+    # So that an end of the collecting process is the end of the connection.
+    theirs.close()
+    began, rows = time.monotonic(), []
+    for mutant in chosen:
+        change = build(mutant)
+        facts = describe(mutant, change)
+        row = done.get((facts["module"], facts["source"], facts["place"]))
+        if row is None or (params.survivors and row["outcome"] != "killed"):
             if time.monotonic() - began > params.seconds:
-                break
-            done += 1
-            if survives(mutant.tests, Path(folder), mutant):
-                survivors.append(mutant)
-                print(f"survived: {build(mutant)[1]}", flush=True)
-    killed = done - len(survivors)
-    print(f"{killed} of {done} mutants killed ({killed / max(done, 1):.0%}), drawn from {len(every)}")
+                continue
+            row = judge(mutant, change, tests, params.also, collected)
+            with file.open("a") as opened:
+                opened.write(json.dumps(row) + "\n")
+        rows.append(row)
+    collected.send(None)
+    print(summarise(rows, len(every)))
 
 
 if __name__ == "__main__":
