@@ -24,3 +24,4 @@ def test_pixel_change_is_relative_to_the_mean_of_both():
     assert measure_pixel_change(dark, dark) == 0
     assert measure_pixel_change(np.zeros_like(dark), np.zeros_like(dark)) == 0
     assert measure_pixel_change(np.zeros_like(dark), dark) == 2
+    assert measure_pixel_change(np.uint8([[[0, 0, 1]]]), np.uint8([[[0, 0, 0]]])) == 2

@@ -12,6 +12,7 @@ def test_the_error_is_the_mean_distance_of_confidence_from_the_share_that_is_rig
     prediction = np.concatenate([np.arange(100) >= 70, np.arange(300) >= 150]).astype(np.uint8)
     confidence = np.repeat(np.float32([0.9, 0.5]), [100, 300])
     reliability = count_reliability(label, prediction, confidence)
+    assert reliability.shape == (15, 3)
     assert compute_calibration_error(reliability) == pytest.approx((100 * 0.2 + 300 * 0.0) / 400)
     parts = [
         count_reliability(label[half], prediction[half], confidence[half]) for half in (slice(150), slice(150, 400))
@@ -32,3 +33,5 @@ def test_void_is_left_out_and_certainty_is_in_the_last_bin():
     assert reliability[-1].tolist() == [1, 1, 1]
     assert reliability[: BINS - 1].sum() == 0
     assert compute_calibration_error(np.zeros((BINS, 3))) == 0
+    wrong = count_reliability(np.uint8([[0]]), np.uint8([[1]]), np.float32([[0.9]]))
+    assert compute_calibration_error(wrong) == pytest.approx(0.9)

@@ -1,11 +1,13 @@
 """What a session takes and what it makes of it, with a model that computes nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot, merge
-from pixelwise.families.guided.runtime.session import Features, GuidedSession
+from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession
 from pixelwise.families.guided.runtime.working_size import label
 
 SIZE = (16, 24)
@@ -116,6 +118,7 @@ def test_a_class_without_annotation_is_never_the_label_but_the_first_may_be(sess
     assert np.unique(session.segment(0)).tolist() == [1]
     session.click(0, 8, 4, way=2)
     assert np.unique(session.segment(0)).tolist() == [2]
+    assert session.predict(np.zeros((32, 40, 3), np.uint8)).tolist() == [[2] * 40] * 32
     only_background = GuidedSession(Ordered())
     only_background.add_picture(np.zeros((*SIZE, 3), np.uint8))
     only_background.click(0, 3, 4, way=0)
@@ -136,6 +139,11 @@ def test_a_file_of_other_classes_is_taken_by_an_empty_session_alone(session, tmp
         third.load(tmp_path / "task.guidance")
 
 
+def test_a_file_that_is_not_there_is_named_with_the_reason(session, tmp_path):
+    with pytest.raises(DataError, match="no such file or directory, expected what `pixelwise guide` writes"):
+        session.load(tmp_path / "none.guidance")
+
+
 def test_a_running_mean_counts_the_shots_of_each_class_alone():
     def shot(value, present):
         mean = np.full((2, 1), value, np.float32)
@@ -154,3 +162,70 @@ def test_a_tie_is_the_first_class_and_one_class_labels_every_pixel():
     assert label(np.zeros((3, 2, 5))).tolist() == [[0] * 5] * 2
     assert label(np.zeros((1, 2, 5))).shape == (2, 5)
     assert label(np.array([[[0.0]], [[2.0]], [[2.0]], [[1.0]]])).tolist() == [[1]]
+
+
+class Graph:
+    """A session of ONNX Runtime that gives what it was made with, and keeps what it is given."""
+
+    def __init__(self, **gives):
+        self.gives = gives
+
+    def get_providers(self):
+        return ["CPUExecutionProvider"]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name=name) for name in self.gives]
+
+    def run(self, outputs, feeds):
+        self.fed = feeds
+        return [self.gives[name] for name in outputs]
+
+
+def make_model(**graphs):
+    """A guided model of these graphs, which asks for every input of `segment`."""
+    model = GuidedModel.__new__(GuidedModel)
+    model.graphs, model.offset, model.encodes = graphs, 0.0, 0
+    model.takes = ["embedding", "mean", "present", "keys", "values", "places", "hint", "size"]
+    return model
+
+
+def test_a_picture_of_another_type_or_shape_is_not_encoded():
+    arrays = {name: np.zeros((1, 2, 3, 4), np.float32) for name in ("embedding", "seen", "fine")}
+    model = make_model(encode=Graph(**arrays))
+    for wrong in (np.zeros((16, 24), np.uint8), np.zeros((16, 24, 4), np.uint8), np.zeros((16, 24, 3), np.float32)):
+        with pytest.raises(DataError, match="expected uint8"):
+            model.encode(wrong)
+    assert model.encodes == 0
+    features = model.encode(np.zeros((16, 24, 3), np.uint8))
+    assert (model.encodes, features.size, features.grid[:2]) == (1, (16, 24), (2, 3))
+
+
+def test_only_annotated_cells_are_pooled_with_their_places():
+    embedding = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
+    guide = Graph(mean=np.ones((1, 2, 2)), present=np.array([[False, True]]), values=np.ones((1, 2, 2)))
+    cells = np.zeros((2, 2, 3), np.float32)
+    cells[1, 0, 2], cells[1, 1, 0] = 0.5, 1
+    shot = make_model(guide=guide).pool(Features(embedding, None, None, (16, 24)), cells)
+    assert guide.fed["embedding"].tolist() == [[[[4, 5], [6, 7]]]]
+    assert guide.fed["cells"].tolist() == [[[[0, 0]], [[0.5, 1]]]]
+    assert shot.keys.tolist() == [[4, 5], [6, 7]]
+    np.testing.assert_allclose(shot.places, [[0.25, 2.5 / 3], [0.75, 0.5 / 3]], rtol=1e-6)
+
+
+def test_an_object_without_background_gets_one_and_other_guidance_is_taken_as_it_is():
+    embedding = np.zeros((1, 4, 4, 2), np.float32)
+    embedding[0, :2, :, 0] = embedding[0, 2:, :, 1] = 1
+    features = Features(embedding, None, None, (32, 32))
+    segment = Graph(logits=np.zeros((1, 2, 32, 32)))
+    model = make_model(segment=segment)
+    keys, values = np.array([[1, 0]], np.float32), np.array([[0], [1]], np.float32)
+    for counts, supposed in (([0, 1], True), ([1, 1], False), ([1, 0], False)):
+        guidance = Guidance(np.zeros((2, 2), np.float32), np.array(counts), keys, values, np.zeros((1, 2), np.float32))
+        assert model.segment(features, guidance).shape == (2, 32, 32)
+        assert (segment.fed["keys"].shape[1] > 1) is supposed
+        assert segment.fed["present"].tolist() == [[bool(counts[0]) or supposed, bool(counts[1])]]
+        assert segment.fed["hint"].shape == (1, 2, 2, 4, 4)
+        assert not segment.fed["hint"].any()
+    hint = np.ones((2, 2, 4, 4), np.float32)
+    model.segment(features, guidance, hint)
+    assert segment.fed["hint"].tolist() == [hint.tolist()]

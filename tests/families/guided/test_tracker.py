@@ -12,7 +12,9 @@ from pixelwise.families.guided.runtime.tracker import (
     TOLD,
     Tracker,
     compute_remoteness,
+    compute_shares,
     dilate_mask,
+    fit,
 )
 from pixelwise.families.guided.runtime.working_size import SIDE
 
@@ -88,3 +90,21 @@ def test_widening_takes_in_all_cells_within_reach():
     y, x = np.mgrid[:13, :17]
     expected = ((np.abs(y[..., None] - rows) <= 2) & (np.abs(x[..., None] - columns) <= 2)).any(axis=2)
     np.testing.assert_array_equal(dilate_mask(mask, 2), expected)
+
+
+def test_a_cell_that_is_covered_whole_has_a_share_of_one_and_half_of_one_a_half():
+    mask = np.zeros((16, 24), bool)
+    mask[:8, :8] = mask[8:, 8:12] = True
+    np.testing.assert_allclose(compute_shares(mask, (2, 3)), [[1, 0, 0], [0, 0.5, 0]], atol=0.003)
+    assert compute_shares(mask, (2, 3))[0, 0] == 1
+
+
+def test_a_frame_is_fitted_to_the_side_and_a_label_keeps_its_classes():
+    assert fit(np.zeros((2 * SIDE, SIDE, 3), np.uint8)).shape == (SIDE, SIDE // 2, 3)
+    # A small frame is enlarged, a strip keeps a row.
+    assert fit(np.zeros((30, 90, 3), np.uint8)).shape == (SIDE // 3, SIDE, 3)
+    assert fit(np.zeros((1, 4 * SIDE, 3), np.uint8)).shape == (1, SIDE, 3)
+    label = np.repeat(np.array([[0, 200]], np.uint8), 4, axis=0)
+    assert np.unique(fit(label, (8, 6))).tolist() == [0, 200]
+    # Of a picture, what lies between is mixed.
+    assert len(np.unique(fit(np.stack([label] * 3, axis=-1), (8, 6)))) > 2
