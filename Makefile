@@ -4,7 +4,8 @@
 # make test       run the tests; `make test-slow` and `make test-gpu` run those that need time or CUDA;
 #                 `make test ARGS="--durations=20"` passes options to pytest
 # make coverage   run the tests and list the lines that no test runs
-# make mutants    change the code in a hundred places, one at a time, and list the changes that no test notices
+# make mutants    change the code in a hundred places, one at a time, and list the changes that no test notices; a further run
+#                 goes on from there, and `make mutants ARGS=--measure` looks anew for the tests of each line
 # make bench      measure the times that the README quotes; needs models/fcn and models/guided
 # make check      check lint, format and types
 # make docs       build the documentation site, site/index.html
