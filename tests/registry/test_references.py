@@ -43,6 +43,17 @@ def test_a_reference_gives_the_very_files_that_were_registered(registered, mlflo
     assert resolve_model_folder(Path(reference), mlflow_store) == folder
 
 
+def test_a_store_whose_folder_has_a_percent_sign_gives_its_files_in_place(tmp_path, mlflow_template):
+    folder = tmp_path / "50%20 off"
+    folder.mkdir()
+    shutil.copy(mlflow_template, folder / "mlflow.db")
+    store = f"sqlite:///{folder}/mlflow.db?timeout=30"
+    register.run("fcn", **write_model(tmp_path / "made"), tracking=store)
+    found = resolve_model("models:/fcn@challenger", store)
+    assert found.is_relative_to(folder / "mlartifacts")
+    assert hashes(found, ["onnx/model.onnx"]) == hashes(tmp_path / "made/model", ["onnx/model.onnx"])
+
+
 def test_a_folder_is_left_as_it_is(tmp_path):
     assert resolve_model_folder(tmp_path, "sqlite:///nowhere.db") == tmp_path
 
