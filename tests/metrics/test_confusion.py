@@ -158,3 +158,9 @@ def test_what_cannot_be_counted_is_refused_in_one_line(label, prediction, messag
 def test_int64_predictions_count_like_bytes(noisy):
     label, prediction = noisy
     assert (count_pixels(label, prediction.astype(np.int64), 5) == count_pixels(label, prediction, 5)).all()
+
+
+def test_a_class_of_a_single_pixel_is_present():
+    scores = compute_scores(np.array([[0, 1], [0, 5]]))
+    assert scores.per_class == pytest.approx((0, 5 / 6))
+    assert scores.mean_iu == pytest.approx(5 / 12)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.pickled import Touch
 
 from pixelwise.errors import DataError
 from pixelwise.metrics.confusion import compute_scores
@@ -61,3 +62,13 @@ def test_another_label_class_or_id_is_another_unit():
     assert [MEAN_IU.has_units_of(replace(MEAN_IU, **other)) for other in others] == [False] * 4
     # Other predictions for the same labels are what is compared.
     assert MEAN_IU.has_units_of(replace(MEAN_IU, values=COUNTS[..., [1, 0, 2]]))
+
+
+def test_a_file_with_a_pickle_is_refused_and_not_run(tmp_path):
+    write_measurements(tmp_path / "made.npz", [SPEED])
+    with np.load(tmp_path / "made.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "made.npz", **arrays | {"0.values": np.array([Touch(tmp_path / "run")], dtype=object)})
+    with pytest.raises(DataError, match=r"made\.npz: .*allow_pickle"):
+        read_measurements(tmp_path / "made.npz")
+    assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ from pixelwise.metrics.measurement import Measurement, compute_mean_iu
 from pixelwise.registry import limits
 from pixelwise.registry.evidence import Evidence
 from pixelwise.registry.limits import Limit
-from pixelwise.registry.release_gate import bootstrap_difference, decide
+from pixelwise.registry.release_gate import bootstrap_difference, decide, find_interval
 
 PARAMS = ReleaseParams(
     mean_iu_floor=0.5,
@@ -228,3 +228,16 @@ def test_a_model_of_other_classes_or_another_data_set_replaces_no_champion_unles
         assert failed(decision) == ["data"]
         assert words in decision.failures
         assert decide(other, evidence(), PARAMS.model_copy(update={"other_data": True})).promote
+
+
+def test_a_check_says_what_was_found_and_needed_to_as_many_digits_as_matter():
+    said = {check.name: (check.found, check.needed) for check in decide(evidence(), None, PARAMS).checks}
+    assert said["mean IU"][1] == ">= 0.5000"
+    assert len(said["mean IU"][0]) == len("0.8123")
+    assert said["ONNX parity"] == ("0.99950", ">= 0.99900")
+    assert said["median latency"] == ("20.0 ms", "<= 50 ms")
+
+
+def test_an_interval_leaves_as_much_out_below_as_above():
+    low, high = find_interval(np.arange(1001) / 1000, PARAMS)
+    assert (low, high) == pytest.approx((0.025, 0.975))

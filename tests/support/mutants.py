@@ -94,11 +94,12 @@ class Collected(Session):
 
     def pytest_runtestloop(self, session):
         """Receive a mutant, its tests and the most seconds; send the status, until nothing is received."""
-        items = {item.nodeid: item for item in session.items}
         functions = find_functions({str(PROJECT / mutant.module) for mutant in list_mutants(PATHS)})
         while task := self.connection.recv():
             mutant, tests, seconds = task
-            chosen, own = [items[test] for test in tests], functions[str(PROJECT / mutant.module)]
+            # A test is named by itself or by its file.
+            chosen = [item for test in tests for item in session.items if f"{item.nodeid}::".startswith(f"{test}::")]
+            own = functions[str(PROJECT / mutant.module)]
             self.connection.send(work_apart(partial(run_items, chosen, mutant, own), seconds))
         return True
 

@@ -1,7 +1,13 @@
 """Guidance by what is sure of a picture itself, and guidance of fewer cells."""
 
-import numpy as np
+import io
+import zipfile
 
+import numpy as np
+import pytest
+from support.pickled import Touch
+
+from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot, find_places, suppose_background
 from pixelwise.families.guided.runtime.refine import settle
 
@@ -26,6 +32,29 @@ def test_a_class_of_few_cells_keeps_them_all_and_leaves_the_rest_to_the_others()
     fewer = guidance(400).thinned(300)
     assert (fewer.values > 0).sum(axis=1).tolist() == [200, 100]
     assert set(fewer.values[1].tolist()) == {0, 0.5}
+
+
+def test_cells_are_kept_from_the_first_to_the_last_of_a_class():
+    whole = guidance(400)
+    kept = {tuple(key) for key in whole.thinned(100).keys}
+    assert {tuple(whole.keys[cell]) for cell in (0, 99, 100, 399)} <= kept
+
+
+def test_of_three_classes_each_keeps_its_own_cells():
+    values = np.eye(3, dtype=np.float32).repeat((10, 20, 60), axis=1)
+    keys = np.arange(90, dtype=np.float32)[:, None]
+    whole = Guidance(np.zeros((3, 1), np.float32), np.ones(3), keys, values, np.zeros((90, 2), np.float32))
+    fewer = whole.thinned(30)
+    assert (fewer.values > 0).sum(axis=1).tolist() == [10, 10, 10]
+    assert np.array_equal(fewer.values > 0, values[:, fewer.keys[:, 0].astype(int)] > 0)
+
+
+def test_further_classes_have_no_mean_no_shot_and_no_cell():
+    wider = guidance(8).widened(4)
+    assert (wider.mean.shape, wider.counts.shape, wider.values.shape) == ((4, 4), (4,), (4, 8))
+    assert wider.present.tolist() == [True, True, False, False]
+    assert not wider.mean[2:].any()
+    assert not wider.values[2:].any()
 
 
 def test_guidance_of_few_cells_is_left_as_it_is():
@@ -94,3 +123,37 @@ def test_background_is_supposed_where_a_picture_is_least_like_what_is_annotated(
 
 def test_places_are_the_middles_of_cells_as_shares_of_the_grid():
     np.testing.assert_allclose(find_places(np.array([[0, 0], [3, 1]]), (4, 2)), [[0.125, 0.25], [0.875, 0.75]])
+
+
+def test_of_a_picture_of_few_cells_one_is_supposed():
+    keys, values = np.array([[1, 0]], np.float32), np.array([[0], [1]], np.float32)
+    told = Guidance(np.zeros((2, 2), np.float32), np.array([0, 1]), keys, values, np.zeros((1, 2), np.float32))
+    found = suppose_background(told, np.array([[[[1, 0], [0, 1], [1, 0]]]], np.float32))
+    assert found.keys[1:].tolist() == [[0, 1]]
+
+
+def test_an_archive_that_says_it_is_huge_is_refused_before_it_is_unpacked():
+    content = bytearray(guidance(8).encode("a" * 64, ("background", "disc")))
+    assert Guidance.decode(bytes(content), "task", "a" * 64)[1] == ("background", "disc")
+    assert '"version": 2' in str(np.load(io.BytesIO(content))["facts"])
+    # The size of the first entry as the archive's directory names it.
+    place = content.index(b"PK\x01\x02") + 24
+    content[place : place + 4] = (2**28 + 1).to_bytes(4, "little")
+    with pytest.raises(DataError, match=r"^task: no guidance file"):
+        Guidance.decode(bytes(content), "task", "a" * 64)
+
+
+def test_an_archive_with_a_pickle_is_refused_and_not_run(tmp_path):
+    made = tmp_path / "made"
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([Touch(made)], dtype=object), allow_pickle=True)
+    content = io.BytesIO(guidance(8).encode("a" * 64, ("background", "disc")))
+    with zipfile.ZipFile(content) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as archive:
+        for name, part in {**parts, "counts.npy": pickled.getvalue()}.items():
+            archive.writestr(name, part)
+    with pytest.raises(DataError, match=r"^task: no guidance file"):
+        Guidance.decode(changed.getvalue(), "task", "a" * 64)
+    assert not made.exists()

@@ -50,6 +50,13 @@ def test_a_picture_whose_last_click_is_removed_guides_no_more(session):
         session.guidance()
 
 
+def test_removing_a_click_keeps_those_before_and_after_it(session):
+    for x in range(4):
+        session.click(0, x, 0)
+    session.remove_click(0, 1)
+    assert [click.x for click in session.supports[0].clicks] == [0, 2, 3]
+
+
 def test_a_mask_of_nothing_known_is_no_annotation_and_one_known_pixel_is(session):
     mask = np.full(SIZE, 255, np.uint8)
     session.annotate(0, mask)
@@ -92,6 +99,7 @@ def test_a_click_beside_the_picture_is_refused(session, place):
         (lambda session: session.remove_click(0, -1), "click -1: unknown, expected one of 1 clicks"),
         (lambda session: session.remove_click(0, 1), "click 1: unknown, expected one of 1 clicks"),
         (lambda session: session.annotate(0, np.full(SIZE, 2, np.uint8)), "found class 2, expected 0–1 or 255"),
+        (lambda session: session.annotate(0, np.zeros((*SIZE, 3), np.uint8)), "mask: found 24×16"),
         (lambda session: session.add_class("object"), "there is one already"),
     ],
 )
@@ -210,6 +218,12 @@ def test_only_annotated_cells_are_pooled_with_their_places():
     assert guide.fed["cells"].tolist() == [[[[0, 0]], [[0.5, 1]]]]
     assert shot.keys.tolist() == [[4, 5], [6, 7]]
     np.testing.assert_allclose(shot.places, [[0.25, 2.5 / 3], [0.75, 0.5 / 3]], rtol=1e-6)
+    assert (shot.mean.shape, shot.present.tolist(), shot.values.shape) == ((2, 2), [False, True], (2, 2))
+    annotation = np.zeros((2, 16, 24), np.float32)
+    annotation[1, 0, 0] = 1
+    assert make_model(guide=guide).guide(Features(embedding, None, None, (16, 24)), annotation).keys.tolist() == [
+        [0, 1]
+    ]
 
 
 def test_an_object_without_background_gets_one_and_other_guidance_is_taken_as_it_is():
@@ -229,3 +243,20 @@ def test_an_object_without_background_gets_one_and_other_guidance_is_taken_as_it
     hint = np.ones((2, 2, 4, 4), np.float32)
     model.segment(features, guidance, hint)
     assert segment.fed["hint"].tolist() == [hint.tolist()]
+
+
+@pytest.mark.parametrize(("metadata", "offset"), [({}, 0), ({"offset": "3.5"}, 3.5)])
+def test_an_export_says_where_cell_0_lies_and_an_older_one_has_it_on_pixel_0(metadata, offset, tmp_path, monkeypatch):
+    class Opened(Graph):
+        def get_inputs(self):
+            return [SimpleNamespace(name="cells")]
+
+        def get_modelmeta(self):
+            return SimpleNamespace(custom_metadata_map=metadata)
+
+    monkeypatch.setattr("pixelwise.families.guided.runtime.session.open_session", lambda *_: Opened())
+    (tmp_path / "onnx").mkdir()
+    for name in ("encode", "guide", "segment"):
+        (tmp_path / f"onnx/{name}.onnx").touch()
+    assert GuidedModel(tmp_path).offset == offset
+    assert Features(np.zeros((1, 2, 3, 1)), None, None, (16, 24)).grid.offset == 0

@@ -7,6 +7,7 @@ from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.session import Features
 from pixelwise.families.guided.runtime.tracker import (
     FADE,
+    MARGIN,
     NEAR,
     PENALTY,
     TOLD,
@@ -16,7 +17,7 @@ from pixelwise.families.guided.runtime.tracker import (
     dilate_mask,
     fit,
 )
-from pixelwise.families.guided.runtime.working_size import SIDE
+from pixelwise.families.guided.runtime.working_size import SIDE, label_full
 
 WIDTH, HEIGHT = SIDE, 400
 CELLS = (HEIGHT // 8, -(-WIDTH // 8))
@@ -69,6 +70,15 @@ def test_something_alike_far_from_the_mask_before_is_not_the_object_unless_it_is
     assert not tracker.step(image)[:, 500:].any()
     scores[80:160, 600:700] = 1.5 + PENALTY
     assert tracker.step(image)[80:160, 600:700].all()
+
+
+def test_a_large_frame_is_labelled_by_its_enlarged_scores_and_a_small_one_at_its_own_size(guidance):
+    scores = np.random.default_rng(0).normal(2 - MARGIN, 1, (HEIGHT, WIDTH)).astype(np.float32)
+    size = (2 * HEIGHT, 2 * WIDTH)
+    found = Tracker(Recorder(scores), guidance).step(np.zeros((*size, 3), np.uint8))
+    assert (found == label_full(np.stack([np.full_like(scores, 2), scores + MARGIN]), size)).all()
+    small = Tracker(Recorder(scores), guidance).step(np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.uint8))
+    assert small.shape == (HEIGHT // 2, WIDTH // 2)
 
 
 def test_remoteness_rises_beside_the_object_and_is_none_where_it_was_hidden():
