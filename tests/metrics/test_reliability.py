@@ -30,6 +30,7 @@ def test_pixels_that_are_right_as_often_as_they_say_have_no_error():
 def test_void_is_left_out_and_certainty_is_in_the_last_bin():
     label, prediction = np.uint8([[0, 255, 255]]), np.uint8([[0, 0, 1]])
     reliability = count_reliability(label, prediction, np.float32([[1.0, 0.2, 0.3]]))
+    assert reliability.shape == (BINS, 3)
     assert reliability[-1].tolist() == [1, 1, 1]
     assert reliability[: BINS - 1].sum() == 0
     assert compute_calibration_error(np.zeros((BINS, 3))) == 0

@@ -241,3 +241,9 @@ def test_a_check_says_what_was_found_and_needed_to_as_many_digits_as_matter():
 def test_an_interval_leaves_as_much_out_below_as_above():
     low, high = find_interval(np.arange(1001) / 1000, PARAMS)
     assert (low, high) == pytest.approx((0.025, 0.975))
+
+
+def test_a_challenger_without_classes_is_refused_beside_a_champion_like_it():
+    bare = Measurement("mean IU", "image", ("a", "b"), np.array([0.8, 0.9]))
+    both = replace(evidence(), measurements=(bare,))
+    assert failed(decide(both, both, PARAMS)) == ["classes"]

@@ -9,7 +9,7 @@ from support.pickled import Touch
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot, find_places, suppose_background
-from pixelwise.families.guided.runtime.refine import settle
+from pixelwise.families.guided.runtime.refine import settle, softmax
 
 
 def guidance(cells: int) -> Guidance:
@@ -84,6 +84,12 @@ def test_settling_adds_a_shot_of_what_is_sure_and_leaves_the_rest_unknown():
     assert (settled.counts.tolist(), len(settled.keys)) == ([2, 2], 8 + 3)
 
 
+def test_large_scores_are_probabilities_too():
+    odds = softmax(np.array([[[1000.0, -1000.0]], [[999.0, -1000.0]]]))
+    np.testing.assert_allclose(odds[0, 0], [1 / (1 + np.exp(-1)), 0.5])
+    np.testing.assert_allclose(odds.sum(axis=0), 1)
+
+
 def test_where_some_class_is_sure_nowhere_guidance_stays_as_it_is():
     whole = guidance(8)
     assert settle(Told(np.full((1, 4), -9.0)), None, whole) is whole
@@ -143,17 +149,27 @@ def test_an_archive_that_says_it_is_huge_is_refused_before_it_is_unpacked():
         Guidance.decode(bytes(content), "task", "a" * 64)
 
 
-def test_an_archive_with_a_pickle_is_refused_and_not_run(tmp_path):
-    made = tmp_path / "made"
-    pickled = io.BytesIO()
-    np.save(pickled, np.array([Touch(made)], dtype=object), allow_pickle=True)
-    content = io.BytesIO(guidance(8).encode("a" * 64, ("background", "disc")))
-    with zipfile.ZipFile(content) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+def repack(content: bytes, **parts: bytes | None) -> bytes:
+    """The archive with some parts replaced, or left out where None."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
-        for name, part in {**parts, "counts.npy": pickled.getvalue()}.items():
-            archive.writestr(name, part)
+        for name, part in (found | {f"{name}.npy": part for name, part in parts.items()}).items():
+            if part is not None:
+                archive.writestr(name, part)
+    return changed.getvalue()
+
+
+def test_an_archive_of_the_first_version_has_its_cells_nowhere():
+    content = repack(guidance(8).encode("a" * 64, ("background", "disc")), places=None)
+    assert Guidance.decode(content, "task", "a" * 64)[0].places.tolist() == [[0, 0]] * 8
+
+
+def test_an_archive_with_a_pickle_is_refused_and_not_run(tmp_path):
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([Touch(tmp_path / "made")], dtype=object), allow_pickle=True)
+    content = repack(guidance(8).encode("a" * 64, ("background", "disc")), counts=pickled.getvalue())
     with pytest.raises(DataError, match=r"^task: no guidance file"):
-        Guidance.decode(changed.getvalue(), "task", "a" * 64)
-    assert not made.exists()
+        Guidance.decode(content, "task", "a" * 64)
+    assert not (tmp_path / "made").exists()
