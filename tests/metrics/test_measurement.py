@@ -72,3 +72,8 @@ def test_a_file_with_a_pickle_is_refused_and_not_run(tmp_path):
     with pytest.raises(DataError, match=r"made\.npz: .*allow_pickle"):
         read_measurements(tmp_path / "made.npz")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_class_of_a_single_pixel_counts_in_the_mean():
+    counts = np.array([[[0, 1], [0, 5]]])
+    assert replace(MEAN_IU, ids=("a",), values=counts, classes=("sky", "road")).score == pytest.approx(5 / 12)

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ HEAVY = ("torch", "torchvision", "timm", "lightning.fabric", "onnxscript", "onnx
 HEAVY += ("av", "fastapi", "uvicorn", "scipy.ndimage", "scipy.sparse", "matplotlib.pyplot", "hypothesis", "httpx")
 FORK = multiprocessing.get_context("fork")
 TEMPORARY = f"--basetemp={FOLDER / 'temporary'}"
+# Seconds after which tests that wait for ever are ended.
+LONGEST = 1800
 # The status of a mutant that only an import changes.
 NOT_SWAPPED = 77
 
@@ -140,27 +143,29 @@ def measure_lines() -> int:
     return 0
 
 
-def leave_with(work: Callable[[], int]) -> None:
-    """Do `work` in this process without a word, and leave it with its status."""
+def leave_with(work: Callable[[], int], seconds: int | None) -> None:
+    """Do `work` in this process without a word, and leave it with its status, or when the processor's `seconds` end."""
     with (FOLDER / "output.txt").open("w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
+    if seconds:
+        # Of the processor, so that a busy machine ends no test.
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     os._exit(work())
 
 
-def work_apart(work: Callable[[], int], seconds: float | None = None) -> int | None:
-    """Do `work` in a process of its own and return its status; None where it took longer than `seconds`."""
-    process = FORK.Process(target=leave_with, args=(work,))
+def work_apart(work: Callable[[], int], seconds: int | None = None) -> int | None:
+    """Do `work` in a process of its own and return its status; another than 0 where it does not end."""
+    process = FORK.Process(target=leave_with, args=(work, seconds))
     process.start()
-    process.join(seconds)
+    process.join(LONGEST if seconds else None)
     if process.is_alive():
         process.kill()
         process.join()
-        return None
     return process.exitcode
 
 
-def run_mutant(mutant: Mutant, tests: Sequence[str], seconds: float, collected: Connection) -> int | None:
+def run_mutant(mutant: Mutant, tests: Sequence[str], seconds: int, collected: Connection) -> int | None:
     """The status of a mutant's tests: of those that are collected already, where that suffices."""
     collected.send((mutant, tests, seconds))
     status = collected.recv()
@@ -177,7 +182,7 @@ def judge(
     began, outcome = time.monotonic(), "not run"
     if chosen:
         # An endless test is a killed mutant.
-        longest = 60 + 5 * sum(map(tests.seconds.__getitem__, measured))
+        longest = 60 + round(5 * sum(map(tests.seconds.__getitem__, measured)))
         outcome = "survived" if run_mutant(mutant, chosen, longest, collected) == 0 else "killed"
     facts = {"outcome": outcome, "tests": len(chosen), "seconds": round(time.monotonic() - began, 1)}
     # Without one, the module could not be imported, or the tests did not end.
@@ -208,7 +213,7 @@ def main() -> None:
     # The last result of a mutant counts.
     done = {(row["module"], row["source"], row["place"]): row for row in map(json.loads, lines)}
     collected, theirs = FORK.Pipe()
-    FORK.Process(target=leave_with, args=(partial(collect, theirs, params.also),)).start()
+    FORK.Process(target=leave_with, args=(partial(collect, theirs, params.also), None)).start()
     # So that an end of the collecting process is the end of the connection.
     theirs.close()
     began, rows = time.monotonic(), []
