@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pixelwise.errors import ParamsError
+from pixelwise.families.clockwork.runtime.clocks import Seen, make_clock
 from pixelwise.families.clockwork.runtime.clockwork_engine import Frame
-from pixelwise.families.clockwork.runtime.model import Scheduled
+from pixelwise.families.clockwork.runtime.model import Scheduled, ScheduledPredictor
 from pixelwise.families.clockwork.runtime.schedules import SCHEDULES, list_frontier_schedules, parse_schedule
 from pixelwise.families.clockwork.runtime.strip import FRAMES, IDLE, LINE, NOW, Strip
 from pixelwise.families.clockwork.runtime.tiled_engine import TiledEngine
@@ -143,3 +144,24 @@ def test_tiles_make_one_frame_whose_stages_fired_where_they_did_in_any():
     edge = engine.tiles[1][1].first
     assert (whole.prediction[:, :edge] == 1).all()
     assert (whole.prediction[:, edge:] == 2).all()
+
+
+def test_a_predictor_of_pictures_is_the_plain_net():
+    plain = SimpleNamespace(
+        names=("sky",),
+        palette=((1, 2, 3),),
+        provider="here",
+        gives_confidence=True,
+        predict=lambda images: ("labels", images),
+    )
+    plain.predict_with_confidence = lambda images: ("both", images)
+    predictor = ScheduledPredictor(SimpleNamespace(plain=plain, stages=(1, 2), values={"carry": "6"}), "carry")
+    assert (predictor.names, predictor.palette, predictor.provider) == (("sky",), ((1, 2, 3),), "here")
+    assert predictor.gives_confidence
+    assert (predictor.predict(7), predictor.predict_with_confidence(7)) == (("labels", 7), ("both", 7))
+    # The value that was calibrated for this net.
+    assert predictor.stream().name == "carry:6"
+
+
+def test_nothing_before_the_first_stage_is_as_if_it_had_fired():
+    assert make_clock("before", None).fires(Seen(0, np.zeros((2, 2, 3), np.uint8)))
