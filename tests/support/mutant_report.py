@@ -44,7 +44,7 @@ def find_interval(killed: int, count: int) -> tuple[float, float]:
 def summarise(rows: Sequence[dict[str, Any]], places: int) -> str:
     """The survivors, and the share that is killed by room and in all, without equivalent mutants."""
     known = yaml.safe_load(EQUIVALENT.read_text()) if EQUIVALENT.exists() else []
-    judged = [row for row in rows if not is_equivalent(row, known)]
+    judged = [row for row in rows if row["outcome"] == "killed" or not is_equivalent(row, known)]
     words = [
         f"{row['outcome']}: {row['module']}:{row['line']}: {row['before']}  →  {row['after']}"
         for row in judged
