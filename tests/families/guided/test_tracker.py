@@ -94,6 +94,40 @@ def test_remoteness_rises_beside_the_object_and_is_none_where_it_was_hidden():
     ).any()
 
 
+def test_an_object_begins_to_fade_at_five_cells_and_is_far_at_thirteen():
+    shares = np.zeros((60, 110), np.float32)
+    shares[20:30, 40:60] = 1
+    line = compute_remoteness(shares, (60, 110))[25, 60:]
+    assert np.flatnonzero(line).min() == 4
+    assert np.flatnonzero(line < 1).max() == 11
+
+
+def test_an_object_of_three_cells_is_followed_and_a_smaller_one_was_hidden():
+    shares = np.zeros((60, 110), np.float32)
+    shares[20, 40:43] = 1
+    assert compute_remoteness(shares, (60, 110)).any()
+    shares[20, 42] = 0.9
+    assert not compute_remoteness(shares, (60, 110)).any()
+
+
+@pytest.mark.parametrize(("score", "is_found"), [(1.2, False), (1.3, True)])
+def test_an_object_is_found_from_three_quarters_below_the_background(guidance, score, is_found):
+    tracker = Tracker(Recorder(np.full((HEIGHT, WIDTH), score, np.float32)), guidance)
+    assert tracker.step(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).any() == is_found
+
+
+def test_a_frame_is_matched_with_400_cells_and_told_three_tenths_of_the_mask_before():
+    cells = np.zeros((500, 1), np.float32)
+    whole = Guidance(cells[:2], np.ones(2), cells, np.eye(2).repeat(250, axis=1), np.zeros((500, 2)))
+    model = Recorder(np.full((HEIGHT, WIDTH), 9, np.float32))
+    tracker = Tracker(model, whole)
+    for _ in range(2):
+        tracker.step(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert tracker.guidance.keys.shape == (400, 1)
+    assert model.hints[1][1, 0] == pytest.approx(0.3)
+    assert not model.hints[1][:, 1].any()
+
+
 def test_widening_takes_in_all_cells_within_reach():
     mask = np.random.default_rng(0).random((13, 17)) < 0.03
     rows, columns = np.nonzero(mask)
@@ -114,6 +148,7 @@ def test_a_frame_is_fitted_to_the_side_and_a_label_keeps_its_classes():
     # A small frame is enlarged, a strip keeps a row.
     assert fit(np.zeros((30, 90, 3), np.uint8)).shape == (SIDE // 3, SIDE, 3)
     assert fit(np.zeros((1, 4 * SIDE, 3), np.uint8)).shape == (1, SIDE, 3)
+    assert fit(np.zeros((4 * SIDE, 1, 3), np.uint8)).shape == (SIDE, 1, 3)
     label = np.repeat(np.array([[0, 200]], np.uint8), 4, axis=0)
     assert np.unique(fit(label, (8, 6))).tolist() == [0, 200]
     # Of a picture, what lies between is mixed.
