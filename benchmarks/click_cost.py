@@ -1,4 +1,4 @@
-"""Time of a click: guidance and mask with late fusion, against a full pass with early fusion (thesis §4.4.1).
+"""Time of a click: late guidance against a full pass of early fusion (thesis §4.4.1), and a click in a session.
 
 `python -m benchmarks.click_cost --model models/guided`
 """
@@ -20,7 +20,13 @@ from pixelwise.families.guided.early_fusion import EarlyFusion, Together
 from pixelwise.families.guided.episodes import annotate_points
 from pixelwise.families.guided.family import build
 from pixelwise.families.guided.params import NetworkParams
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.annotations import spread_points
+from pixelwise.families.guided.runtime.clicked_picture import Click
+from pixelwise.families.guided.runtime.clicks import make_hint
+from pixelwise.families.guided.runtime.guidance import Guidance, merge
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.runtime.session import GuidedSession
+from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.files import write_json
 from pixelwise.inference.session import open_session
 from pixelwise.params import Params
@@ -28,9 +34,9 @@ from pixelwise.progress import progress
 from pixelwise.timing import describe_machine, measure_ratio, measure_spread
 
 OPSET = 20
-# Limits of a click: share of a full pass, and milliseconds from click to mask.
-BARS = {"update": 1 / 20, "click to mask": 1 / 3}
-MASK_MILLISECONDS = 10
+# Limits of late guidance as shares of a full pass, and of a click in milliseconds.
+BARS = {"update": 1 / 20, "update to mask": 1 / 3}
+MILLISECONDS = {"update to mask": 10, "click in a session": 25}
 
 
 class CostParams(Params):
@@ -46,7 +52,7 @@ class CostParams(Params):
 
 @dataclass(frozen=True)
 class ClickCost:
-    """Milliseconds of every turn for the update of the guidance, click to mask, and the full pass."""
+    """Milliseconds of every turn: guidance updated, the same with its mask, a click in a session, and the full pass."""
 
     params: CostParams
     milliseconds: Mapping[str, Sequence[float]]
@@ -75,7 +81,7 @@ class ClickCost:
         ]
         for name, times in self.milliseconds.items():
             bar = f", asked: {BARS[name]:.3f}" if name in BARS else ""
-            limit = f" and {MASK_MILLISECONDS} ms" if name == "click to mask" else ""
+            limit = f", asked: {MILLISECONDS[name]} ms" if name in MILLISECONDS else ""
             lines.append(
                 f"{name:<14}{measure_spread(times):.2f} ms, "
                 f"{measure_ratio(times, whole):.3f} of a full pass{bar}{limit}"
@@ -91,6 +97,8 @@ def run(
 ) -> ClickCost:
     """Time clicks and full passes in turn, in one process with ONNX Runtime on the CPU.
 
+    A click in a session runs the click net on the picture and makes its mask guidance for others.
+
     The early-fusion net has the default backbone, a scorer as wide as the model's, and random weights, which do not
     change its time.
     """
@@ -98,22 +106,40 @@ def run(
     guided = GuidedModel(model, "cpu", params.threads)
     session = GuidedSession(guided)
     session.add_picture(picture)
+    features = session.support(0).features
     places = np.random.default_rng(1).permutation(params.height * params.width)[: params.clicks + 1]
-    *first, last = [(int(place % params.width), int(place // params.width)) for place in places]
-    for number, (x, y) in enumerate(first):
-        session.click(0, x, y, number % 2)
-    annotation = annotate_points((first[::2], first[1::2]), params.height, params.width)[None]
+    clicks = [
+        Click(int(place % params.width), int(place // params.width), number % 2) for number, place in enumerate(places)
+    ]
+    for click in clicks[:-1]:
+        session.click(0, *click)
+    points = [[(x, y) for x, y, of in clicks if of == way] for way in (0, 1)]
+    annotation = annotate_points(points, params.height, params.width)[None]
+
+    def update() -> Guidance:
+        return merge([guided.pool(features, spread_points(clicks, 2, features.grid))])
+
+    def update_and_segment() -> np.ndarray:
+        return label(guided.segment(features, update(), make_hint(points, features.grid)))
+
+    def click_and_segment() -> np.ndarray:
+        session.click(0, *clicks[-1])
+        return session.segment(0)
+
     hidden = guided.graphs["encode"].get_outputs()[1].shape[1] // 2
     with TemporaryDirectory() as folder:
         early = build_early_pass(picture, annotation, hidden, Path(folder) / "fused.onnx", params.threads)
-        found: dict[str, list[float]] = {"update": [], "click to mask": [], "full pass": []}
+        timed: dict[str, Callable[[], object]] = {
+            "update": update,
+            "update to mask": update_and_segment,
+            "click in a session": click_and_segment,
+            "full pass": early,
+        }
+        found: dict[str, list[float]] = {name: [] for name in timed}
         for turn in progress(range(params.warmup + params.repeats), "clicks"):
-            click = time_call(lambda: session.click(0, *last))
-            merge = time_call(session.guidance)
-            # `segment` merges the shots itself, so click to mask does not include `merge`.
-            times = (click + merge, click + time_call(lambda: session.segment(0)), time_call(early))
+            times = {name: time_call(work) for name, work in timed.items()}
             session.undo()
-            for name, time in zip(found, times, strict=True):
+            for name, time in times.items():
                 found[name] += [time] if turn >= params.warmup else []
     cost = ClickCost(params, found)
     if json:

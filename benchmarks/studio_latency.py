@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, PositiveInt
 
 from pixelwise.errors import DataError
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.studio.server import serve_in_thread
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params

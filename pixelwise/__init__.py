@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pixelwise.data.readers import read_dataset as read_dataset
     from pixelwise.errors import PixelwiseError as PixelwiseError
     from pixelwise.families.clockwork.runtime.engines import open_video_model as open_video_model
+    from pixelwise.families.guided.runtime.guided_model import GuidedModel as GuidedModel
     from pixelwise.families.guided.runtime.model import open_guided as open_guided
-    from pixelwise.families.guided.runtime.session import GuidedModel as GuidedModel
     from pixelwise.families.guided.runtime.session import GuidedSession as GuidedSession
     from pixelwise.inference.session import open_model as open_model
     from pixelwise.metrics.confusion import ConfusionMatrix as ConfusionMatrix
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Public name -> its module.
 MODULES = {
     "ConfusionMatrix": "pixelwise.metrics.confusion",
-    "GuidedModel": "pixelwise.families.guided.runtime.session",
+    "GuidedModel": "pixelwise.families.guided.runtime.guided_model",
     "GuidedSession": "pixelwise.families.guided.runtime.session",
     "PixelwiseError": "pixelwise.errors",
     "PreparedData": "pixelwise.data.prepared",

@@ -84,6 +84,9 @@ HOMES = {
     "cv2": (
         "pixelwise/families/fcn/caffe.py",
         "pixelwise/families/clockwork/runtime/motion.py",
+        "pixelwise/families/guided/corrective_clicks.py",
+        "pixelwise/families/guided/click_task.py",
+        "pixelwise/families/guided/measure/clicks.py",
         "pixelwise/data/writers/objects.py",
     ),
     "datasets": ("pixelwise/data/readers/huggingface.py",),

@@ -86,9 +86,15 @@ def draw_view(
     if params.mirror and rng.random() < 0.5:
         pictures = {name: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for name, picture in pictures.items()}
     if params.colour:
-        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            pictures["image"] = enhance(pictures["image"]).enhance(rng.uniform(1 - params.colour, 1 + params.colour))
+        pictures["image"] = change_colours(pictures["image"], rng, params.colour)
     return {name: np.asarray(picture) for name, picture in pictures.items()}
+
+
+def change_colours(picture: Image.Image, rng: np.random.Generator, largest: float) -> Image.Image:
+    """Change brightness, contrast and saturation, each by a factor of 1 ± `largest` at most."""
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        picture = enhance(picture).enhance(rng.uniform(1 - largest, 1 + largest))
+    return picture
 
 
 def draw_box(label: np.ndarray, rng: np.random.Generator, params: AugmentParams, rare: np.ndarray | None) -> Box:

@@ -113,6 +113,19 @@ def plot_reliability(reliability: np.ndarray) -> bytes:
         return encode_figure(figure)
 
 
+def plot_clicks(curves: Mapping[str, Sequence[float]]) -> bytes:
+    """Plot the mean IoU after each click, a line a method, as PNG. curves: the IoU after 1, 2, … clicks by method."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+        axes = figure.add_subplot(title="IoU after each click (%)", xlabel="clicks", ylim=(0, 100))
+        for (name, values), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
+            places = range(1, len(values) + 1)
+            axes.plot(places, [100 * value for value in values], label=name, color=colour, marker=".")
+        axes.grid(visible=True)
+        axes.legend(frameon=False, fontsize=9)
+        return encode_figure(figure)
+
+
 def plot_curves(history: Sequence[Mapping[str, float]]) -> bytes:
     """Plot losses, validation scores and learning rate over epochs, one panel each, as PNG.
 

@@ -15,7 +15,8 @@ from support.http_server import service_of, serving
 from pixelwise import command, families
 from pixelwise.cli import VERBS, find_module
 from pixelwise.families import exported
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.identity import PROJECT
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]

@@ -12,10 +12,11 @@ def guided_params(guide: str = "late", **values: object) -> family.TrainParams:
     """A training of one epoch on crops of 64 by 48 pixels."""
     small = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "validate_every": 1, "val_episodes": 3}
     small |= {"loader_threads": 1, "device": "cpu"}
-    small["network"] = {"backbone": TINY_BACKBONE, "weights": "none", "hidden": 8, "guide": guide}
+    small["network"] = {"backbone": TINY_BACKBONE, "weights": "none", "hidden": 8, "guide": guide, "click_width": 8}
     if guide == "early":
         small["network"]["frozen_stride"] = 0
     small["augment"] = {"crop_width": 64, "crop_height": 48}
+    small["clicks"] = {"epochs": 1, "batch_size": 4, "warmup_steps": 0, "side": 64, "val_objects": 2}
     return family.TrainParams.model_validate(small | values)
 
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from support.clockwork_model import picture
 
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.runtime.session import GuidedSession
 
 WIDTH, HEIGHT = 12_000, 9_000
 GIBIBYTES = 4

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -10,14 +11,19 @@ from torch import Tensor, nn
 from pixelwise.data.prepared import PreparedData
 from pixelwise.errors import ParamsError
 from pixelwise.families.graph import Graph
+from pixelwise.families.guided.click_net import ClickNet
+from pixelwise.families.guided.click_task import ClickTask
 from pixelwise.families.guided.early_fusion import EarlyFusion, MaskedGuide, Query, StackedGuide, Support, Together
 from pixelwise.families.guided.episode_task import Episodes
-from pixelwise.families.guided.graphs import Encode, Foreground, Guide, Segment
+from pixelwise.families.guided.episodes import Masks, Objects
+from pixelwise.families.guided.graphs import Click, Encode, Foreground, Guide, Segment
 from pixelwise.families.guided.late_fusion import LateGlobal, LateLocal
 from pixelwise.families.guided.net import FINE, GuidedNet
 from pixelwise.families.guided.params import NetworkParams, TrainParams
 from pixelwise.families.guided.runtime.annotations import OFFSET, STRIDE
+from pixelwise.families.guided.runtime.click_model import CLICK
 from pixelwise.families.guided.runtime.early import FUSED
+from pixelwise.families.guided.two_nets import TwoNets, get_late_net
 from pixelwise.nets.backbones import Backbone, find_offsets
 from pixelwise.nets.synthetic_inputs import make_images
 from pixelwise.training.loop import History, RecordMetrics
@@ -46,6 +52,8 @@ def build(network: NetworkParams, classes: int, pretrained: bool = True) -> nn.M
     backbone = Backbone(network.backbone, STRIDES, weights, extra_channels=extra)
     backbone.freeze(network.frozen_stride)
     net: nn.Module = GUIDES[network.guide](backbone, network.hidden)
+    if isinstance(net, GuidedNet) and network.click_width:
+        return TwoNets(net, ClickNet(Backbone(network.backbone, STRIDES, weights), network.click_width))
     return net
 
 
@@ -55,21 +63,54 @@ def make_task(data: PreparedData, params: TrainParams) -> Episodes:
     return Episodes(data.split(params.train_split), data.split(params.val_split), params, offset)
 
 
+def make_click_task(data: PreparedData, params: TrainParams) -> ClickTask:
+    """Return the clicked objects of both splits of `data`, without the held-out classes."""
+    masks = Objects if params.separate_objects else Masks
+    train, val = (masks(data.split(name), params.held_out) for name in (params.train_split, params.val_split))
+    return ClickTask(train, val, params.clicks, params.seed)
+
+
+def name_click_metrics(row: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics of an epoch of the click net under names of their own."""
+    return {name if name == "epoch" else f"clicks/{name}": value for name, value in row.items()}
+
+
 def fit(net: nn.Module, data: PreparedData, params: TrainParams, state: Path, record: RecordMetrics) -> History:
-    """Train on episodes of one shot with a dense mask or 1 to `max_points` points (thesis §4.3.3)."""
-    return fit_loop(net, make_task(data, params), params, state, record)
+    """Train on episodes of one shot with a dense mask or 1 to `max_points` points (thesis §4.3.3), then the click net.
+
+    Metrics of the click net begin with `clicks/`.
+    """
+    history = fit_loop(get_late_net(net), make_task(data, params), params, state / "late", record)
+    if not isinstance(net, TwoNets):
+        return history
+
+    def record_clicks(row: Mapping[str, float], epoch: int) -> None:
+        record(name_click_metrics(row), epoch)
+
+    task = make_click_task(data, params)
+    clicked = fit_loop(net.clicks, task, params.for_clicks(), state / "clicks", record_clicks)
+    return [
+        {**row, **name_click_metrics(of_clicks)}
+        for row, of_clicks in zip_longest(history, clicked, fillvalue=dict[str, float]())
+    ]
 
 
 def rescore(net: nn.Module, data: PreparedData, params: TrainParams) -> dict[str, float]:
     """Return the scores over validation episodes drawn by `params`."""
-    return make_task(data, params).score(net.eval())
+    scores = make_task(data, params).score(get_late_net(net).eval())
+    if isinstance(net, TwoNets):
+        scores |= name_click_metrics(make_click_task(data, params).score(net.clicks.eval()))
+    return scores
 
 
-def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:  # noqa: ARG001
+def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Graph]:
     """Return the graphs `encode` (runs per picture), `guide` (per change of clicks) and `segment` (per mask).
 
-    A fourth graph, `foreground`, is the baseline without guidance for evaluation. Early fusion has other graphs.
+    A fourth graph, `foreground`, is the baseline without guidance for evaluation. `click` segments the picture that is
+    clicked. Early fusion has other graphs.
     """
+    if isinstance(net, TwoNets):
+        return [*graphs(net.late, network, classes), make_click_graph(net.clicks)]
     if isinstance(net, EarlyFusion):
         return make_early_graphs(net, network.hidden)
     assert isinstance(net, GuidedNet)
@@ -128,6 +169,19 @@ def graphs(net: nn.Module, network: NetworkParams, classes: int) -> Sequence[Gra
         Graph("segment", Segment(net), make_query, ("logits",), query_axes, traced, probes),
         Graph("foreground", Foreground(net), make_alone, ("logits",), alone_axes, traced, probes),
     ]
+
+
+def make_click_graph(net: ClickNet) -> Graph:
+    """Return the graph `click`; it runs once for each click, on a view of the picture."""
+
+    def make_view(_: int, height: int, width: int) -> Mapping[str, Tensor]:
+        generator = torch.Generator().manual_seed(height)
+        disks = (torch.rand(1, 2, height, width, generator=generator) < 0.01).to(torch.uint8)
+        before = torch.rand(1, height, width, generator=generator)
+        return {"image": make_images(1, height, width), "disks": disks, "before": before}
+
+    axes = {"image": {1: "height", 2: "width"}, "disks": {2: "height", 3: "width"}, "before": {1: "height", 2: "width"}}
+    return Graph(CLICK, Click(net), make_view, ("logits",), axes, (1, 192, 256), [(1, 97, 131), (1, 201, 143)])
 
 
 def make_early_graphs(net: EarlyFusion, hidden: int) -> list[Graph]:

@@ -14,8 +14,9 @@ from pixelwise.families.guided.family import build
 from pixelwise.families.guided.measure.segmenters import Annotated, Baseline
 from pixelwise.families.guided.net import GuidedNet
 from pixelwise.families.guided.params import NetworkParams
-from pixelwise.families.guided.runtime.session import Features
+from pixelwise.families.guided.runtime.guided_model import Features
 from pixelwise.families.guided.runtime.working_size import label
+from pixelwise.families.guided.two_nets import get_late_net
 from pixelwise.families.trained import read_description
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import WEIGHTS_FILE
@@ -67,10 +68,11 @@ def load_net(checkpoint: Path) -> GuidedNet:
     if described["family"] != "guided":
         raise ModelError(f"{checkpoint}: found family {described['family']}, expected guided")
     net = build(parse(NetworkParams, described["network"], f"{checkpoint}: network"), 2, pretrained=False)
-    if not isinstance(net, GuidedNet):
+    late = get_late_net(net)
+    if not isinstance(late, GuidedNet):
         raise ModelError(f"{checkpoint}: found {type(net).__name__}, expected a guide by late fusion to fine-tune")
     load_weights(net, checkpoint / WEIGHTS_FILE)
-    return net.eval()
+    return late.eval()
 
 
 def compute_logits(net: GuidedNet, features: Features) -> Tensor:

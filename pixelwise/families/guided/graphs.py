@@ -1,7 +1,8 @@
-"""The exported graphs of a guided net, with pre- and postprocessing: `encode`, `guide`, `segment`, `foreground`."""
+"""The exported graphs of a guided model: `encode`, `guide`, `segment`, `foreground` and `click`."""
 
 from torch import Tensor, nn
 
+from pixelwise.families.guided.click_net import ClickNet
 from pixelwise.families.guided.net import Features, Guidance, GuidedNet
 
 
@@ -70,3 +71,16 @@ class Foreground(nn.Module):
     def forward(self, embedding: Tensor, fine: Tensor, size: Tensor) -> Tensor:
         """Return the logits of both at each pixel. Only the shape of `size`, (H, W), counts."""
         return self.net.enlarge(self.net.foreground(embedding, fine), size.shape[-2:])
+
+
+class Click(nn.Module):
+    """Map a view (1, H, W, 3) uint8 RGB, its clicks (1, 2, H, W) and mask before (1, H, W) to logits (1, H, W)."""
+
+    def __init__(self, net: ClickNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, disks: Tensor, before: Tensor) -> Tensor:
+        """Return the logits of the object after the clicks."""
+        logits: Tensor = self.net(image, disks, before)[0]
+        return logits

@@ -25,6 +25,9 @@ class EvaluateParams(Params):
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
     shots: PositiveInt = Field(1, description="pictures of a support, or annotated frames of a clip")
     interactive: bool = Field(False, description="whether the points lie in the picture that is segmented")
+    clicks: NonNegativeInt = Field(
+        0, description="corrective clicks on each object, the field's test of interactive segmentation; 0: no clicks"
+    )
     separate_objects: bool = Field(
         False, description="score each object of a clip separately, as DAVIS 2017 does, instead of all as one class"
     )
@@ -40,7 +43,13 @@ class EvaluateParams(Params):
 
     @model_validator(mode="after")
     def require_one_kind(self) -> "EvaluateParams":
-        """Raise ParamsError if interactive segmentation lacks points, or has several shots or fine-tuning."""
+        """Raise ParamsError if interactive segmentation lacks points, or has several shots or fine-tuning.
+
+        Clicks go with none of them.
+        """
+        if self.clicks and (self.points or self.interactive or self.shots > 1 or self.finetune_steps):
+            options = f"points {self.points}, interactive {self.interactive}, shots {self.shots}"
+            raise ParamsError(f"clicks: found {options}, expected no points, one shot and no fine-tuning")
         if self.interactive and (not self.points or self.shots > 1 or self.finetune_steps):
             options = f"points {self.points}, shots {self.shots}, finetune_steps {self.finetune_steps}"
             raise ParamsError(f"interactive: found {options}, expected points, one shot and no fine-tuning")

@@ -19,6 +19,12 @@ class NetworkParams(Params):
     weights: str = Field("imagenet", description="initial weights of the backbone: imagenet, none, or a file")
     frozen_stride: NonNegativeInt = Field(32, description="freeze the backbone up to this stride; 0 freezes nothing")
     hidden: int = Field(32, ge=2, multiple_of=2, description="channels of the scorer; half as many at stride 4")
+    click_width: int = Field(
+        0,
+        ge=0,
+        multiple_of=4,
+        description="channels of the net for the picture that is clicked, beside a late guide; 0: no such net",
+    )
 
 
 class EpisodeAugmentParams(AugmentParams):
@@ -28,6 +34,20 @@ class EpisodeAugmentParams(AugmentParams):
     crop_height: PositiveInt = AugmentParams.with_default("crop_height", 144)
     scale_min: PositiveFloat = AugmentParams.with_default("scale_min", 0.5)
     scale_max: PositiveFloat = AugmentParams.with_default("scale_max", 1.2)
+
+
+class ClickTrainParams(Params):
+    """Training of the click net, after that of the late one. Its device and seed are those of the late net's."""
+
+    epochs: PositiveInt = Field(8, description="passes over the masks of the training split")
+    batch_size: PositiveInt = Field(8, description="views per batch and process")
+    learning_rate: PositiveFloat = Field(1e-3, description="learning rate after the warm-up")
+    warmup_steps: NonNegativeInt = Field(100, description="steps of linear warm-up")
+    average_decay: float = Field(0.99, ge=0, lt=1, description="decay of the running average of the weights")
+    validate_every: PositiveInt = Field(1, description="epochs between validations")
+    val_objects: PositiveInt = Field(100, description="objects of the validation split whose score selects the weights")
+    side: int = Field(256, ge=64, description="height and width of a view in pixels")
+    corrections: NonNegativeInt = Field(3, description="most clicks on the net's own errors before it learns")
 
 
 class TrainParams(LoopParams):
@@ -77,3 +97,10 @@ class TrainParams(LoopParams):
     )
     val_episodes: PositiveInt = Field(24, description="validation episodes whose score selects the weights")
     augment: EpisodeAugmentParams = EpisodeAugmentParams()
+    clicks: ClickTrainParams = ClickTrainParams()
+
+    def for_clicks(self) -> LoopParams:
+        """Return the loop of the click net: this one with the values of `clicks`."""
+        values = {name: getattr(self, name) for name in LoopParams.model_fields}
+        own = {name: value for name, value in self.clicks.model_dump().items() if name in values}
+        return LoopParams.model_validate(values | own)

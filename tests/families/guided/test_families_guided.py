@@ -19,9 +19,9 @@ from pixelwise.families.guided.episodes import annotate
 from pixelwise.families.guided.measure import categories, video
 from pixelwise.families.guided.net import GuidedNet
 from pixelwise.families.guided.options import EvaluateParams
-from pixelwise.families.guided.runtime import early, session
+from pixelwise.families.guided.runtime import early, guided_model
 from pixelwise.families.guided.runtime.guidance import merge
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.inference import session as inference
 from pixelwise.metrics.measurement import read_measurements
 from pixelwise.params import parse
@@ -38,8 +38,8 @@ def model(guided_folder):
 
 
 @pytest.mark.covers("export", "guided")
-def test_four_graphs_ship(model):
-    assert {file.stem for file in model.glob("onnx/*.onnx")} == {"encode", "guide", "segment", "foreground"}
+def test_five_graphs_ship(model):
+    assert {file.stem for file in model.glob("onnx/*.onnx")} == {"encode", "guide", "segment", "foreground", "click"}
 
 
 @pytest.mark.covers("train", "guided")
@@ -206,7 +206,7 @@ def test_every_guide_is_trained_exported_and_scored_by_its_own_graphs(guide, tmp
         ran.add(frozenset(inputs))
         return run(graph, names, inputs)
 
-    for module in (session, early, categories):
+    for module in (guided_model, early, categories):
         monkeypatch.setattr(module, "run_graph", note)
     few, data = {"provider": "cpu", "tasks": 3}, {"dataset": "coco_mval", "root": tmp_path / "coco"}
     write_coco_mval(data["root"], ["bowl", "kite"] * 2)

@@ -5,7 +5,8 @@ import pytest
 
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.guidance import Guidance, merge
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.runtime.session import GuidedSession
 
 
 @pytest.fixture

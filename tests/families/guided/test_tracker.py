@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.families.guided.runtime.guidance import Guidance
-from pixelwise.families.guided.runtime.session import Features
+from pixelwise.families.guided.runtime.guided_model import Features
 from pixelwise.families.guided.runtime.tracker import (
     FADE,
     MARGIN,
@@ -30,7 +30,7 @@ class Recorder:
         self.scores, self.hints = scores, []
 
     def encode(self, image: np.ndarray) -> Features:
-        return Features(np.zeros((1, *CELLS, 1), np.float32), np.empty(0), np.empty(0), image.shape[:2])
+        return Features(np.zeros((1, *CELLS, 1), np.float32), np.empty(0), np.empty(0), image)
 
     def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None) -> np.ndarray:
         self.hints.append(hint)

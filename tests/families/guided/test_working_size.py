@@ -10,8 +10,9 @@ from pixelwise.data.splits import Split
 from pixelwise.families.guided.measure.evaluation import score
 from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime import tracker, working_size
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.model import GuidedPredictor
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.families.guided.runtime.working_size import fit_size, label_full, move_point, reduce
 
 

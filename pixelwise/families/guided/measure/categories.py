@@ -12,7 +12,7 @@ from pixelwise.errors import DataError
 from pixelwise.families.guided.episodes import LEAST_PIXELS, annotate, annotate_points, draw_points, make_target
 from pixelwise.families.guided.measure.segmenters import Baseline, Segmenter
 from pixelwise.families.guided.measure.tally import CategoryScores, Sampling, Tally
-from pixelwise.families.guided.runtime.session import Features
+from pixelwise.families.guided.runtime.guided_model import Features
 from pixelwise.families.guided.runtime.working_size import label, reduce
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.metrics.positive_iu import compute_positive_iu

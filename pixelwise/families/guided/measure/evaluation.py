@@ -12,32 +12,36 @@ from pixelwise.families.guided.measure.categories import (
     open_baseline,
     score_categories,
 )
+from pixelwise.families.guided.measure.clicks import ClickScores, score_clicks
 from pixelwise.families.guided.measure.interactive import score_interactive
 from pixelwise.families.guided.measure.segmenters import EarlySegmenter, LateSegmenter, Segmenter, Tuner
 from pixelwise.families.guided.measure.tally import CategoryScores, Sampling
 from pixelwise.families.guided.measure.video import VideoScores, score_sequences
 from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.families.guided.runtime.early import EarlyModel, is_early
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.working_size import reduce
 from pixelwise.families.hooks import OpenSplit
-from pixelwise.files import write_json
+from pixelwise.files import write_bytes, write_json
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.model_folder import ModelFolder
 from pixelwise.tracking import record_measures
 
+# The curves of IoU over clicks.
+CURVES = "clicks.png"
 # Data sets whose clips are tracked.
 VIDEO = ("davis",)
 
 
 def evaluate(
     params: EvaluateParams, model: Path, open_split: OpenSplit, out: Path | None
-) -> VideoScores | CategoryScores:
+) -> VideoScores | CategoryScores | ClickScores:
     """Return the scores of an exported guided model: J on the clips of davis, otherwise positive IU of categories.
 
-    With `out`, write metrics.json and measurements.npz there. Raises DataError if the split is empty or too small,
+    With `clicks`, it is the table of corrective clicks. With `out`, write metrics.json and measurements.npz there, and
+    the curves of clicks. Raises DataError if the split is empty or too small,
     ModelError if the model cannot run.
     """
     split = open_split(params.layers)
@@ -46,16 +50,21 @@ def evaluate(
     if out:
         write_json(out / "metrics.json", scores.metrics())
         write_measurements(out / MEASUREMENTS, [scores.measurement])
+        if isinstance(scores, ClickScores):
+            write_bytes(out / CURVES, scores.plot())
         record_measures(model, scores.metrics())
     return scores
 
 
-def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores:
+def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | CategoryScores | ClickScores:
     """Return the scores of the exported `model` on a split."""
     points = params.points or None
+    if params.clicks:
+        samples, names = Reduced(split.samples), split.classes.names
+        return score_clicks(open_late(params, model), samples, names, params.classes, params.clicks, params.tasks)
     if split.dataset in VIDEO:
-        require_tracking(params, model)
-        guided = GuidedModel(model, params.provider)
+        require_tracking(params)
+        guided = open_late(params, model)
         clips = [read_clip_and_frame(split.samples, index)[0] for index in range(len(split.samples))]
         return score_sequences(guided, split.samples, clips, points, params.seed, params.shots, params.separate_objects)
     sampling = Sampling(params.shots, points, params.tasks, params.seed, params.interactive)
@@ -64,15 +73,20 @@ def score(params: EvaluateParams, model: Path, split: Split) -> VideoScores | Ca
     return score_tasks(segmenter, Reduced(split.samples), split.classes.names, params.classes, sampling)
 
 
-def require_tracking(params: EvaluateParams, model: Path) -> None:
-    """Raise ParamsError or ModelError if clips cannot be scored as `params` say."""
+def require_tracking(params: EvaluateParams) -> None:
+    """Raise ParamsError if clips cannot be scored as `params` say."""
     if params.interactive or params.finetune_steps:
         found = f"interactive {params.interactive}, finetune_steps {params.finetune_steps}"
         raise ParamsError(f"guided.evaluate: found {found}, expected neither for clips, which are tracked")
+
+
+def open_late(params: EvaluateParams, model: Path) -> GuidedModel:
+    """Open the late guide of `model`. Raises ModelError if it is one by early fusion."""
     if is_early(model):
         raise ModelError(
-            f"{model}: found a guide by early fusion, expected a late one, which tracks the objects of clips"
+            f"{model}: found a guide by early fusion, expected a late one, which tracks clips and takes clicks"
         )
+    return GuidedModel(model, params.provider)
 
 
 def open_segmenter(params: EvaluateParams, model: Path) -> Segmenter:

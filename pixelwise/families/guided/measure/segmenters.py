@@ -10,8 +10,8 @@ from pixelwise.families.guided.episodes import annotate_points
 from pixelwise.families.guided.runtime.clicks import make_hint
 from pixelwise.families.guided.runtime.early import EarlyModel
 from pixelwise.families.guided.runtime.guidance import Shot, merge
+from pixelwise.families.guided.runtime.guided_model import MOST_CELLS, Features, GuidedModel
 from pixelwise.families.guided.runtime.refine import select_surest, settle
-from pixelwise.families.guided.runtime.session import MOST_CELLS, Features, GuidedModel
 from pixelwise.families.guided.runtime.working_size import label
 
 # Maps features to a label without guidance: the baseline that guidance must beat.

@@ -13,7 +13,7 @@ from pixelwise.data.prepared import Sample
 from pixelwise.errors import DataError
 from pixelwise.families.guided.measure.segmenters import Annotated, make_shots
 from pixelwise.families.guided.runtime.guidance import UNKNOWN, merge
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker, fit
 from pixelwise.metrics.measurement import Measurement
 from pixelwise.metrics.positive_iu import compute_positive_iu

@@ -7,8 +7,8 @@ import numpy as np
 
 from pixelwise.errors import ParamsError
 from pixelwise.families.guided.runtime.guidance import Guidance
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.refine import settle
-from pixelwise.families.guided.runtime.session import GuidedModel
 from pixelwise.families.guided.runtime.tracker import Tracker
 from pixelwise.families.guided.runtime.working_size import label_full, reduce
 from pixelwise.inference.session import Provider

@@ -7,7 +7,7 @@ different object, or where dots mark only a few of its points.
 import numpy as np
 
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot
-from pixelwise.families.guided.runtime.session import Features, GuidedModel
+from pixelwise.families.guided.runtime.guided_model import Features, GuidedModel
 
 # Least probability that counts as sure, of the negative class (the first) and of any other. The other threshold is low
 # because an object unlike the support gets low probabilities at first. Certainty matters more for the negatives.

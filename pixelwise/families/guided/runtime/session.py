@@ -1,154 +1,37 @@
-"""Guided models and sessions: a picture is encoded once, clicks change the guidance, guidance labels any picture.
+"""Guided sessions: clicks and masks on pictures make guidance, and guidance labels these and other pictures.
 
-Only NumPy and ONNX Runtime are needed (thesis §4.3). A refused change leaves the session unchanged.
+A picture that is clicked is segmented by the click net, and its mask guides the others (beyond thesis §4.3). A refused
+change leaves the session unchanged.
 """
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
-from pixelwise.errors import DataError, ModelError
-from pixelwise.families.guided.runtime.annotations import OFFSET, Grid, spread, spread_points
+from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.annotations import spread, spread_points
+from pixelwise.families.guided.runtime.clicked_picture import Click, ClickedPicture
 from pixelwise.families.guided.runtime.clicks import make_hint
-from pixelwise.families.guided.runtime.early import is_early
-from pixelwise.families.guided.runtime.guidance import (
-    UNKNOWN,
-    Guidance,
-    Shot,
-    find_places,
-    merge,
-    suppose_background,
-)
-from pixelwise.families.guided.runtime.working_size import label_full, move_point, reduce
-from pixelwise.inference.session import Provider, open_session, run_graph
-from pixelwise.model_folder import ModelFolder
-
-GRAPHS = ("encode", "guide", "segment")
-# Cells of the support that a picture is matched with: several times as fast as all cells of a dense mask, and as good.
-MOST_CELLS = 600
-
-
-class Features(NamedTuple):
-    """An encoded picture: embedding (1, h, w, D), seen (1, 2C, h, w), fine (1, C/2, h4, w4), and its size (H, W).
-
-    offset: the pixel on which cell 0 of the embedding is centred.
-    """
-
-    embedding: np.ndarray
-    seen: np.ndarray
-    fine: np.ndarray
-    size: tuple[int, int]
-    offset: float = 0.0
-
-    @property
-    def grid(self) -> Grid:
-        """The grid of the embedding."""
-        _, height, width, _ = self.embedding.shape
-        return Grid(height, width, self.offset)
-
-
-class Click(NamedTuple):
-    """A pixel and the number of its class."""
-
-    x: int
-    y: int
-    way: int
+from pixelwise.families.guided.runtime.guidance import UNKNOWN, Guidance, Shot, merge
+from pixelwise.families.guided.runtime.guided_model import Features, GuidedModel
+from pixelwise.families.guided.runtime.working_size import label, label_full, move_point, reduce
 
 
 @dataclass(frozen=True)
 class Support:
     """A picture of the support: its features at its working size, its own size (H, W), and its annotation.
 
-    clicks: in pixels of the picture. mask: None, or (h, w) uint8 of classes at the working size, 255 unknown. shot: the
-    picture's guidance, None without an annotation.
+    clicks: in pixels of the picture. mask: None, or (h, w) uint8 of classes at the working size, 255 unknown. clicked:
+    what the click net makes of the clicks, None without any. shot: the picture's guidance, None without an annotation.
     """
 
     features: Features
     size: tuple[int, int]
     clicks: tuple[Click, ...] = ()
     mask: np.ndarray | None = None
+    clicked: ClickedPicture | None = None
     shot: Shot | None = None
-
-
-class GuidedModel:
-    """The three graphs of a guided model, on one provider. `encodes` counts the calls of the encoder.
-
-    >>> from pathlib import Path
-    >>> import pixelwise
-    >>> model = pixelwise.GuidedModel(Path("models/guided"), "cpu")
-    >>> model.encode(pixelwise.read_picture(Path("disc.png"))).size
-    (80, 120)
-    """
-
-    def __init__(self, folder: Path, provider: Provider = "auto", threads: int | None = None) -> None:
-        """Open the graphs in `folder`. Raises ModelError if it is not an export of the guided family."""
-        if is_early(folder):
-            raise ModelError(f"{folder}: found a guide by early fusion, expected a late one; `evaluate` takes both")
-        files = {name: ModelFolder(folder).require_graph(name) for name in GRAPHS}
-        self.graphs: dict[str, ort.InferenceSession] = {
-            name: open_session(file, provider, threads) for name, file in files.items()
-        }
-        if "cells" not in (taken := [given.name for given in self.graphs["guide"].get_inputs()]):
-            raise ModelError(f"{files['guide']}: takes {' and '.join(taken)}, expected cells: export it again")
-        metadata = self.graphs["encode"].get_modelmeta().custom_metadata_map
-        self.fingerprint: str = metadata.get("fingerprint", "")
-        # Older exports name none: their nets took every cell 0 for centred on pixel 0, and learned so.
-        self.offset = float(metadata.get(OFFSET, 0))
-        self.takes = [given.name for given in self.graphs["segment"].get_inputs()]
-        self.provider: str = self.graphs["encode"].get_providers()[0]
-        self.encodes = 0
-
-    def encode(self, image: np.ndarray) -> Features:
-        """Return the features of a picture (H, W, 3) uint8 RGB. This is the costly part; call it once per picture.
-
-        Raises DataError if `image` has another type or shape.
-        """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise DataError(f"image: found {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
-        self.encodes += 1
-        embedding, seen, fine = run_graph(self.graphs["encode"], None, {"image": image[None]})
-        return Features(embedding, seen, fine, image.shape[:2], self.offset)
-
-    def guide(self, features: Features, annotation: np.ndarray) -> Shot:
-        """Return the shot of a picture and its annotation (K, H, W) in 0–1."""
-        return self.pool(features, spread(annotation, features.grid))
-
-    def pool(self, features: Features, cells: np.ndarray) -> Shot:
-        """Return the shot of a picture and an annotation on the grid of features, `cells` (K, h, w) float32."""
-        # Cells without annotation only cost time. The graph gets the others as a picture of one row.
-        says = cells.any(axis=0)
-        keys, said = features.embedding[0][says], cells[:, says]
-        mean, present, values = run_graph(
-            self.graphs["guide"], None, {"embedding": keys[None, None], "cells": said[None, :, None]}
-        )
-        return Shot(mean[0], present[0], keys, values[0], find_places(np.argwhere(says), says.shape))
-
-    def segment(self, features: Features, guidance: Guidance, hint: np.ndarray | None = None) -> np.ndarray:
-        """Return logits (K, H, W). hint: (K, 2, h, w), the previous mask and the nearness of clicks.
-
-        Guidance with an object but no background gets it from `suppose_background`.
-        """
-        if guidance.present[1:].any() and not guidance.present[0]:
-            guidance = suppose_background(guidance, features.embedding)
-        ways, cells = len(guidance.present), features.embedding.shape[1:3]
-        inputs = {
-            "embedding": features.embedding,
-            "seen": features.seen,
-            "fine": features.fine,
-            "mean": guidance.mean[None],
-            "present": guidance.present[None],
-            "keys": guidance.keys[None],
-            "values": guidance.values[None],
-            "places": guidance.places[None],
-            "hint": (np.zeros((ways, 2, *cells), np.float32) if hint is None else hint)[None],
-            "size": np.zeros(features.size, np.uint8),
-        }
-        # Only a guide by places takes them.
-        (logits,) = run_graph(self.graphs["segment"], None, {name: inputs[name] for name in self.takes})
-        return np.asarray(logits[0])
 
 
 @dataclass
@@ -202,7 +85,8 @@ class GuidedSession:
             if other[:2] == (x, y):
                 found = "twice the same" if other.way == way else f"already {self.names[other.way]}"
                 raise DataError(f"click ({x}, {y}): {found}; undo the other first")
-        self.change(picture, replace(support, clicks=(*support.clicks, Click(x, y, way))))
+        more = replace(support, clicks=(*support.clicks, Click(x, y, way)))
+        self.change(picture, replace(more, clicked=self.follow_clicks(more)))
 
     def remove_click(self, picture: int, number: int) -> None:
         """Remove a click by its number. Raises DataError if the number is unknown."""
@@ -210,7 +94,8 @@ class GuidedSession:
         if not 0 <= number < len(support.clicks):
             raise DataError(f"click {number}: unknown, expected one of {len(support.clicks)} clicks")
         kept = (*support.clicks[:number], *support.clicks[number + 1 :])
-        self.change(picture, replace(support, clicks=kept))
+        fewer = replace(support, clicks=kept)
+        self.change(picture, replace(fewer, clicked=self.repeat_clicks(fewer)))
 
     def annotate(self, picture: int, mask: np.ndarray) -> None:
         """Annotate a picture with a mask (H, W) uint8 of classes, 255 unknown.
@@ -224,7 +109,8 @@ class GuidedSession:
         unknown = set(np.unique(mask).tolist()) - {*range(len(self.names)), UNKNOWN}
         if unknown:
             raise DataError(f"mask: found class {min(unknown)}, expected 0–{len(self.names) - 1} or {UNKNOWN}")
-        self.change(picture, replace(support, mask=reduce(mask)))
+        drawn = replace(support, mask=reduce(mask))
+        self.change(picture, replace(drawn, clicked=self.repeat_clicks(drawn)))
 
     def undo(self) -> None:
         """Undo the last change. Raises DataError if there is none."""
@@ -242,16 +128,26 @@ class GuidedSession:
         return merge(shots, self.loaded, len(self.names))
 
     def segment(self, picture: int) -> np.ndarray:
-        """Return the label (H, W) uint8 of a picture of the session. The places of its clicks are a hint to the net."""
-        return label_full(self.score_picture(picture), self.support(picture).size)
+        """Return the label (H, W) uint8 of a picture of the session, in which each click has its class."""
+        support = self.support(picture)
+        found = label_full(self.score_picture(picture), support.size)
+        # The label of a large picture is enlarged, and may miss the very pixel.
+        for x, y, way in support.clicks:
+            found[y, x] = way
+        return found
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Return the label (H, W) uint8 of any other picture (H, W, 3), of any size."""
         return label_full(self.score(self.model.encode(reduce(image))), image.shape[:2])
 
     def score_picture(self, picture: int) -> np.ndarray:
-        """Return the logits (K, h, w) of a picture of the session at its working size."""
+        """Return the logits (K, h, w) of a picture of the session at its working size.
+
+        A picture with clicks has those of the click net; one without, those of the guidance.
+        """
         support = self.support(picture)
+        if support.clicked:
+            return support.clicked.compute_logits(len(self.names))
         points: list[list[tuple[int, int]]] = [[] for _ in self.names]
         for x, y, way in move_clicks(support):
             points[way].append((x, y))
@@ -290,9 +186,40 @@ class GuidedSession:
         self.past.append(list(self.supports))
         self.supports[picture] = replace(support, shot=shot)
 
+    def follow_clicks(self, support: Support) -> ClickedPicture | None:
+        """Return what the click net makes of the last click of `support`; None if the model has no such net."""
+        if support.clicked is None:
+            return self.repeat_clicks(support)
+        return support.clicked.add(move_clicks(support)[-1], len(self.names))
+
+    def repeat_clicks(self, support: Support) -> ClickedPicture | None:
+        """Return what the click net makes of all clicks of `support`; None without any, or without such a net.
+
+        The first click corrects the picture's drawn mask, or what other pictures' guidance makes of it.
+        """
+        if self.model.clicks is None or not support.clicks:
+            return None
+        start = ClickedPicture(self.model.clicks, support.features.image, self.label_before_clicks(support))
+        return start.repeat(move_clicks(support), len(self.names))
+
+    def label_before_clicks(self, support: Support) -> np.ndarray | None:
+        """Return the label (h, w) of a picture without its clicks; None if nothing tells it."""
+        if support.mask is not None:
+            return support.mask
+        if support.clicked:
+            return support.clicked.label
+        is_guided = self.loaded is not None or any(other.shot for other in self.supports)
+        return label(self.score(support.features)) if is_guided else None
+
     def cells(self, support: Support) -> np.ndarray:
-        """Return a picture's mask and clicks on the grid of features, (K, h, w). Clicks override the mask."""
+        """Return a picture's annotation on the grid of features, (K, h, w).
+
+        Its clicks count by the mask that the click net made of them. Without such a net they override a drawn mask.
+        """
         ways = len(self.names)
+        if support.clicked:
+            values = label(support.clicked.compute_logits(ways))
+            return spread(values == np.arange(ways)[:, None, None], support.features.grid)
         if support.mask is None:
             return spread_points(move_clicks(support), ways, support.features.grid)
         values = support.mask.copy()

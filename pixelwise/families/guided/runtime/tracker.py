@@ -5,7 +5,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
 from pixelwise.families.guided.runtime.guidance import Guidance
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.working_size import SIDE, label, label_full
 
 # Cells of the support that a frame is matched with: fewer than for a picture, for speed; masks are as good.

@@ -7,7 +7,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from pixelwise.errors import ModelError
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.families.guided.service.desks import Desk
 from pixelwise.families.guided.service.forms import FORM, MOST_FILES, read_task
 from pixelwise.families.guided.service.tasks import Guide, choose_palette, label_task

@@ -6,9 +6,10 @@ import numpy as np
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.guidance import Guidance
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.model import COLOURS, GuidedPredictor
 from pixelwise.families.guided.runtime.named_clicks import annotate, name_classes
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.families.guided.service.forms import Task
 
 # More classes need memory for scores that a request should not take.

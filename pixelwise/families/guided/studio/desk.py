@@ -10,8 +10,9 @@ from pixelwise.data.image_codec import encode_picture
 from pixelwise.data.notes import Notes
 from pixelwise.data.picture_index import normalise_name
 from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.guided_model import Features, GuidedModel
 from pixelwise.families.guided.runtime.model import COLOURS
-from pixelwise.families.guided.runtime.session import Features, GuidedModel, GuidedSession, Support
+from pixelwise.families.guided.runtime.session import GuidedSession, Support
 from pixelwise.families.guided.runtime.working_size import label, label_full, reduce
 from pixelwise.families.guided.studio.pictures import Picture, read_dropped
 from pixelwise.files import write_bytes, write_json
@@ -150,7 +151,8 @@ class Desk:
         if scores is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
         image, stem = shown.decode(), str(PurePath(shown.name).with_suffix(""))
-        whole = label_full(scores, image.shape[:2])
+        member = self.members.get(picture)
+        whole = label_full(scores, image.shape[:2]) if member is None else self.session.segment(member)
         clip, _, frame = stem.rpartition(".")
         file = folder / f"{stem}.label.png" if shown.frame is None else folder / f"{clip}.label" / f"{frame}.png"
         write_bytes(file, encode_label(whole, palette))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.studio.app import create_app
 from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.serving.listening import find_url, listen

@@ -14,6 +14,7 @@ from pixelwise.data.notes import Notes
 from pixelwise.data.path_names import match_files, match_names
 from pixelwise.data.walk import walk
 from pixelwise.errors import DataError
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.named_clicks import (
     EXPECTED,
     NamedClick,
@@ -21,7 +22,7 @@ from pixelwise.families.guided.runtime.named_clicks import (
     name_classes,
     parse_clicks,
 )
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 from pixelwise.registry.references import resolve_model_folder

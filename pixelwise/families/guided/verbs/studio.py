@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pixelwise import command
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
 from pixelwise.registry.references import resolve_model_folder

@@ -7,8 +7,9 @@ import pytest
 from support.clockwork_model import moving
 from support.http_server import encoded, opened, require_refusal, service_of, serving
 
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.model import GuidedPredictor, open_guided
-from pixelwise.families.guided.runtime.session import GuidedModel, GuidedSession
+from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.families.guided.service.desks import MOST_CLICKS
 
 QUERY, SUPPORT = moving(2, step=9, size=(48, 64))

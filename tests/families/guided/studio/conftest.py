@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pixelwise.families.guided.runtime.session import GuidedModel
+from pixelwise.families.guided.runtime.guided_model import GuidedModel
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,9 @@ def test_guidance_of_another_model_is_refused(desk, tmp_path):
         desk.drop("other.npz", (tmp_path / "other.npz").read_bytes())
 
 
-def test_one_click_alone_leaves_what_is_least_like_it_to_the_background(desk, guided):
+def test_one_click_alone_leaves_what_is_least_like_it_to_the_background(desk, guided, monkeypatch):
+    # A model without a click net: its clicks are guidance.
+    monkeypatch.setattr(guided, "clicks", None)
     desk.click(0, 40, 40, 1)
     said = desk.session.guidance()
     assert said.present.tolist() == [False, True]
