@@ -57,7 +57,7 @@ def test_float16_is_refused_without_cuda_and_leaves_nothing(model, tiny_town, tm
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("folder", "graphs"), [("clockwork_model", 7), ("guided_folder", 4)])
+@pytest.mark.parametrize(("folder", "graphs"), [("clockwork_model", 7), ("guided_folder", 5)])
 @pytest.mark.covers("quantize", "clockwork", "guided")
 def test_a_model_of_several_graphs_is_refused_in_one_line(folder, graphs, request, tiny_town, tmp_path, capsys):
     several = request.getfixturevalue(folder)
