@@ -45,9 +45,7 @@ class ClickTask:
         return len(self.train)
 
     def sample(self, seed: int, epoch: int, index: int) -> Arrays:
-        """Draw a view (H, W, 3) uint8, its truth (H, W) uint8, its first clicks as disks (2, H, W), and the number of
-        corrections before the net learns.
-        """
+        """Draw a view (H, W, 3) uint8, its truth (H, W) uint8, and its first clicks as disks (2, H, W) uint8."""
         rng = np.random.default_rng((seed, epoch, index))
         masks = Balanced(self.train, epoch) if rng.random() < 0.5 else self.train
         image, truth = draw_object_view(self.train, masks[index], self.params.side, rng)
