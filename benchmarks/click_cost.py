@@ -83,7 +83,7 @@ class ClickCost:
             bar = f", asked: {BARS[name]:.3f}" if name in BARS else ""
             limit = f", asked: {MILLISECONDS[name]} ms" if name in MILLISECONDS else ""
             lines.append(
-                f"{name:<14}{measure_spread(times):.2f} ms, "
+                f"{name:<20}{measure_spread(times):.2f} ms, "
                 f"{measure_ratio(times, whole):.3f} of a full pass{bar}{limit}"
             )
         return "\n".join(lines)
