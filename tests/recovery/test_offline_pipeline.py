@@ -1,15 +1,10 @@
 """A whole run of the pipeline whose MLflow server is down from the first stage to the last, with secrets all around."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 
 import pytest
-import yaml
-from support.dvc_repository import PROJECT, copy_code
 from support.mlflow_server import server_down
+from support.small_project import EPOCHS, make_project, pixelwise
 
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking import unsent_runs
@@ -17,21 +12,6 @@ from pixelwise.tracking.sender import find_run
 
 SECRET = "sesame-7b1f"
 KEPT_SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
-EPOCHS = 3
-SMALL = {
-    "ingest": {"town": {"train_clips": 3, "val_clips": 1, "test_clips": 1, "frames": 2, "width": 64, "height": 64}},
-    "validate": {"min_images": {"train": 6, "val": 2}, "min_class_images": 0, "max_split_psi": 10},
-    "fcn": {
-        "train": {
-            "epochs": EPOCHS, "batch_size": 2, "warmup_steps": 2, "validate_every": 1, "patience": 99, "device": "cpu",
-            "augment": {"crop_width": 64, "crop_height": 64},
-        },
-        "quantize": {"calibration_images": 2, "max_loss": 1.0, "min_speedup": 0, "repeats": 1},
-        "evaluate": {"provider": "cpu"},
-        "benchmark": {"width": 64, "height": 64, "batch_size": 1, "warmup": 1, "repeats": 2},
-        "release": {"mean_iu_floor": 0.0, "pixel_accuracy_floor": 0.0, "parity_floor": 0.0, "resamples": 100},
-    },
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -42,38 +22,18 @@ def server(tmp_path, mlflow_template):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """This project on a small town, of which nothing has run."""
-    checkout = tmp_path / "checkout"
-    copy_code(checkout)
-    shutil.copy(PROJECT / "dvc.yaml", checkout)
-    (checkout / "data").mkdir()
-    (checkout / "data/accepted.json").write_text("{}\n")
-    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    (checkout / "params.yaml").write_text(yaml.safe_dump(over(values, SMALL)))
-    subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=checkout, check=True)
-    return checkout
+    return make_project(tmp_path / "checkout")
 
 
-def over(values, others):
-    """`values` with those of `others` laid over them, at any depth."""
-    return values | {k: over(values[k], v) if isinstance(v, dict) else v for k, v in others.items()}
-
-
-def pixelwise(checkout, uri, *command):
+def run_with_secrets(checkout, uri, *command):
     """What a command prints, all of it, and its status; its environment is full of secrets."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "MLFLOW_TRACKING_URI": uri, "PREFECT_API_URL": ""}
-    done = subprocess.run(
-        [sys.executable, "-m", "pixelwise.cli", *command],
-        cwd=checkout, env=environment | dict.fromkeys(KEPT_SECRET, SECRET), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+    return pixelwise(checkout, *command, MLFLOW_TRACKING_URI=uri, **dict.fromkeys(KEPT_SECRET, SECRET))
 
 
 @pytest.mark.slow
 def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_there_after_the_sync(server, checkout):
     uri = server.uri.replace("http://", f"http://ann:{SECRET}@")
-    status, told = pixelwise(checkout, uri, "run", "fcn")
+    status, told = run_with_secrets(checkout, uri, "run", "fcn")
     assert status == 0, told
     assert f"register-fcn … postponed: {server.uri}" in told
     assert "pipeline: 8 ran, 1 postponed" in told
@@ -82,7 +42,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
     params = json.loads((checkout / unsent_runs.UNSENT_FOLDER / local / unsent_runs.FACTS_FILE).read_text())["params"]
 
     client = server.start()
-    status, synced = pixelwise(checkout, uri, "send-runs")
+    status, synced = run_with_secrets(checkout, uri, "send-runs")
     assert status == 0, synced
     run = client.get_run(find_run(client, local))
     history = json.loads((checkout / "models/fcn/checkpoint/history.json").read_text())
@@ -102,7 +62,7 @@ def test_with_the_server_down_for_a_whole_run_it_completes_and_every_metric_is_t
         f"\n{len(kept)} values of {len(run.data.metrics)} metrics and {len(params)} parameters are there after the sync"
     )
 
-    status, again = pixelwise(checkout, uri, "run", "fcn")
+    status, again = run_with_secrets(checkout, uri, "run", "fcn")
     assert status == 0, again
     assert "pipeline: 8 unchanged, 1 registered, 1 promoted" in again
     assert read_aliases(client, "fcn") == {"champion": "1"}
