@@ -1,6 +1,6 @@
 """A guided model of two nets: late guidance for any picture, and a click net for the picture that is clicked."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from pixelwise.families.guided.click_net import ClickNet
 from pixelwise.families.guided.net import GuidedNet
@@ -16,11 +16,6 @@ class TwoNets(nn.Module):
     def __init__(self, late: GuidedNet, clicks: ClickNet) -> None:
         super().__init__()
         self.late, self.clicks = late, clicks
-
-    def forward(self, support: Tensor, annotation: Tensor, query: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
-        """Return the logits of an episode, as the late net does."""
-        logits: tuple[Tensor, ...] = self.late(support, annotation, query, hint)
-        return logits
 
 
 def get_late_net(net: nn.Module) -> nn.Module:
