@@ -11,9 +11,8 @@ from pixelwise.documents import read_yaml
 from pixelwise.dvc_lock import remove_truncated_lock
 from pixelwise.errors import PixelwiseError
 from pixelwise.params import find_value, flatten
-from pixelwise.stage_inputs import DIGESTS, DVC_FILE
+from pixelwise.stage_inputs import DIGESTS, DVC_FILE, LOCK_FILE
 
-LOCK_FILE = Path("dvc.lock")
 MODELS = Path("models")
 
 

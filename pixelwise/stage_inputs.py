@@ -20,7 +20,7 @@ from pixelwise.sources import CodeError, recall_sources
 
 # DVC sets this to the name of the stage whose command it runs.
 STAGE = "DVC_STAGE"
-DVC_FILE = Path("dvc.yaml")
+DVC_FILE, LOCK_FILE = Path("dvc.yaml"), Path("dvc.lock")
 # The stage `code` writes the digest of each stage's code to this folder, and what it has parsed to SOURCES.
 DIGESTS, SOURCES = Path("digests"), Path(".state/sources.json")
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pixelwise.data.prepared import PreparedData
+from pixelwise.documents import read_json
 from pixelwise.errors import ParamsError
 from pixelwise.families import find
 from pixelwise.families.origin import origin
@@ -20,6 +21,7 @@ from pixelwise.model_folder import HISTORY_FILE, MODEL_FILE, RUN_FILE, WEIGHTS_F
 from pixelwise.stage_inputs import require_unchanged
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import read_git_commit
+from pixelwise.tracking.unrecorded_results import keep_result, restore_result
 from pixelwise.tracking.unsent_runs import make_local_id
 from pixelwise.training import checkpoints
 from pixelwise.training.allocator import keep_freed_memory
@@ -80,6 +82,9 @@ def learn(
     """
     prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data, start)
     mark = made_from["fingerprint"]
+    if restore_result(out, state, mark):
+        clear(state)
+        return Trained(family, out, read_json(out / HISTORY_FILE, "a row of metrics an epoch", History))
     work = state / mark[:MARK]
     keep_freed_memory()
     torch.manual_seed(params.seed)
@@ -107,6 +112,7 @@ def learn(
     write_json(out / HISTORY_FILE, history)
     record = {"run_id": recorder.run_id, "experiment": experiment, **made_from, **describe_circumstances()}
     write_json(out / RUN_FILE, record | ({"start": read_training(start)} if start else {}))
+    keep_result(out, state)
     clear(state)
     return trained
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pixelwise import command
-from pixelwise.changes import LOCK_FILE, run_dvc
+from pixelwise.changes import run_dvc
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError, ModelError, RegistryError
@@ -16,6 +16,7 @@ from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.names import search_models
 from pixelwise.registry.references import resolve_model
 from pixelwise.registry.versions import list_versions
+from pixelwise.stage_inputs import LOCK_FILE
 from pixelwise.tracking.store import (
     DEFAULT_STORE,
     connect_existing,

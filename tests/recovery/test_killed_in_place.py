@@ -8,28 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.forks import FORKS, die_at
-from support.tiny_nets import TINY_BACKBONE
+from support.forks import FORKS, train_fcn
 
 from pixelwise.identity import sha256_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks")
-
-
-def train_fcn(data: Path, place: Path, epochs: int, write: str = "", count: int = 0) -> None:
-    """Train in this process, which dies at the `count`th `write`, before it or, where count is negative, after it."""
-    from components import train
-    from pixelwise.data.augmentation import AugmentParams
-    from pixelwise.families.fcn import family as fcn
-
-    if write:
-        die_at(write, count)
-    params = fcn.TrainParams(
-        epochs=epochs, batch_size=2, warmup_steps=2, validate_every=1, patience=99, device="cpu",
-        augment=AugmentParams(crop_width=64, crop_height=64),
-        network=fcn.NetworkParams(backbone=TINY_BACKBONE, weights="none"),
-    )  # fmt: skip
-    train.run(params, "fcn", data, place / "checkpoint", place / "state", tracking="none")
 
 
 def run(*args) -> int:
