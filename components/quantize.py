@@ -13,14 +13,14 @@ from pixelwise import command
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import ModelError, ParamsError
 from pixelwise.export.float16 import convert
-from pixelwise.export.int8 import Calibration, quantize
+from pixelwise.export.int8 import Calibration, cut_scores, quantize
 from pixelwise.export.verdict import Quantized, QuantizeParams
 from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.inference.exported_models import require_one_training
 from pixelwise.inference.session import Provider, Segmenter, find_graph_file, open_model, select_truth, stack_samples
 from pixelwise.metrics.confusion import ConfusionMatrix
-from pixelwise.model_folder import ModelFolder
+from pixelwise.model_folder import GRAPH, UNDECODED, ModelFolder
 from pixelwise.progress import progress
 from pixelwise.timing import measure_ratio, take_turns
 from pixelwise.tracking import record_for_model
@@ -37,14 +37,16 @@ def run(
 ) -> Quantized:
     """Write a smaller graph where it loses at most `max_loss` and is `min_speedup` times as fast, or say why not.
 
-    quantization.json is written in any case.
+    quantization.json is written in any case. Of a clockwork, whose schedules run the whole net in one graph, that graph
+    is cut out of the smaller one.
 
-    Raises ModelError where the model cannot be opened or is one of several graphs, DataError where a split is missing,
-    ProviderError where CUDA, on which float16 is judged, is not available, ParamsError where `out` is the model's own
-    folder.
+    Raises ModelError where the model cannot be opened or has no graph that labels pictures by itself, DataError where a
+    split is missing, ProviderError where CUDA, on which float16 is judged, is not available, ParamsError where `out` is
+    the model's own folder.
     """
-    if len(graphs := ModelFolder(model).graphs()) > 1:
-        raise ModelError(f"{model}: found {len(graphs)} graphs, expected one; other models are not quantised")
+    graphs = [file.stem for file in ModelFolder(model).graphs()]
+    if graphs and GRAPH not in graphs:
+        raise ModelError(f"{model}: found {', '.join(graphs)}, expected {GRAPH}; other models are not quantised")
     source, folder = find_graph_file(model), ModelFolder(out)
     if folder.graph().resolve() == source.resolve():
         raise ParamsError(f"--out {out}: found the folder of the model itself, expected another folder")
@@ -74,8 +76,10 @@ def run(
         if not quantized.reasons:
             folder.onnx.mkdir()
             graph.replace(folder.graph())
-    digest = None if quantized.reasons else sha256_file(folder.graph())
-    write_json(folder.quantization, {**quantized.facts(), "sha256": digest})
+            if UNDECODED in graphs:
+                cut_scores(folder.graph(), ModelFolder(model).graph(UNDECODED), folder.graph(UNDECODED))
+    written = {file.stem: {"sha256": sha256_file(file)} for file in folder.graphs()}
+    write_json(folder.quantization, {**quantized.facts(), "graphs": written})
     found = {params.precision: quantized.mean_iu, "float32": quantized.mean_iu_float32}
     record_for_model(model, {f"{name}/mean_iu": value for name, value in found.items()})
     return quantized

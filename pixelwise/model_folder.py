@@ -8,6 +8,8 @@ from pixelwise.errors import ModelError
 WEIGHTS_FILE, MODEL_FILE, HISTORY_FILE, RUN_FILE = "weights.safetensors", "model.json", "history.json", "run.json"
 # The graph that labels images by itself. A guided model has none of this name.
 GRAPH = "model"
+# The graph of a clockwork's whole net up to its scores, before they are decoded to labels.
+UNDECODED = "scores"
 
 
 class ModelFolder:

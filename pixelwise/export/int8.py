@@ -10,11 +10,14 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pixelwise.data.prepared import PreparedSplit
+from pixelwise.export.nodes import find_needed, rename
 from pixelwise.inference.session import Segmenter, stack_samples
 
 # Clip and Relu are needed: without them a convolution's output is quantised over its whole range before ReLU6 clips
 # most of it, which cost 15 points of mean IU.
 QUANTIZED = ["Conv", "Add", "Clip", "Relu"]
+# The fused scores inside a clockwork's plain net, which is wired of its stages, fusion and decoding.
+FUSED = "fuse.scores"
 
 
 class Calibration(CalibrationDataReader):
@@ -55,6 +58,28 @@ def quantize(source: Path, target: Path, calibration: Calibration) -> None:
     quantised = onnx.load(target)
     onnx.helper.set_model_props(quantised, {p.key: p.value for p in onnx.load(source).metadata_props})
     onnx.save(quantised, target)
+
+
+def cut_scores(labelling: Path, like: Path, target: Path) -> None:
+    """Write to `target` the part of the quantised graph `labelling` that computes what the float32 graph `like` does.
+
+    labelling: quantised from a clockwork's plain net. like: that net up to its scores, whose output and metadata the
+    part gets.
+    """
+    whole, undecoded = onnx.load(labelling), onnx.load(like)
+    (output,) = undecoded.graph.output
+    nodes = [rename(node, {FUSED: output.name}) for node in whole.graph.node]
+    needed = find_needed(nodes, [output.name])
+    part = onnx.helper.make_graph(
+        [node for node in nodes if not needed.isdisjoint(node.output)],
+        undecoded.graph.name,
+        undecoded.graph.input,
+        [output],
+        [tensor for tensor in whole.graph.initializer if tensor.name in needed],
+    )
+    model = onnx.helper.make_model(part, opset_imports=whole.opset_import, ir_version=whole.ir_version)
+    onnx.helper.set_model_props(model, {p.key: p.value for p in undecoded.metadata_props})
+    onnx.save(model, target)
 
 
 def find_first_convolutions(graph: Path) -> list[str]:

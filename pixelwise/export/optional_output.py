@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from pixelwise.export.cutting import find_needed
+from pixelwise.export.nodes import find_needed
 
 
 def make_optional(graph: onnx.GraphProto, name: str) -> None:

@@ -49,7 +49,7 @@ class Quantized:
         return [reason for reason, holds in limits.items() if holds]
 
     def facts(self) -> dict[str, Any]:
-        """The content of quantization.json, without the hash."""
+        """The content of quantization.json, without the graphs and their hashes."""
         return {
             "mean_iu_float32": self.mean_iu_float32,
             f"mean_iu_{self.params.precision}": self.mean_iu,

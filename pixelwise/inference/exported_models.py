@@ -7,7 +7,7 @@ from pathlib import Path
 from pixelwise.errors import ModelError
 from pixelwise.identity import sha256_file, sha256_json
 from pixelwise.inference.metadata import read_metadata
-from pixelwise.model_folder import ModelFolder
+from pixelwise.model_folder import UNDECODED, ModelFolder
 
 
 def find_exported_models(project: Path) -> list[Path]:
@@ -18,13 +18,12 @@ def find_exported_models(project: Path) -> list[Path]:
 def identify(model: Path) -> str:
     """The hash that tells an exported `model`, a folder or an .onnx file, from others.
 
-    It is that of its graph; of several graphs, one over the hashes of all, and of the calibrated values of schedules,
-    which change what the graphs do. Raises ModelError if there is no graph.
+    It is that of its graph; of several graphs, one over the hashes of all, of the calibrated values of schedules and of
+    the int8 graph that schedules run. Raises ModelError if there is no graph.
     """
     folder = ModelFolder(model)
     files = [model] if model.is_file() else folder.graphs() or [folder.require_graph()]
-    if folder.schedules.is_file():
-        files.append(folder.schedules)
+    files += [file for file in (folder.schedules, ModelFolder(folder.int8).graph(UNDECODED)) if file.is_file()]
     hashes = {file.relative_to(model).as_posix(): sha256_file(file) for file in files}
     return hashes.popitem()[1] if len(hashes) == 1 else sha256_json(hashes)
 

@@ -117,9 +117,7 @@ def read_recorded_hash(file: Path) -> str | None:
     folder = ModelFolder.around(file)
     # A JSON file of another kind or version has no hash of this graph.
     with suppress(ValueError, KeyError, TypeError, AttributeError):
-        if folder.export.is_file():
-            return str(json.loads(folder.export.read_text())["graphs"][file.stem]["sha256"])
-        if folder.quantization.is_file():
-            digest = json.loads(folder.quantization.read_text())["sha256"]
-            return None if digest is None else str(digest)
+        for report in (folder.export, folder.quantization):
+            if report.is_file():
+                return str(json.loads(report.read_text())["graphs"][file.stem]["sha256"])
     return None

@@ -13,7 +13,7 @@ from pixelwise.timing import Engine
 
 SMALL = {"width": 64, "height": 48, "warmup": 1, "repeats": 3}
 KEYS = {"images", "median_milliseconds", "p90_milliseconds", "images_per_second", "compared_with", "ratio"}
-PARTS = ["plain", "stage1", "stage2", "stage3", "fuse", "decode"]
+PARTS = ["plain", "stage1", "stage2", "stage3", "fuse", "whole", "decode"]
 
 
 def require_report(out, whole):

@@ -324,7 +324,7 @@ def test_an_int8_graph_within_its_bound_is_offered_with_its_metadata(model, data
     facts = read(out / "quantization.json")
     assert found.reasons == []
     assert facts["offered"] is True
-    assert facts["sha256"] == sha256_file(out / "onnx/model.onnx")
+    assert facts["graphs"] == {"model": {"sha256": sha256_file(out / "onnx/model.onnx")}}
     assert facts["mean_iu_int8"] == found.mean_iu
     assert facts["speedup"] == found.speedup > 0
     assert sorted(file.name for file in out.rglob("*")) == ["model.onnx", "onnx", "quantization.json"]
@@ -358,7 +358,7 @@ def test_an_int8_graph_that_costs_too_much_is_not_offered_and_an_older_one_goes(
         assert all(reason in str(found) for reason in reasons)
     facts = read(out / "quantization.json")
     assert facts["offered"] is False
-    assert facts["sha256"] is None
+    assert facts["graphs"] == {}
     assert facts["mean_iu_float32"] - facts["mean_iu_int8"] == pytest.approx(0.1)
     assert "not offered" in str(found)
     assert [file.name for file in out.iterdir()] == ["quantization.json"]

@@ -1,4 +1,4 @@
-"""The exported graphs of a clockwork: the plain net, its stages, fusion, decoding and the clock."""
+"""The exported graphs of a clockwork: the plain net, the net up to its scores, stages, fusion, decoding and clock."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.params import NetworkParams
 from pixelwise.families.clockwork.runtime.stream_grids import GRIDS, SCORES
-from pixelwise.families.clockwork.stages import Decode, Fuse
+from pixelwise.families.clockwork.stages import Decode, Fuse, Undecoded
 from pixelwise.families.graph import Graph
+from pixelwise.model_folder import UNDECODED
 from pixelwise.nets.pixel_labeller import PixelLabeller
 from pixelwise.nets.synthetic_inputs import make_images
 
@@ -29,7 +30,7 @@ def graphs(
     classes: int,  # noqa: ARG001
     temperature: float | None = None,
 ) -> Sequence[Graph]:
-    """Return the graphs of the plain net, its stages, the fusion, the decoding and the learned clock."""
+    """Return the graphs of the plain net, the net up to its scores, its stages, fusion, decoding and learned clock."""
     optional = [] if temperature is None else ["confidence"]
     stages, image = net.make_stages(), {0: "batch", 1: "height", 2: "width"}
 
@@ -91,18 +92,26 @@ def graphs(
         {"temperature": str(temperature)} if optional else {},
         optional,
     )
-    return [replace(plain, wiring=wire(found[: len(stages)], plain.outputs)), *found]
+    wiring = wire(found[: len(stages)])
+    decoding = {"decode.image": "image", "decode.scores": "fuse.scores"}
+    decoding |= {name: f"decode.{name}" for name in plain.outputs}
+    undecoded = graph(UNDECODED, Undecoded(net.net).eval(), shown, [SCORES], {"image": image})
+    return [
+        replace(plain, wiring=wiring | decoding),
+        replace(undecoded, wiring=wiring | {SCORES: "fuse.scores"}),
+        *found,
+    ]
 
 
-def wire(stages: Sequence[Graph], outputs: Sequence[str]) -> dict[str, str]:
-    """Return the wiring of the plain net: all stages, one after the other, then the fusion and the decoding."""
-    wiring = {"stage1.image": "image", "decode.image": "image", "decode.scores": "fuse.scores"}
+def wire(stages: Sequence[Graph]) -> dict[str, str]:
+    """Return the wiring of the net up to its scores: all stages, one after the other, then the fusion."""
+    wiring = {"stage1.image": "image"}
     for shallow, deep in pairwise(stages):
         wiring[f"{deep.name}.given"] = f"{shallow.name}.features"
     for stage in stages:
         streams = (name for name in stage.outputs if name != "features")
         wiring |= {f"fuse.{name}": f"{stage.name}.{name}" for name in streams}
-    return wiring | {name: f"decode.{name}" for name in outputs}
+    return wiring
 
 
 def graph(

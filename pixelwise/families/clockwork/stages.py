@@ -56,6 +56,19 @@ class Fuse(nn.Module):
         return self.net.fuse(streams)
 
 
+class Undecoded(nn.Module):
+    """The whole net up to its fused scores. image: (N, H, W, 3) uint8 RGB. Returns (N, K, h, w) on the finest grid."""
+
+    def __init__(self, net: Skips) -> None:
+        super().__init__()
+        self.stage, self.fuse = Stage(net, net.strides), Fuse(net)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the fused scores."""
+        scores: Tensor = self.fuse(*self.stage(image))
+        return scores
+
+
 class Decode(nn.Module):
     """Map scores on the finest grid to the most probable class of each pixel, (N, H, W) uint8, and its probability.
 

@@ -8,10 +8,10 @@ import torch
 from support.clockwork_model import moving, picture
 
 from pixelwise.errors import ModelError, ParamsError
-from pixelwise.families.clockwork.runtime import staged_execution
+from pixelwise.families.clockwork.runtime import clockwork_engine, key_frames, staged_execution
 from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, open_staged
 from pixelwise.families.clockwork.runtime.engines import open_engine
-from pixelwise.families.clockwork.runtime.schedules import SCHEDULES, parse_schedule
+from pixelwise.families.clockwork.runtime.schedules import INT8, SCHEDULES, parse_schedule
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +73,22 @@ def test_threshold_zero_fires_on_every_frame_and_above_one_only_on_the_first(mod
     ],
 )
 def test_a_fixed_schedule_runs_its_stages_on_its_frames_and_no_others(model, schedule, expected, monkeypatch):
-    calls = []
-    import pixelwise.families.clockwork.runtime.clockwork_engine as engine
-
-    real = engine.run_stage
-    monkeypatch.setattr(engine, "run_stage", lambda stage, given: calls.append(stage) or real(stage, given))
+    calls, whole = [], []
+    run_stage, run_whole = clockwork_engine.run_stage, key_frames.run_whole
+    monkeypatch.setattr(
+        clockwork_engine, "run_stage", lambda stage, given: calls.append(stage) or run_stage(stage, given)
+    )
+    monkeypatch.setattr(key_frames, "run_whole", lambda *given: whole.append(given) or run_whole(*given))
     assert ["".join(map(str, row)) for row in fired(model, schedule, moving(5))] == expected
-    if schedule != "oracle":
-        counts = [sum(stage is called for called in calls) for stage in model.stages]
-        assert counts == [row.count("1") for row in expected]
+    counts = [sum(stage is called for called in calls) for stage in model.stages]
+    frames = [row.count("1") for row in expected]
+    if parse_schedule(schedule, 3).runs_whole:
+        assert (counts, len(whole)) == ([0, 0, 0], frames[0])
+    elif schedule != "oracle":
+        assert (counts, len(whole)) == (frames, 0)
 
 
-@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "truncated"])
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "truncated" and not name.startswith(INT8)])
 def test_a_static_video_is_labelled_as_the_oracle_labels_it(model, schedule):
     frames = [picture(3)] * 5
     found = np.array([frame.prediction for frame in run(model, schedule, frames)])
@@ -198,9 +202,17 @@ def test_a_bad_schedule_is_an_error_of_one_line(model, schedule, words):
     assert "\n" not in str(raised.value)
 
 
-def test_a_clock_on_scores_cannot_stand_before_the_first_stage(model):
+@pytest.mark.parametrize("clock", ["scores:0.1", "confidence:0.1", "learned:0.1"])
+@pytest.mark.parametrize("others", ["before,before", "always,always"])
+def test_a_clock_on_what_stages_give_cannot_stand_before_the_first_stage(model, clock, others):
     with pytest.raises(ParamsError, match="found nothing before the first stage"):
-        run(model, "scores:0.1,before,before", moving(2))
+        run(model, f"{clock},{others}", moving(2))
+
+
+def test_key_frames_equal_the_plain_net_at_every_size(model):
+    for size in ((96, 128), (97, 131), (40, 33)):
+        frames = moving(3, size=size)
+        assert np.array_equal([frame.prediction for frame in run(model, "skip:1", frames)], plain(model, frames))
 
 
 def test_a_model_that_is_not_staged_is_named(clockwork_model, tmp_path):

@@ -49,7 +49,7 @@ def test_it_ships_the_trained_net_in_stages(model, start, data):
     staged = open_staged(model, "cpu")
     assert len(staged.stages) == 3
     exported = json.loads((model / "export.json").read_text())
-    assert set(exported["graphs"]) == {"model", "stage1", "stage2", "stage3", "fuse", "decode", "change"}
+    assert set(exported["graphs"]) == {"model", "scores", "stage1", "stage2", "stage3", "fuse", "decode", "change"}
     assert exported["parity"] >= 0.999
     assert staged.plain.predict(image[None]).shape == (1, *image.shape[:2])
 

@@ -31,6 +31,8 @@ THREE = {
     "truncated": ("truncated:1", "always off off", "stay", ()),
     "carry": ("carry:4", "every:4 before before", "move", ()),
     "motion": ("motion:0.6", "motion:0.6 before before", "move", ()),
+    "int8-carry": ("int8-carry:2", "every:2 before before", "move", ()),
+    "int8-motion": ("int8-motion:0.3", "motion:0.3 before before", "move", ()),
 }
 
 
@@ -38,7 +40,9 @@ THREE = {
 def test_a_name_alone_is_a_schedule_with_its_default(name):
     found = parse_schedule(name, 3)
     assert (found.name, " ".join(found.clocks), found.idle, found.overlapped) == THREE[name]
-    assert found.uses_motion == (name in ("mend", "carry", "motion"))
+    assert found.uses_motion == (name == "mend" or name.endswith(("carry", "motion")))
+    assert found.runs_whole == name.endswith(("skip", "carry", "motion"))
+    assert found.precision == ("int8" if name.startswith("int8-") else "float32")
 
 
 def test_a_value_replaces_the_default_and_the_first_part_of_a_pipeline_has_the_stages_left_over():
@@ -49,6 +53,8 @@ def test_a_value_replaces_the_default_and_the_first_part_of_a_pipeline_has_the_s
     assert parse_schedule("motion:0", 2).clocks == ("motion:0", "before")
     assert parse_schedule("always,never", 2).clocks == ("always", "never")
     assert parse_schedule("always,motion:1", 2).uses_motion
+    assert parse_schedule("pixels:0.1,before", 2).runs_whole
+    assert not parse_schedule("off,before", 2).runs_whole
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,8 @@ def test_a_value_out_of_range_is_named(words, message):
 
 
 def test_a_frontier_has_every_curve_with_its_default_value_on_it():
-    listed = list_frontier_schedules()
+    listed = list_frontier_schedules(has_int8=True)
+    assert list_frontier_schedules(has_int8=False) == [words for words in listed if not words.startswith("int8-")]
     assert len(set(listed)) == len(listed)
     for name, named in SCHEDULES.items():
         points = [words.partition(":")[2] for words in listed if words.partition(":")[0] == name]
@@ -155,12 +162,15 @@ def test_a_predictor_of_pictures_is_the_plain_net():
         predict=lambda images: ("labels", images),
     )
     plain.predict_with_confidence = lambda images: ("both", images)
-    predictor = ScheduledPredictor(SimpleNamespace(plain=plain, stages=(1, 2), values={"carry": "6"}), "carry")
+    opened = []
+    staged = SimpleNamespace(plain=plain, stages=(1, 2), values={"carry": "6"}, open_whole=opened.append)
+    predictor = ScheduledPredictor(staged, "carry")
     assert (predictor.names, predictor.palette, predictor.provider) == (("sky",), ((1, 2, 3),), "here")
     assert predictor.gives_confidence
     assert (predictor.predict(7), predictor.predict_with_confidence(7)) == (("labels", 7), ("both", 7))
     # The value that was calibrated for this net.
     assert predictor.stream().name == "carry:6"
+    assert opened == ["float32"]
 
 
 def test_nothing_before_the_first_stage_is_as_if_it_had_fired():

@@ -18,6 +18,7 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
     fuse_streams,
     open_staged,
     run_stage,
+    run_whole,
 )
 from pixelwise.families.clockwork.runtime.engines import Engine as VideoEngine
 from pixelwise.families.clockwork.runtime.engines import open_engine, with_value
@@ -51,7 +52,7 @@ def open_engines(
 
 
 def open_parts(staged: Staged, picture: np.ndarray) -> dict[str, Engine]:
-    """Each stage, the fusion and the decoding, on what they get for `picture` (H, W, 3)."""
+    """Each stage, the fusion, the decoding and the net up to its scores, on what they get for `picture` (H, W, 3)."""
     calls: dict[str, Callable[[], object]] = {}
     states: list[Maps] = []
     given = picture[None]
@@ -60,6 +61,9 @@ def open_parts(staged: Staged, picture: np.ndarray) -> dict[str, Engine]:
         states.append(run_stage(stage, given))
         given = states[-1].get(FEATURES, given)
     calls["fuse"] = partial(fuse_streams, staged, states)
+    calls["whole"] = partial(run_whole, staged, "float32", picture)
+    if staged.has_int8:
+        calls["whole int8"] = partial(run_whole, staged, "int8", picture)
     calls["decode"] = partial(decode_scores, staged, fuse_streams(staged, states), picture)
     return {name: Engine(call, PLAIN) for name, call in calls.items()}
 

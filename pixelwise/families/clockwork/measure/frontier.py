@@ -146,7 +146,7 @@ def measure_frontier(
     """
     samples = scoring.split.samples
     judged = parse_schedule(with_value(model, judged_schedule), len(model.stages)).name
-    schedules = list(dict.fromkeys([ORACLE, *list_frontier_schedules(), judged]))
+    schedules = list(dict.fromkeys([ORACLE, *list_frontier_schedules(model.has_int8), judged]))
     runs = run_schedules(model, samples, schedules, ROUNDS, table=scoring.table)
     scores = [compute_scores(np.sum(run.counts, axis=0), absent, classes) for run in runs]
     points = tuple(make_point(run, score, scores[0], runs[0]) for run, score in zip(runs, scores, strict=True))

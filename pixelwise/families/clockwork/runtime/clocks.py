@@ -28,6 +28,9 @@ class Seen:
     unexplained: float = 0.0
 
 
+NOTHING_BEFORE = "clock: found nothing before the first stage, expected a clock on pixels or motion there"
+
+
 class Clock(Protocol):
     """Decides when a stage runs. On the first frame the engine runs every stage but `Off` ones without asking."""
 
@@ -125,9 +128,16 @@ def compute_shallow_labels(seen: Seen) -> np.ndarray:
     Raises ParamsError for the first stage.
     """
     if seen.scores is None:
-        raise ParamsError("clock: found nothing before the first stage, expected a clock on pixels or motion there")
+        raise ParamsError(NOTHING_BEFORE)
     labels: np.ndarray = seen.scores.argmax(axis=0)
     return labels
+
+
+def require_features(seen: Seen) -> Value:
+    """Return the shallower stage's features. Raises ParamsError for the first stage."""
+    if seen.features is None:
+        raise ParamsError(NOTHING_BEFORE)
+    return seen.features
 
 
 def doubt(seen: Seen) -> float:
@@ -158,7 +168,7 @@ def make_clock(words: str, learned: Callable[[Any, Any], float]) -> Clock:
     if name == "pixels":
         return Changed(threshold, lambda seen: seen.image, measure_pixel_change)
     if name == "learned":
-        return Changed(threshold, lambda seen: seen.features, learned)
+        return Changed(threshold, require_features, learned)
     if name in ("confidence", "motion"):
         return Over(threshold, doubt if name == "confidence" else lambda seen: seen.unexplained)
     raise ParamsError(f"clock {words!r}: expected {KNOWN}")

@@ -1,9 +1,9 @@
 """The clockwork engine: stages, each with a state and a clock (thesis §3.3). It labels one frame at a time."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from pixelwise.errors import ModelError
 from pixelwise.families.clockwork.runtime import equations
 from pixelwise.families.clockwork.runtime.clocks import Clock, Off, Seen, make_clock
 from pixelwise.families.clockwork.runtime.schedule_values import read_values
-from pixelwise.families.clockwork.runtime.schedules import Schedule
+from pixelwise.families.clockwork.runtime.schedules import Precision, Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
 from pixelwise.inference.binding import Value, fetch, read_shape
 from pixelwise.inference.session import Provider, Segmenter, open_model, open_session, run_graph
 from pixelwise.inference.tiles import SIDE
-from pixelwise.model_folder import ModelFolder
+from pixelwise.model_folder import GRAPH, UNDECODED, ModelFolder
 
 # Weight of the carried scores in a new key frame's scores: two observations of a scene err less than one.
 REMEMBERED = 0.25
@@ -34,8 +34,9 @@ FEATURES = "features"
 class Staged:
     """A net in stages: the plain net, the stages, the fusion of streams, the decoding of scores, the learned clock.
 
-    grids: the grid of each stream and of the fused scores. values: the calibrated values of schedules by name, for
-    schedules without a value.
+    grids: the grid of each stream and of the fused scores. open_whole: opens, once, the graph of the whole net up to
+    its scores in a precision. has_int8: whether it is there in int8. values: the calibrated values of schedules by
+    name, for schedules without a value.
     """
 
     plain: Segmenter
@@ -44,6 +45,8 @@ class Staged:
     decode: ort.InferenceSession
     change: ort.InferenceSession
     grids: Mapping[str, Grid]
+    open_whole: Callable[[Precision], ort.InferenceSession]
+    has_int8: bool
     values: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -82,13 +85,28 @@ def open_staged(
         for name in names
     )
     for name, session in zip(names, (*stages, fuse, decode, change), strict=True):
-        if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
-            raise ModelError(
-                f"{folder.graph(name)}: from another export than {folder.graph().name}, expected the same fingerprint"
-            )
+        require_same_export(session, folder.graph(name), plain)
     grids = read_grids(fuse.get_modelmeta().custom_metadata_map, str(folder.graph("fuse")))
     values = read_values(model, plain.metadata.get("fingerprint"))
-    return Staged(plain, tuple(stages), fuse, decode, change, grids, values)
+
+    @cache
+    def open_whole(precision: Precision) -> ort.InferenceSession:
+        file = (folder if precision == "float32" else ModelFolder(folder.int8)).graph(UNDECODED)
+        if not file.is_file():
+            verb = "export" if precision == "float32" else "quantize"
+            raise ModelError(f"{file}: no such file, expected what `pixelwise {verb}` writes for a clockwork")
+        session = open_session(file, provider, threads, is_alone=False, keeps_memory=keeps_memory)
+        require_same_export(session, file, plain)
+        return session
+
+    has_int8 = ModelFolder(folder.int8).graph(UNDECODED).is_file()
+    return Staged(plain, tuple(stages), fuse, decode, change, grids, open_whole, has_int8, values)
+
+
+def require_same_export(session: ort.InferenceSession, file: Path, plain: Segmenter) -> None:
+    """Raise ModelError if the graph `session` of `file` is of another training than the `plain` net."""
+    if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
+        raise ModelError(f"{file}: from another export than {GRAPH}.onnx, expected the same fingerprint")
 
 
 class Clockwork:
@@ -180,9 +198,7 @@ class Clockwork:
         if not any(fired):
             assert self.labels is not None
             return self.motion.labels(self.labels) if self.moves else self.labels
-        scores = fuse_streams(
-            self.model, [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)]
-        )
+        scores = self.score(image, fired)
         if is_key and self.moves:
             if self.scores is not None:
                 carried = self.motion.maps(self.scores, self.model.grids[SCORES])
@@ -193,6 +209,11 @@ class Clockwork:
         if is_key or not self.moves:
             self.labels = prediction
         return prediction
+
+    def score(self, image: np.ndarray, fired: Sequence[bool]) -> np.ndarray:  # noqa: ARG002 - `KeyFrames` needs it
+        """Return the fused scores (1, K, h, w) of this frame from fresh and held streams."""
+        states = [self.held(state, fires) for state, fires in zip(self.states, fired, strict=True)]
+        return fuse_streams(self.model, states)
 
     @property
     def moves(self) -> bool:
@@ -211,6 +232,12 @@ def run_stage(stage: ort.InferenceSession, given: Value) -> Maps:
     """Run a stage and return its features and streams by name. given: the picture, or the previous stage's features."""
     names = [found.name for found in stage.get_outputs()]
     return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}, stays=True), strict=True))
+
+
+def run_whole(model: Staged, precision: Precision, image: np.ndarray) -> np.ndarray:
+    """Return the scores (1, K, h, w) of an image (H, W, 3) by the whole net in one graph."""
+    scores: np.ndarray = run_graph(model.open_whole(precision), [SCORES], {"image": image[None]})[0]
+    return scores
 
 
 def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:

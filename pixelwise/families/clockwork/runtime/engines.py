@@ -60,10 +60,14 @@ def open_video_model(
 
 
 def open_engine(model: Staged, words: str) -> Engine:
-    """Return the engine of a schedule. Raises ParamsError if the schedule is unknown."""
+    """Return the engine of a schedule. Raises ParamsError if it is unknown, ModelError if the model lacks its graph."""
     if words == "oracle":
         return Plain(model)
-    return TiledEngine(model, parse_schedule(with_value(model, words), len(model.stages)))
+    schedule = parse_schedule(with_value(model, words), len(model.stages))
+    if schedule.runs_whole:
+        # A missing graph is found before the first frame.
+        model.open_whole(schedule.precision)
+    return TiledEngine(model, schedule)
 
 
 def with_value(model: Staged, words: str) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pixelwise.errors import ParamsError
 
+Precision = Literal["float32", "int8"]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -13,13 +15,20 @@ class Schedule:
 
     idle: an idle stage's state stays, or moves with the picture. overlapped: the number of stages in each part of a
     pipeline; all parts run at the same time, each on the previous part's output for the previous frame. Empty: no
-    pipeline.
+    pipeline. precision: of the whole net's graph, where the schedule runs that.
     """
 
     name: str
     clocks: tuple[str, ...]
     idle: Literal["stay", "move"] = "stay"
     overlapped: tuple[int, ...] = ()
+    precision: Precision = "float32"
+
+    @property
+    def runs_whole(self) -> bool:
+        """Whether one clock decides for all stages: the net runs as one graph, without copies between stages."""
+        first, *others = self.clocks
+        return first != "off" and set(others) == {"before"}
 
     @property
     def uses_motion(self) -> bool:
@@ -44,9 +53,11 @@ def make_whole_clock(value: str) -> str:
     return f"every:{value}"
 
 
-def make_tied_schedule(name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
+def make_tied_schedule(
+    name: str, first: str, stages: int, idle: Literal["stay", "move"] = "stay", precision: Precision = "float32"
+) -> Schedule:
     """Return a schedule that runs the whole net by one clock."""
-    return Schedule(name, (first, *["before"] * (stages - 1)), idle)
+    return Schedule(name, (first, *["before"] * (stages - 1)), idle, precision=precision)
 
 
 def make_deep_schedule(name: str, clock: str, stages: int, idle: Literal["stay", "move"] = "stay") -> Schedule:
@@ -72,6 +83,9 @@ def count_of(value: str, low: int, high: int) -> int:
         raise ParamsError(f"schedule: found {value!r} stages, expected {low} to {high}")
     return int(value)
 
+
+# Begins the names of the schedules that run the whole net in int8.
+INT8 = "int8-"
 
 SCHEDULES = {
     "oracle": Named("the plain net on every frame", lambda _, n: Schedule("oracle", ("always",) * n)),
@@ -145,6 +159,18 @@ SCHEDULES = {
         "0.6",
         ("0.3", "0.6", "0.9", "1.5", "3"),
     ),
+    f"{INT8}carry": Named(
+        "as carry, the whole net in int8",
+        lambda v, n: make_tied_schedule(f"{INT8}carry:{v}", make_whole_clock(v), n, "move", "int8"),
+        "2",
+        ("1", "2", "3", "4", "6"),
+    ),
+    f"{INT8}motion": Named(
+        "as motion, the whole net in int8",
+        lambda v, n: make_tied_schedule(f"{INT8}motion:{v}", f"motion:{v}", n, "move", "int8"),
+        "0.3",
+        ("0.15", "0.3", "0.6"),
+    ),
 }
 
 
@@ -184,6 +210,7 @@ def require_number(name: str, value: str) -> None:
         raise ParamsError(f"schedule {name}: found {value!r}, expected a number such as {SCHEDULES[name].default}")
 
 
-def list_frontier_schedules() -> list[str]:
-    """Return the schedules that a frontier measures."""
-    return [f"{name}:{value}" if value else name for name, named in SCHEDULES.items() for value in named.curve]
+def list_frontier_schedules(has_int8: bool) -> list[str]:
+    """Return the schedules that a frontier measures; those in int8 only if the model has an int8 graph."""
+    measured = {name: named for name, named in SCHEDULES.items() if has_int8 or not name.startswith(INT8)}
+    return [f"{name}:{value}" if value else name for name, named in measured.items() for value in named.curve]

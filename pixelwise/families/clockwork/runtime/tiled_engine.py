@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixelwise.families.clockwork.runtime.clockwork_engine import Clockwork, Frame, Staged
+from pixelwise.families.clockwork.runtime.key_frames import KeyFrames
 from pixelwise.families.clockwork.runtime.schedules import Schedule
 from pixelwise.families.clockwork.runtime.staged_execution import Pipeline
 from pixelwise.inference.tiles import Span, keep_tile, split_picture
@@ -29,7 +30,7 @@ class TiledEngine:
         if image.shape != self.size:
             height, width, _ = self.size = image.shape
             self.tiles = list(split_picture(height, width, self.model.plain.tile))
-            kind = Pipeline if self.schedule.overlapped else Clockwork
+            kind = Pipeline if self.schedule.overlapped else KeyFrames if self.schedule.runs_whole else Clockwork
             self.engines = [kind(self.model, self.schedule) for _ in self.tiles]
         parts = [
             engine.step(np.ascontiguousarray(image[rows.start : rows.end, columns.start : columns.end]))

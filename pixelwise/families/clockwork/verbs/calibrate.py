@@ -109,8 +109,9 @@ def write_copy(model: Path, out: Path, staged: Staged, schedule: str) -> Path:
         copy = Path(work) / "model"
         shutil.copytree(source.onnx, copy / source.onnx.name, ignore=shutil.ignore_patterns("MLmodel"))
         # A model that is only served may lack the others.
-        if source.checkpoint.is_dir():
-            shutil.copytree(source.checkpoint, copy / source.checkpoint.name)
+        for part in (source.checkpoint, source.int8):
+            if part.is_dir():
+                shutil.copytree(part, copy / part.name)
         if source.export.is_file():
             shutil.copyfile(source.export, copy / source.export.name)
         file = write_value(copy, staged, schedule)
