@@ -1,13 +1,16 @@
 """The benchmark of each family's model: its parts beside a whole pass, in one form of report."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import torch
+from support.fcn_model import one_line, read
 
 from components import benchmark
 from components.benchmark import BenchmarkParams
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.measure import engines as guided_engines
 from pixelwise.timing import Engine
 
@@ -76,3 +79,47 @@ def test_mlflow_takes_the_name_of_every_engines_metric():
     for engine in ("onnx", "onnx int8, batch 4", "torch.compile", "schedule motion", "whole pass"):
         _validate_metric_name(benchmark.name_metric(engine))
     assert benchmark.name_metric("onnx, batch 4") == "benchmark/onnx_batch_4_ms"
+
+
+@pytest.mark.covers("benchmark", "fcn")
+def test_the_benchmark_times_every_engine_and_names_those_it_leaves_out(model, tmp_path, monkeypatch):
+    def no_compiler(image):
+        raise RuntimeError("No working C++ compiler found\nand much more")
+
+    # Stands in for a machine without a compiler; `make test-slow` compiles.
+    monkeypatch.setattr(torch, "compile", lambda module: no_compiler)
+    params = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2, torch_compile=True)
+    benchmark.run(params, model, tmp_path)
+    report = read(tmp_path / "benchmark.json")
+    assert list(report["engines"]) == ["onnx", "torch eager", "onnx, batch 2", "torch eager, batch 2"]
+    assert set(report["left_out"]) == {"onnx int8", "torch compile"}
+    assert report["left_out"]["onnx int8"] == "not offered by quantize"
+    assert report["left_out"]["torch compile"] == "RuntimeError: No working C++ compiler found"
+    assert report["picture"] == [48, 64]
+    onnx_engine = report["engines"]["onnx"]
+    assert onnx_engine["ratio"] == {"median": 1.0, "p10": 1.0, "p90": 1.0}
+    assert report["onnx_median_milliseconds"] == onnx_engine["median_milliseconds"] > 0
+    batched = report["engines"]["torch eager, batch 2"]
+    assert (batched["images"], batched["compared_with"]) == (2, "onnx, batch 2")
+    assert batched["images_per_second"] == pytest.approx(2000 / batched["median_milliseconds"])
+    text = (tmp_path / "benchmark.txt").read_text()
+    assert "64×48 on cpu" in text
+    assert "torch compile: left out" in text
+
+
+@pytest.mark.slow
+def test_the_benchmark_times_the_compiled_net_too(model, tmp_path):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler: no g++")
+    torch._dynamo.reset()
+    params = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=2, torch_compile=True)
+    benchmark.run(params, model, tmp_path)
+    report = read(tmp_path / "benchmark.json")
+    assert set(report["engines"]) == {"onnx", "torch eager", "torch compile"}
+    assert set(report["left_out"]) == {"onnx int8"}
+
+
+def test_a_benchmark_of_what_was_not_exported_is_an_error_of_one_line(checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "model" / "checkpoint")
+    act = lambda: benchmark.run(BenchmarkParams(), tmp_path / "model", tmp_path / "out")  # noqa: E731
+    assert "model.onnx: no such file" in one_line(act, ModelError)

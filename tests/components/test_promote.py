@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from support.bright_model import write_model
@@ -7,7 +8,8 @@ from support.bright_model import write_model
 from components import promote, register
 from pixelwise.errors import RegistryError
 from pixelwise.families.options import ReleaseParams
-from pixelwise.registry.ledger import read_ledger
+from pixelwise.metrics.measurement import MEASUREMENTS, read_measurements, write_measurements
+from pixelwise.registry.ledger import read_ledger, read_shared_entries
 from pixelwise.registry.versions import read_aliases
 from pixelwise.tracking.store import connect
 
@@ -100,6 +102,22 @@ def test_a_worse_challenger_is_refused_and_stays_challenger(contested):
     assert "mean IU against champion" in refused.decision.failures
     assert contested.aliases() == {"champion": "1", "challenger": "3"}
     assert contested.versions() == [("1", None)]
+
+
+def test_a_better_model_of_other_classes_from_another_checkout_is_refused(world, tmp_path):
+    world.register(0.85, threshold=1)
+    world.promote()
+    other = tmp_path / "other"
+    files = write_model(other, accuracy=0.99, threshold=2)
+    file = files["evaluation"] / MEASUREMENTS
+    (measured,) = read_measurements(file)
+    write_measurements(file, [replace(measured, classes=("background", "tumour", "vessel"))])
+    register.run("fcn", **files, tracking=world.store)
+    refused = promote.run(PARAMS, "fcn", other / "promotions.jsonl", world.store)
+    assert refused.outcome == "refused"
+    assert "other classes: town (background, tumour, vessel)" in refused.failure
+    assert world.aliases() == {"champion": "1", "challenger": "2"}
+    assert [entry["version"] for entry in read_shared_entries(connect(world.store))] == ["1"]
 
 
 def cut_promotion(world, monkeypatch):

@@ -7,7 +7,7 @@ LONGEST = (
     "tests/flows/",
     "tests/families/clockwork/test_staged_nets.py",
     "tests/families/guided/",
-    "tests/components/test_train_export.py",
+    "tests/components/test_export.py",
     "tests/families/clockwork/",
     "tests/families/test_new_family.py",
     "tests/test_reruns.py",

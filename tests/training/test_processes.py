@@ -5,19 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_loop import Dozen, train_plainly
+from support.regressions import Dozen, train_plainly
 
 from pixelwise.training.checkpoints import load_tensors
 
 pytestmark = pytest.mark.slow
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 SCRIPT = f"""
 import sys
 from pathlib import Path
-sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parents[1])!r}]
+sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent)!r}]
 import torch
 from pixelwise.training.checkpoints import save_tensors
-from test_loop import Dozen, train_plainly
+from support.regressions import Dozen, train_plainly
 kind, batch_size, accumulate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 shared = {{"devices": 2, "strategy": "ddp", "batch_size": batch_size, "accumulate": accumulate}}
 net, _ = train_plainly(Path("state"), Dozen(is_summed=kind == "sum"), **shared)
