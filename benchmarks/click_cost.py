@@ -28,7 +28,7 @@ from pixelwise.families.guided.runtime.guided_model import GuidedModel
 from pixelwise.families.guided.runtime.session import GuidedSession
 from pixelwise.families.guided.runtime.working_size import label
 from pixelwise.files import write_json
-from pixelwise.inference.session import open_session
+from pixelwise.inference.session import open_session, run_graph
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.timing import describe_machine, measure_ratio, measure_spread
@@ -166,7 +166,7 @@ def build_early_pass(
             verbose=False,
         )
     session = open_session(file, "cpu", threads)
-    return lambda: session.run(None, {"image": picture[None], "annotation": annotation})
+    return lambda: run_graph(session, None, {"image": picture[None], "annotation": annotation})
 
 
 def time_call(work: Callable[[], object]) -> float:

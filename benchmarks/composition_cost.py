@@ -20,7 +20,7 @@ from pixelwise.families.composition.layer import PACE, GaussianParams, fold
 from pixelwise.families.composition.net import Composition, compose_layer
 from pixelwise.families.composition.params import Kind
 from pixelwise.families.composition.sampling import compute_gaussian_offsets, make_ring, sample_dynamic
-from pixelwise.inference.session import open_session
+from pixelwise.inference.session import open_session, run_graph
 from pixelwise.params import Params
 from pixelwise.timing import Spread, describe_machine, measure_spread, take_turns
 
@@ -107,7 +107,7 @@ def open_exported(net: nn.Module, x: Tensor, file: Path) -> Callable[[], object]
         )
     assert program is not None
     session, feeds = open_session(file, "cpu", torch.get_num_threads()), {"x": x.numpy()}
-    return lambda: session.run(None, feeds)
+    return lambda: run_graph(session, None, feeds)
 
 
 def measure_local_error(layer: DynamicGaussian | Scales, x: Tensor) -> float:

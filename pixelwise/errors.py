@@ -27,7 +27,7 @@ class ModelError(PixelwiseError):
 
 
 class ProviderError(ModelError):
-    """The requested execution provider is not available."""
+    """The requested execution provider or engine is not available."""
 
 
 class RegistryError(PixelwiseError):

@@ -20,8 +20,8 @@ from test_architecture import modules_below, packages_of, runtimes, sources
 from pixelwise import cli
 from pixelwise.imports import find_imported_files
 
-# Optional decoders of HEIF, which no extra brings.
-OPTIONAL = {"pi_heif", "pillow_heif"}
+# Optional decoders of HEIF, which no extra brings, and the engine that the extra `openvino` brings.
+OPTIONAL = {"pi_heif", "pillow_heif", "openvino"}
 # What is imported and not declared: for models:/ references and masks in MATLAB files; in benchmarks.
 BESIDE = {"serve": {"mlflow", "alembic", "sqlalchemy", "requests", "scipy"}, "pipeline": {"playwright"}}
 

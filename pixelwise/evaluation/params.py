@@ -14,7 +14,7 @@ class EvaluateParams(Params):
 
     split: str = Field("val", min_length=1, description="split of the data to score")
     batch_size: PositiveInt = Field(8, description="images per batch; only neighbours of equal size share a batch")
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
     absent: Absent = Field(
         "exclude",
         description="a class without labelled pixels: exclude it from the means, or count IU 0 if it is predicted",

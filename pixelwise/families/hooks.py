@@ -72,7 +72,7 @@ class Predictor(Protocol):
 
     @property
     def provider(self) -> str:
-        """The execution provider of ONNX Runtime."""
+        """What it runs on: an execution provider of ONNX Runtime, or OpenVINO and its precision."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Label images (N, H, W, 3) uint8 RGB. Returns (N, H, W) uint8. Raises ModelError for other shapes or types."""
@@ -164,7 +164,7 @@ class ServedModel(Protocol):
 
     @property
     def provider(self) -> str:
-        """The execution provider of ONNX Runtime."""
+        """What it runs on: an execution provider of ONNX Runtime, or OpenVINO and its precision."""
 
 
 class Requests(Protocol):

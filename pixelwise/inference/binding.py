@@ -1,10 +1,12 @@
 """I/O binding: what one graph computes on a GPU stays in its memory for the next one, instead of two copies."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import onnxruntime as ort
+
+from pixelwise.inference.graph_session import GraphSession
 
 # An array, or a value in the memory of the device on which a graph computed it.
 Value: TypeAlias = np.ndarray | ort.OrtValue
@@ -12,9 +14,7 @@ Value: TypeAlias = np.ndarray | ort.OrtValue
 DEVICES = {"CUDAExecutionProvider": "cuda"}
 
 
-def run_bound(
-    session: ort.InferenceSession, outputs: Sequence[str], feeds: Mapping[str, Value], stays: bool
-) -> list[Value]:
+def run_bound(session: GraphSession, outputs: Sequence[str], feeds: Mapping[str, Value], stays: bool) -> list[Value]:
     """Run a graph on its inputs by name; return its `outputs` in order.
 
     stays: leave them in the memory of the device, where the provider has one of its own.
@@ -25,7 +25,8 @@ def run_bound(
         # A binding knows no optional input, such as `with_confidence`.
         found: list[Value] = session.run(list(outputs), dict(feeds))
         return found
-    binding = session.io_binding()
+    bound = cast(ort.InferenceSession, session)
+    binding = bound.io_binding()
     for name, value in feeds.items():
         if isinstance(value, ort.OrtValue):
             binding.bind_ortvalue_input(name, value)
@@ -33,7 +34,7 @@ def run_bound(
             binding.bind_cpu_input(name, np.asarray(value, order="C"))
     for name in outputs:
         binding.bind_output(name, device if stays else "cpu")
-    session.run_with_iobinding(binding)
+    bound.run_with_iobinding(binding)
     return list(binding.get_outputs() if stays else binding.copy_outputs_to_cpu())
 
 

@@ -12,11 +12,13 @@ import onnxruntime as ort
 
 from pixelwise.errors import ModelError, ProviderError
 from pixelwise.inference.binding import Value, read_shape, run_bound
+from pixelwise.inference.graph_session import GraphSession
 from pixelwise.inference.metadata import require_recorded, require_sealed
+from pixelwise.inference.openvino_session import OpenVINOSession
 from pixelwise.inference.tiles import SIDE, label_tiles
 from pixelwise.model_folder import ModelFolder
 
-Provider = Literal["auto", "cpu", "cuda"]
+Provider = Literal["auto", "cpu", "cuda", "openvino"]
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # The output with the data set's classes; a graph that has it lists it first.
 PREDICTION = "prediction"
@@ -24,7 +26,7 @@ PREDICTION = "prediction"
 CONFIDENCE, WITH_CONFIDENCE = "confidence", "with_confidence"
 # The classes of the output `geometry` (thesis §2.4), the same in every data set that has it.
 GEOMETRY = ("sky", "horizontal", "vertical")
-# Characters of an error of ONNX Runtime that are kept; the rest repeats sizes.
+# Characters of an error of an engine that are kept; the rest repeats sizes.
 LONGEST_REASON = 200
 NO_CONFIDENCE = "gives no confidence, since its training fitted no temperature; train and export it again"
 GEOMETRY_PALETTE = ((70, 130, 180), (128, 64, 128), (190, 153, 153))
@@ -50,11 +52,11 @@ class Labelled(Protocol):
 class Segmenter:
     """A model of one graph that labels pictures.
 
-    names, palette: of the classes of its first output. provider: the execution provider that the session obtained.
+    names, palette: of the classes of its first output. provider: what the session runs on.
     tile: pictures with a longer side are labelled in tiles of this side (pixelwise/inference/tiles.py).
     """
 
-    session: ort.InferenceSession
+    session: GraphSession
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     provider: str
@@ -85,7 +87,7 @@ class Segmenter:
         """Label `images` (N, H, W, 3) uint8 RGB of any size. Returns the first output, (N, H, W) uint8 class indices.
 
         layers: further inputs by name, hha like the images and depth (N, H, W) in centimetres. Raises ModelError where
-        image or hha has another shape or type, an input of the graph is missing, or ONNX Runtime fails.
+        image or hha has another shape or type, an input of the graph is missing, or the engine fails.
         """
         return self.label({"image": images, **layers})[self.outputs[0]]
 
@@ -217,8 +219,11 @@ def find_graph_file(model: Path) -> Path:
 
 def open_session(
     file: Path, provider: Provider, threads: int | None = None, is_alone: bool = True, keeps_memory: bool = True
-) -> ort.InferenceSession:
+) -> GraphSession:
     """Open a session on the requested provider; raise an error where ONNX Runtime would silently fall back to the CPU.
+
+    `auto` is CUDA where ONNX Runtime has it, else the CPU in float32. OpenVINO computes in bfloat16 where the processor
+    does, which changes labels, and so is used only where it is asked for.
 
     is_alone: False makes idle threads sleep; busy waiting would take the cores from other work. keeps_memory: True
     saves about a tenth of the time of a large batch on a CPU, and never frees the memory of the largest batch.
@@ -228,6 +233,8 @@ def open_session(
     """
     require_sealed(file)
     require_recorded(file)
+    if provider == "openvino":
+        return open_openvino(file, threads, keeps_memory)
     # Loading a provider that the machine lacks prints errors; `get_providers` below reports the obtained one anyway.
     ort.set_default_logger_severity(4)
     if provider != "cpu" and hasattr(ort, "preload_dlls"):
@@ -257,18 +264,29 @@ def open_session(
     return session
 
 
+def open_openvino(file: Path, threads: int | None, keeps_memory: bool) -> OpenVINOSession:
+    """Open a session on OpenVINO. Raises as `open_session`."""
+    try:
+        return OpenVINOSession(file, threads, keeps_memory)
+    except RuntimeError as error:
+        # It names the operators that it lacks at the end.
+        reason = " ".join(str(error).split())[-LONGEST_REASON:]
+        raise ModelError(f"{file}: not a graph that OpenVINO can load (…{reason})") from None
+
+
 def run_graph(
-    session: ort.InferenceSession, outputs: Sequence[str] | None, feeds: Mapping[str, Value], stays: bool = False
+    session: GraphSession, outputs: Sequence[str] | None, feeds: Mapping[str, Value], stays: bool = False
 ) -> list[Any]:
     """Run a graph on its inputs by name; return its `outputs` in order, all where None.
 
     stays: on a GPU, leave the outputs in its memory for the next graph; `fetch` makes arrays of them.
 
-    Raises ModelError where ONNX Runtime fails, as where memory runs out.
+    Raises ModelError where the engine fails, as where memory runs out.
     """
     names = outputs or [output.name for output in session.get_outputs()]
     try:
         return run_bound(session, names, feeds, stays)
-    except Exception as error:  # ONNX Runtime's exceptions have no other common base class.
+    except Exception as error:  # The engines' exceptions have no other common base class.
         sizes = ", ".join(f"{name} {'×'.join(map(str, read_shape(value)))}" for name, value in feeds.items())
-        raise ModelError(f"ONNX Runtime failed on {sizes}: {' '.join(str(error).split())[:LONGEST_REASON]}") from None
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
+        raise ModelError(f"{session.get_providers()[0]} failed on {sizes}: {reason}") from None

@@ -96,7 +96,7 @@ class Batcher:
     def limit_batch(self, job: Job) -> int:
         """The largest batch of pictures of the size of `job`; a batch of huge pictures would fill the memory."""
         height, width, _ = job.image.shape
-        default = BATCH_OF_CPU if self.served.model.provider == NAMES["cpu"] else BATCH
+        default = BATCH if self.served.model.provider == NAMES["cuda"] else BATCH_OF_CPU
         return min(self.params.max_batch or default, max(1, math.floor(self.params.max_pixels / (height * width))))
 
 

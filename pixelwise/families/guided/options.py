@@ -21,7 +21,7 @@ class EvaluateParams(Params):
     renamed: ClassVar = {"apart": "separate_objects", "finetune": "finetune_steps"}
 
     split: str = Field("val", min_length=1, description="split of the data to score")
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
     points: NonNegativeInt = Field(0, description="points of each class that annotate a support; 0: dense masks")
     shots: PositiveInt = Field(1, description="pictures of a support, or annotated frames of a clip")
     interactive: bool = Field(False, description="whether the points lie in the picture that is segmented")

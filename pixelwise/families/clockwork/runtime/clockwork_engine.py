@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from pixelwise.errors import ModelError
 from pixelwise.families.clockwork.runtime import equations
@@ -18,6 +17,7 @@ from pixelwise.families.clockwork.runtime.schedule_values import read_values
 from pixelwise.families.clockwork.runtime.schedules import Precision, Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
 from pixelwise.inference.binding import Value, fetch, read_shape
+from pixelwise.inference.graph_session import GraphSession
 from pixelwise.inference.session import Provider, Segmenter, open_model, open_session, run_graph
 from pixelwise.inference.tiles import SIDE
 from pixelwise.model_folder import GRAPH, UNDECODED, ModelFolder
@@ -40,12 +40,12 @@ class Staged:
     """
 
     plain: Segmenter
-    stages: tuple[ort.InferenceSession, ...]
-    fuse: ort.InferenceSession
-    decode: ort.InferenceSession
-    change: ort.InferenceSession
+    stages: tuple[GraphSession, ...]
+    fuse: GraphSession
+    decode: GraphSession
+    change: GraphSession
     grids: Mapping[str, Grid]
-    open_whole: Callable[[Precision], ort.InferenceSession]
+    open_whole: Callable[[Precision], GraphSession]
     has_int8: bool
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -90,7 +90,7 @@ def open_staged(
     values = read_values(model, plain.metadata.get("fingerprint"))
 
     @cache
-    def open_whole(precision: Precision) -> ort.InferenceSession:
+    def open_whole(precision: Precision) -> GraphSession:
         file = (folder if precision == "float32" else ModelFolder(folder.int8)).graph(UNDECODED)
         if not file.is_file():
             verb = "export" if precision == "float32" else "quantize"
@@ -103,7 +103,7 @@ def open_staged(
     return Staged(plain, tuple(stages), fuse, decode, change, grids, open_whole, has_int8, values)
 
 
-def require_same_export(session: ort.InferenceSession, file: Path, plain: Segmenter) -> None:
+def require_same_export(session: GraphSession, file: Path, plain: Segmenter) -> None:
     """Raise ModelError if the graph `session` of `file` is of another training than the `plain` net."""
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != plain.metadata.get("fingerprint"):
         raise ModelError(f"{file}: from another export than {GRAPH}.onnx, expected the same fingerprint")
@@ -228,7 +228,7 @@ class Clockwork:
         return {name: self.motion.maps(fetch(maps), self.model.grids[name]) for name, maps in streams}
 
 
-def run_stage(stage: ort.InferenceSession, given: Value) -> Maps:
+def run_stage(stage: GraphSession, given: Value) -> Maps:
     """Run a stage and return its features and streams by name. given: the picture, or the previous stage's features."""
     names = [found.name for found in stage.get_outputs()]
     return dict(zip(names, run_graph(stage, names, {stage.get_inputs()[0].name: given}, stays=True), strict=True))

@@ -72,7 +72,7 @@ class ScheduledPredictor:
 
     @property
     def provider(self) -> str:
-        """The ONNX Runtime provider in use."""
+        """What the graphs run on."""
         return self.staged.plain.provider
 
     def predict(self, images: np.ndarray) -> np.ndarray:

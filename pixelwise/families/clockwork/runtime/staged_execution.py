@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
 import numpy as np
-import onnxruntime as ort
 
 from pixelwise.families.clockwork.runtime.clockwork_engine import (
     FEATURES,
@@ -19,6 +18,7 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
 )
 from pixelwise.families.clockwork.runtime.schedules import Schedule
 from pixelwise.inference.binding import Value
+from pixelwise.inference.graph_session import GraphSession
 
 
 class Pipeline:
@@ -70,7 +70,7 @@ class Pipeline:
         return found
 
 
-def run_part(stages: Sequence[ort.InferenceSession], given: Value) -> list[Maps]:
+def run_part(stages: Sequence[GraphSession], given: Value) -> list[Maps]:
     """Run stages one after the other and return their states."""
     states: list[Maps] = []
     for stage in stages:

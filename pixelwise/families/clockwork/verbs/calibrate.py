@@ -27,7 +27,7 @@ from pixelwise.registry.references import is_reference, resolve_model_folder
 class CalibrateParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
     frames: PositiveInt = Field(300, description="frames used of each clip, from its start")
     speed: PositiveFloat | None = Field(None, description="wanted speed relative to the plain net, such as 3")
     rate: PositiveFloat | None = Field(None, description="wanted frames per second on this machine, without decoding")

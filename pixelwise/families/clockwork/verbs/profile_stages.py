@@ -19,7 +19,7 @@ from pixelwise.registry.references import resolve_model_folder
 class StagesParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
     width: PositiveInt = Field(480, description="width of the labelled picture in pixels")
     height: PositiveInt = Field(360, description="height of the labelled picture in pixels")
     rounds: PositiveInt = Field(30, description="runs of each stage; the least time counts")

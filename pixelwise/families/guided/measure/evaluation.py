@@ -91,7 +91,8 @@ def open_late(params: EvaluateParams, model: Path) -> GuidedModel:
 
 def open_segmenter(params: EvaluateParams, model: Path) -> Segmenter:
     """Open the graphs of the exported `model`, and the fine-tuned baseline if `params` ask for one."""
-    tuner = open_tuner(model, params.finetune_steps, params.provider)
+    # torch fine-tunes on the processor that OpenVINO labels on.
+    tuner = open_tuner(model, params.finetune_steps, "cpu" if params.provider == "openvino" else params.provider)
     if is_early(model):
         return EarlySegmenter(EarlyModel(model, params.provider))
     return LateSegmenter(GuidedModel(model, params.provider), open_baseline(model, params.provider), tuner)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image
 
 from pixelwise.families.guided.runtime.click_disks import ObjectClick, draw_disks, fill_disk
+from pixelwise.inference.graph_session import GraphSession
 from pixelwise.inference.session import run_graph
 
 # The graph of the click net.
@@ -40,7 +40,7 @@ class View(NamedTuple):
 class ClickModel:
     """The graph of the click net."""
 
-    def __init__(self, graph: ort.InferenceSession) -> None:
+    def __init__(self, graph: GraphSession) -> None:
         self.graph = graph
 
     def segment(self, image: np.ndarray, clicks: Sequence[ObjectClick], before: np.ndarray | None) -> np.ndarray:

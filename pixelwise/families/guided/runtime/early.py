@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
+from pixelwise.inference.graph_session import GraphSession
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.model_folder import ModelFolder
 
@@ -19,7 +19,7 @@ class EarlyModel:
 
     def __init__(self, folder: Path, provider: Provider = "auto") -> None:
         """Open the graphs in `folder`. Raises ModelError if it is not an export of such a model."""
-        self.graphs: dict[str, ort.InferenceSession] = {
+        self.graphs: dict[str, GraphSession] = {
             name: open_session(ModelFolder(folder).require_graph(name), provider) for name in GRAPHS
         }
 

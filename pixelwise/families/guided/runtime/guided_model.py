@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.annotations import OFFSET, Grid, spread
 from pixelwise.families.guided.runtime.click_model import CLICK, ClickModel
 from pixelwise.families.guided.runtime.early import is_early
 from pixelwise.families.guided.runtime.guidance import Guidance, Shot, find_places, suppose_background
+from pixelwise.inference.graph_session import GraphSession
 from pixelwise.inference.session import Provider, open_session, run_graph
 from pixelwise.model_folder import ModelFolder
 
@@ -63,7 +63,7 @@ class GuidedModel:
         if is_early(folder):
             raise ModelError(f"{folder}: found a guide by early fusion, expected a late one; `evaluate` takes both")
         files = {name: ModelFolder(folder).require_graph(name) for name in GRAPHS}
-        self.graphs: dict[str, ort.InferenceSession] = {
+        self.graphs: dict[str, GraphSession] = {
             name: open_session(file, provider, threads) for name, file in files.items()
         }
         if "cells" not in (taken := [given.name for given in self.graphs["guide"].get_inputs()]):

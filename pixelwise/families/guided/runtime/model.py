@@ -63,7 +63,7 @@ class GuidedPredictor:
 
     @property
     def provider(self) -> str:
-        """The ONNX Runtime provider in use."""
+        """What the graphs run on."""
         return self.model.provider
 
     def predict(self, images: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ class Guide:
 
     @property
     def provider(self) -> str:
-        """The ONNX Runtime provider in use."""
+        """What the graphs run on."""
         return self.model.provider
 
 

@@ -31,7 +31,7 @@ from pixelwise.registry.references import resolve_model_folder
 class GuideParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pixelwise.serving.listening import is_loopback
 class StudioParams(Params):
     """No section; options only."""
 
-    provider: Provider = Field("auto", description="execution provider of ONNX Runtime")
+    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any that is free")
 
