@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 from support.dvc_repository import PROJECT, replace
+from support.small_project import make_project, pixelwise
 
 from flows.parameters import require_params
 from pixelwise.errors import ParamsError
@@ -40,3 +41,11 @@ def test_a_wrong_prefix_of_the_registry_is_named_before_the_first_stage_runs(pro
         file.write("registry: {prefix: roads/night}\n")
     with pytest.raises(ParamsError, match=r"^params.yaml: registry.prefix: found 'roads/night', expected: "):
         require_params(project, STAGES, [])
+
+
+@pytest.mark.slow
+def test_a_run_names_a_misspelt_key_of_a_late_stage_before_its_first_stage(tmp_path):
+    checkout = make_project(tmp_path / "checkout", {"fcn": {"evaluate": {"batch_sise": 4}}})
+    status, told = pixelwise(checkout, "run", "fcn")
+    assert (status, told.splitlines()[-1]) == (1, "error: params.yaml: fcn.evaluate.batch_sise: unknown key")
+    assert not (checkout / "data/prepared").exists()
