@@ -50,6 +50,7 @@ class Benchmark:
             "p90_milliseconds": spread.p90,
             "images_per_second": 1000 * engine.images / spread.median,
             "compared_with": engine.compared_with,
+            "equal_pixels": engine.equal_pixels,
             "ratio": measure_ratio(self.list_times(name), self.list_times(engine.compared_with)).as_json(),
         }
 
@@ -67,7 +68,7 @@ def run(
     out: Annotated[Path, "folder for benchmark.json and benchmark.txt"],
     data: Annotated[Path | None, "prepared data, whose clips a clockwork's schedule labels"] = None,
 ) -> Benchmark:
-    """Time the model's engines in turns: ONNX Runtime, int8 where offered and torch for a net of one graph.
+    """Time a net of one graph on its engines in turns: ONNX Runtime, OpenVINO if installed, int8 if offered, torch.
 
     For the others the parts of a pass beside the whole: a clockwork's stages and its default schedule on a clip, a
     guided model's encode, guide and segment, and a click.

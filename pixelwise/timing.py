@@ -42,11 +42,15 @@ def measure_ratio(times: Sequence[float], reference: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Engine:
-    """A call to time. images: the number of pictures that it labels. compared_with: the engine it is compared with."""
+    """A call to time. images: the number of pictures that it labels. compared_with: the engine it is compared with.
+
+    equal_pixels: the share of pixels that both label alike, None for what does not label pictures.
+    """
 
     call: Callable[[], object]
     compared_with: str
     images: int = 1
+    equal_pixels: float | None = None
 
 
 def take_turns(

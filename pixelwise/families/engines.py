@@ -1,8 +1,8 @@
-"""The engines of a model of one graph: ONNX Runtime, the smaller graphs that are offered, and torch."""
+"""The engines of a model of one graph: ONNX Runtime, OpenVINO, the smaller graphs that are offered, and torch."""
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelwise.errors import PixelwiseError, ProviderError
+from pixelwise.errors import ModelError, PixelwiseError, ProviderError
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.graph import Graph
 from pixelwise.families.trained import list_graphs, load_trained
@@ -21,7 +21,9 @@ from pixelwise.timing import Engine
 
 # Inputs of the graph by name. The first axis of each is the batch.
 Inputs = Mapping[str, np.ndarray]
-Label = Callable[[Inputs], object]
+# Label maps in the order of the graph's outputs, (N, H, W) each; by name where the engine knows the names.
+Labels = Mapping[str, np.ndarray] | Sequence[np.ndarray]
+Label = Callable[[Inputs], Labels]
 
 
 def open_engines(
@@ -59,6 +61,9 @@ def open_graph_engines(
             labellers[f"onnx {small.name}"] = open_model(small, params.device, threads).label
         else:
             left_out[f"onnx {small.name}"] = "not offered by quantize"
+    if params.device == "cpu":
+        opened, refused = open_openvino(folder, threads)
+        labellers, left_out = labellers | opened, left_out | refused
     module: Any = graph.module.to(params.device)
     module = module.to(memory_format=torch.channels_last)
     labellers["torch eager"] = make_labeller(module, params.device)
@@ -72,9 +77,30 @@ def open_graph_engines(
     engines = {}
     for batch, given in inputs.items():
         suffix = "" if batch == 1 else f", batch {batch}"
+        expected = get_first_map(labellers["onnx"](given))
         for name, label in labellers.items():
-            engines[f"{name}{suffix}"] = Engine(partial(label, given), f"onnx{suffix}", batch)
+            alike = float(np.mean(get_first_map(label(given)) == expected))
+            engines[f"{name}{suffix}"] = Engine(partial(label, given), f"onnx{suffix}", batch, alike)
     return engines, left_out
+
+
+def open_openvino(folder: ModelFolder, threads: int) -> tuple[dict[str, Label], dict[str, str]]:
+    """Open the graphs in `folder` on OpenVINO. Returns what labels, and reasons why a graph is left out."""
+    labellers: dict[str, Label] = {}
+    left_out: dict[str, str] = {}
+    for name, model in (("openvino", folder.root), ("openvino int8", folder.int8)):
+        if not ModelFolder(model).graph().exists():
+            continue
+        try:
+            labellers[name] = open_model(model, "openvino", threads).label
+        except (ModelError, ProviderError) as error:
+            left_out[name] = str(error)
+    return labellers, left_out
+
+
+def get_first_map(labels: Labels) -> np.ndarray:
+    """The first label map (N, H, W) of an engine."""
+    return next(iter(labels.values() if isinstance(labels, Mapping) else labels))
 
 
 def make_inputs(graph: Graph, batch: int, params: BenchmarkParams) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from components import benchmark
 from components.benchmark import BenchmarkParams
 from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.measure import engines as guided_engines
+from pixelwise.inference.openvino_session import open_core
 from pixelwise.timing import Engine
 
 SMALL = {"width": 64, "height": 48, "warmup": 1, "repeats": 3}
-KEYS = {"images", "median_milliseconds", "p90_milliseconds", "images_per_second", "compared_with", "ratio"}
+MEASURES = {"median_milliseconds", "p90_milliseconds", "images_per_second", "equal_pixels", "ratio"}
+KEYS = {"images", "compared_with", *MEASURES}
 PARTS = ["plain", "stage1", "stage2", "stage3", "fuse", "whole", "decode"]
 
 
@@ -50,6 +53,15 @@ def test_a_schedule_is_left_out_without_clips_and_says_what_gives_them(clockwork
 def test_a_split_that_is_not_there_is_named(clockwork_model, tiny_town, tmp_path):
     with pytest.raises(DataError, match="no split night"):
         benchmark.run(BenchmarkParams(**SMALL, split="night"), clockwork_model, tmp_path, tiny_town)
+
+
+def test_openvino_is_left_out_where_it_is_not_installed(model, tmp_path, monkeypatch):
+    open_core.cache_clear()
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    params = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=1)
+    found = benchmark.run(params, model, tmp_path)
+    assert set(found.engines) == {"onnx", "torch eager"}
+    assert found.left_out["openvino"].endswith("expected the extra pixelwise[openvino]")
 
 
 @pytest.mark.covers("benchmark", "guided")
@@ -91,7 +103,10 @@ def test_the_benchmark_times_every_engine_and_names_those_it_leaves_out(model, t
     params = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2, torch_compile=True)
     benchmark.run(params, model, tmp_path)
     report = read(tmp_path / "benchmark.json")
-    assert list(report["engines"]) == ["onnx", "torch eager", "onnx, batch 2", "torch eager, batch 2"]
+    names = ["onnx", "openvino", "torch eager"]
+    assert list(report["engines"]) == [*names, *(f"{name}, batch 2" for name in names)]
+    assert all(engine["equal_pixels"] > 0.9 for engine in report["engines"].values())
+    assert report["engines"]["onnx"]["equal_pixels"] == 1
     assert set(report["left_out"]) == {"onnx int8", "torch compile"}
     assert report["left_out"]["onnx int8"] == "not offered by quantize"
     assert report["left_out"]["torch compile"] == "RuntimeError: No working C++ compiler found"
@@ -115,7 +130,7 @@ def test_the_benchmark_times_the_compiled_net_too(model, tmp_path):
     params = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=2, torch_compile=True)
     benchmark.run(params, model, tmp_path)
     report = read(tmp_path / "benchmark.json")
-    assert set(report["engines"]) == {"onnx", "torch eager", "torch compile"}
+    assert set(report["engines"]) == {"onnx", "openvino", "torch eager", "torch compile"}
     assert set(report["left_out"]) == {"onnx int8"}
 
 

@@ -90,7 +90,7 @@ def test_a_net_of_any_inputs_and_heads_goes_through_every_step(data, tmp_path, i
 
     timing = BenchmarkParams(width=64, height=48, batch_size=1, warmup=1, repeats=1)
     report = benchmark.run(timing, tmp_path, tmp_path / "benchmark").report()
-    assert set(report["engines"]) == {"onnx", "onnx int8", "torch eager"}
+    assert set(report["engines"]) == {"onnx", "onnx int8", "openvino", "openvino int8", "torch eager"}
 
     noise(0).save(tmp_path / "a.png")
     if inputs == "rgb":
