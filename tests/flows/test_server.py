@@ -8,7 +8,7 @@ from support.dvc_repository import make_repository
 from support.prefect_checkout import environment, make_checkout
 
 from flows.run import run
-from flows.server import LOG, ServerError, TemporaryServer, require_server
+from flows.server import LOG, ServerError, require_server
 
 DEAD = ("http://127.0.0.1:9/api", "127.0.0.1:4200/api")
 
@@ -43,14 +43,18 @@ def test_the_commands_end_with_that_one_line(url, module, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_servers_log_has_the_reason_why_it_did_not_start(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    monkeypatch.setenv("PREFECT_API_URL", "")
-    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+def test_the_servers_log_has_the_reason_why_it_did_not_start(tmp_path):
+    checkout = make_checkout(tmp_path / "checkout")
+    (checkout / ".prefect").mkdir()
     # As a later version of Prefect leaves its database.
-    with sqlite3.connect(tmp_path / "prefect.db") as database:
+    with sqlite3.connect(checkout / ".prefect/prefect.db") as database:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         database.execute("INSERT INTO alembic_version VALUES ('ffffffffffff')")
-    with pytest.raises(ServerError, match=LOG.name):
-        TemporaryServer(tmp_path).wait()
-    assert "Can't locate revision identified by 'ffffffffffff'" in (tmp_path / LOG).read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "pixelwise.cli", "run"],
+        check=False, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    (line,), log = done.stderr.splitlines(), checkout / ".prefect" / LOG
+    assert done.returncode == 1
+    assert line.startswith(f"error: {log}: Prefect's server did not start")
+    assert "Can't locate revision identified by 'ffffffffffff'" in log.read_text()
