@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnx
 import pytest
-from support.channel_model import channel_picture, write_channel_model
+from support.channel_model import write_channel_model
 from support.clockwork_model import moving, picture
 
 from pixelwise.errors import ModelError, ProviderError
@@ -112,12 +112,13 @@ def test_threads_are_heeded_and_change_no_label(clockwork_model):
 
 
 @pytest.mark.parametrize("keeps_memory", [True, False])
-def test_several_threads_may_label_at_once(channels, keeps_memory):
-    segmenter = open_model(channels, "openvino", keeps_memory=keeps_memory)
-    pictures = [channel_picture(seed, (20 + seed, 30)) for seed in range(4)] * 10
+def test_several_threads_may_label_at_once(clockwork_model, keeps_memory):
+    segmenter = open_model(clockwork_model, "openvino", keeps_memory=keeps_memory)
+    pictures = [picture(seed, (96 + 8 * seed, 128))[None] for seed in range(4)]
+    alone = [segmenter.predict(images) for images in pictures]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(segmenter.predict, [image[None] for image, _ in pictures]))
-    assert all(np.array_equal(labels[0], label) for labels, (_, label) in zip(found, pictures, strict=True))
+        found = list(pool.map(segmenter.predict, pictures * 20))
+    assert all(np.array_equal(labels, expected) for labels, expected in zip(found, alone * 20, strict=True))
 
 
 def test_a_failing_run_names_the_engine_and_the_input_in_one_line(channels):
