@@ -98,7 +98,7 @@ def test_a_value_is_picked_without_labels_and_kept_beside_the_graphs(model, clip
     staged = open_staged(model, "cpu")
     assert open_engine(staged, "carry").schedule.name == "carry:32"
     assert open_engine(staged, "carry:3").schedule.name == "carry:3"
-    assert open_engine(staged, "motion").schedule.name == "motion:0.6"
+    assert open_engine(staged, "motion").schedule.name == "motion:0.45"
     report = predict.run(PredictParams(provider="cpu", schedule="carry"), [clip], model, model.parent / "out")
     assert str(report).startswith("schedule carry:32: ")
 

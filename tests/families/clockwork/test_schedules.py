@@ -30,8 +30,8 @@ THREE = {
     "pipeline": ("pipeline:3", "always always always", "stay", (1, 1, 1)),
     "truncated": ("truncated:1", "always off off", "stay", ()),
     "carry": ("carry:4", "every:4 before before", "move", ()),
-    "motion": ("motion:0.6", "motion:0.6 before before", "move", ()),
-    "int8-carry": ("int8-carry:2", "every:2 before before", "move", ()),
+    "motion": ("motion:0.45", "motion:0.45 before before", "move", ()),
+    "int8-carry": ("int8-carry:4", "every:4 before before", "move", ()),
     "int8-motion": ("int8-motion:0.3", "motion:0.3 before before", "move", ()),
 }
 
@@ -66,8 +66,8 @@ def test_a_value_replaces_the_default_and_the_first_part_of_a_pipeline_has_the_s
         ("truncated:3", "found '3' stages, expected 1 to 2"),
         ("skip:0", "found '0', expected a number of frames such as 3"),
         ("carry:1.5", "found '1.5', expected a number of frames such as 3"),
-        ("motion:-0.1", "found '-0.1', expected a number such as 0.6"),
-        ("motion:x", "found 'x', expected a number such as 0.6"),
+        ("motion:-0.1", "found '-0.1', expected a number such as 0.45"),
+        ("motion:x", "found 'x', expected a number such as 0.45"),
         ("oracle:2", "found a value, expected oracle alone"),
         ("always,never", "found 2 clocks, expected 3, one a stage"),
     ],

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, fuse_streams
+from pixelwise.families.clockwork.runtime.clockwork_engine import Staged, run_whole
 from pixelwise.families.clockwork.runtime.motion import Motion
-from pixelwise.families.clockwork.runtime.staged_execution import run_part
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid
 
 # Weight of earlier frames in the odds, moved to the current frame. Odds of a single frame count every deviation from
@@ -30,7 +29,7 @@ class ClassOdds:
         """Return the odds (K, h, w) of the next frame, (H, W, 3) uint8 RGB of the same size."""
         odds = compute_odds(self.model, image)
         if self.motion is None:
-            self.motion, self.odds = Motion(image), odds
+            self.motion, self.odds = Motion(image, counts_unexplained=False), odds
             return odds
         self.motion.follow(image)
         moved = self.motion.maps(self.odds[None], self.model.grids[SCORES])[0]
@@ -41,7 +40,7 @@ class ClassOdds:
 
 def compute_odds(model: Staged, image: np.ndarray) -> Odds:
     """Return the softmax of the whole net's scores on the scores' grid, (K, h, w)."""
-    scores = fuse_streams(model, run_part(model.stages, image[None]))[0]
+    scores = run_whole(model, "float32", image)[0]
     odds: Odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 

@@ -33,7 +33,12 @@ class Schedule:
     @property
     def uses_motion(self) -> bool:
         """Whether the schedule needs the motion between frames."""
-        return self.idle == "move" or any(clock.startswith("motion") for clock in self.clocks)
+        return self.idle == "move" or self.asks_motion
+
+    @property
+    def asks_motion(self) -> bool:
+        """Whether a clock fires by what motion does not explain."""
+        return any(clock.startswith("motion") for clock in self.clocks)
 
 
 @dataclass(frozen=True)
@@ -156,20 +161,20 @@ SCHEDULES = {
     "motion": Named(
         "as carry, the whole net where motion leaves a share of θ unexplained",
         lambda v, n: make_tied_schedule(f"motion:{v}", f"motion:{v}", n, "move"),
-        "0.6",
-        ("0.3", "0.6", "0.9", "1.5", "3"),
+        "0.45",
+        ("0.3", "0.45", "0.6", "0.9", "1.5"),
     ),
     f"{INT8}carry": Named(
         "as carry, the whole net in int8",
         lambda v, n: make_tied_schedule(f"{INT8}carry:{v}", make_whole_clock(v), n, "move", "int8"),
-        "2",
-        ("1", "2", "3", "4", "6"),
+        "4",
+        ("2", "3", "4", "5", "6"),
     ),
     f"{INT8}motion": Named(
         "as motion, the whole net in int8",
         lambda v, n: make_tied_schedule(f"{INT8}motion:{v}", f"motion:{v}", n, "move", "int8"),
         "0.3",
-        ("0.15", "0.3", "0.6"),
+        ("0.2", "0.3", "0.4", "0.6"),
     ),
 }
 
