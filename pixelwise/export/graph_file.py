@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
+from pixelwise.export.cropping import crop_labels
 from pixelwise.export.cutting import cut
 from pixelwise.export.optional_output import make_optional
 from pixelwise.export.trace import trace
@@ -21,6 +22,7 @@ def convert(graphs: Sequence[Graph], facts: Mapping[str, str], opset: int) -> di
     models = {}
     for graph in graphs:
         model = cut(whole, graph)
+        crop_labels(model.graph)
         for output in graph.optional:
             make_optional(model.graph, output)
         onnx.helper.set_model_props(model, {**facts, **graph.facts, "inputs": json.dumps(describe_inputs(graph))})

@@ -87,6 +87,12 @@ def test_a_graph_that_disagrees_with_torch_does_not_leave_and_the_older_one_stay
     assert (tmp_path / "onnx/model.onnx").read_bytes() == b"the older one"
 
 
+def test_labels_are_cropped_and_not_the_scores_of_every_class(model):
+    kinds = [node.op_type for node in onnx.load(model / "onnx/model.onnx").graph.node]
+    # What the first labels come from, and how often they are cut: along rows and columns.
+    assert kinds[kinds.index("ArgMax") - 1 :][:4] == ["Resize", "ArgMax", "Slice", "Slice"]
+
+
 def test_confidence_that_is_not_asked_for_is_not_computed(model):
     session, image = open_model(model, "cpu").session, np.zeros((1, 40, 50, 3), np.uint8)
     label, confidence = session.run(None, {"image": image})
