@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from pixelwise.metrics.measurement import MEASUREMENTS, Measurement, write_measurements
 
-CLASSES = ("sky", "road", "car")
+CLASSES, PALETTE = ("sky", "road", "car"), ((0, 120, 250), (90, 90, 90), (200, 20, 20))
 
 
 def write_onnx(path: Path, threshold: int, family: str = "fcn", fingerprint: str = "") -> None:
@@ -32,7 +32,8 @@ def write_onnx(path: Path, threshold: int, family: str = "fcn", fingerprint: str
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(model, {"family": family, "fingerprint": fingerprint})
+    described = {"classes": json.dumps(CLASSES), "palette": json.dumps(PALETTE)}
+    helper.set_model_props(model, described | {"family": family, "fingerprint": fingerprint})
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)

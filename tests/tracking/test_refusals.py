@@ -1,40 +1,14 @@
 """Stores that refuse for good, which is no outage: one line with both versions and what to do."""
 
 import sqlite3
-import threading
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 
 import pytest
+from support.mlflow_server import older_server
 
 from pixelwise.errors import RegistryError
 from pixelwise.tracking.runs import start_run
 from pixelwise.tracking.store import UnreachableError, connect, parse_sqlite_path, require_answer, translate_errors
-
-
-@contextmanager
-def older_server(version):
-    """A server that knows its version and none of today's endpoints."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            is_version = self.path == "/version"
-            body = version if is_version else b"<!doctype html><title>404 Not Found</title>"
-            self.send_response(200 if is_version else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815 - the name that the base class calls
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 def refusal(uri):
