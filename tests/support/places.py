@@ -90,10 +90,11 @@ class Place:
         return {*rows, *map(json.dumps, read_lines(self.folder / LEDGER)), *(str(file) for file in files)}
 
     def surroundings(self) -> set[tuple]:
-        """All that lies outside of the checkout and shall stay as it is."""
+        """All that lies outside of the checkout and shall stay as it is, but for what Python compiles."""
         beside = {(path, 0, 0) for path in self.folder.parent.iterdir()}
-        files = (file for other in self.others for file in (other, *other.rglob("*")) if file.is_file())
-        return beside | {(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files}
+        files = (file for other in self.others for file in (other, *other.rglob("*")))
+        kept = [file for file in files if file.is_file() and file.parent.name != "__pycache__"]
+        return beside | {(file, file.stat().st_size, file.stat().st_mtime_ns) for file in kept}
 
 
 def read_lines(file: Path) -> list[dict]:
