@@ -32,12 +32,25 @@ def upsample(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -
 
 
 def make_interpolation(coarse: int, factor: int, fine: int, offset: float = 0.0) -> Tensor:
-    """The interpolation matrix (fine, coarse) of `upsample` along one axis; its rows sum to one.
+    """The interpolation matrix (fine, coarse) of `upsample` along one axis.
 
     Its transpose distributes values of the fine axis over the coarse one.
     """
-    positions = ((torch.arange(fine) - offset) / factor).clamp(min=0, max=coarse - 1)
-    return (1 - (positions[:, None] - torch.arange(coarse)).abs()).clamp(min=0)
+    return interpolate_at((torch.arange(fine) - offset) / factor, coarse)
+
+
+def make_resizing(given: int, wanted: int) -> Tensor:
+    """The interpolation matrix (wanted, given) of a bilinear resizing along one axis, between half-pixel centres."""
+    return interpolate_at((torch.arange(wanted) + 0.5) * given / wanted - 0.5, given)
+
+
+def interpolate_at(positions: Tensor, cells: int) -> Tensor:
+    """The matrix (n, cells) that interpolates linearly at n `positions`, in cells. Its rows sum to one.
+
+    Past the first and the last cell their values are repeated.
+    """
+    inside = positions.clamp(min=0, max=cells - 1)
+    return (1 - (inside[:, None] - torch.arange(cells)).abs()).clamp(min=0)
 
 
 def upsample_by_products(x: Tensor, factor: int, size: Sequence[int], offset: float = 0.0) -> Tensor:

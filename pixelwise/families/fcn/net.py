@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pixelwise.families.fcn.fusion import SkipFusion, TopDown
 from pixelwise.nets.feature_extractor import FeatureExtractor
 from pixelwise.nets.receptive_fields import GridPlacement
-from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, upsample
+from pixelwise.nets.upsampling import UpsamplingStep, derive_steps, make_interpolation, make_resizing, upsample
 
 
 class FCN(nn.Module):
@@ -106,8 +106,12 @@ class FCN(nn.Module):
         factor, offset = self.last[self.fusion.active - 1]
         if self.scale == 1:
             return upsample(scores, factor, size, offset)
-        logits = upsample(scores, factor, self.compute_input_size(size), offset)
-        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        # Up to the net's input and back to the picture in one step, which does not make the large map in between.
+        rows, columns = (
+            (make_resizing(given, side) @ make_interpolation(cells, factor, given, offset)).to(scores)
+            for cells, given, side in zip(scores.shape[-2:], self.compute_input_size(size), size, strict=True)
+        )
+        return rows @ (scores @ columns.T)
 
 
 class LateFusion(nn.Module):

@@ -46,14 +46,3 @@ def test_a_post_three_pixels_wide_takes_its_labels_along():
         moved, truth = motion.labels(labels[0]) == 1, labels[2] == 1
         found.append((moved & truth).sum() / (moved | truth).sum())
     assert np.mean(found) > 0.67
-
-
-def test_what_motion_does_not_explain_is_counted_only_where_a_clock_asks():
-    first, second = picture(1, (HEIGHT, WIDTH)), picture(2, (HEIGHT, WIDTH))
-    found = []
-    for counts in (True, False):
-        motion = Motion(first, counts_unexplained=counts)
-        motion.follow(second)
-        found.append(motion.unexplained)
-    assert found[0] > 0.3
-    assert found[1] == 0

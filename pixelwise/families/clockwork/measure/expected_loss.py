@@ -29,7 +29,7 @@ class ClassOdds:
         """Return the odds (K, h, w) of the next frame, (H, W, 3) uint8 RGB of the same size."""
         odds = compute_odds(self.model, image)
         if self.motion is None:
-            self.motion, self.odds = Motion(image, counts_unexplained=False), odds
+            self.motion, self.odds = Motion(image), odds
             return odds
         self.motion.follow(image)
         moved = self.motion.maps(self.odds[None], self.model.grids[SCORES])[0]

@@ -149,7 +149,7 @@ class Clockwork:
             # Imported here because OpenCV imports slowly and other schedules do not need it.
             from pixelwise.families.clockwork.runtime.motion import Motion
 
-            self.motion = Motion(image, counts_unexplained=self.schedule.asks_motion)
+            self.motion = Motion(image)
         else:
             self.motion.follow(image)
 

@@ -33,12 +33,7 @@ class Schedule:
     @property
     def uses_motion(self) -> bool:
         """Whether the schedule needs the motion between frames."""
-        return self.idle == "move" or self.asks_motion
-
-    @property
-    def asks_motion(self) -> bool:
-        """Whether a clock fires by what motion does not explain."""
-        return any(clock.startswith("motion") for clock in self.clocks)
+        return self.idle == "move" or any(clock.startswith("motion") for clock in self.clocks)
 
 
 @dataclass(frozen=True)
