@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pixelwise.families.clockwork.measure.frontier import Frontier, Point
-from pixelwise.families.clockwork.runtime.schedules import SCHEDULES
+from pixelwise.families.clockwork.runtime.schedules import INT8, SCHEDULES
 from pixelwise.files import write_bytes, write_json, write_text
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.reporting import html_page
@@ -88,15 +88,18 @@ def draw_panel(axes: Axes, frontier: Frontier, locate: Callable[[Point], float])
         lines.setdefault(point.schedule.partition(":")[0], []).append(point)
     for number, (name, points) in enumerate(lines.items()):
         ordered = sorted(points, key=locate)
+        # In int8 a schedule has the colour that it has in float32.
+        plain = name.removeprefix(INT8)
         axes.plot(
             [locate(point) for point in ordered],
             [100 * point.mean_iu for point in ordered],
             marker="o",
             markersize=5,
-            linewidth=2.2 if name in STRONG else 1.0,
-            color=STRONG.get(name, OTHERS[number % len(OTHERS)]),
+            linewidth=2.2 if plain in STRONG else 1.0,
+            linestyle="-" if plain == name else "--",
+            color=STRONG.get(plain, OTHERS[number % len(OTHERS)]),
             label=name,
-            zorder=3 if name in STRONG else 2,
+            zorder=3 if plain in STRONG else 2,
         )
     axes.axhline(100 * frontier.points[0].mean_iu, color=FAINT, linewidth=0.8, linestyle=":")
     axes.grid()
