@@ -93,7 +93,7 @@ def open_openvino(folder: ModelFolder, threads: int) -> tuple[dict[str, Label], 
             continue
         try:
             labellers[name] = open_model(model, "openvino", threads).label
-        except (ModelError, ProviderError) as error:
+        except ModelError as error:
             left_out[name] = str(error)
     return labellers, left_out
 

@@ -16,7 +16,7 @@ import pytest
 from support.bright_model import write, write_evaluation, write_onnx
 from support.killed_training import survivors
 from support.power import Power, until
-from support.small_project import commit, make_project, pixelwise
+from support.small_project import TRAIN_STAGE, commit, make_project, pixelwise
 
 from pixelwise.identity import sha256_file
 from pixelwise.inference.exported_models import identify
@@ -32,15 +32,9 @@ EPOCHS = 40
 # Phases that are reached at once where all stages are up to date.
 AFTER_THE_STAGES = ("deploy", "start", "register", "promote")
 # The training is real. What would come after it takes most of a run and is not what a cut may harm: it is made once.
-STAGES = """\
-stages:
-  train:
-    foreach: [fcn]
-    do:
-      cmd: pixelwise train --family fcn --data data/prepared --out models/fcn/checkpoint --state .state/train-fcn
-      params: [fcn.train]
-      deps: [data/prepared]
-      outs: [models/fcn/checkpoint]
+STAGES = (
+    f"stages:\n{TRAIN_STAGE}"
+    """\
   export:
     foreach: [fcn]
     do:
@@ -54,6 +48,7 @@ stages:
       deps: [made, models/fcn/onnx]
       outs: [reports/fcn/evaluate]
 """
+)
 # The end of a stage, and the words of the worker's log with which a phase begins.
 DONE = re.compile(r"^\[\d/3\] \S+ … (?:ran|unchanged)", re.MULTILINE)
 BEGINS = {

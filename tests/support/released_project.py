@@ -21,7 +21,7 @@ from pixelwise.params import parse, read_section
 from support.bright_model import write, write_evaluation, write_onnx
 from support.dvc_repository import repro
 from support.places import COMMANDS
-from support.small_project import commit, make_project
+from support.small_project import TRAIN_STAGE, commit, make_project
 
 
 class Version(NamedTuple):
@@ -36,19 +36,16 @@ VERSIONS = {1: Version(0.001, 50, 0.85), 2: Version(0.002, 100, 0.9), 3: Version
 PICTURE = "street.png"
 LIMITS = ReleaseParams(mean_iu_floor=0.5, resamples=200)
 # The training is real. What comes after it takes most of a run and is made once, for each rate.
-STAGES = """\
+STAGES = (
+    """\
 stages:
   ingest:
     cmd: cp -r made/prepared data
     deps: [made/prepared]
     outs: [data/prepared]
-  train:
-    foreach: [fcn]
-    do:
-      cmd: pixelwise train --family fcn --data data/prepared --out models/fcn/checkpoint --state .state/train-fcn
-      params: [fcn.train]
-      deps: [data/prepared]
-      outs: [models/fcn/checkpoint]
+"""
+    + TRAIN_STAGE
+    + """\
   evaluate:
     foreach: [fcn]
     do:
@@ -58,6 +55,7 @@ stages:
       deps: ["made/${fcn.train.learning_rate}", models/fcn/checkpoint]
       outs: [models/fcn/onnx, models/fcn/export.json, reports/fcn/evaluate]
 """
+)
 
 
 def make_unreleased(folder: Path, town: Path, *others: dict[str, Any]) -> Path:

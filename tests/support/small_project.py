@@ -17,6 +17,16 @@ from support.tiny_nets import TINY_BACKBONE
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
 FILES = ("dvc.yaml", "prefect.yaml", "prefect.toml", ".gitignore", ".dvcignore")
 EPOCHS = 3
+# The stage of a real training, for a dvc.yaml whose other stages copy what was made once.
+TRAIN_STAGE = """\
+  train:
+    foreach: [fcn]
+    do:
+      cmd: pixelwise train --family fcn --data data/prepared --out models/fcn/checkpoint --state .state/train-fcn
+      params: [fcn.train]
+      deps: [data/prepared]
+      outs: [models/fcn/checkpoint]
+"""
 SMALL = {
     "ingest": {"town": {"train_clips": 3, "val_clips": 1, "test_clips": 1, "frames": 2, "width": 64, "height": 64}},
     "validate": {"min_images": {"train": 6, "val": 2}, "min_class_images": 0, "max_split_psi": 10},
