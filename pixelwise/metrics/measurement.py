@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.files import write_atomically
-from pixelwise.metrics.confusion import divide_where
+from pixelwise.metrics import tallies
 
 # How often each resample draws each unit, (B, M).
 Draws = NDArray[np.int64]
@@ -61,17 +62,24 @@ class Measurement:
         return STATISTICS[self.statistic](draws, self.values)
 
     def resample(self, resamples: int, seed: int) -> Draws:
-        """Draw as many units as there are, with replacement: how often each one is drawn, (resamples, M).
-
-        A resample is then one product instead of a sum over drawn matrices.
-        """
-        units = len(self.ids)
-        return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+        """Draw as many units as there are, with replacement: how often each one is drawn, (resamples, M)."""
+        return draw_units(len(self.ids), resamples, seed)
 
     def has_units_of(self, other: "Measurement") -> bool:
         """Whether both were measured on the same units with the same labels, so that they can be compared in pairs."""
         names = [(one.name, one.classes, one.ids) for one in (self, other)]
         return names[0] == names[1] and np.array_equal(self.truth, other.truth)
+
+
+@lru_cache(maxsize=8)
+def draw_units(units: int, resamples: int, seed: int) -> Draws:
+    """Draw `units` with replacement: how often each one is drawn, (resamples, units), read-only.
+
+    A resample is then one product instead of a sum over drawn matrices.
+    """
+    draws = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+    draws.flags.writeable = False
+    return draws
 
 
 def compute_mean(draws: Draws, values: NDArray[np.float64]) -> Resampled:
@@ -81,12 +89,14 @@ def compute_mean(draws: Draws, values: NDArray[np.float64]) -> Resampled:
 
 def compute_mean_iu(draws: Draws, counts: NDArray[np.int64]) -> Resampled:
     """Mean IU of each resample from confusion matrices `counts` (M, K, K), over the classes of its units."""
+    return tallies.compute_mean_iu(sum_tallies(draws, tallies.tally(counts)))
+
+
+def sum_tallies(draws: Draws, by_unit: tallies.Tallies) -> tallies.Tallies:
+    """Sum the tallies (M, 3, K) of the units that each resample draws, (B, 3, K)."""
     # In float64, where BLAS multiplies; pixel counts stay exact below 2**53.
-    flat = draws.astype(np.float64) @ counts.reshape(len(counts), -1).astype(np.float64)
-    matrices = flat.reshape(len(draws), *counts.shape[1:])
-    correct = np.diagonal(matrices, axis1=1, axis2=2)
-    truth, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
-    return np.asarray(np.nanmean(divide_where(correct, truth + predicted - correct, where=truth > 0), axis=1))
+    flat = draws.astype(np.float64) @ by_unit.reshape(len(by_unit), -1).astype(np.float64)
+    return np.asarray(flat.reshape(len(draws), *by_unit.shape[1:]))
 
 
 def compute_mean_iu_lost(draws: Draws, pairs: NDArray[np.int64]) -> Resampled:
@@ -94,11 +104,17 @@ def compute_mean_iu_lost(draws: Draws, pairs: NDArray[np.int64]) -> Resampled:
     return compute_mean_iu(draws, pairs[:, 0]) - compute_mean_iu(draws, pairs[:, 1])
 
 
+def score_tallies(score: str, draws: Draws, by_unit: tallies.Tallies) -> Resampled:
+    """One of the four scores of each resample from the tallies (M, 3, K) of the units."""
+    return tallies.SCORES[score](sum_tallies(draws, by_unit))
+
+
 # Name -> function from resamples (B, M) and values (M, …) to scores (B,).
 STATISTICS: Mapping[str, Callable[[Draws, Any], Resampled]] = {
     "mean": compute_mean,
     "mean IU": compute_mean_iu,
     "mean IU lost": compute_mean_iu_lost,
+    **{f"{name} of tallies": partial(score_tallies, name) for name in tallies.SCORES},
 }
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from pixelwise.metrics.bootstrap import bootstrap_difference, bootstrap_score
 from pixelwise.metrics.confusion import compute_scores
-from pixelwise.metrics.measurement import Measurement, Resampled
+from pixelwise.metrics.measurement import Measurement
 from pixelwise.registry.evidence import Evidence
 from pixelwise.registry.limits import LabelReleaseParams, Limit, ReleaseParams
 
@@ -97,7 +98,7 @@ def check_limit(measurement: Measurement | None, limit: Limit, params: ReleasePa
     )
     if measurement is None:
         return Check(limit.measure, False, "not measured", needed)
-    low, high = find_interval(measurement.score_draws(measurement.resample(params.resamples, params.seed)), params)
+    low, high = bootstrap_score(measurement, params.confidence, params.resamples, params.seed)
     passed = (limit.least is None or low >= limit.least) and (limit.most is None or high <= limit.most)
     return Check(limit.measure, passed, describe_interval(f"{low:.4f}", f"{high:.4f}", measurement), needed)
 
@@ -117,10 +118,11 @@ def check_against_champion(challenger: Evidence, champion: Evidence, params: Rel
     if footing != "same units":
         yield Check("comparison", True, "none, the champion was scored on other data", "the floors alone")
         return
-    low, high = bootstrap_difference(challenger.main, champion.main, params)
+    pair = (challenger.main, champion.main)
+    difference = bootstrap_difference([pair], params.confidence, params.resamples, params.seed)
     needed = f"lower end of the {params.confidence:.0%} interval >= {-params.margin:.4f}"
-    found = describe_interval(f"{low:+.4f}", f"{high:+.4f}", challenger.main)
-    yield Check(f"{challenger.main.name} against champion", low >= -params.margin, found, needed)
+    found = describe_interval(f"{difference.low:+.4f}", f"{difference.high:+.4f}", challenger.main)
+    yield Check(f"{challenger.main.name} against champion", difference.low >= -params.margin, found, needed)
     if isinstance(params, LabelReleaseParams) and challenger.main.classes:
         yield check_worst_class(challenger.main, champion.main, params.class_margin)
 
@@ -144,23 +146,6 @@ def describe_data(evidence: Evidence) -> str:
     """The data set and the classes that a model was scored on, such as `town (road, car)`."""
     names = ", ".join(evidence.main.classes)
     return f"{evidence.dataset} ({names})" if names else evidence.dataset
-
-
-def bootstrap_difference(challenger: Measurement, champion: Measurement, params: ReleaseParams) -> tuple[float, float]:
-    """Bootstrap percentile interval of the challenger's score less the champion's, over units (Efron 1979).
-
-    Paired: each resample draws the same units for both, so that only the difference of the models on a unit counts, not
-    the difficulty of the unit.
-    """
-    draws = challenger.resample(params.resamples, params.seed)
-    return find_interval(challenger.score_draws(draws) - champion.score_draws(draws), params)
-
-
-def find_interval(scores: Resampled, params: ReleaseParams) -> tuple[float, float]:
-    """The two-sided percentile interval of the scores of resamples (B,)."""
-    tail = (1 - params.confidence) / 2
-    low, high = np.quantile(scores, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def describe_interval(low: str, high: str, measurement: Measurement) -> str:
