@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pixelwise.progress import progress
 from pixelwise.training.checkpoints import flatten_optimiser, load_tensors, restore_optimiser, save_tensors
+from pixelwise.training.convolutions import FastConvolutions
 from pixelwise.training.devices import make_fabric
 from pixelwise.training.optimisers import (
     WeightAverage,
@@ -172,7 +173,8 @@ def add_gradient(fabric: Fabric, model: nn.Module, task: Task, arrays: Arrays, s
     # Fabric always averages over processes.
     share = fabric.world_size if task.is_summed else 1 / size
     with fabric.no_backward_sync(model, enabled=not is_last):
-        loss = task.loss(model, batch)
+        with FastConvolutions():
+            loss = task.loss(model, batch)
         fabric.backward(loss * share)
     return loss.detach()
 
