@@ -46,7 +46,7 @@ def session():
 def test_a_picture_whose_last_click_is_removed_guides_no_more(session):
     session.click(0, 3, 4)
     session.remove_click(0, 0)
-    assert session.supports[0].shot is None
+    assert not session.is_guided
     with pytest.raises(DataError, match="found no annotation"):
         session.guidance()
 
@@ -61,7 +61,7 @@ def test_removing_a_click_keeps_those_before_and_after_it(session):
 def test_a_mask_of_nothing_known_is_no_annotation_and_one_known_pixel_is(session):
     mask = np.full(SIZE, 255, np.uint8)
     session.annotate(0, mask)
-    assert session.supports[0].shot is None
+    assert not session.is_guided
     mask[5, 6] = 1
     session.annotate(0, mask)
     assert session.guidance().present.tolist() == [False, True]
@@ -70,6 +70,7 @@ def test_a_mask_of_nothing_known_is_no_annotation_and_one_known_pixel_is(session
 def test_a_click_overrides_the_mask_below_it(session):
     session.annotate(0, np.zeros(SIZE, np.uint8))
     session.click(0, 8, 8)
+    session.guidance()
     # Cell (1, 1) is centred on the pixel; every other cell is of the mask alone.
     assert session.model.said[1].argmax() == 4
     assert session.model.said.sum() == SIZE[0] * SIZE[1]

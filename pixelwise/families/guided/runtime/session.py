@@ -23,7 +23,7 @@ class Support:
     """A picture of the support: its features at its working size, its own size (H, W), and its annotation.
 
     clicks: in pixels of the picture. mask: None, or (h, w) uint8 of classes at the working size, 255 unknown. clicked:
-    what the click net makes of the clicks, None without any. shot: the picture's guidance, None without an annotation.
+    what the click net makes of the clicks, None without any. shot: the picture's guidance, None until it is wanted.
     """
 
     features: Features
@@ -32,6 +32,11 @@ class Support:
     mask: np.ndarray | None = None
     clicked: ClickedPicture | None = None
     shot: Shot | None = None
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the picture has any annotation."""
+        return bool(self.clicks) or (self.mask is not None and bool((self.mask != UNKNOWN).any()))
 
 
 @dataclass
@@ -122,10 +127,15 @@ class GuidedSession:
 
     def guidance(self) -> Guidance:
         """Return the guidance of all pictures and the loaded file. Raises DataError without any annotation."""
-        shots = [support.shot for support in self.supports if support.shot]
-        if not shots and self.loaded is None:
+        if not self.is_guided:
             raise DataError("guidance: found no annotation, expected a click or a mask")
+        shots = [self.find_shot(number) for number, support in enumerate(self.supports) if support.is_annotated]
         return merge(shots, self.loaded, len(self.names))
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether there is any annotation, of this session or of a loaded file."""
+        return self.loaded is not None or any(support.is_annotated for support in self.supports)
 
     def segment(self, picture: int) -> np.ndarray:
         """Return the label (H, W) uint8 of a picture of the session, in which each click has its class."""
@@ -170,7 +180,7 @@ class GuidedSession:
         Raises what `Guidance.load` raises, and DataError if annotations exist and the classes differ.
         """
         loaded, names = Guidance.load(file, self.model.fingerprint)
-        if any(support.shot for support in self.supports) and names != self.names:
+        if any(support.is_annotated for support in self.supports) and names != self.names:
             raise DataError(f"{file}: classes {', '.join(names)}, but this session has {', '.join(self.names)}")
         self.loaded, self.names = loaded, names
 
@@ -181,10 +191,19 @@ class GuidedSession:
         return self.supports[picture]
 
     def change(self, picture: int, support: Support) -> None:
-        """Replace a picture's support and recompute its shot from the stored features; no encoder runs."""
-        shot = self.model.pool(support.features, self.cells(support)) if is_annotated(support) else None
+        """Replace a picture's support."""
         self.past.append(list(self.supports))
+        self.supports[picture] = replace(support, shot=None)
+
+    def find_shot(self, picture: int) -> Shot:
+        """Return the guidance of an annotated picture, made of the stored features when it is first wanted.
+
+        A click does not wait for it: guidance labels other pictures, and takes longer than the click's own mask.
+        """
+        support = self.supports[picture]
+        shot = support.shot or self.model.pool(support.features, self.cells(support))
         self.supports[picture] = replace(support, shot=shot)
+        return shot
 
     def follow_clicks(self, support: Support) -> ClickedPicture | None:
         """Return what the click net makes of the last click of `support`; None if the model has no such net."""
@@ -208,8 +227,7 @@ class GuidedSession:
             return support.mask
         if support.clicked:
             return support.clicked.label
-        is_guided = self.loaded is not None or any(other.shot for other in self.supports)
-        return label(self.score(support.features)) if is_guided else None
+        return label(self.score(support.features)) if self.is_guided else None
 
     def cells(self, support: Support) -> np.ndarray:
         """Return a picture's annotation on the grid of features, (K, h, w).
@@ -232,8 +250,3 @@ def move_clicks(support: Support) -> list[Click]:
     """Return a picture's clicks in pixels of its working size."""
     target = support.features.size
     return [Click(*move_point(x, y, support.size, target), way) for x, y, way in support.clicks]
-
-
-def is_annotated(support: Support) -> bool:
-    """Whether a picture has any annotation."""
-    return bool(support.clicks) or (support.mask is not None and bool((support.mask != UNKNOWN).any()))

@@ -118,7 +118,7 @@ class Desk:
     def score(self, picture: int) -> np.ndarray | None:
         """Return the logits (K, h, w) of a picture at its working size; None without any click on any picture."""
         session = self.session
-        if session.loaded is None and not any(support.shot for support in session.supports):
+        if not session.is_guided:
             return None
         if self.find_support(picture):
             return session.score_picture(self.members[picture])
