@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 from support.channel_model import channel_picture, write_channel_model
+from support.label_studio import accept_predictions
 from support.predictions import SIZE, read_map, write_picture
 
 from pixelwise.data.item_inspection import read_pair
@@ -53,6 +54,8 @@ def test_labels_can_be_imported_by_a_labelling_tool_and_ingested_again(model, tm
     labels = {f"{name}/0": write_picture(pictures / f"{name}/0.png", seed) for seed, name in enumerate("ab")}
     report = predict.run(PredictParams(format=kind), [pictures], model, out)
     assert f"annotations to import: {report.annotations}" in str(report)
+    if kind == "label_studio":
+        accept_predictions(report.annotations)
     # A labelling tool keeps the pictures beside the annotations.
     for path in [*out.rglob("*.label.png"), *out.rglob("*.overlay.png")]:
         path.unlink()

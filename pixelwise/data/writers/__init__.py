@@ -6,9 +6,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pixelwise.data.writers import coco, cvat, labelme, yolo
+from pixelwise.data.writers import coco, cvat, label_studio, labelme, yolo
 
-Format = Literal["coco", "cvat", "labelme", "yolo"]
+Format = Literal["coco", "cvat", "label_studio", "labelme", "yolo"]
 
 
 class Writer(Protocol):
@@ -25,6 +25,7 @@ class Writer(Protocol):
 WRITERS: dict[Format, Callable[[Path, Sequence[str]], Writer]] = {
     "coco": coco.Writer,
     "cvat": cvat.Writer,
+    "label_studio": label_studio.Writer,
     "labelme": labelme.Writer,
     "yolo": yolo.Writer,
 }

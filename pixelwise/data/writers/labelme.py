@@ -1,19 +1,21 @@
-"""LabelMe: a JSON file a picture, named as its results; an object is a connected area, a shape `mask`."""
+"""LabelMe: a JSON file a picture, named as its results; an object is a connected area, drawn as polygons.
 
-import base64
+An area with holes is several polygons of one group, since LabelMe's polygons have no holes.
+"""
+
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pixelwise.data.image_codec import encode_picture
-from pixelwise.data.writers.objects import Area, find_areas
+from pixelwise.data.writers.objects import find_areas
+from pixelwise.data.writers.outlines import trace_outlines
 from pixelwise.files import write_json
 
-# The first version of LabelMe that reads shapes `mask`.
-VERSION = "5.2.0"
+# Of the format, which has not changed since.
+VERSION = "5.0.0"
 
 
 class Writer:
@@ -26,14 +28,13 @@ class Writer:
         """Write the file of the label (H, W) uint8 of a picture."""
         file = self.folder / f"{name}.json"
         picture = Path(os.path.relpath(source.absolute(), file.absolute().parent))
-        shapes = [describe_area(area, self.names[area.value]) for area in find_areas(label, self.names)]
         height, width = label.shape
         write_json(
             file,
             {
                 "version": VERSION,
                 "flags": {},
-                "shapes": shapes,
+                "shapes": list(list_polygons(label, self.names)),
                 "imagePath": picture.as_posix(),
                 "imageData": None,
                 "imageHeight": height,
@@ -46,15 +47,16 @@ class Writer:
         return self.folder
 
 
-def describe_area(area: Area, name: str) -> dict[str, Any]:
-    """The shape of an area: two corners, both inside, and the mask between them as a PNG in base64."""
-    height, width = area.mask.shape
-    return {
-        "label": name,
-        "points": [[area.left, area.top], [area.left + width - 1, area.top + height - 1]],
-        "group_id": None,
-        "description": "",
-        "shape_type": "mask",
-        "flags": {},
-        "mask": base64.b64encode(encode_picture(area.mask.astype(np.uint8) * 255)).decode("ascii"),
-    }
+def list_polygons(label: np.ndarray, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """List the shapes of the label (H, W) uint8 of a picture."""
+    for number, area in enumerate(find_areas(label, names), start=1):
+        outlines = trace_outlines(area.mask, area.left, area.top)
+        for outline in outlines:
+            yield {
+                "label": names[area.value],
+                "points": outline.tolist(),
+                "group_id": number if len(outlines) > 1 else None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+            }
