@@ -14,6 +14,7 @@ from pydantic import Field, PositiveInt
 
 from pixelwise.errors import DataError
 from pixelwise.families.guided.runtime.guided_model import GuidedModel
+from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.families.guided.studio.server import serve_in_thread
 from pixelwise.inference.session import Provider
 from pixelwise.params import Params
@@ -69,7 +70,7 @@ def run(
     """
     with (
         TemporaryDirectory() as output,
-        serve_in_thread(GuidedModel(model, params.provider), model, Path(output)) as address,
+        serve_in_thread(Desk(GuidedModel(model, params.provider)), model, Path(output)) as address,
         open_browser() as browser,
         open_page(browser, address) as page,
     ):

@@ -26,6 +26,7 @@ TOOLS = {
     "inspect": "show what a data set holds, its likely faults, and a page of pictures with their masks",
     "code": "write the digest of each stage's code and libraries for DVC",
     "predict": "write label maps and overlays for pictures, folders and videos",
+    "suggest": "rank unlabelled pictures by what a model does not know; write its labels to correct",
     "release": "show the champions of a day, roll back, find versions by a hash",
     "reproduce": "train and export a registered model again in a clean clone; compare hashes",
     "serve": "serve a model over HTTP; follow the champion",

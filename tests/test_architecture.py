@@ -41,6 +41,7 @@ FLOORS = [
     "pixelwise.families.clockwork",
     "pixelwise.families.guided",
     "pixelwise.families.fcn",
+    "pixelwise.labelling",
     "pixelwise.families",
     "pixelwise.evaluation",
     "pixelwise.training",

@@ -6,27 +6,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from PIL import Image, ImageFilter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from pixelwise.data.image_codec import encode_picture
-from pixelwise.errors import PixelwiseError
-from pixelwise.families.guided.runtime.model import COLOURS
+from pixelwise.errors import DataError, PixelwiseError
+from pixelwise.families.guided.studio.correction import Correction
 from pixelwise.families.guided.studio.desk import Desk, View
 from pixelwise.families.guided.studio.pictures import MOST_PIXELS
-from pixelwise.reporting.label_images import find_boundaries
 
 PAGE = Path(__file__).parent / "page"
-# Opacity, 0 to 255, over classes and over the background.
-TINT, DIM = 105, 95
-# Pixel value of a mask's outline, added to its class.
-EDGE = 64
-# Pixels of the longer side to which smaller masks are enlarged, so that their outlines are smooth.
-SMOOTH = 900
 
 # Handlers await only a request's body, so one change ends before the next begins.
 routes = APIRouter(prefix="/api")
@@ -38,6 +28,15 @@ class ClickAt(BaseModel):
     picture: int
     x: int
     y: int
+    way: int
+
+
+class Stroke(BaseModel):
+    """A stroke of the brush: points (x, y) and radius in pixels of the picture."""
+
+    picture: int
+    points: list[tuple[float, float]] = Field(min_length=1)
+    radius: float = Field(gt=0)
     way: int
 
 
@@ -54,7 +53,7 @@ class NewClass(BaseModel):
     name: str
 
 
-def create_app(desk: Desk, output: Path, model: Path) -> FastAPI:
+def create_app(desk: Desk | Correction, output: Path, model: Path) -> FastAPI:
     """Build the application over one desk. Saved files go to the folder `output`."""
     app = FastAPI(openapi_url=None)
     app.state.desk, app.state.output, app.state.model = desk, output, model
@@ -78,7 +77,7 @@ async def explain(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 422)
 
 
-def get_desk(request: Request) -> Desk:
+def get_desk(request: Request) -> Desk | Correction:
     """Return the desk of this server."""
     return request.app.state.desk
 
@@ -88,17 +87,18 @@ async def show_desk(request: Request) -> dict[str, Any]:
     """Return the classes and the pictures of the desk, and how pictures are read."""
     desk = get_desk(request)
     return {
-        "classes": [{"name": name, "colour": COLOURS[way]} for way, name in enumerate(desk.session.names)],
+        "classes": [{"name": name, "colour": desk.palette[way]} for way, name in enumerate(desk.names)],
         "pictures": [
             {
                 "name": picture.name,
                 "height": picture.size[0],
                 "width": picture.size[1],
-                "clicked": bool(desk.list_clicks(number)),
+                "clicked": desk.is_marked(number),
             }
             for number, picture in enumerate(desk.pictures)
         ],
         "notes": desk.notes.lines(),
+        "corrects": isinstance(desk, Correction),
     }
 
 
@@ -118,25 +118,34 @@ async def show_picture(request: Request, picture: int, longest: int = MOST_PIXEL
 @routes.get("/pictures/{picture}/mask")
 async def show_mask(request: Request, picture: int) -> dict[str, Any]:
     """Return the clicks and the mask of a picture."""
-    return answer(get_desk(request).show, picture)
+    return answer(request, get_desk(request).show, picture)
 
 
 @routes.post("/click")
 async def click(request: Request, at: ClickAt) -> dict[str, Any]:
     """Add a click."""
-    return answer(get_desk(request).click, at.picture, at.x, at.y, at.way)
+    return answer(request, get_desk(request).click, at.picture, at.x, at.y, at.way)
+
+
+@routes.post("/stroke")
+async def stroke(request: Request, drawn: Stroke) -> dict[str, Any]:
+    """Paint a stroke of the brush on a label that is corrected."""
+    desk = get_desk(request)
+    if not isinstance(desk, Correction):
+        raise DataError("stroke: found no label to correct, expected `pixelwise studio --correct`")
+    return answer(request, desk.stroke, drawn.picture, drawn.points, drawn.radius, drawn.way)
 
 
 @routes.post("/remove")
 async def remove(request: Request, removal: Removal) -> dict[str, Any]:
     """Remove a click."""
-    return answer(get_desk(request).remove, removal.picture, removal.number)
+    return answer(request, get_desk(request).remove, removal.picture, removal.number)
 
 
 @routes.post("/undo")
 async def undo(request: Request) -> dict[str, Any]:
     """Undo the last change."""
-    return answer(get_desk(request).undo)
+    return answer(request, get_desk(request).undo)
 
 
 @routes.post("/classes")
@@ -153,57 +162,19 @@ async def save_mask(request: Request, picture: int) -> dict[str, str]:
 
 
 @routes.post("/save")
-async def save_guidance(request: Request) -> dict[str, str]:
-    """Write guidance and clicks."""
-    file = get_desk(request).save_guidance(request.app.state.output)
-    command = f"pixelwise predict --model {request.app.state.model} --guidance {file} PICTURES --output predictions"
-    return {"file": str(file), "next": command}
+async def finish(request: Request) -> dict[str, str]:
+    """Write what all masks have in common; return its file and the command that uses it."""
+    file, following = get_desk(request).finish(request.app.state.output, request.app.state.model)
+    return {"file": str(file), "next": following}
 
 
-def answer(change: Callable[..., View], *arguments: int) -> dict[str, Any]:
+def answer(request: Request, change: Callable[..., View], *arguments: Any) -> dict[str, Any]:
     """Make a change; return the clicks, the mask as an overlay, and the milliseconds that the change took."""
     started = perf_counter()
     view = change(*arguments)
     milliseconds = 1000 * (perf_counter() - started)
     mask = None
     if view.label is not None:
-        mask = "data:image/png;base64," + base64.b64encode(draw_mask(view.label)).decode()
+        content = get_desk(request).draw(view.label)
+        mask = "data:image/png;base64," + base64.b64encode(content).decode()
     return {"picture": view.picture, "clicks": view.clicks, "mask": mask, "milliseconds": milliseconds}
-
-
-def draw_mask(label: np.ndarray) -> bytes:
-    """Draw an overlay as a PNG of a few kB: classes are tinted and outlined, the background is dimmed."""
-    values = smooth_label(label)
-    edge = find_boundaries(values)
-    # Two pixels wide, one on each side of the change.
-    edge[:, 1:] |= edge[:, :-1]
-    edge[1:] |= edge[:-1]
-    values[edge] += EDGE
-    picture = Image.fromarray(values)
-    picture.putpalette(PALETTE.ravel().tolist())
-    return encode_picture(picture, transparency=bytes(ALPHA), compress_level=1)
-
-
-def smooth_label(label: np.ndarray) -> np.ndarray:
-    """Enlarge a label to the size of display, so that its outlines are smooth."""
-    scale = SMOOTH / max(label.shape)
-    if scale <= 1:
-        return label.copy()
-    size = round(label.shape[1] * scale), round(label.shape[0] * scale)
-    smooth = np.zeros(size[::-1], np.uint8)
-    for way in np.unique(label[label > 0]):
-        plane = Image.fromarray(np.where(label == way, 255, 0).astype(np.uint8)).filter(ImageFilter.BoxBlur(1))
-        smooth[np.asarray(plane.resize(size, Image.Resampling.BILINEAR)) > 127] = way
-    return smooth
-
-
-def make_palette() -> tuple[np.ndarray, np.ndarray]:
-    """Return colours (256, 3) and opacities (256,) of a mask's pixel values: classes, plus EDGE on their outlines."""
-    colours, alpha = np.full((256, 3), 255, np.uint8), np.full(256, TINT, np.uint8)
-    colours[: len(COLOURS)] = COLOURS
-    colours[EDGE + 1 : EDGE + len(COLOURS)] = 255 - (255 - np.array(COLOURS[1:])) * 2 // 5
-    alpha[0], alpha[EDGE:] = DIM, 255
-    return colours, alpha
-
-
-PALETTE, ALPHA = make_palette()

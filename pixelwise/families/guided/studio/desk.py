@@ -14,6 +14,7 @@ from pixelwise.families.guided.runtime.guided_model import Features, GuidedModel
 from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import GuidedSession, Support
 from pixelwise.families.guided.runtime.working_size import label, label_full, reduce
+from pixelwise.families.guided.studio.drawing import draw_mask
 from pixelwise.families.guided.studio.pictures import Picture, read_dropped
 from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.label_images import encode_label, overlay
@@ -48,6 +49,16 @@ class Desk:
         self.features: dict[int, Features] = {}
         # The picture of each change that can be undone.
         self.changes: list[int] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.session.names
+
+    @property
+    def palette(self) -> tuple[tuple[int, int, int], ...]:
+        """One colour per class."""
+        return COLOURS[: len(self.names)]
 
     def drop(self, name: str, content: bytes) -> list[int]:
         """Add a picture, a clip or a guidance file; return the numbers of new pictures.
@@ -139,6 +150,14 @@ class Desk:
             self.features[picture] = self.session.model.encode(reduce(image))
         return self.features[picture]
 
+    def is_marked(self, picture: int) -> bool:
+        """Whether a picture has clicks."""
+        return bool(self.list_clicks(picture))
+
+    def draw(self, mask: np.ndarray) -> bytes:
+        """Draw a mask (h, w) as the page shows it."""
+        return draw_mask(mask)
+
     def find_picture(self, number: int) -> Picture:
         """Return the picture of this number. Raises DataError if there is no such picture."""
         if not 0 <= number < len(self.pictures):
@@ -147,7 +166,7 @@ class Desk:
 
     def save_mask(self, picture: int, folder: Path) -> Path:
         """Write the picture's label and overlay as `pixelwise predict` does; frames of a clip go to its folder."""
-        scores, shown, palette = self.score(picture), self.find_picture(picture), COLOURS[: len(self.session.names)]
+        scores, shown, palette = self.score(picture), self.find_picture(picture), self.palette
         if scores is None:
             raise DataError("save: found no guidance, expected a click or a guidance file")
         image, stem = shown.decode(), str(PurePath(shown.name).with_suffix(""))
@@ -172,3 +191,8 @@ class Desk:
                     write_bytes(folder / picture.name, picture.content)
         write_json(folder / "clicks.json", by_name)
         return folder / "guidance.npz"
+
+    def finish(self, folder: Path, model: Path) -> tuple[Path, str]:
+        """Write guidance and clicks; return the guidance's file and the command that uses it."""
+        file = self.save_guidance(folder)
+        return file, f"pixelwise predict --model {model} --guidance {file} PICTURES --output predictions"

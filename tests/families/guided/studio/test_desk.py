@@ -10,8 +10,8 @@ from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.runtime.guidance import Guidance
 from pixelwise.families.guided.runtime.model import open_guided
 from pixelwise.families.guided.runtime.working_size import SIDE
-from pixelwise.families.guided.studio.app import draw_mask
 from pixelwise.families.guided.studio.desk import Desk
+from pixelwise.families.guided.studio.drawing import draw_mask
 from pixelwise.families.guided.verbs.guide import read_clicks
 from pixelwise.serving.listening import is_loopback
 

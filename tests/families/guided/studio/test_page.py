@@ -10,6 +10,7 @@ from PIL import Image
 from support.chromium import needs_chromium
 
 from benchmarks.studio_latency import click, open_browser, open_page
+from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.families.guided.studio.server import serve_in_thread
 
 pytestmark = needs_chromium
@@ -28,7 +29,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, guided, guided_folder, output):
-    with serve_in_thread(guided, guided_folder, output) as address, open_page(browser, address) as found:
+    with serve_in_thread(Desk(guided), guided_folder, output) as address, open_page(browser, address) as found:
         found.faults = []
         found.on("pageerror", lambda error: found.faults.append(str(error)))
         yield found
@@ -126,7 +127,7 @@ def test_what_is_no_picture_is_named_and_the_rest_is_taken(page, pictures, tmp_p
 
 
 def test_no_request_leaves_loopback(browser, guided, guided_folder, output, pictures):
-    with serve_in_thread(guided, guided_folder, output) as address, open_page(browser, "about:blank") as page:
+    with serve_in_thread(Desk(guided), guided_folder, output) as address, open_page(browser, "about:blank") as page:
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
@@ -137,7 +138,7 @@ def test_no_request_leaves_loopback(browser, guided, guided_folder, output, pict
 
 
 def test_another_sites_page_is_refused(guided, guided_folder, output):
-    with serve_in_thread(guided, guided_folder, output) as address:
+    with serve_in_thread(Desk(guided), guided_folder, output) as address:
         request = urllib.request.Request(f"{address}api/undo", b"", {"Origin": "http://elsewhere.example"})
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(request)

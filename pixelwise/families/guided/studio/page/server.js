@@ -18,11 +18,12 @@ const post = (path, body) =>
 export const desk = () => ask("api/desk");
 export const see = (picture) => ask(`api/pictures/${picture}/mask`);
 export const click = (picture, x, y, way) => post("api/click", { picture, x, y, way });
+export const stroke = (picture, points, radius, way) => post("api/stroke", { picture, points, radius, way });
 export const remove = (picture, number) => post("api/remove", { picture, number });
 export const undo = () => post("api/undo");
 export const addClass = (name) => post("api/classes", { name });
 export const saveMask = (picture) => post(`api/pictures/${picture}/save`);
-export const saveGuidance = () => post("api/save");
+export const finish = () => post("api/save");
 export const drop = (file) =>
   ask(`api/pictures?name=${encodeURIComponent(pathOf(file))}`, { method: "POST", body: file });
 // The path of a file below the folder that was dropped or chosen.

@@ -49,6 +49,15 @@ function dot(x, y, way, colour, scale) {
   return [circle, sign];
 }
 
+// A stroke that is being drawn: a line through points of the picture, as wide as the brush.
+export function showStroke(points, radius, colour) {
+  const line = document.createElementNS(SVG, "polyline");
+  dots.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+  line.setAttribute("points", points.map(([x, y]) => `${x},${y}`).join(" "));
+  line.setAttribute("style", `fill: none; stroke: rgb(${colour}); stroke-width: ${2 * radius}; stroke-linecap: round; stroke-linejoin: round; opacity: .7`);
+  dots.replaceChildren(line);
+}
+
 // The pixel of the picture under a pointer, and the number of the dot there, -1 for none.
 export function place(event) {
   const box = stage.getBoundingClientRect(), scale = size.width / box.width;

@@ -3,7 +3,9 @@ import * as server from "./server.js";
 import * as stage from "./stage.js";
 
 const at = (id) => document.getElementById(id);
-const state = { desk: { classes: [], pictures: [], notes: [] }, current: -1, way: 1, clicks: [], isMasked: true };
+const state = { desk: { classes: [], pictures: [], notes: [], corrects: false }, current: -1, way: 1, clicks: [], isMasked: true };
+// Screen pixels that a pointer must move, pressed, to paint with the brush instead of clicking.
+const DRAG = 4;
 // Milliseconds from each click to its painted mask.
 window.clickTimes = [];
 // Changes go one after the other, however fast the clicks come.
@@ -18,6 +20,8 @@ const colours = () => state.desk.classes.map((each) => each.colour);
 
 async function refresh() {
   state.desk = await server.desk();
+  at("brush").hidden = !state.desk.corrects;
+  for (const id of ["add", "add-folder"]) at(id).hidden = state.desk.corrects;
   drawClasses();
   drawStrip();
 }
@@ -78,7 +82,7 @@ async function step(number) {
 
 async function show(seen) {
   state.clicks = seen.clicks;
-  state.desk.pictures[seen.picture].clicked = seen.clicks.length > 0;
+  state.desk.pictures[seen.picture].clicked = state.desk.corrects || seen.clicks.length > 0;
   stage.showDots(seen.clicks, colours());
   drawClasses();
   drawStrip();
@@ -88,8 +92,12 @@ async function show(seen) {
 function pressed(event) {
   if (event.button > 2 || state.current < 0) return;
   event.preventDefault();
-  const { x, y, number } = stage.place(event), began = event.timeStamp;
-  const way = event.button === 2 || event.shiftKey ? 0 : state.way;
+  if (state.desk.corrects) return brush(event);
+  const { x, y, number } = stage.place(event);
+  change(number, x, y, event.button === 2 || event.shiftKey ? 0 : state.way, event.timeStamp);
+}
+
+function change(number, x, y, way, began) {
   // The dot is there at once; the mask follows.
   if (number < 0) stage.showDots([...state.clicks, [x, y, way]], colours());
   at("stage").classList.add("busy");
@@ -107,6 +115,36 @@ function pressed(event) {
   });
 }
 
+// On a label that is corrected, a drag paints with the brush, and a press without one is a click.
+function brush(pressed) {
+  const room = at("stage"), points = [pressed].map(spot), way = state.way, radius = Number(at("radius").value);
+  let isDrag = false;
+  room.setPointerCapture(pressed.pointerId);
+  const drag = (event) => {
+    isDrag ||= Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > DRAG;
+    points.push(spot(event));
+    if (isDrag) stage.showStroke(points, radius, colours()[way]);
+  };
+  const release = () => {
+    room.removeEventListener("pointermove", drag);
+    if (!isDrag) return change(-1, ...points[0], way, pressed.timeStamp);
+    then(async () => {
+      try {
+        await show(await server.stroke(state.current, points, radius, way));
+      } finally {
+        stage.showDots(state.clicks, colours());
+      }
+    });
+  };
+  room.addEventListener("pointermove", drag);
+  room.addEventListener("pointerup", release, { once: true });
+}
+
+function spot(event) {
+  const { x, y } = stage.place(event);
+  return [x, y];
+}
+
 async function undo() {
   const seen = await server.undo();
   if (seen.picture !== state.current) await step(seen.picture);
@@ -114,13 +152,15 @@ async function undo() {
 }
 
 async function save() {
-  const pictures = state.desk.pictures;
-  for (let number = 0; number < pictures.length; number++) {
-    note(`saving masks: ${number + 1} of ${pictures.length}`);
+  // Of labels that are corrected, only those that a person has seen are saved.
+  const numbers = [...state.desk.pictures.keys()].filter((n) => !state.desk.corrects || state.desk.pictures[n].clicked);
+  for (const [place, number] of numbers.entries()) {
+    note(`saving masks: ${place + 1} of ${numbers.length}`);
     await server.saveMask(number);
   }
-  const saved = await server.saveGuidance();
-  note(`${pictures.length} masks, clicks and guidance saved beside ${saved.file}. For more pictures: `, false, saved.next);
+  const saved = await server.finish();
+  const what = state.desk.corrects ? "pictures that you looked at" : "masks, clicks and guidance";
+  note(`${numbers.length} ${what} saved beside ${saved.file}. Next: `, false, saved.next);
 }
 
 async function take(files) {
@@ -166,7 +206,7 @@ function note(text, isBad = false, command = "") {
 }
 
 function keyed(event) {
-  if (event.target.tagName === "INPUT") return;
+  if (event.target.type === "text") return;
   const isCommand = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
   if (isCommand && key === "z") then(undo);
   else if (isCommand && key === "s") then(save);
@@ -174,6 +214,7 @@ function keyed(event) {
   else if (key === "arrowright") then(() => step(state.current + 1));
   else if (key === "arrowleft") then(() => step(state.current - 1));
   else if (key === "m") look();
+  else if (key === "[" || key === "]") at("radius").value = Number(at("radius").value) * (key === "]" ? 1.3 : 1 / 1.3);
   else if (key >= "0" && key <= "9") choose(Number(key));
   else return;
   event.preventDefault();
