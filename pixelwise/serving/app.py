@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from pixelwise.families import find_requests
+from pixelwise.serving import label_studio
 from pixelwise.serving.limits import RefusalError
 from pixelwise.serving.metrics import Counted
 from pixelwise.serving.service import Service
@@ -18,6 +19,8 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="Pixelwise", docs_url=None, redoc_url=None, lifespan=service.run_tasks)
     app.add_middleware(Counted, metrics=service.metrics)
     app.include_router(find_requests(service.served.family).make_routes(service))
+    if service.params.label_studio:
+        app.include_router(label_studio.make_routes(service, service.params.label_studio))
 
     @app.get("/health")
     async def health() -> JSONResponse:

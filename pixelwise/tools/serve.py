@@ -23,6 +23,8 @@ def run(
 ) -> str:
     """Answer POST /predict, GET /health and GET /metrics until SIGTERM or Ctrl-C, then finish accepted requests.
 
+    With --label-studio, the server is also an ML backend of that Label Studio, at /label-studio.
+
     A clockwork and a guided model also have sessions: of frames, and of clicks. GET /openapi.json lists the requests.
 
     A model named by an alias is followed: when the alias moves, the server switches to the new version and loses no
@@ -33,6 +35,8 @@ def run(
     if len(model) != 1:
         raise ParamsError(f"serve: found {len(model)} models, expected one")
     service = open_service(params, model[0], tracking)
+    if params.label_studio and not service.served.model.names:
+        raise ParamsError(f"label_studio: {model[0]} has no classes of its own, expected a model that has")
     listener = listen(params.host, params.port)
     served = service.served
     print(f"serving {served} on {served.model.provider} at {describe_address(listener)}", file=sys.stderr, flush=True)
