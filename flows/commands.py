@@ -1,4 +1,4 @@
-"""Flows that run single commands: batch prediction, and the weekly verification of stored data and models."""
+"""Flows that run single commands: batch prediction, the search for parameters, and the weekly verification."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +46,16 @@ async def verify(data: Path = Path("data/prepared"), tries: Tries = ONCE) -> Sta
     return await run_alone({"verify": ["verify", "--data", str(data)]}, PIPELINE_LOCK, tries)
 
 
+@flow(name="tune", persist_result=False)
+async def tune(family: str = "fcn", trials: int = 30, hours: float = 8.0, tries: Tries = ONCE) -> State[None]:
+    """Search for better training parameters of a family, on the prepared data.
+
+    Every run is a worker of the same search: two runs at once share its trials. A later run goes on from there.
+    """
+    command = ["tune", "--family", family, "--trials", str(trials), "--hours", str(hours)]
+    return summarise(await run_commands({f"tune {family}": command}, tries))
+
+
 async def run_alone(
     commands: Mapping[str, list[str]], lock: Path, tries: Tries, dask: str | None = None
 ) -> State[None]:
@@ -54,6 +64,11 @@ async def run_alone(
         if not is_ours:
             return complete("Skipped", f"skipped: busy, another run holds {lock}")
         states = await run_commands(commands, tries) if dask is None else await run_on_dask(dask, commands, tries)
+    return summarise(states)
+
+
+def summarise(states: Mapping[str, State]) -> State[None]:
+    """Make the state of a flow from the states of its commands, by name."""
     failed = [f"{name}: {state.message or state.name}" for name, state in states.items() if not state.is_completed()]
     if failed:
         return Failed(message=failed[0] + (f"; {len(failed) - 1} more failed" if failed[1:] else ""))

@@ -31,6 +31,7 @@ TOOLS = {
     "reproduce": "train and export a registered model again in a clean clone; compare hashes",
     "serve": "serve a model over HTTP; follow the champion",
     "study": "reproduce a table of the thesis and check its claims",
+    "tune": "search for better training parameters; write the best as a recipe",
     "send-runs": "send the runs stored while MLflow did not answer",
     "verify": "compare data, DVC's cache and registered models with their hashes",
     "params": "show every parameter: value, origin and meaning",

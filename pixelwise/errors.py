@@ -32,3 +32,7 @@ class ProviderError(ModelError):
 
 class RegistryError(PixelwiseError):
     """The model registry is unreachable or refuses a request."""
+
+
+class TrainingStoppedError(Exception):
+    """What observes a training ends it, as a search ends a poor trial. It is no fault, so it is no PixelwiseError."""

@@ -36,6 +36,7 @@ FLOORS = [
     "components",
     "pixelwise.export",
     "pixelwise.studies",
+    "pixelwise.tuning",
     "pixelwise.serving",
     "pixelwise.families.composition",
     "pixelwise.families.clockwork",
@@ -73,6 +74,7 @@ HOMES = {
         "benchmarks/",
     ),
     "great_expectations": ("pixelwise/validation/",),
+    "optuna": ("pixelwise/tuning/", "pixelwise/tools/tune.py"),
     "onnxruntime": (
         "pixelwise/inference/",
         "pixelwise/families/clockwork/runtime/",

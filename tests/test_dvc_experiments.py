@@ -77,11 +77,11 @@ class Checkout:
         return set(self("dvc", "exp", "list", "--all-commits", "--name-only").split())
 
     def runs(self):
-        """The ids of the finished runs in the checkout's own store, and nothing else is there."""
+        """The finished runs in the checkout's own store, each with its experiment's name; nothing else is there."""
         client = connect(f"sqlite:///{self.folder}/mlflow.db")
         found = client.search_runs([one.experiment_id for one in client.search_experiments()])
         assert {run.info.status for run in found} <= {"FINISHED"}
-        return {run.info.run_id for run in found}
+        return {run.info.run_id: run.data.tags.get("dvc_experiment") for run in found}
 
     def apply(self, experiment):
         """Apply an experiment; return the id of its run."""
@@ -114,8 +114,10 @@ def checkout(made):
 
 
 def test_the_run_of_an_experiment_in_a_copy_is_in_the_checkouts_store_and_its_result_can_be_applied(checkout):
-    (experiment,), (run,) = checkout.experiments(), checkout.runs()
-    assert "0.003" in checkout("dvc", "exp", "show", "--csv")
+    (experiment,), ((run, named),) = checkout.experiments(), checkout.runs().items()
+    assert named == experiment
+    (shown,) = [line for line in checkout("dvc", "exp", "show", "--csv").splitlines() if experiment in line]
+    assert "0.003" in shown
     assert checkout.apply(experiment) == run
     assert checkout.learning_rate() == 0.003
     assert "learning_rate: 0.003" in checkout("git", "diff", "params.yaml")
@@ -128,9 +130,12 @@ def test_two_queued_experiments_at_once_leave_one_run_each(checkout):
     # Into a file: the workers keep the output open, and a pipe would end with them.
     checkout("sh", "-c", "dvc queue start --jobs 2 > queue.log 2>&1")
     wait_for_queue(checkout)
-    ids = {checkout.apply(experiment): checkout.learning_rate() for experiment in checkout.experiments() - earlier}
-    assert sorted(ids.values()) == [0.004, 0.005]
-    assert checkout.runs() == runs | set(ids)
+    new = {
+        checkout.apply(experiment): (experiment, checkout.learning_rate())
+        for experiment in checkout.experiments() - earlier
+    }
+    assert sorted(rate for _, rate in new.values()) == [0.004, 0.005]
+    assert checkout.runs() == runs | {run: experiment for run, (experiment, _) in new.items()}
 
 
 def wait_for_queue(checkout, seconds=1800):
@@ -143,9 +148,10 @@ def wait_for_queue(checkout, seconds=1800):
 
 
 def test_an_experiment_in_place_leaves_one_run(checkout):
-    runs = checkout.runs()
+    earlier, runs = checkout.experiments(), checkout.runs()
     checkout("dvc", "exp", "run", "-S", "fcn.train.learning_rate=0.006", "train@fcn")
-    assert checkout.runs() == runs | {checkout.run_id()}
+    (experiment,) = checkout.experiments() - earlier
+    assert checkout.runs() == runs | {checkout.run_id(): experiment}
     assert checkout.run_id() not in runs
 
 

@@ -26,7 +26,7 @@ from pixelwise.tracking.unsent_runs import make_local_id
 from pixelwise.training import checkpoints
 from pixelwise.training.allocator import keep_freed_memory
 from pixelwise.training.history import find_best_row
-from pixelwise.training.loop import History
+from pixelwise.training.loop import History, RecordMetrics
 
 BEGUN_FILE = "begun.json"
 # Number of characters of the fingerprint that name the state folder of a training.
@@ -63,6 +63,10 @@ def from_start(params: Any, family: str, start: Path | None) -> Any:
     return kind.start_from(params, read_description(start), start)
 
 
+def ignore(values: Mapping[str, float], epoch: int) -> None:
+    """Observe nothing."""
+
+
 def learn(
     params: Any,
     family: str,
@@ -74,11 +78,13 @@ def learn(
     name: str,
     tags: Mapping[str, str],
     start: Path | None = None,
+    observe: RecordMetrics = ignore,
 ) -> Trained:
     """Train `family` on the prepared `data` and write the model to the folder `out`.
 
     state: folder for resumable work. tracking: MLflow store, or none. experiment, name, tags: those of the MLflow run.
     start: folder of the trained model that `from_start` put into `params`; run.json then records its training too.
+    observe: gets the metrics of each epoch; a TrainingStoppedError from it ends the training, which can be resumed.
     """
     prepared, kind, made_from = PreparedData(data), find(family), origin(params, family, data, start)
     mark = made_from["fingerprint"]
@@ -93,7 +99,12 @@ def learn(
     with start_run(experiment, name, parameters, marked, tracking, resume=begin_run(work)) as recorder:
         if recorder.run_id:
             write_json(work / BEGUN_FILE, recorder.run_id)
-        history = kind.fit(net, prepared, params, work, recorder.log_metrics)
+
+        def report(values: Mapping[str, float], epoch: int) -> None:
+            recorder.log_metrics(values, epoch)
+            observe(values, epoch)
+
+        history = kind.fit(net, prepared, params, work, report)
         if is_main_process() and hasattr(kind, "illustrate"):
             for file, content in kind.illustrate(net, prepared, params, history).items():
                 write_bytes(out / file, content)

@@ -16,6 +16,7 @@ from pixelwise.errors import ParamsError
 from pixelwise.params import PARAMS_FILE, Params, find_value, parse
 from pixelwise.registry.names import SECTION as REGISTRY
 from pixelwise.tools.sections import RECIPES, find_nested_class, find_params_class, split_sections
+from pixelwise.tuning.ranges import find_ranges, read_ranges
 
 # In characters: line width without a terminal, least width of the meanings, greatest width of the other columns.
 WIDTH, NARROWEST, WIDEST = 160, 40, 32
@@ -92,11 +93,21 @@ def resolve(
     """Yield all values of a section, with the file's `overrides`. Raises ParamsError naming its first bad key."""
     model = find_params_class(section, str(file))
     values, default = (parse(model, layer, f"{file}: {section}").model_dump(mode="json") for layer in (overrides, {}))
+    searched = describe_searched(section, model, values)
     for key, meaning in describe_keys(model):
         value = find_value(values, key, MISSING)
         setters = [name for name, sets in recipes.items() if find_value(sets, f"{section}.{key}", MISSING) == value]
         origin = "default" if value == find_value(default, key, MISSING) else [str(file), *setters][-1]
-        yield Value(key, format_value(value), origin, meaning)
+        yield Value(key, format_value(value), origin, meaning + searched.get(key, ""))
+
+
+def describe_searched(section: str, model: type[Params], values: Mapping[str, Any]) -> dict[str, str]:
+    """Describe the ranges in which `pixelwise tune` searches the `values` of a section, by key."""
+    family, _, step = section.rpartition(".")
+    file = find_ranges(family)
+    if step != "train" or not file.is_file():
+        return {}
+    return {key: f"; searched: {options}" for key, options in read_ranges(file, model, values).items()}
 
 
 def describe_keys(model: type[Params], at: str = "") -> Iterator[tuple[str, str]]:

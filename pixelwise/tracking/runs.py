@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelwise.errors import DataError, RegistryError
+from pixelwise.errors import DataError, RegistryError, TrainingStoppedError
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import flatten
 from pixelwise.tracking import sender, unsent_runs
@@ -38,7 +38,11 @@ BATCH = 500
 FLUSH_SECONDS = 10.0
 LONGEST_VALUE = 6000
 LOAD_METRIC = "system/cpu_utilization_percentage"
-CONTEXT = {"dvc_stage": "DVC_STAGE", "prefect_flow_run": "PREFECT__FLOW_RUN_ID"}
+CONTEXT = {
+    "dvc_stage": "DVC_STAGE",
+    "dvc_experiment": "DVC_EXP_NAME",
+    "prefect_flow_run": "PREFECT__FLOW_RUN_ID",
+}
 
 
 class Recorder:
@@ -176,7 +180,7 @@ def start_run(
     try:
         yield recorder
         status = "FINISHED"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TrainingStoppedError):
         status = "KILLED"
         raise
     finally:
@@ -246,7 +250,7 @@ def make_metric_rows(values: Mapping[str, float], step: int | None) -> list[dict
 
 
 def read_context_tags() -> dict[str, str]:
-    """Tags of the run's origin: git commit, DVC stage and Prefect flow run, those that exist."""
+    """Tags of the run's origin: git commit, DVC stage, DVC experiment and Prefect flow run, those that exist."""
     tags = {"git_commit": read_git_commit(), **{tag: os.environ.get(name, "") for tag, name in CONTEXT.items()}}
     return {tag: value for tag, value in tags.items() if value}
 

@@ -105,8 +105,9 @@ def fit(net: nn.Module, task: Task, params: LoopParams, state: Path, record: Rec
         loop_state.history.append({"epoch": float(epoch + 1), **row})
         loop_state.epoch = epoch + 1
         if fabric.is_global_zero:
-            record(row, epoch + 1)
+            # Saved first, since `record` may end the training, which then resumes after this epoch.
             save_state(net, optimiser, average, loop_state, state)
+            record(row, epoch + 1)
         fabric.barrier()
     net.load_state_dict(load_tensors(state / BEST_FILE)[0])
     # Nobody may remove the state before all have read it.

@@ -42,6 +42,15 @@ def test_each_wait_is_twice_the_one_before():
     assert options == {"retries": 3, "retry_delay_seconds": [10, 20, 40], "timeout_seconds": 60}
 
 
+def test_a_search_that_cannot_be_ends_its_flow_in_one_line(folder):
+    from flows.commands import tune
+
+    state = asyncio.run(tune(family="fcn", hours=1, return_state=True))
+    assert state.is_failed()
+    assert state.message.startswith("tune fcn: ")
+    assert "params.yaml: no such file" in state.message
+
+
 @pytest.mark.slow
 def test_predictions_are_spread_over_the_workers_of_a_dask_cluster(folder):
     distributed = pytest.importorskip("distributed")

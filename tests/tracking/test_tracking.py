@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelwise.errors import DataError, RegistryError
+from pixelwise.errors import DataError, RegistryError, TrainingStoppedError
 from pixelwise.registry.ledger import append_once, read_ledger
 from pixelwise.tracking import runs, sender, store
 from pixelwise.tracking.runs import record, record_measures, start_run
@@ -22,6 +22,7 @@ def run_file(folder, run_id):
 
 def test_a_run_holds_parameters_curves_tags_and_ends_as_finished(mlflow_store, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "train-fcn")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-lion")
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "flow-1")
     params = {"epochs": 2, "network": {"stride": 8}}
     with start_run("fcn", "train-fcn", params, {"fingerprint": "abc"}, mlflow_store) as recorder:
@@ -32,12 +33,13 @@ def test_a_run_holds_parameters_curves_tags_and_ends_as_finished(mlflow_store, m
     assert run.info.status == "FINISHED"
     assert run.data.params == {"epochs": "2", "network.stride": "8"}
     assert [(m.step, m.value) for m in client.get_metric_history(recorder.run_id, "train/loss")] == [(1, 1.0), (2, 0.5)]
-    assert (
-        run.data.tags.items() >= {"fingerprint": "abc", "dvc_stage": "train-fcn", "prefect_flow_run": "flow-1"}.items()
-    )
+    context = {"dvc_stage": "train-fcn", "dvc_experiment": "bold-lion", "prefect_flow_run": "flow-1"}
+    assert run.data.tags.items() >= {"fingerprint": "abc", **context}.items()
 
 
-@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (TrainingStoppedError, "KILLED")]
+)
 def test_a_training_that_ends_badly_says_so_in_its_run_and_keeps_its_curves(mlflow_store, error, status):
     def train():
         with start_run("fcn", "train-fcn", {}, {}, mlflow_store) as recorder:
