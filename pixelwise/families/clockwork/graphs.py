@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from pixelwise.families.clockwork.net import Clockwork
 from pixelwise.families.clockwork.params import NetworkParams
+from pixelwise.families.clockwork.runtime.decoding import UPSAMPLING
 from pixelwise.families.clockwork.runtime.stream_grids import GRIDS, SCORES
-from pixelwise.families.clockwork.stages import Decode, Fuse, Undecoded
+from pixelwise.families.clockwork.stages import Decode, Fuse, Skips, Undecoded
+from pixelwise.families.fcn.net import FCN
 from pixelwise.families.graph import Graph
 from pixelwise.model_folder import UNDECODED
 from pixelwise.nets.pixel_labeller import PixelLabeller
@@ -73,7 +75,8 @@ def graphs(
             lambda *size: {"scores": scores(*run(len(stages), *size)[1]), **shown(*size)},
             ["prediction", *optional],
             {"scores": MAP, "image": image},
-            optional=optional,
+            describe_upsampling(net.net),
+            optional,
         ),
         graph(
             "change",
@@ -101,6 +104,13 @@ def graphs(
         replace(undecoded, wiring=wiring | {SCORES: "fuse.scores"}),
         *found,
     ]
+
+
+def describe_upsampling(net: Skips) -> dict[str, str]:
+    """Return the metadata of how `net` upsamples its scores; none for a reference net, which has its own borders."""
+    if not isinstance(net, FCN):
+        return {}
+    return {UPSAMPLING: json.dumps([*net.last[net.fusion.active - 1], net.scale])}
 
 
 def wire(stages: Sequence[Graph]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from pixelwise.errors import ModelError
 from pixelwise.families.clockwork.runtime import equations
 from pixelwise.families.clockwork.runtime.clocks import Clock, Off, Seen, make_clock
+from pixelwise.families.clockwork.runtime.decoding import Upsampling, decode_by_cells, read_upsampling
 from pixelwise.families.clockwork.runtime.schedule_values import read_values
 from pixelwise.families.clockwork.runtime.schedules import Precision, Schedule
 from pixelwise.families.clockwork.runtime.stream_grids import SCORES, Grid, read_grids
@@ -34,6 +35,7 @@ FEATURES = "features"
 class Staged:
     """A net in stages: the plain net, the stages, the fusion of streams, the decoding of scores, the learned clock.
 
+    upsampling: how scores become pixels, None where the graph `decode` alone knows.
     grids: the grid of each stream and of the fused scores. open_whole: opens, once, the graph of the whole net up to
     its scores in a precision. has_int8: whether it is there in int8. values: the calibrated values of schedules by
     name, for schedules without a value.
@@ -43,6 +45,7 @@ class Staged:
     stages: tuple[GraphSession, ...]
     fuse: GraphSession
     decode: GraphSession
+    upsampling: Upsampling | None
     change: GraphSession
     grids: Mapping[str, Grid]
     open_whole: Callable[[Precision], GraphSession]
@@ -100,7 +103,8 @@ def open_staged(
         return session
 
     has_int8 = ModelFolder(folder.int8).graph(UNDECODED).is_file()
-    return Staged(plain, tuple(stages), fuse, decode, change, grids, open_whole, has_int8, values)
+    upsampling = read_upsampling(decode.get_modelmeta().custom_metadata_map)
+    return Staged(plain, tuple(stages), fuse, decode, upsampling, change, grids, open_whole, has_int8, values)
 
 
 def require_same_export(session: GraphSession, file: Path, plain: Segmenter) -> None:
@@ -255,6 +259,8 @@ def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:
 
 def decode_scores(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) of fused scores."""
+    if model.upsampling:
+        return decode_by_cells(scores, *image.shape[:2], model.upsampling)
     labels: np.ndarray = run_graph(model.decode, ["prediction"], {"scores": scores, "image": image[None]})[0][0]
     return labels
 
