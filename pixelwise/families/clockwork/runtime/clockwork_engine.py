@@ -260,7 +260,8 @@ def fuse_streams(model: Staged, states: Sequence[Maps]) -> np.ndarray:
 def decode_scores(model: Staged, scores: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) of fused scores."""
     if model.upsampling:
-        return decode_by_cells(scores, *image.shape[:2], model.upsampling)
+        height, width = image.shape[:2]
+        return decode_by_cells(scores, height, width, model.upsampling)
     labels: np.ndarray = run_graph(model.decode, ["prediction"], {"scores": scores, "image": image[None]})[0][0]
     return labels
 
