@@ -72,6 +72,7 @@ mutants: dev
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests python -m support.mutants $(ARGS)
 
 bench: setup
+	@python -m benchmarks.training_step --data data/prepared
 	@python -m benchmarks.composition_cost
 	@python -m benchmarks.click_cost
 	@python -m benchmarks.many_pictures
