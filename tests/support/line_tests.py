@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CLOCKWORK = ("clocks", "clockwork", "equations", "motion", "stream_grids", "calibrate", "families_clockwork")
+CLOCKWORK = ("clocks", "clockwork", "decoding", "equations", "motion", "stream_grids", "calibrate", "families_clockwork")
 GUIDED = ("annotations", "refine", "working_size", "tracker", "guided_session", "guided")
 # What runs the code that is changed within seconds. Flows and command lines run it in processes of their own, where it
 # is not changed.
