@@ -41,6 +41,8 @@ class Motion:
         self.pixels = make_grid(*image.shape[:2])
         # Pixels of the picture per pixel of the flow, (x, y).
         self.ratio = np.float32(np.divide(self.pixels.shape[1::-1], self.places.shape[1::-1]))
+        # The flow between the last two frames. Motion is steady, so the next estimate starts from it and errs less.
+        self.step: np.ndarray | None = None
         self.start()
 
     def small(self, image: np.ndarray) -> np.ndarray:
@@ -57,11 +59,12 @@ class Motion:
     def follow(self, image: np.ndarray) -> None:
         """Extend the flow to the next frame, (H, W, 3) uint8 of the key frame's size."""
         grey = self.small(image)
-        step = self.estimator.calc(grey, self.grey, None)
+        # The estimator writes into the array that it starts from.
+        step = self.estimator.calc(grey, self.grey, None if self.step is None else self.step.copy())
         came_from = self.places + step
         self.unexplained += float(np.mean(cv2.absdiff(look(self.grey, came_from), grey) > NOISE))
         self.flow = step if self.flow is None else step + look(self.flow, came_from)
-        self.grey = grey
+        self.grey, self.step = grey, step
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
         """Move labels (H, W) of the key frame to the current frame; pixels that come into view repeat the border."""
