@@ -6,6 +6,8 @@
 # make coverage   run the tests and list the lines that no test runs
 # make mutants    change the code in a hundred places, one at a time, and list the changes that no test notices; a further run
 #                 goes on from there, and `make mutants ARGS=--measure` looks anew for the tests of each line
+# make studies    run every study that is meant for the prepared data, and draw docs/studies; a stopped run goes on from
+#                 there. `make studies STUDY_DATA="data/town data/voc"` takes the prepared data of several data sets
 # make bench      measure the times that the README quotes; needs models/fcn and models/guided
 # make check      check lint, format and types
 # make docs       build the documentation site, site/index.html
@@ -34,7 +36,7 @@ export DVC_NO_ANALYTICS := 1
 # Many containers set this; then each command compiles a thousand modules and takes two seconds instead of one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stale bench docs setup dev pipeline test coverage mutants test-slow test-gpu check lock
+.PHONY: stale bench docs studies setup dev pipeline test coverage mutants test-slow test-gpu check lock
 
 setup: .venv/.ready
 
@@ -79,6 +81,11 @@ bench: setup
 	@python -m benchmarks.serving_load --model models/fcn --out reports/serving_load.json
 	@python -m benchmarks.serving_load --model models/clockwork --requests frames --out reports/serving_load_frames.json
 	@python -m benchmarks.serving_load --model models/guided --requests guidance --out reports/serving_load_guidance.json
+
+STUDY_DATA ?= data/prepared
+
+studies: setup
+	@for data in $(STUDY_DATA); do pixelwise study --all --data $$data --out docs/studies || exit 1; done
 
 check: dev
 	@ruff check .

@@ -71,6 +71,12 @@ class Measurement:
         return names[0] == names[1] and np.array_equal(self.truth, other.truth)
 
 
+def compute_ratio(draws: Draws, parts: NDArray[np.float64]) -> Resampled:
+    """Sum of parts over the sum of wholes of each resample. parts: (M, 2), a part and its whole per unit."""
+    summed = draws @ parts
+    return np.asarray(summed[:, 0] / summed[:, 1])
+
+
 @lru_cache(maxsize=8)
 def draw_units(units: int, resamples: int, seed: int) -> Draws:
     """Draw `units` with replacement: how often each one is drawn, (resamples, units), read-only.
@@ -112,6 +118,7 @@ def score_tallies(score: str, draws: Draws, by_unit: tallies.Tallies) -> Resampl
 # Name -> function from resamples (B, M) and values (M, …) to scores (B,).
 STATISTICS: Mapping[str, Callable[[Draws, Any], Resampled]] = {
     "mean": compute_mean,
+    "ratio": compute_ratio,
     "mean IU": compute_mean_iu,
     "mean IU lost": compute_mean_iu_lost,
     **{f"{name} of tallies": partial(score_tallies, name) for name in tallies.SCORES},

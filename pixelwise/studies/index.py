@@ -6,8 +6,9 @@ from pathlib import Path
 from pixelwise.errors import DataError
 from pixelwise.files import write_text
 from pixelwise.studies.columns import COLUMNS
-from pixelwise.studies.outcome import Outcome, judge_study, read_measured
+from pixelwise.studies.outcome import Outcome, judge_study
 from pixelwise.studies.pages import locate_sheet
+from pixelwise.studies.records import read_measured
 from pixelwise.studies.report import format_cells
 from pixelwise.studies.study import list_studies, load_study
 
@@ -80,8 +81,8 @@ def render_section(outcome: Outcome) -> list[str]:
     lines = [f"## {study.name}", "", f"**{study.title}** ({study.thesis}, {measured.dataset} {measured.split})"]
     lines += ["", f"Claim: {study.claim}", "", *tabulate_figures(outcome)]
     if outcome.trend:
-        lines += ["", "| expected | gap | verdict |", "| --- | ---: | --- |"]
-        lines += [f"| {one} | {one.measured} | {outcome.format_verdict(one)} |" for one in outcome.trend]
+        lines += ["", "| expected | gap (95 % interval) | verdict |", "| --- | ---: | --- |"]
+        lines += [f"| {one} | {one.measured} | {one.full} |" for one in outcome.trend]
     remark = study.remarks.get(measured.dataset)
     return [*lines, "", remark.strip()] if remark else lines
 

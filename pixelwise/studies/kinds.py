@@ -37,13 +37,14 @@ class Kind:
     """A kind of study. It names its modules, so that listing the studies and drawing their pages needs no torch.
 
     measurement: the module with the functions of `Measurement`. trains: a net for each variant, one net for all
-    variants, or none. explanation: on the page, how the figures were measured where no seed varies them. charts: the
-    module with the function of `Charts`, if there is one.
+    variants, or none. draws_tasks: whether the seed draws what is scored. explanation: on the page, how the figures
+    were measured where no seed varies them. charts: the module with the function of `Charts`, if there is one.
     """
 
     name: str
     measurement: str
     trains: Literal["variants", "net", "nothing"]
+    draws_tasks: bool = False
     explanation: str = ""
     charts: str = ""
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import name_errors
 from pixelwise.studies.study import Study, Variant
 

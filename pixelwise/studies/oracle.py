@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from pydantic import PositiveInt
 
 from pixelwise.data.prepared import PreparedSplit
-from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.metrics.confusion import Counts, compute_scores
 from pixelwise.metrics.oracle import count_oracle_pixels
+from pixelwise.metrics.tallies import tally
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements, measure_variants
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import require_overrides
 from pixelwise.studies.study import Study, Variant, parse_overrides
+from pixelwise.studies.units import pack_tallies
 from pixelwise.training.still_images import name_scores
 
 
@@ -36,12 +39,21 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
 def measure_factor(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
     """Score the labels at the factor of one variant."""
     factor = parse_overrides(study, variant, OracleParams).factor
-    return Run(seed=seed, scores=score_oracle(bench.data.split(bench.find_val_split(study)), factor))
+    split = bench.data.split(bench.find_val_split(study))
+    counts = count_oracle(split, factor)
+    scores = name_scores(compute_scores(counts.sum(axis=0)))
+    return Run(
+        seed=seed,
+        scores={name.removeprefix("val/"): value for name, value in scores.items()},
+        units={"labels": pack_tallies("picture", tally(counts))},
+    )
 
 
-def score_oracle(split: PreparedSplit, factor: int) -> dict[str, float]:
-    """Compute the four scores of labels at a `factor` times coarser resolution against themselves."""
-    total = ConfusionMatrix(len(split.classes))
-    for index in progress(range(len(split)), f"factor {factor}"):
-        total.counts += count_oracle_pixels(split.label(index), factor, len(split.classes))
-    return {name.removeprefix("val/"): value for name, value in name_scores(total.scores()).items()}
+def count_oracle(split: PreparedSplit, factor: int) -> Counts:
+    """Count the pixels of labels at a `factor` times coarser resolution against themselves, (M, K, K) by picture."""
+    return np.stack(
+        [
+            count_oracle_pixels(split.label(index), factor, len(split.classes))
+            for index in progress(range(len(split)), f"factor {factor}")
+        ]
+    )

@@ -3,77 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from pydantic import ConfigDict, field_validator
-
-from pixelwise.documents import read_json
-from pixelwise.params import Params
 from pixelwise.studies.columns import COLUMNS
+from pixelwise.studies.records import Measured, Point, Run
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trends import Judgement, compute_spread, judge
 from pixelwise.training.history import find_best_row
 
 # One mapping per epoch, as training writes them to history.json.
 History = Sequence[Mapping[str, float]]
-
-
-class Recorded(Params):
-    """Base of recorded values. It ignores unknown keys, so that a file of another version can be redrawn."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Point(Recorded):
-    """A point of a loss curve."""
-
-    iteration: float
-    seconds: float
-    loss: float
-
-
-class Run(Recorded):
-    """One variant with one seed: its measured scores, and the training behind them.
-
-    frames: for a study over time, the value of every frame, one tuple per clip.
-    """
-
-    seed: int
-    scores: dict[str, float]
-    fingerprint: str | None = None
-    run_id: str | None = None
-    experiment: str | None = None
-    curve: tuple[Point, ...] = ()
-    frames: tuple[tuple[float, ...], ...] = ()
-    remark: str = ""
-
-    @field_validator("scores")
-    @classmethod
-    def keep_finite_scores(cls, scores: dict[str, float]) -> dict[str, float]:
-        """Return the finite scores. A diverged training has scores that are not."""
-        return {name: score for name, score in scores.items() if math.isfinite(score)}
-
-
-class Figures(Recorded):
-    """The runs of a variant."""
-
-    name: str
-    runs: tuple[Run, ...]
-
-
-class Measured(Recorded):
-    """The measurements of a study on one data set, and how they were made."""
-
-    dataset: str
-    data_sha256: str
-    split: str
-    images: dict[str, int]
-    command: str
-    is_quick: bool
-    parameters: dict[str, Any]
-    rows: tuple[Figures, ...]
 
 
 @dataclass(frozen=True)
@@ -117,28 +56,25 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """All verdicts in a few words, with a warning if each training had a single seed."""
+        """All verdicts in a few words."""
         if not self.trend:
             return "no trend expected"
-        verdicts = [judgement.verdict for judgement in self.trend]
-        parts = [f"{verdicts.count(one)} of {len(verdicts)}: {one}" for one in dict.fromkeys(verdicts)]
-        is_single = self.study.kind == "train" and max(len(row.runs) for row in self.rows) == 1
-        return ", ".join(parts if len(verdicts) > 1 else verdicts) + (ONE_SEED if is_single else "")
-
-    def format_verdict(self, judgement: Judgement) -> str:
-        """Format the verdict of one expectation, with the same warning."""
-        is_single = self.study.kind == "train" and judgement.gap is not None and judgement.spread is None
-        return judgement.verdict + (ONE_SEED if is_single else "")
+        verdicts = [judgement.short for judgement in self.trend]
+        if len(verdicts) == 1:
+            return verdicts[0]
+        return ", ".join(f"{verdicts.count(one)} of {len(verdicts)}: {one}" for one in dict.fromkeys(verdicts))
 
 
-ONE_SEED = " (one seed)"
+# Processor cores that other programs may keep busy while times are compared.
+QUIET = 0.1
 
 
 def judge_study(study: Study, measured: Measured) -> Outcome:
     """Judge the measurements by the study's expectations. A variant that did not run has no figures."""
     runs = {figures.name: figures.runs for figures in measured.rows}
     rows = tuple(build_row(study, variant, runs.get(variant.name, ())) for variant in study.variants)
-    return Outcome(study, measured, rows, judge_trend(study, rows))
+    is_quiet = measured.other_work is not None and measured.other_work <= QUIET
+    return Outcome(study, measured, rows, judge_trend(study, rows, is_quiet))
 
 
 def build_row(study: Study, variant: Variant, runs: Sequence[Run]) -> Row:
@@ -156,13 +92,10 @@ def select_scores(scores: Mapping[str, float], columns: Sequence[str]) -> dict[s
     return {column: scores[column] for column in columns if column in scores}
 
 
-def judge_trend(study: Study, rows: Sequence[Row]) -> tuple[Judgement, ...]:
-    """Judge every expectation of the study."""
-    by_name = {row.name: row for row in rows}
-    return tuple(
-        judge(one, by_name[one.better].list_values(one.column), by_name[one.worse].list_values(one.column))
-        for one in study.trend
-    )
+def judge_trend(study: Study, rows: Sequence[Row], is_quiet: bool) -> tuple[Judgement, ...]:
+    """Judge every expectation of the study. is_quiet: whether the machine had no other work."""
+    runs = {row.name: row.runs for row in rows}
+    return tuple(judge(one, runs[one.better], runs[one.worse], study.is_seeded, is_quiet) for one in study.trend)
 
 
 def score_history(history: History) -> dict[str, float]:
@@ -180,9 +113,3 @@ def build_curve(history: History, iterations: int) -> tuple[Point, ...]:
         if math.isfinite(row["train/loss"]):
             points.append(Point(iteration=row["epoch"] * iterations, seconds=seconds, loss=row["train/loss"]))
     return tuple(points)
-
-
-def read_measured(file: Path) -> Measured:
-    """Read the record of an earlier run. Raises DataError if the file is missing or damaged."""
-    measured: Measured = read_json(file, f"what `pixelwise study {file.stem}` writes", Measured)
-    return measured

@@ -17,6 +17,11 @@ from pixelwise.studies.study import Variant
 
 # Sheets are kept in git. This quality makes a sheet about 100 kB and keeps class colours apart.
 QUALITY = 75
+UNKNOWN = "not recorded"
+JUDGED = (
+    "Paired differences: both figures of a gap are of the same seeds and the same units. An expectation holds if the "
+    "whole interval meets it, does not hold if no part does, and is undecided otherwise."
+)
 
 
 def locate_sheet(out: Path, name: str) -> Path:
@@ -48,7 +53,7 @@ def render_study(outcome: Outcome, chart: bytes, sheet: bytes | None) -> str:
     parts = [html_page.render_section("Claim", f"<p>{escape(study.claim)}</p>")]
     parts.append(html_page.render_section("Figures", tabulate_figures(outcome), note=describe_seeds(outcome)))
     if outcome.trend:
-        parts.append(html_page.render_section("Expected", tabulate_trend(outcome)))
+        parts.append(html_page.render_section("Expected", tabulate_trend(outcome), note=JUDGED))
     if measured.dataset in study.remarks:
         parts.append(html_page.render_section("Remarks", f"<p>{escape(study.remarks[measured.dataset])}</p>"))
     parts.append(html_page.render_section("Chart", html_page.render_image(chart, "chart")))
@@ -96,19 +101,19 @@ def describe_seeds(outcome: Outcome) -> str:
     seeds = sorted({run.seed for row in outcome.rows for run in row.runs})
     if len(seeds) > 1:
         return f"Mean ± standard deviation over n = {len(seeds)} seeds: {', '.join(map(str, seeds))}."
-    spread = " The spread over seeds is unknown." if outcome.study.kind == "train" else ""
+    spread = " The spread over seeds is unknown." if outcome.study.is_seeded else ""
     return f"One run each (n = 1, seed {', '.join(map(str, seeds))}).{spread}"
 
 
 def tabulate_trend(outcome: Outcome) -> str:
-    """Render a row per expectation: gap, spread and verdict."""
+    """Render a row per expectation: gap, interval and verdict."""
     return html_page.render_table(
-        ("expected", "#gap", "verdict"),
+        ("expected", "#gap (95 % interval)", "verdict"),
         (
             (
                 escape(str(judgement)) + render_note(judgement.expected.note),
                 judgement.measured,
-                f"<b>{outcome.format_verdict(judgement)}</b>",
+                f"<b>{judgement.full}</b>",
             )
             for judgement in outcome.trend
         ),
@@ -141,7 +146,13 @@ def describe_origin(outcome: Outcome) -> Mapping[str, str]:
         "dataset.json sha256": measured.data_sha256,
         "meant for": study.data,
         "command": measured.command,
+        "seeds": ", ".join(sorted({str(run.seed) for row in measured.rows for run in row.runs})),
+        "commit": measured.commit or UNKNOWN,
+        "machine": measured.machine or UNKNOWN,
+        "minutes": UNKNOWN if measured.minutes is None else f"{measured.minutes:g}",
+        "cores busy with other work": UNKNOWN if measured.other_work is None else f"{measured.other_work:g}",
     }
+    facts |= {f"given model: {key}": value for key, value in flatten(measured.model).items()}
     if study.is_computed:
         return facts
     base = f"in all variants: {study.family}.train of the parameters file, overridden by the study's base"

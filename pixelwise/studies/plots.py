@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from pixelwise.reporting.plots import BLUE, FAINT, INK, ORANGE, PATCH, STYLE, encode_figure
 from pixelwise.studies.columns import COLUMNS
 from pixelwise.studies.kinds import find_kind
-from pixelwise.studies.outcome import Outcome, Point
+from pixelwise.studies.outcome import Outcome
+from pixelwise.studies.records import Point
 
 BAR = 0.38
 # Letters per line of the title of a bar chart.

@@ -38,7 +38,7 @@ class StudyReport:
         last = self.outcomes[-1]
         if last.measured.is_quick:
             return f"pixelwise study {last.study.name} {self.inputs}"
-        if last.study.kind == "train" and len(last.rows[0].runs) == 1:
+        if last.study.is_seeded and len(last.rows[0].runs) == 1:
             return f"pixelwise study {last.study.name} {self.inputs} --seeds 0,1,2"
         return f"mlflow ui, or see {self.out / 'README.md'}"
 
@@ -50,7 +50,7 @@ def format_outcome(outcome: Outcome) -> str:
     lines += [format_cells(row, keys) for row in outcome.rows]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     table = "\n".join(align_cells(cells, widths) for cells in lines)
-    verdicts = [f"  {outcome.format_verdict(one)}: {one} ({one.measured})" for one in outcome.trend]
+    verdicts = [f"  {one.full}: {one} ({one.measured})" for one in outcome.trend]
     title = f"{outcome.study.title}, on {outcome.measured.dataset} {outcome.measured.split} (in brackets: thesis)"
     return "\n".join([title, "", table, "", *verdicts])
 

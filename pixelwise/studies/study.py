@@ -40,6 +40,7 @@ class Expectation(Params):
     better: str
     worse: str
     column: str = "mean_iu"
+    worse_column: str = Field("", description="column of `worse`; empty: the same")
     by: float = Field(0.0, description="least gap, in the column's unit")
     within: NonNegativeFloat | None = Field(None, description="instead: largest difference between the two")
     at_most: NonNegativeFloat | None = Field(None, description="instead: how much worse `better` may be at most")
@@ -55,6 +56,7 @@ class Study(Params):
     claim: str
     kind: str = Field("train", description="what is measured, one of `find_kinds`")
     family: str = Field("fcn", description="family of the nets that the study trains")
+    dataset: str = Field("", description="name of the prepared data that the study is meant for; empty: any")
     data: str = Field(description="data that the study is meant for, and how to prepare them")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
     recipe: str = Field("", description="file in `bases`, whose keys the study overrides; empty: none")
@@ -89,9 +91,12 @@ class Study(Params):
         columns = {variant.name: set(variant.columns or self.columns) for variant in self.variants}
         for expected in self.trend:
             self.require((expected.better,), within=set(names), what="variant")
-            self.require((expected.worse,), within=set(names) - {expected.better}, what="other variant")
-            for name in (expected.better, expected.worse):
-                self.require((expected.column,), within=columns[name], what=f"column of {name}")
+            is_other_column = expected.worse_column not in ("", expected.column)
+            others = set(names) - (set() if is_other_column else {expected.better})
+            self.require((expected.worse,), within=others, what="other variant")
+            self.require((expected.column,), within=columns[expected.better], what=f"column of {expected.better}")
+            other = expected.worse_column or expected.column
+            self.require((other,), within=columns[expected.worse], what=f"column of {expected.worse}")
             if sum((expected.by != 0, expected.within is not None, expected.at_most is not None)) > 1:
                 pair = f"{expected.better} and {expected.worse}"
                 raise ParamsError(f"study {self.name}: {pair}: found several of by, within and at_most, expected one")
@@ -101,6 +106,11 @@ class Study(Params):
     def is_trained(self) -> bool:
         """Whether every variant is a training, so that its figures depend on the seed."""
         return find_kind(self.kind).trains == "variants"
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether a seed changes the figures: that of a training, or that of drawn tasks."""
+        return self.is_trained or find_kind(self.kind).draws_tasks
 
     @property
     def is_computed(self) -> bool:

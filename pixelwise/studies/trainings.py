@@ -15,11 +15,14 @@ from pixelwise.files import write_json
 from pixelwise.identity import sha256_json
 from pixelwise.model_folder import HISTORY_FILE, RUN_FILE, WEIGHTS_FILE
 from pixelwise.studies.bench import Bench
-from pixelwise.studies.outcome import Run, build_curve, score_history
+from pixelwise.studies.counting import read_or_count
+from pixelwise.studies.outcome import build_curve, score_history
 from pixelwise.studies.predictions import load_trained_net, predict_shown, read_predictions, write_predictions
+from pixelwise.studies.records import Run, Units
 from pixelwise.studies.study import Study, Variant, parse_scoring
 from pixelwise.tracking.runs import read_run, start_run
 from pixelwise.training.history import find_best_row
+from pixelwise.training.still_images import StillImageTask
 
 # In the folder of a training: the id of the MLflow run in each study, by experiment and name.
 RUNS_FILE = "runs.json"
@@ -39,10 +42,12 @@ def train_variant(study: Study, variant: Variant, seed: int, bench: Bench) -> Ru
         history = read_json(folder / HISTORY_FILE, f"a loss curve; delete {folder} to train again", History)
         rescored = rescore_variant(study, variant, params, bench)
         log_once(folder, labels, params, {**find_best_row(history), **rescored}, bench.tracking, is_new)
+        units = count_variant(study, variant, params, bench)
     run, batches = read_run(folder / RUN_FILE), len(bench.data.split(params.train_split)) // params.batch_size
     return Run(
         seed=seed,
         scores=score_history(history) | {key.removeprefix("val/"): value for key, value in rescored.items()},
+        units=units,
         fingerprint=run["fingerprint"],
         run_id=run["run_id"],
         experiment=run["experiment"],
@@ -92,6 +97,16 @@ def rescore_variant(study: Study, variant: Variant, params: Any, bench: Bench) -
         write_json(file, family.rescore(net, bench.data, parse_scoring(study, variant, params)))
     scores: dict[str, float] = read_json(file, "scores by name; delete the file to score again", dict[str, float])
     return scores
+
+
+def count_variant(study: Study, variant: Variant, params: Any, bench: Bench) -> dict[str, Units]:
+    """Count the pixels of a trained net by validation picture, once; nothing for a net that does not label pictures."""
+    folder, family, scored = bench.find_folder(study, params), find(study.family), parse_scoring(study, variant, params)
+    task = family.make_task(bench.data, scored)
+    if not isinstance(task, StillImageTask):
+        return {}
+    net = load_trained_net(family, folder / WEIGHTS_FILE, params, len(bench.data.classes))
+    return read_or_count(folder / f"units-{sha256_json(variant.evaluate)[:8]}.json", net, task)
 
 
 def predict_variant(study: Study, variant: Variant, seed: int, bench: Bench) -> list[np.ndarray]:

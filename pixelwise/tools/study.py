@@ -18,9 +18,12 @@ from pixelwise.params import PARAMS_FILE, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.index import require_own_index, write_index
 from pixelwise.studies.kinds import find_kind
-from pixelwise.studies.outcome import Figures, Measured, Outcome, judge_study, read_measured
+from pixelwise.studies.outcome import Outcome, judge_study
 from pixelwise.studies.pages import draw_study, write_sheet
+from pixelwise.studies.provenance import describe_model, watch
+from pixelwise.studies.records import Figures, Measured, read_measured
 from pixelwise.studies.report import Listing, StudyReport, format_outcome
+from pixelwise.studies.status import Status
 from pixelwise.studies.study import Study, list_studies, load_study
 
 PREPARED = Path("data/prepared")
@@ -43,17 +46,22 @@ def run(
     ] = None,
     seeds: Annotated[str | None, "such as 0,1,2 (default: the study's)"] = None,
     quick: Annotated[bool, "one seed and very short trainings: only checks that a study runs"] = False,
+    all: Annotated[bool, "run every study that is meant for the data"] = False,  # noqa: A002 - the option's name
+    status: Annotated[bool, "print the thesis's items: their tests, and the verdicts of the figures in --out"] = False,
     redraw: Annotated[bool, "draw pages from the figures in --out; without a name, all of them"] = False,
     params_file: Annotated[Path, "parameters that the study overrides"] = PARAMS_FILE,
     tracking: Annotated[str | None, "MLflow store, or none; MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"] = None,
-) -> StudyReport | Listing:
+) -> StudyReport | Listing | Status:
     """Run studies of the thesis and write a page for each: our figures beside the thesis's, and the verdict.
 
     Studies share trainings: a training that an earlier study ran is reused. An interrupted study resumes. Raises
     ParamsError for an unknown study or a bad parameter, DataError if the data lacks what a study needs.
     """
     out = out / "quick" if quick else out
+    if status:
+        return Status(out, list_studies() if all or not name else [load_study(one).name for one in name])
     name = name or (list_recorded_studies(out) if redraw else ())
+    name = name or (list_studies_for(data, quick) if all else ())
     if not name:
         return Listing()
     studies = [load_study(one) for one in name]
@@ -89,6 +97,14 @@ def list_recorded_studies(out: Path) -> list[str]:
     if not recorded:
         raise DataError(f"{out}: found no figures of a study, expected files such as {list_studies()[0]}.json")
     return recorded
+
+
+def list_studies_for(data: Path | None, is_quick: bool) -> list[str]:
+    """List the studies that are meant for the prepared data; all of them in a quick run on a generated town."""
+    if is_quick and data is None:
+        return list_studies()
+    dataset = PreparedData(data or PREPARED).name
+    return [name for name in list_studies() if load_study(name).dataset in ("", dataset)]
 
 
 def format_options(data: Path | None, params_file: Path, model: Path | None) -> str:
@@ -137,10 +153,11 @@ def hide_folder(path: Path) -> Path:
 def run_study(study: Study, seeds: Sequence[int], bench: Bench, out: Path, options: str) -> Outcome:
     """Measure a study, write its figures, pictures and page, and print the figures.
 
-    A study whose variants are not trained uses one seed, as does a quick run. options: the command's options as the
+    A study that no seed changes uses one seed, as does a quick run. options: the command's options as the
     page shows them.
     """
-    seeds = seeds[:1] if bench.is_quick or not study.is_trained else seeds
+    seeds = seeds[:1] if bench.is_quick or not study.is_seeded else seeds
+    describe = watch()
     measurements = find_kind(study.kind).load_measurement().measure(study, seeds, bench)
     measured = Measured(
         dataset=bench.data.name,
@@ -151,6 +168,8 @@ def run_study(study: Study, seeds: Sequence[int], bench: Bench, out: Path, optio
         is_quick=bench.is_quick,
         parameters=bench.merge_base(study),
         rows=tuple(Figures(name=name, runs=tuple(runs)) for name, runs in measurements.runs.items()),
+        model=describe_model(bench.model) if bench.model else {},
+        **describe(),
     )
     write_json(out / f"{study.name}.json", measured.model_dump(mode="json"))
     if measurements.sheet:

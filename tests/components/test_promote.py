@@ -10,7 +10,7 @@ from pixelwise.errors import RegistryError
 from pixelwise.families.options import ReleaseParams
 from pixelwise.metrics.measurement import MEASUREMENTS, read_measurements, write_measurements
 from pixelwise.registry.ledger import read_ledger, read_shared_entries
-from pixelwise.registry.versions import read_aliases
+from pixelwise.registry.versions import ONNX_TAG, read_aliases
 from pixelwise.tracking.store import connect
 
 PARAMS = ReleaseParams(
@@ -118,6 +118,34 @@ def test_a_better_model_of_other_classes_from_another_checkout_is_refused(world,
     assert "other classes: town (background, tumour, vessel)" in refused.failure
     assert world.aliases() == {"champion": "1", "challenger": "2"}
     assert [entry["version"] for entry in read_shared_entries(connect(world.store))] == ["1"]
+
+
+def write_watched(world, share, pictures=200, rival="2"):
+    """What `pixelwise watch` found of version 1 and a challenger."""
+    client = connect(world.store)
+    model, other = (client.get_model_version("fcn", version).tags[ONNX_TAG] for version in ("1", rival))
+    found = {"model": model, "rival": other, "pictures": pictures, "share": share}
+    (world.folder / "watch.json").write_text(json.dumps({"disagreement": found}))
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (None, "found not measured"),
+        ({"share": 0.01, "pictures": 99}, "found not measured"),
+        ({"share": 0.01, "rival": "1"}, "found not measured"),
+        ({"share": 0.06}, "found 0.0600 over 200, needed <= 0.05"),
+        ({"share": 0.05}, None),
+    ],
+    ids=["not watched", "few pictures", "another challenger", "different", "alike"],
+)
+def test_a_limit_of_the_disagreement_needs_what_watch_found_on_live_pictures(contested, found, reason):
+    if found:
+        write_watched(contested, **found)
+    params = PARAMS.model_copy(update={"shadow_disagreement_limit": 0.05})
+    promotion = promote.run(params, "fcn", contested.ledger, contested.folder / "watch.json", contested.store)
+    assert (promotion.outcome == "refused") == bool(reason)
+    assert reason is None or reason in promotion.failure
 
 
 def cut_promotion(world, monkeypatch):

@@ -9,8 +9,9 @@ from PIL import Image
 from pixelwise.params import parse
 from pixelwise.reporting.comparison_sheet import COLUMNS, SheetRow, draw_sheet
 from pixelwise.studies import plots
-from pixelwise.studies.outcome import Figures, Measured, Outcome, Point, Run, judge_study
+from pixelwise.studies.outcome import Outcome, judge_study
 from pixelwise.studies.pages import render_study
+from pixelwise.studies.records import Figures, Measured, Point, Run
 from pixelwise.studies.study import Study
 
 C = {
@@ -96,7 +97,8 @@ def test_the_page_says_what_is_missing_and_why_the_figures_are_as_they_are():
     assert "network.strides: [32], epochs: 2; scored with augment.masking: shape" in page
     assert "<dt>network.strides</dt><dd>[32, 16]</dd>" in page
     assert not re.search("https?:", page)
-    assert found.verdict == "1 of 2: holds within the spread, 1 of 2: not measured"
+    assert found.verdict == "1 of 2: undecided: one seed, 1 of 2: not measured"
+    assert "<dt>commit</dt><dd>not recorded</dd>" in page
 
 
 def test_a_page_of_one_seed_says_so_at_every_verdict():
@@ -104,7 +106,7 @@ def test_a_page_of_one_seed_says_so_at_every_verdict():
     rows = tuple(Figures(name=row.name, runs=row.runs[:1]) for row in found.rows)
     one = judge_study(found.study, found.measured.model_copy(update={"rows": rows}))
     page = render_study(one, b"", None)
-    assert "<b>does not hold (one seed)</b>" in page
+    assert "<b>undecided: one seed</b>" in page
     assert "<b>not measured</b>" in page
     assert "The spread over seeds is unknown." in page
 

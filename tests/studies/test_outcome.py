@@ -6,7 +6,8 @@ import pytest
 from test_studies import small
 
 from pixelwise.families.trainer import Trained
-from pixelwise.studies.outcome import Run, build_curve, build_row, judge_trend, score_history
+from pixelwise.studies.outcome import build_curve, build_row, judge_trend, score_history
+from pixelwise.studies.records import Run
 from pixelwise.training.history import find_best_row
 
 NAN = float("nan")
@@ -65,4 +66,4 @@ def test_a_figure_that_is_no_number_or_not_the_variants_is_left_out_and_nothing_
     ]
     assert [row.means for row in rows] == [{"mean_iu": 50.0}, {"loss": 1.0}]
     assert rows[1].format("mean_iu") == "–"
-    assert judge_trend(study, rows)[0].verdict == "not measured"
+    assert judge_trend(study, rows, is_quiet=True)[0].verdict == "not measured"

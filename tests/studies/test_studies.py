@@ -10,6 +10,7 @@ from pixelwise.families.clockwork.studies.velocity import VelocityParams
 from pixelwise.families.composition.studies.recovery import RecoveryParams
 from pixelwise.families.fcn.studies.dense import DenseParams
 from pixelwise.families.guided.options import EvaluateParams
+from pixelwise.families.guided.studies import guides
 from pixelwise.identity import PROJECT
 from pixelwise.params import PARAMS_FILE, merge, parse
 from pixelwise.studies import study as study_file
@@ -56,7 +57,10 @@ def test_every_variant_of_every_study_has_parameters_of_its_family(name, is_quic
     for variant in study.variants if study.is_trained else ():
         params = parse_training(study, variant, 3, find(study.family).TrainParams, PARAMS, is_quick)
         assert params.seed == 3
-        assert parse_scoring(study, variant, params).seed == 3
+        if study.kind == "guides":
+            parse_overrides(study, guides.select_task(variant), EvaluateParams)
+        else:
+            assert parse_scoring(study, variant, params).seed == 3
 
 
 def test_a_study_that_trains_no_variant_says_what_each_of_them_is():
@@ -125,6 +129,8 @@ SEVERAL = "a and b: found several of by, within and at_most, expected one"
             },
             ": mean_iu: found no column of b",
         ),
+        ({"trend": [{"better": "a", "worse": "a", "worse_column": "loss"}]}, ": loss: found no column of a"),
+        ({"trend": [{"better": "a", "worse": "a", "worse_column": "mean_iu"}]}, ": a: found no other variant"),
         ({"trend": [{**A_BEATS_B, "by": 1, "within": 2}]}, f": {SEVERAL}"),
         ({"trend": [{**A_BEATS_B, "by": 1, "at_most": 2}]}, f": {SEVERAL}"),
         ({"trend": [{**A_BEATS_B, "within": 1, "at_most": 2}]}, f": {SEVERAL}"),

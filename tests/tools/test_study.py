@@ -9,7 +9,9 @@ from support.two_rates import PARAMS, TWO, bench, two
 from pixelwise.errors import DataError, ModelError, ParamsError
 from pixelwise.identity import PROJECT
 from pixelwise.studies import train
-from pixelwise.studies.outcome import judge_study, read_measured
+from pixelwise.studies.outcome import judge_study
+from pixelwise.studies.records import read_measured
+from pixelwise.studies.units import measure_column
 from pixelwise.tools import study
 
 
@@ -30,7 +32,12 @@ def test_the_page_has_both_sides_numbers_the_verdict_and_no_absolute_path(ran, d
     page = (out / "two.html").read_text()
     ours = outcome.rows[0].format("mean_iu")
     assert f'<td class="number">{ours}</td><td class="number">63.6</td>' in page
-    assert outcome.verdict == f"{outcome.trend[0].verdict} (one seed)"
+    assert outcome.verdict == "undecided: one seed"
+    assert outcome.measured.machine in page
+    assert outcome.measured.minutes > 0
+    for run in (row.runs[0] for row in outcome.rows):
+        assert run.units["labels"].shape[0] == outcome.measured.images["val"]
+        assert measure_column(run, "mean_iu").score == pytest.approx(run.scores["mean_iu"])
     assert f"<b>{outcome.verdict}</b>" in page
     assert "learning_rate: 1e-06" in page
     assert "<dt>network.strides</dt><dd>[32]</dd>" in page

@@ -18,13 +18,15 @@ from pixelwise.families.clockwork.runtime.schedules import parse_schedule
 from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
 from pixelwise.metrics.boundary import fill_void_outside, find_boundary_band, find_class_boundary_band
 from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
+from pixelwise.metrics.tallies import tally
 from pixelwise.params import Params
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements
-from pixelwise.studies.outcome import Run
 from pixelwise.studies.predictions import choose_indices
+from pixelwise.studies.records import Run, Units
 from pixelwise.studies.sheets import draw_sheet
 from pixelwise.studies.study import Study, parse_overrides
+from pixelwise.studies.units import pack_rounds, pack_tallies, pack_values
 
 # Steps of the bisection for a threshold.
 HALVINGS = 8
@@ -74,14 +76,13 @@ def measure_on_same_frames(
     shown = [samples[index] for index in choose_shown(samples)]
     results = FrameResults(classes.names, {sample.id for sample in shown})
     table = make_class_table(model.plain.names, classes.names)
-    # Translated scenes have six times as many frames as there are pictures, so that one round is enough for times.
-    rounds = 1 if isinstance(samples, TranslatedScenes) else ROUNDS
     unique = list(dict.fromkeys([ORACLE, *schedules.values()]))
-    by_schedule = {run.schedule: run for run in run_schedules(model, samples, unique, rounds, results.add, table)}
+    by_schedule = {run.schedule: run for run in run_schedules(model, samples, unique, ROUNDS, results.add, table)}
     runs = {
         name: Run(
             seed=seed,
             scores=score_schedule(by_schedule[schedule], by_schedule[ORACLE], results.boundary_counts[schedule]),
+            units=pack_schedule(by_schedule[schedule], by_schedule[ORACLE], results.boundary_counts[schedule], samples),
             fingerprint=model.plain.metadata["fingerprint"],
             frames=list_full_frames(by_schedule[schedule], samples) if with_frames else (),
             remark=describe_run(by_schedule[schedule]),
@@ -124,14 +125,14 @@ class FrameResults:
         self.classes, self.shown = len(classes), shown
         # Without a background there is no outline of all foreground.
         self.band = find_boundary_band if classes[0] == "background" else find_class_boundary_band
-        self.boundary_counts: dict[str, Counts] = {}
+        self.boundary_counts: dict[str, list[Counts]] = {}
         self.predictions: dict[str, dict[str, np.ndarray]] = {}
         self.labels: dict[str, np.ndarray] = {}
 
     def add(self, schedule: str, sample: Sample, prediction: np.ndarray) -> None:
         """Add one frame of a schedule."""
         counts = count_pixels(self.mask_label(sample), prediction, self.classes)
-        self.boundary_counts[schedule] = self.boundary_counts.get(schedule, 0) + counts
+        self.boundary_counts.setdefault(schedule, []).append(counts)
         if sample.id in self.shown:
             self.predictions.setdefault(schedule, {})[sample.id] = prediction
 
@@ -144,8 +145,9 @@ class FrameResults:
         return self.labels[sample.id]
 
 
-def score_schedule(run: ScheduleRun, oracle: ScheduleRun, boundary_counts: Counts) -> dict[str, float]:
+def score_schedule(run: ScheduleRun, oracle: ScheduleRun, boundary_counts: Sequence[Counts]) -> dict[str, float]:
     """Return the figures of one schedule. Times are medians over the rounds, per frame or relative to the oracle's."""
+    near = np.sum(boundary_counts, axis=0)
     whole = compute_scores(np.sum(run.counts, axis=0))
     speed_up = float(np.median(run.compute_speed_ups(oracle)))
     scores = {
@@ -157,11 +159,33 @@ def score_schedule(run: ScheduleRun, oracle: ScheduleRun, boundary_counts: Count
         "time_share": 1 / speed_up,
         "speed_up": speed_up,
     }
-    if boundary_counts.any():
-        band = compute_scores(boundary_counts)
+    if near.any():
+        band = compute_scores(near)
         scores["boundary_mean_iu"] = band.mean_iu
         scores["boundary_frequency_weighted_iu"] = band.frequency_weighted_iu
     return scores
+
+
+def pack_schedule(
+    run: ScheduleRun, oracle: ScheduleRun, boundary_counts: Sequence[Counts], samples: Any
+) -> dict[str, Units]:
+    """Pack what the figures are computed from: pixel counts and full frames by clip, times by round.
+
+    A clip is one unit, however many frames it has, since its frames are much alike.
+    """
+    unit = "scene" if isinstance(samples, TranslatedScenes) else "clip"
+    starts = np.cumsum([0, *map(len, split_into_clips(samples))])[:-1]
+    labels, near = (tally(np.add.reduceat(np.stack(counts), starts)) for counts in (run.counts, boundary_counts))
+    full = np.add.reduceat([[all(stages), 1] for stages in run.fired], starts, dtype=np.int64)
+    speed_ups = run.compute_speed_ups(oracle)
+    return {
+        "labels": pack_tallies(unit, labels),
+        "boundary": pack_tallies(unit, near),
+        "full_frames": pack_values(unit, full, labels[:, 1]),
+        "milliseconds": pack_rounds([1000 * sum(seconds) / len(seconds) for seconds in run.seconds]),
+        "speed_up": pack_rounds(speed_ups),
+        "time_share": pack_rounds([1 / speed_up for speed_up in speed_ups]),
+    }
 
 
 def share_full_frames(run: ScheduleRun) -> float:

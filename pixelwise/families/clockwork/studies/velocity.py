@@ -19,15 +19,17 @@ from pixelwise.families.clockwork.runtime.clockwork_engine import (
 )
 from pixelwise.families.clockwork.studies.staged_net import open_staged_net, require_staged_study
 from pixelwise.inference.binding import Value, fetch
-from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.metrics.confusion import Counts, compute_scores, count_pixels
 from pixelwise.metrics.frame_change import measure_pixel_change, score_change
+from pixelwise.metrics.tallies import tally
 from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run, Units
 from pixelwise.studies.study import Study, parse_overrides
 from pixelwise.studies.trends import compute_spread
+from pixelwise.studies.units import pack_tallies, pack_values
 
 
 class VelocityParams(Params):
@@ -55,6 +57,7 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
             seed=seeds[0],
             scores=layers[stride].compute_scores(),
             fingerprint=model.plain.metadata["fingerprint"],
+            units=layers[stride].pack(),
             frames=tuple(map(tuple, layers[stride].differences)),
         )
         for name, stride in strides.items()
@@ -63,12 +66,13 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
 
 
 class Layer:
-    """The temporal differences of one layer by clip, and the pixel counts of its predictions alone."""
+    """The temporal differences of one layer, and the pixel counts of its predictions alone, both by clip."""
 
     def __init__(self, classes: int, table: np.ndarray | None) -> None:
         self.differences: list[list[float]] = []
         self.table = table
-        self.counts = ConfusionMatrix(classes)
+        self.classes = classes
+        self.counts: list[Counts] = []
 
     def compute_scores(self) -> dict[str, float]:
         """Return the mean over shots, as in the thesis, its spread, and the mean IU if the layer predicts."""
@@ -76,13 +80,23 @@ class Layer:
         scores = {"temporal_difference": mean(shots)}
         if (spread := compute_spread(shots)) is not None:
             scores["temporal_spread"] = spread
-        return scores | ({"mean_iu": self.counts.scores().mean_iu} if self.counts.counts.any() else {})
+        total = np.sum(self.counts, axis=0)
+        return scores | ({"mean_iu": compute_scores(total).mean_iu} if total.any() else {})
+
+    def pack(self) -> dict[str, Units]:
+        """Pack the mean difference and the pixel counts of each clip, which is one unit."""
+        tallies = tally(np.stack(self.counts))
+        # The pixels of the picture predict nothing: their clips are told apart by their number alone.
+        clips = np.arange(len(self.differences))
+        found = {"temporal_difference": pack_values("clip", [mean(clip) for clip in self.differences], clips)}
+        return found | ({"labels": pack_tallies("clip", tallies)} if tallies.any() else {})
 
 
 def add_clip(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer]) -> None:
     """Run every frame of a clip through the net, and add each layer's difference from the previous frame."""
     for layer in layers.values():
         layer.differences.append([])
+        layer.counts.append(np.zeros((layer.classes, layer.classes), np.int64))
     previous: dict[int, np.ndarray] = {}
     for index in progress(clip, "frames"):
         sample = split[index]
@@ -95,7 +109,7 @@ def add_clip(model: Staged, split: Any, clip: list[int], layers: dict[int, Layer
             previous[stride] = values
             if stride:
                 prediction = predict_by_stride(model, scores, stride, sample.image)
-                layer.counts.add(sample.label, map_classes(prediction, layer.table))
+                layer.counts[-1] += count_pixels(sample.label, map_classes(prediction, layer.table), layer.classes)
 
 
 def score_strides(model: Staged, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,15 +13,19 @@ from pixelwise.families.composition.covariance import compute_covariance, make_n
 from pixelwise.families.composition.gaussian import blur
 from pixelwise.families.composition.params import Kind
 from pixelwise.params import Params
+from pixelwise.progress import progress
 from pixelwise.reporting.receptive_field_images import draw_ellipses
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import require_overrides
 from pixelwise.studies.study import Study, parse_overrides
+from pixelwise.studies.units import pack_values
 
 # The initial standard deviation in pixels, and the side of the blurred picture in pixels.
 START, SIDE = 0.5, 96
+# Pictures that are blurred and recovered.
+PICTURES = 8
 # The steps of descent and their learning rate. Every DRAWN-th step is drawn.
 STEPS, RATE, DRAWN = 200, 0.1, 10
 # The covariance counts as found below this relative error.
@@ -41,21 +45,33 @@ def require(study: Study, bench: Bench) -> None:
 
 
 def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
-    """Measure the error of every variant's covariance, and draw the descent as ellipses."""
-    picture = crop_grey(bench.data.split(bench.find_val_split(study)))
+    """Measure the error of every variant's covariance over pictures, and draw the first descent as ellipses."""
+    split = bench.data.split(bench.find_val_split(study))
+    pictures = [crop_grey(split, index) for index in range(min(PICTURES, len(split)))]
     runs, drawn = {}, {}
-    for variant in study.variants:
+    for variant in progress(study.variants, study.name):
         params = parse_overrides(study, variant, RecoveryParams)
         truth = torch.tensor(params.truth, dtype=torch.float64)
-        path = recover(picture, truth, params.covariance)
-        runs[variant.name] = [Run(seed=seeds[0], scores=score_path(path, compute_covariance(truth).numpy()))]
-        drawn[variant.name] = path[::DRAWN]
+        paths = [recover(picture, truth, params.covariance) for picture in pictures]
+        runs[variant.name] = [score_paths(paths, compute_covariance(truth).numpy(), seeds[0])]
+        drawn[variant.name] = paths[0][::DRAWN]
     return Measurements(runs, Image.open(io.BytesIO(draw_ellipses(drawn))))
 
 
-def crop_grey(split: PreparedSplit) -> Tensor:
-    """Return the middle of the split's first picture in grey, (1, 1, h, w) between 0 and 1."""
-    image = split[0].image.mean(axis=2) / 255
+def score_paths(paths: Sequence[Sequence[np.ndarray]], truth: np.ndarray, seed: int) -> Run:
+    """Average the scores of the pictures' descents; a score that a picture lacks has no mean."""
+    scores = [score_path(path, truth) for path in paths]
+    common = {name: [one[name] for one in scores] for name in scores[0] if all(name in one for one in scores)}
+    return Run(
+        seed=seed,
+        scores={name: float(np.mean(values)) for name, values in common.items()},
+        units={name: pack_values("picture", values, np.arange(len(paths))) for name, values in common.items()},
+    )
+
+
+def crop_grey(split: PreparedSplit, index: int) -> Tensor:
+    """Return the middle of a picture in grey, (1, 1, h, w) between 0 and 1."""
+    image = split[index].image.mean(axis=2) / 255
     top, left = (max(0, (side - SIDE) // 2) for side in image.shape)
     return torch.from_numpy(image[top : top + SIDE, left : left + SIDE])[None, None]
 

@@ -14,8 +14,8 @@ from pixelwise.reporting.label_images import Picture
 from pixelwise.reporting.receptive_field_images import colour_scales, find_scale_range
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements, measure_variants
-from pixelwise.studies.outcome import Run
 from pixelwise.studies.predictions import choose_indices, load_trained_net
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import require_trainings as require
 from pixelwise.studies.sheets import draw_predictions
 from pixelwise.studies.study import Study, Variant

@@ -15,9 +15,10 @@ from pixelwise.params import Params
 from pixelwise.progress import progress
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import require_overrides
 from pixelwise.studies.study import Study, parse_overrides
+from pixelwise.studies.units import pack_rounds
 
 # VGG16 up to its third pool, whose output stride is 8.
 LAYERS, STRIDE = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M"), 8
@@ -56,7 +57,13 @@ def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
         for method in methods
     }
     chosen = {variant.name: parse_overrides(study, variant, DenseParams).way for variant in study.variants}
-    return Measurements({name: [Run(seed=seeds[0], scores=scores[method])] for name, method in chosen.items()})
+    rounds = {method: pack_rounds([1000 * one for one in seconds[method]]) for method in methods}
+    return Measurements(
+        {
+            name: [Run(seed=seeds[0], scores=scores[method], units={"forward_milliseconds": rounds[method]})]
+            for name, method in chosen.items()
+        }
+    )
 
 
 def make_methods(seed: int) -> Methods:

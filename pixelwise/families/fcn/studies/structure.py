@@ -13,7 +13,7 @@ from pixelwise.families.fcn.reference import ReferenceFCN
 from pixelwise.nets.receptive_fields import BRANCHES, measure_receptive_field
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements, measure_variants
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.records import Run
 from pixelwise.studies.requirements import require_trainings as require
 from pixelwise.studies.study import Study, Variant
 from pixelwise.studies.trainings import train_variant

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.metrics.measurement import Measurement
 from pixelwise.metrics.positive_iu import compute_positive_iu
@@ -29,7 +30,10 @@ class Sampling(NamedTuple):
 
 @dataclass(frozen=True)
 class CategoryScores:
-    """Positive IU averaged over masks: guided, without guidance, per category, and fine-tuned if that was requested."""
+    """Positive IU averaged over masks: guided, without guidance, per category, and fine-tuned if that was requested.
+
+    by_task: the scores of each task, (M,), under the names of their means.
+    """
 
     positive_iu: float
     foreground_background: float
@@ -38,6 +42,7 @@ class CategoryScores:
     sampling: Sampling
     measurement: Measurement
     fine_tuned: float | None = None
+    by_task: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, Any]:
@@ -103,4 +108,10 @@ class Tally:
                 "positive IU", "task", tuple(self.ids), guided, labelled=np.array(self.labelled, np.int64)
             ),
             fine_tuned=float(np.mean(self.tuned)) if self.tuned else None,
+            by_task={
+                "positive_iu": guided,
+                "foreground_background": np.array(self.unguided),
+                "mean_iu": np.mean([self.guided, self.negative], axis=0),
+                **({"fine_tuned": np.array(self.tuned)} if self.tuned else {}),
+            },
         )

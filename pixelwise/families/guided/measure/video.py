@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
@@ -32,6 +33,11 @@ class VideoScores:
     provider: str
     measurement: Measurement
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_task(self) -> Mapping[str, NDArray[np.float64]]:
+        """Return J of each sequence or object, under the name of the mean."""
+        return {"mean_j": np.array(list(self.per_sequence.values()))}
 
     @property
     def mean_j(self) -> float:

@@ -1,21 +1,27 @@
 """Studies of kind guide: tasks that a few annotations define, scored with one guided model (thesis §4.4)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pixelwise.data.splits import Split
+from pixelwise.families.guided.measure.clicks import ClickScores
 from pixelwise.families.guided.measure.evaluation import evaluate
+from pixelwise.families.guided.measure.tally import CategoryScores
+from pixelwise.families.guided.measure.video import VideoScores
 from pixelwise.families.guided.options import EvaluateParams
 from pixelwise.file_lock import hold_lock
 from pixelwise.model_folder import ModelFolder
 from pixelwise.params import merge, parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.measurements import Measurements, measure_variants
-from pixelwise.studies.outcome import Run
+from pixelwise.studies.provenance import read_fingerprint
+from pixelwise.studies.records import Run, Units
 from pixelwise.studies.requirements import require_overrides, require_training
 from pixelwise.studies.study import NET, Study, Variant
 from pixelwise.studies.trainings import train_variant
+from pixelwise.studies.units import pack_values
 
 # Overrides in a quick run.
 QUICK: dict[str, Any] = {"tasks": 2, "shots": 1, "classes": []}
@@ -34,32 +40,47 @@ def require(study: Study, bench: Bench) -> None:
 
 
 def measure(study: Study, seeds: Sequence[int], bench: Bench) -> Measurements:
-    """Score the tasks of every variant with the same model."""
-    return Measurements(measure_variants(study, seeds, bench, measure_task))
+    """Score the tasks of every variant with the same model. A seed draws the supports and their points."""
+    model = bench.model or export_once(train_variant(study, NET, seeds[0], bench), bench)
+    on = replace(bench, model=model)
+    return Measurements(measure_variants(study, seeds, on, measure_task))
 
 
 def measure_task(study: Study, variant: Variant, seed: int, bench: Bench) -> Run:
-    """Score the tasks of one variant."""
-    model, params = find_model(study, seed, bench), parse_task(study, variant, bench)
+    """Score the tasks of one variant with the model of `bench`."""
+    params, model = parse_task(study, variant, seed, bench), Path(bench.model or "")
 
     def open_split(layers: tuple[str, ...]) -> Split:
         samples = bench.data.split(params.split).with_layers(*layers)
         return Split(bench.data.name, bench.data.classes, samples, None)
 
-    return Run(seed=seed, scores=select_columns(evaluate(params, model, open_split, None).metrics()))
+    scores = evaluate(params, model, open_split, None)
+    return Run(
+        seed=seed,
+        scores=select_columns(scores.metrics()),
+        units=pack_tasks(scores),
+        fingerprint=read_fingerprint(model),
+    )
 
 
-def parse_task(study: Study, variant: Variant, bench: Bench) -> EvaluateParams:
+def pack_tasks(scores: VideoScores | CategoryScores | ClickScores) -> dict[str, Units]:
+    """Pack the scores of each task by column. The labelled pixels of the queries tell the tasks apart."""
+    if isinstance(scores, ClickScores):
+        return {}
+    measured = scores.measurement
+    return {name: pack_values(measured.unit, values, measured.truth) for name, values in scores.by_task.items()}
+
+
+def parse_task(study: Study, variant: Variant, seed: int, bench: Bench) -> EvaluateParams:
     """Parse the task of a variant. Raises ParamsError naming the study, the variant and the first bad key."""
-    values = merge({"split": bench.find_val_split(study)}, variant.overrides, QUICK if bench.is_quick else {})
+    drawn = {"split": bench.find_val_split(study), "seed": seed}
+    values = merge(drawn, variant.overrides, QUICK if bench.is_quick else {})
     return parse(EvaluateParams, values, f"study {study.name}: {variant.name}")
 
 
-def find_model(study: Study, seed: int, bench: Bench) -> Path:
-    """Return the folder of the given model or of the study's own, which is trained and exported once."""
-    if bench.model:
-        return bench.model
-    folder = bench.models / str(train_variant(study, NET, seed, bench).fingerprint)[:16]
+def export_once(training: Run, bench: Bench) -> Path:
+    """Export a training of the bench, once, and return its folder."""
+    folder = bench.models / str(training.fingerprint)[:16]
     with hold_lock(bench.models / ".locks" / folder.name):
         # Export writes export.json last.
         if not ModelFolder(folder).export.is_file():

@@ -21,8 +21,9 @@ from pixelwise.identity import PROJECT
 from pixelwise.params import parse
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.kinds import find_kind
-from pixelwise.studies.outcome import read_measured
+from pixelwise.studies.records import read_measured
 from pixelwise.studies.study import Study
+from pixelwise.studies.units import measure_column, unpack
 from pixelwise.tools import study
 
 PARAMS = PROJECT / "params.yaml"
@@ -113,6 +114,11 @@ def test_when_the_whole_net_ran_is_kept_by_clip_and_drawn(data, clockwork_model,
     found = carried_out(small(schedules, over_time=True), data, clockwork_model, tmp_path)
     assert found.rows[0].runs[0].frames == ((1.0,) * 8, (1.0,) * 4)
     assert found.rows[1].runs[0].frames == ((1, 0, 0, 1, 0, 0, 1, 0), (1, 0, 0, 1))
+    units = found.rows[1].runs[0].units
+    assert unpack(units["full_frames"]).tolist() == [[3, 8], [2, 4]]
+    assert (units["labels"].unit, units["labels"].shape) == ("clip", (2, 3, len(CLASSES)))
+    assert measure_column(found.rows[1].runs[0], "mean_iu").score == pytest.approx(found.rows[1].means["mean_iu"] / 100)
+    assert measure_column(found.rows[1].runs[0], "full_frames").score == pytest.approx(5 / 12)
     assert (tmp_path / "out" / "small.png").stat().st_size > 1000
 
 

@@ -7,8 +7,9 @@ import torch
 from pixelwise.data.items import VOID
 from pixelwise.data.prepared import Sample
 from pixelwise.families.composition.covariance import compute_covariance
-from pixelwise.families.composition.studies.recovery import recover, score_path
+from pixelwise.families.composition.studies.recovery import recover, score_path, score_paths
 from pixelwise.families.composition.studies.scale import sample_label, score_scales
+from pixelwise.studies.units import unpack
 
 SLANTED = torch.tensor([0.0, -1.0, 0.4], dtype=torch.float64)
 
@@ -24,6 +25,13 @@ def test_a_slanted_blur_is_found_in_the_family_that_holds_it_and_in_no_poorer_on
     assert full["steps"] > 0
     assert diagonal["covariance_error"] > 0.1
     assert "steps" not in diagonal
+
+
+def test_descents_are_averaged_over_their_pictures_and_kept_one_by_one():
+    truth = np.eye(2)
+    run = score_paths([[2 * truth, truth], [2 * truth, 1.5 * truth]], truth, seed=0)
+    assert run.scores == {"covariance_error": 0.25}
+    assert unpack(run.units["covariance_error"]).tolist() == [0.0, 0.5]
 
 
 def test_scales_that_follow_the_classes_vary_between_them_alone_and_void_does_not_count():

@@ -18,6 +18,7 @@ from pixelwise.metrics.measurement import Measurement
 from pixelwise.params import PARAMS_FILE
 from pixelwise.studies.bench import Bench
 from pixelwise.studies.study import load_study
+from pixelwise.studies.units import unpack
 from pixelwise.tools import study
 
 MEASURED = Measurement("positive IU", "task", tuple("abcd"), np.full(4, 0.5))
@@ -55,16 +56,21 @@ def test_a_variant_is_scored_by_its_annotations_with_the_model_that_is_given(ben
 
     def score(params, model, split):
         asked.append((params, model, split.dataset, len(split.samples)))
-        return CategoryScores(0.5, 0.25, 0.7, {}, Sampling(5, None, 4, 0), MEASURED, fine_tuned=0.375)
+        by_task = {"positive_iu": MEASURED.values, "foreground_background": MEASURED.values / 2}
+        return CategoryScores(0.5, 0.25, 0.7, {}, Sampling(5, None, 4, 0), MEASURED, 0.375, by_task)
 
     monkeypatch.setattr(evaluation, "score", score)
     monkeypatch.setattr(evaluation, "identify", str)
-    ran = guide.measure_task(*variant_of("section-4.4.3", "5 pictures"), 0, bench)
+    ran = guide.measure_task(*variant_of("section-4.4.3", "5 pictures"), 3, bench)
     ((params, model, dataset, pictures),) = asked
-    assert (params.shots, params.points, params.split) == (5, 0, "val")
+    assert (params.shots, params.points, params.split, params.seed) == (5, 0, "val", 3)
     assert "banana" in params.classes
     assert (model, dataset, pictures) == (Path("given"), "coco_mval", 4)
     assert ran.scores == {"positive_iu": 0.5, "mean_iu": 0.7, "foreground_background": 0.25, "fine_tuned": 0.375}
+    assert {name: unpack(units).tolist() for name, units in ran.units.items()} == {
+        "positive_iu": [0.5] * 4,
+        "foreground_background": [0.25] * 4,
+    }
 
 
 def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
@@ -78,7 +84,7 @@ def test_clips_give_the_columns_of_their_study(bench, monkeypatch):
 def test_an_unknown_setting_of_a_variant_is_named(bench):
     study, variant = variant_of("figure-4.6", "dense")
     with pytest.raises(ParamsError, match=r"study figure-4\.6: dense\.dots: unknown key"):
-        guide.parse_task(study, variant.model_copy(update={"overrides": {"dots": 5}}), bench)
+        guide.parse_task(study, variant.model_copy(update={"overrides": {"dots": 5}}), 0, bench)
 
 
 @pytest.mark.slow
@@ -87,3 +93,14 @@ def test_a_study_without_a_model_trains_and_exports_its_own(tmp_path):
     (outcome,) = report.outcomes
     assert all(0 <= row.means["positive_iu"] <= 100 for row in outcome.rows)
     assert (tmp_path / "out/quick/section-4.4.2.html").is_file()
+
+
+@pytest.mark.slow
+def test_every_guide_is_trained_once_and_scored_on_both_of_its_tasks(tmp_path):
+    report = study.run(["guides"], out=tmp_path / "out", models=tmp_path / "models", quick=True, tracking="none")
+    rows = {row.name: row.runs[0] for row in report.outcomes[0].rows}
+    for name in ("early", "masking", "late-local", "late-global", "late"):
+        semantic, interactive = rows[name], rows[f"{name}, interactive"]
+        assert semantic.fingerprint == interactive.fingerprint
+        assert {"positive_iu", "foreground_background"} <= set(semantic.units) & set(interactive.units)
+    assert len({run.fingerprint for run in rows.values()}) == 5
