@@ -92,6 +92,8 @@ HOMES = {
         "pixelwise/families/guided/click_task.py",
         "pixelwise/families/guided/measure/clicks.py",
         "pixelwise/data/writers/objects.py",
+        "pixelwise/metrics/boundary.py",
+        "pixelwise/metrics/regions.py",
     ),
     "datasets": ("pixelwise/data/readers/huggingface.py",),
     "fastapi": (

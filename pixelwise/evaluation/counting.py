@@ -3,35 +3,21 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pixelwise.data.class_mapping import make_class_table, map_classes
-from pixelwise.data.items import Classes
+from pixelwise.data.class_mapping import map_classes
 from pixelwise.data.prepared import Sample
-from pixelwise.data.splits import Split
+from pixelwise.data.splits import read_clip_and_frame
 from pixelwise.errors import DataError
+from pixelwise.evaluation.error_analysis.collector import ErrorCollector
+from pixelwise.evaluation.error_analysis.picture import ScoredPicture
+from pixelwise.evaluation.scoring import Scoring
 from pixelwise.inference.session import CONFIDENCE, GEOMETRY, PREDICTION, Segmenter, select_truth, stack_samples
 from pixelwise.metrics.confusion import Counts, count_pixels
 from pixelwise.metrics.reliability import BINS, Reliability, count_reliability
 from pixelwise.progress import progress
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """A model and the split on which it is scored.
-
-    classes: the scored classes; those of the split if the model's first map is the prediction, else the model's.
-    table: the index in `classes` of each class of the model; None if they are the same.
-    """
-
-    model: Path
-    segmenter: Segmenter
-    split: Split
-    classes: Classes
-    table: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -48,36 +34,14 @@ class Counted:
     reliability: Reliability | None = None
 
 
-def make_scoring(model: Path, segmenter: Segmenter, split: Split) -> Scoring:
-    """Make the scoring of an open model on `split`. Raises DataError if their classes do not match."""
-    classes = choose_classes(segmenter, split)
-    return Scoring(model, segmenter, split, classes, make_class_table(segmenter.names, classes.names))
+def count_images(scoring: Scoring, batch_size: int, errors: ErrorCollector | None = None) -> Counted:
+    """Count the pixels of each image of the split. Raises DataError naming an image whose label does not fit.
 
-
-def choose_classes(segmenter: Segmenter, split: Split) -> Classes:
-    """The classes of the scored map. Raises DataError if the data has none, or if they do not match."""
-    if segmenter.outputs[0] != PREDICTION:
-        return Classes(segmenter.names, segmenter.palette)
-    if not len(split.classes):
-        raise DataError(f"data set {split.dataset}: no labels, expected some to score")
-    if make_class_table(segmenter.names, split.classes.names) is None:
-        require_same_classes(model=segmenter.names, data=split.classes.names)
-    return split.classes
-
-
-def require_same_classes(model: Sequence[str], data: Sequence[str]) -> None:
-    """Raise DataError naming the first difference between the classes of the model and of the data."""
-    if len(model) != len(data):
-        raise DataError(f"classes: the data has {len(data)}, the model has {len(model)}: {', '.join(model)}")
-    for index, (model_class, data_class) in enumerate(zip(model, data, strict=True)):
-        if model_class != data_class:
-            raise DataError(f"class {index}: {data_class!r} in the data, but {model_class!r} in the model")
-
-
-def count_images(scoring: Scoring, batch_size: int) -> Counted:
-    """Count the pixels of each image of the split. Raises DataError naming an image whose label does not fit."""
+    errors: also gets every image with its labels, those of the first map.
+    """
     segmenter, samples, table = scoring.segmenter, scoring.split.samples, scoring.table
     predicted_classes = len(segmenter.names) if table is None else int(table.max()) + 1
+    first = segmenter.outputs[0]
     ids: list[str] = []
     counts: dict[str, list[Counts]] = {name: [] for name in segmenter.outputs}
     reliability = np.zeros((BINS, 3)) if segmenter.gives_confidence else None
@@ -88,8 +52,13 @@ def count_images(scoring: Scoring, batch_size: int) -> Counted:
                 mapped = map_classes(prediction, table) if name == PREDICTION else prediction
                 classes = predicted_classes if name == PREDICTION else len(GEOMETRY)
                 counts[name].append(count_pixels(truth, mapped, classes))
-                if reliability is not None and name == segmenter.outputs[0]:
+                if reliability is not None and name == first:
                     reliability += count_reliability(truth, mapped, maps[CONFIDENCE])
+                if errors and name == first:
+                    clip, _ = read_clip_and_frame(samples, len(ids))
+                    errors.add(
+                        ScoredPicture(len(ids), sample, clip, truth, mapped, maps.get(CONFIDENCE), counts[name][-1])
+                    )
         except DataError as error:
             raise DataError(f"{sample.id}: {error}") from None
         ids.append(sample.id)

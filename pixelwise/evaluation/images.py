@@ -9,11 +9,16 @@ import numpy as np
 
 from pixelwise.data.splits import Split
 from pixelwise.errors import ParamsError
-from pixelwise.evaluation.counting import Counted, Scoring, count_images, make_scoring
+from pixelwise.evaluation.counting import Counted, count_images
+from pixelwise.evaluation.error_analysis.beside import BesideCollector, make_scoring_beside
+from pixelwise.evaluation.error_analysis.collector import ErrorCollector
+from pixelwise.evaluation.error_analysis.slices import read_rows
 from pixelwise.evaluation.params import EvaluateParams
+from pixelwise.evaluation.scoring import Scoring, make_scoring
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import find_graph_file, open_model
 from pixelwise.metrics.confusion import Counts, compute_scores
+from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.evaluation import Evaluation
 
 
@@ -26,15 +31,29 @@ def evaluate(
     report.html. Raises DataError if the classes of the data do not match the model's, ModelError if the model
     cannot run, ParamsError if `params` names an unknown class.
     """
+    if out is None and (params.beside or params.slices):
+        raise ParamsError("evaluate: beside and slices are for the error page, expected --out FOLDER too")
     segmenter = open_model(model, params.provider)
-    scoring = make_scoring(model, segmenter, open_split(segmenter.layers))
-    return score(params, scoring, partial(count_images, batch_size=params.batch_size), out)
+    other = open_model(resolve_model_folder(params.beside), params.provider) if params.beside else None
+    table = read_rows(params.slices) if params.slices else []
+    split = open_split(tuple(dict.fromkeys((*segmenter.layers, *(other.layers if other else ())))))
+    scoring = make_scoring(model, segmenter, split)
+    beside = BesideCollector(make_scoring_beside(params.beside, other, scoring)) if other and params.beside else None
+    errors = ErrorCollector(len(scoring.classes), beside, table) if out else None
+    return score(params, scoring, partial(count_images, batch_size=params.batch_size, errors=errors), out, errors)
 
 
 def score(
-    params: EvaluateParams, scoring: Scoring, count: Callable[[Scoring], Counted], out: Path | None
+    params: EvaluateParams,
+    scoring: Scoring,
+    count: Callable[[Scoring], Counted],
+    out: Path | None,
+    errors: ErrorCollector | None = None,
 ) -> Evaluation:
-    """Compute the scores from the counts of `count`, and write them under `out` if it is given."""
+    """Compute the scores from the counts of `count`, and write them under `out` if it is given.
+
+    errors: what `count` collects the errors in; None writes no error page.
+    """
     file, mean_over = find_graph_file(scoring.model), select_classes(scoring.classes.names, params.classes)
     first, split = scoring.segmenter.outputs[0], scoring.split
     started = time.perf_counter()
@@ -61,7 +80,7 @@ def score(
         # Importing plots takes a second, and the scores alone do not need them.
         from pixelwise.evaluation.results import write_and_record
 
-        write_and_record(out, evaluation, scoring, params.pictures)
+        write_and_record(out, evaluation, scoring, params.pictures, errors)
     return evaluation
 
 

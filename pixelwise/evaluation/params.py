@@ -1,5 +1,6 @@
 """Parameters of an evaluation that counts pixels, and of a benchmark."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt
@@ -21,6 +22,14 @@ class EvaluateParams(Params):
     )
     classes: tuple[str, ...] = Field((), description="classes in the means, separated by commas; empty: all")
     pictures: PositiveInt = Field(6, description="images in the picture grid, including the worst")
+    beside: Path | None = Field(
+        None,
+        description="another exported model; the error page shows what the evaluated one gained and lost",
+    )
+    slices: Path | None = Field(
+        None,
+        description="CSV file with a column `path`; the error page shows the scores by its other columns",
+    )
 
 
 class BenchmarkParams(Params):

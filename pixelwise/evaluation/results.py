@@ -9,9 +9,12 @@ import numpy as np
 from pixelwise import tracking
 from pixelwise.data.class_mapping import map_classes
 from pixelwise.documents import read_json
-from pixelwise.evaluation.counting import Scoring
+from pixelwise.evaluation.error_analysis.collector import ErrorCollector
+from pixelwise.evaluation.error_analysis.finishing import analyse
+from pixelwise.evaluation.scoring import Scoring
 from pixelwise.inference.session import select_truth, stack_samples
 from pixelwise.model_folder import ModelFolder
+from pixelwise.reporting.errors.files import ERRORS_PAGE, write_errors
 from pixelwise.reporting.evaluation import Evaluation, format_percent
 from pixelwise.reporting.evaluation_files import write_results
 from pixelwise.reporting.prediction_grid import GridRow
@@ -20,13 +23,21 @@ from pixelwise.reporting.prediction_grid import GridRow
 WRITTEN = "what a step of the pipeline wrote"
 
 
-def write_and_record(out: Path, evaluation: Evaluation, scoring: Scoring, pictures: int) -> None:
-    """Write all files under `out`, and add them and the scores to the model's MLflow run if it has one."""
+def write_and_record(
+    out: Path, evaluation: Evaluation, scoring: Scoring, pictures: int, errors: ErrorCollector | None
+) -> None:
+    """Write all files under `out`, and add them and the scores to the model's MLflow run if it has one.
+
+    errors: what was collected for the error page; None writes none.
+    """
     folder = ModelFolder.around(evaluation.model)
     run_id = read_json(folder.run, WRITTEN, default={}).get("run_id")
     history = read_json(folder.history, WRITTEN, list[Any], default=[])
     origins = list_origins(evaluation, scoring.segmenter.metadata, folder, run_id)
-    files = write_results(out, evaluation, make_grid_rows(evaluation, scoring, pictures), history, origins)
+    links = {ERRORS_PAGE: "Where the model is wrong"} if errors else {}
+    files = write_results(out, evaluation, make_grid_rows(evaluation, scoring, pictures), history, origins, links)
+    if errors:
+        files += write_errors(out, evaluation, analyse(errors, evaluation, scoring))
     if run_id:
         tracking.record(folder.run, make_tracked_metrics(evaluation), files)
 

@@ -37,12 +37,14 @@ def find_class_boundary_band(label: np.ndarray, radius: int = RADIUS) -> np.ndar
     Not in the thesis. Void is no class: an edge between a class and void is no boundary, unless another class is within
     `radius`.
     """
-    from scipy.ndimage import maximum_filter, minimum_filter
+    import cv2
 
+    disk = make_disk(radius).astype(np.uint8)
     # Void as the lowest value never wins a maximum, and is the highest already.
-    highest = maximum_filter(np.where(label == VOID, 0, label), footprint=make_disk(radius))
-    lowest = minimum_filter(label, footprint=make_disk(radius))
-    return (highest != lowest) & (lowest != VOID)
+    highest = cv2.dilate(np.where(label == VOID, np.uint8(0), label), disk)
+    lowest = cv2.erode(label, disk)
+    band: np.ndarray = (highest != lowest) & (lowest != VOID)
+    return band
 
 
 def fill_void_outside(label: np.ndarray, band: Band, radius: int = RADIUS) -> np.ndarray:

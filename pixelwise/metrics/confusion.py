@@ -1,5 +1,6 @@
 """One confusion matrix gives every score of thesis §2.4: pixel accuracy, mean accuracy, mean IU, frequency weighted."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,3 +114,11 @@ def compute_scores(counts: Counts, absent: Absent = "exclude", classes: np.ndarr
 def divide_where(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> NDArray[np.float64]:
     """`part / whole` elementwise, nan elsewhere than `where`."""
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=where)
+
+
+def compute_mean_iu_or_nan(counts: Counts) -> float:
+    """Compute the mean IU of (K, K) counts; nan if all counts are zero."""
+    try:
+        return compute_scores(counts).mean_iu
+    except DataError:
+        return math.nan

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.items import Classes
-from pixelwise.errors import DataError
-from pixelwise.metrics.confusion import Counts, Scores, compute_scores
+from pixelwise.metrics.confusion import Counts, Scores, compute_mean_iu_or_nan
 from pixelwise.metrics.measurement import Measurement
 from pixelwise.metrics.reliability import Reliability, compute_calibration_error
 from pixelwise.model_folder import ModelFolder
@@ -105,14 +104,6 @@ class Evaluation:
             f"  {'class':<{wide}}   IU %\n" + "\n".join(lines) + f"\n\n{page}"
             f"next: pixelwise predict --model {ModelFolder.around(self.model).root} PICTURES --output predictions"
         )
-
-
-def compute_mean_iu_or_nan(counts: Counts) -> float:
-    """Compute the mean IU of (K, K) counts; nan if all counts are zero."""
-    try:
-        return compute_scores(counts).mean_iu
-    except DataError:
-        return math.nan
 
 
 def format_percent(fraction: float) -> str:

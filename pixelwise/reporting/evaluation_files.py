@@ -1,7 +1,5 @@
 """The files of an evaluation: tables for DVC's plots, pictures, per-image counts and one report page."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from pixelwise.files import write_bytes, write_json, write_text
 from pixelwise.metrics.confusion import Counts
 from pixelwise.metrics.measurement import MEASUREMENTS, write_measurements
 from pixelwise.reporting import html_page, plots
+from pixelwise.reporting.csv_text import format_csv
 from pixelwise.reporting.evaluation import Evaluation, format_percent
 from pixelwise.reporting.prediction_grid import GridRow, draw_grid
 
@@ -33,11 +32,12 @@ def write_results(
     rows: Sequence[GridRow],
     history: History,
     origins: Mapping[str, Mapping[str, Any]],
+    links: Mapping[str, str],
 ) -> list[Path]:
     """Write all files of the evaluation under `out`; return the paths of the metrics, the pictures and the page.
 
     rows: the images of the grid. history: one mapping for each training epoch, may be empty. origins: section title ->
-    facts for the page, as nested mappings.
+    facts for the page, as nested mappings. links: file name of a page in `out` -> what it shows.
     """
     names, palette, total = evaluation.classes.names, evaluation.classes.palette, evaluation.counts.sum(axis=0)
     write_json(out / "metrics.json", evaluation.metrics())
@@ -62,19 +62,23 @@ def write_results(
         write_bytes(out / name, content)
     # The page embeds the grid as WebP, a sixth of the PNG's bytes. Exact pixel values are not needed on the page.
     page_pictures = pictures | {"grid.png": encode_picture(grid, "WEBP", quality=88)}
-    write_text(out / "report.html", render_report(evaluation, page_pictures, origins))
+    write_text(out / "report.html", render_report(evaluation, page_pictures, origins, links))
     return [out / name for name in ("metrics.json", *pictures, "report.html")]
 
 
 def render_report(
-    evaluation: Evaluation, pictures: Mapping[str, bytes], origins: Mapping[str, Mapping[str, Any]]
+    evaluation: Evaluation,
+    pictures: Mapping[str, bytes],
+    origins: Mapping[str, Mapping[str, Any]],
+    links: Mapping[str, str],
 ) -> str:
-    """Render the HTML page. pictures: by file name, the grid as WebP."""
+    """Render the HTML page. pictures: by file name, the grid as WebP. origins, links: as for `write_results`."""
     sections = [
         html_page.render_cards(
             {f"{name} (%)": format_percent(score) for name, score in evaluation.list_named_scores().items()}
         )
     ]
+    sections += [html_page.render_section(shows, html_page.render_link(file, file)) for file, shows in links.items()]
     sections.append(
         html_page.render_section("Pictures", html_page.render_image(pictures["grid.png"], "picture grid", "webp"))
     )
@@ -139,13 +143,3 @@ def list_confusion_rows(counts: Counts, names: Sequence[str]) -> Iterable[tuple[
     for actual, row in zip(names, counts, strict=True):
         for predicted, share in zip(names, row / max(row.sum(), 1), strict=True):
             yield from [(actual, predicted)] * round(ROWS_A_CLASS * share)
-
-
-def format_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV text with a header line; nan and None become empty cells."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    # nan is the only value that differs from itself.
-    writer.writerows([None if cell != cell else cell for cell in row] for row in rows)  # noqa: PLR0124
-    return file.getvalue()

@@ -36,6 +36,12 @@ dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 .pair section { margin-top: 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(500px, 100%), 1fr)); gap: 18px 22px; }
+figure { margin: 0; }
+figure img { width: 100%; border-radius: 6px; }
+figcaption { color: var(--faint); font-size: 13px; margin-top: 6px; overflow-wrap: anywhere; }
+h3 { margin: 22px 0 8px; font-size: 15px; }
+a { color: var(--accent); }
 .note { color: var(--faint); font-size: 13px; margin: 10px 0 0; }
 """
 
@@ -120,3 +126,17 @@ def flatten_facts(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def render_image(content: bytes, alt: str, kind: str = "png") -> str:
     """Embed an image in the page as a data URL; `kind` is its format."""
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
+
+
+def render_figures(figures: Iterable[tuple[bytes, str]]) -> str:
+    """Render WebP pictures in a grid, each with its caption below; captions are HTML."""
+    inside = "".join(
+        f"<figure>{render_image(content, '', 'webp')}<figcaption>{caption}</figcaption></figure>"
+        for content, caption in figures
+    )
+    return f'<div class="figures">{inside}</div>'
+
+
+def render_link(target: str, text: str) -> str:
+    """Render a link to a file beside the page."""
+    return f'<a href="{escape(target)}">{escape(text)}</a>'

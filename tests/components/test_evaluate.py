@@ -20,8 +20,8 @@ from pixelwise.data.readers import camvid
 from pixelwise.data.readers.folder import read
 from pixelwise.data.splits import RawSplit, open_split
 from pixelwise.errors import DataError, ModelError, ParamsError
-from pixelwise.evaluation.counting import make_scoring
 from pixelwise.evaluation.results import make_grid_rows
+from pixelwise.evaluation.scoring import make_scoring
 from pixelwise.families.options import EvaluateParams
 from pixelwise.inference.session import open_model
 from pixelwise.metrics.confusion import compute_scores, count_pixels
@@ -29,7 +29,7 @@ from pixelwise.metrics.measurement import read_measurements
 
 SIZES = [(32, 48), (32, 48), (32, 48), (40, 28), (32, 48), (17, 31)]
 FILES = {"metrics.json", "confusion.csv", "per_class.csv", "measurements.npz", "confusion.png", "per_class.png"}
-FILES |= {"grid.png", "report.html"}
+FILES |= {"grid.png", "report.html", "errors.json", "errors.html"}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,11 @@ def test_a_model_that_gives_confidence_is_scored_by_how_calibrated_it_is(root, e
     # Every pixel is sure by 200 / 255, and four in five are right.
     expected = abs(found.scores.pixel_accuracy - 200 / 255)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["ece"] == pytest.approx(expected, abs=1e-6)
-    assert {file.name for file in (tmp_path / "out").iterdir()} == FILES | {"reliability.png"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == FILES | {
+        "reliability.png",
+        "suspects.csv",
+        "suspects.json",
+    }
     page = (tmp_path / "out" / "report.html").read_text()
     assert "--split test" in page
     assert page.count('src="data:image/') == page.count("<img") == 3

@@ -25,15 +25,18 @@ def write_channel_model(
     family: str = "fcn",
     fingerprint: str = "f" * 64,
     confidence: bool = False,
+    operator: str = "ArgMax",
 ) -> Path:
     """A model folder: image (N, H, W, 3) -> index of the strongest channel (N, H, W), the first where equal.
+
+    operator: ArgMin makes it the weakest.
 
     confidence: the model also gives the strongest channel / 255 as the confidence; without, it is as older exports are.
     """
     nodes = [
         # The operator takes no uint8 in every build of ONNX Runtime.
         helper.make_node("Cast", ["image"], ["channels"], to=TensorProto.FLOAT),
-        helper.make_node("ArgMax", ["channels"], ["index"], axis=3, keepdims=0),
+        helper.make_node(operator, ["channels"], ["index"], axis=3, keepdims=0),
         helper.make_node("Cast", ["index"], ["prediction"], to=TensorProto.UINT8),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelwise.errors import ParamsError
 from pixelwise.evaluation import images
-from pixelwise.evaluation.counting import Counted, Scoring, make_scoring
+from pixelwise.evaluation.counting import Counted
 from pixelwise.evaluation.images import score, select_classes
+from pixelwise.evaluation.scoring import Scoring, make_scoring
 from pixelwise.families.clockwork.measure.frontier import Frontier, measure_frontier
 from pixelwise.families.clockwork.measure.paired_runs import run_schedules
 from pixelwise.families.clockwork.options import EvaluateParams
@@ -24,11 +26,13 @@ EVERY_SCHEDULE = "frontier"
 def evaluate(params: EvaluateParams, model: Path, open_split: OpenSplit, out: Path | None) -> Evaluation | Frontier:
     """Return the scores of an exported clockwork on a split.
 
-    Raises ModelError if `params` has a schedule and the model is not in stages, ParamsError if the schedule is unknown;
-    otherwise as `images.evaluate`.
+    Raises ModelError if `params` has a schedule and the model is not in stages, ParamsError if the schedule is unknown
+    or there is something for the error page, which shows single frames; otherwise as `images.evaluate`.
     """
     if params.schedule is None:
         return images.evaluate(params, model, open_split, out)
+    if params.beside or params.slices:
+        raise ParamsError(f"schedule: found {params.schedule}, expected none with beside or slices")
     staged = open_staged(model, params.provider)
     scoring = make_scoring(model, staged.plain, open_split(staged.plain.layers))
     if params.schedule == EVERY_SCHEDULE:

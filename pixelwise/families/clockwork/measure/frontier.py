@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.evaluation.counting import Scoring
+from pixelwise.evaluation.scoring import Scoring
 from pixelwise.families.clockwork.measure.clips import split_into_clips
 from pixelwise.families.clockwork.measure.judged import LOST, SPEED_UP, measure_schedule
 from pixelwise.families.clockwork.measure.paired_runs import ScheduleRun, run_schedules
