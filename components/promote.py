@@ -19,6 +19,7 @@ from pixelwise.registry.names import complete_name
 from pixelwise.registry.registration import load_evidence
 from pixelwise.registry.release_gate import Check, Decision, decide
 from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
+from pixelwise.reporting.release_papers import write_papers
 from pixelwise.tracking.store import connect, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
@@ -59,13 +60,14 @@ def run(
     """Judge the challenger by the evidence registered with the versions; promote it where every check passes.
 
     A promotion moves the alias `previous` to the champion, the alias `champion` to the challenger, and adds an entry to
-    the ledger. Without a challenger nothing changes. Raises RegistryError where `name` has neither challenger nor
-    champion, or the store fails.
+    the ledger. The model card and the data card are stored with the version. Without a challenger nothing changes.
+    Raises RegistryError where `name` has neither challenger nor champion, or the store fails.
     """
     uri, name = resolve_store_uri(tracking), complete_name(name)
     client = connect(uri)
     with translate_errors(uri):
-        finish_pending_change(client, name, ledger)
+        if (pending := finish_pending_change(client, name, ledger)) and pending["act"] == "promotion":
+            write_papers(client, pending)
         aliases = read_aliases(client, name)
         champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
         if challenger is None and champion is None:
@@ -77,7 +79,9 @@ def run(
         if not decision.promote:
             return Promotion(name, challenger, "refused", decision)
         checks = [asdict(check) for check in decision.checks]
-        apply_change(client, record_decision(client, name, "promotion", challenger, champion, checks=checks), ledger)
+        entry = record_decision(client, name, "promotion", challenger, champion, checks=checks)
+        apply_change(client, entry, ledger)
+        write_papers(client, entry)
     return Promotion(name, challenger, "promoted", decision)
 
 

@@ -14,7 +14,7 @@ from pixelwise.model_folder import ModelFolder
 from pixelwise.registry.evidence import METRICS, list_evidence_files
 from pixelwise.registry.names import complete_name
 from pixelwise.registry.references import resolve_model_folder
-from pixelwise.registry.registration import add_version, hash_model_files, nominate, save_evidence
+from pixelwise.registry.registration import EVIDENCE, add_version, hash_model_files, nominate, save_files
 from pixelwise.registry.versions import FILES_TAG, ONNX_TAG, find_version
 from pixelwise.tracking.runs import read_run
 from pixelwise.tracking.sender import find_run, send_unsent_runs
@@ -80,7 +80,7 @@ def run(
                 "git_commit": read_git_commit(),
             }
             version = add_version(client, name, model, run_id=run_id, experiment=trained["experiment"], tags=tags)
-        save_evidence(client, name, version, files)
+        save_files(client, name, version, files, EVIDENCE)
         is_champion = nominate(client, name, version)
     return Registration(name, version, is_new=registered is None, is_champion=is_champion, asked=asked)
 

@@ -70,6 +70,7 @@ HOMES = {
         "components/register.py",
         "components/promote.py",
         "pixelwise/tools/release.py",
+        "pixelwise/reporting/release_papers.py",
         "pixelwise/serving/",
         "benchmarks/",
     ),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
+# Folders of what is stored with a version, beside its files.
+EVIDENCE, CARDS = "evidence", "cards"
 # Side of the example picture for a graph that accepts any size.
 EXAMPLE_SIZE = 64
 
@@ -160,30 +162,41 @@ def make_example(proto: "onnx.ModelProto") -> dict[str, Any]:
     return example
 
 
-def save_evidence(client: "MlflowClient", name: str, version: str, files: Sequence[Path]) -> None:
-    """Store `files` with a version under evidence/; files of the same name are replaced."""
+def save_files(client: "MlflowClient", name: str, version: str, files: Sequence[Path], folder: str) -> None:
+    """Store `files` with a version in its `folder`; files of the same name are replaced."""
     logged = find_logged_model(client, name, version)
     for file in files:
-        client.log_model_artifact(logged.model_id, str(file), "evidence")
+        client.log_model_artifact(logged.model_id, str(file), folder)
+
+
+def download_files(client: "MlflowClient", name: str, version: str, folder: str, target: Path) -> Path:
+    """Copy the `folder` stored with a version to `target`; returns the copy. Raises RegistryError if there is none."""
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    location = f"{find_logged_model(client, name, version).artifact_location}/{folder}"
+    try:
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=location, dst_path=str(target), tracking_uri=client.tracking_uri
+        )
+    except (MlflowException, OSError) as error:
+        raise RegistryError(f"{name} version {version}: found no {folder} stored with it: {error}") from None
+    return target / folder
+
+
+def load_cards(client: "MlflowClient", name: str, version: str) -> list[str]:
+    """Read the model card and the data card of a version, as Markdown. Raises RegistryError where it has none."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = download_files(client, name, version, CARDS, Path(work))
+        return [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.md"), reverse=True)]
 
 
 def load_evidence(client: "MlflowClient", name: str, version: str) -> Evidence:
     """Read the evidence stored with a version. Raises RegistryError where there is none that the gate can judge."""
-    import mlflow.artifacts
-    from mlflow.exceptions import MlflowException
-
-    logged = find_logged_model(client, name, version)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as work:
+        folder = download_files(client, name, version, EVIDENCE, Path(work))
         try:
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{logged.artifact_location}/evidence", dst_path=folder, tracking_uri=client.tracking_uri
-            )
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"{name} version {version}: found no evidence, expected the files that register stored: {error}"
-            ) from None
-        try:
-            return read_evidence(Path(folder) / "evidence")
+            return read_evidence(folder)
         except DataError:
             # Such as the evidence that an earlier Pixelwise stored. The files are copies whose paths would not help.
             model = f"models:/{name}/{version}"

@@ -22,6 +22,7 @@ from pixelwise.registry.ledger import (
 )
 from pixelwise.registry.lineage import list_origin_facts
 from pixelwise.registry.names import complete_name, read_prefix, search_models
+from pixelwise.registry.registration import load_cards
 from pixelwise.registry.rollback import roll_back
 from pixelwise.registry.versions import (
     CHALLENGER,
@@ -59,11 +60,13 @@ def show(
     on: Annotated[str | None, "day (UTC) such as 2026-11-25 (default: now)"] = None,
     ledger: Ledger = LEDGER,
     tracking: Tracking = None,
+    card: Annotated[bool, "print the model card and the data card of the champions of today"] = False,
 ) -> Lines:
     """Show from the ledger which version was in production on a day, since when and with which evidence.
 
     Without a day: show the versions of the aliases, all champions so far, and where ledger and registry disagree. The
-    ledger is that of the registry with the lines that only this checkout has. For a day, the file alone serves where
+    ledger is that of the registry with the lines that only this checkout has. With --card: print the model card and the
+    data card that the promotion stored. For a day, the file alone serves where
     the registry does not answer.
 
     Raises ParamsError where the day is invalid or in the future, RegistryError where the ledger is broken or a model
@@ -81,7 +84,8 @@ def show(
             raise RegistryError(
                 f"{unknown[0]}: {redact_uri(uri)} has no such model, expected one of: {', '.join(models)}"
             )
-        shown = [line for name in names or models for line in describe_present(client, name, entries)]
+        describe = show_cards if card else describe_present
+        shown = [line for name in names or models for line in describe(client, name, entries)]
     return Lines(tuple(shown or [f"{redact_uri(uri)}: no model is registered"]))
 
 
@@ -123,6 +127,12 @@ def describe_day(name: str, day: date, periods: Sequence[ChampionPeriod]) -> lis
         for period in champions
         for line in (f"{name} on {day}: {describe_period(period)}", *list_evidence(period.entry))
     ]
+
+
+def show_cards(client: "MlflowClient", name: str, entries: Sequence[Entry]) -> list[str]:  # noqa: ARG001 - as describe_present
+    """List the cards of a model's champion; nothing where it has no champion."""
+    champion = read_aliases(client, name).get(CHAMPION)
+    return load_cards(client, name, champion) if champion else []
 
 
 def describe_period(period: ChampionPeriod) -> str:

@@ -103,7 +103,7 @@ class Templates:
     def cut_in_registration(self) -> Path:
         """Version 3 is in the registry, without its evidence and without an alias."""
         checkout = copy(self.trained, self.folder / "cut_in_registration")
-        cut(home(checkout), "registration", "save_evidence", *REGISTER)
+        cut(home(checkout), "registration", "save_files", *REGISTER)
         return checkout
 
     @cached_property

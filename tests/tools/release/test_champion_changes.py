@@ -11,7 +11,7 @@ from pixelwise.errors import ModelError, RegistryError
 from pixelwise.registry.champion_change import finish_pending_change, record_decision
 from pixelwise.registry.ledger import append_once, read_ledger, read_shared_entries
 from pixelwise.registry.references import find_local_folder
-from pixelwise.registry.registration import save_evidence
+from pixelwise.registry.registration import EVIDENCE, save_files
 from pixelwise.registry.versions import find_logged_model
 from pixelwise.tools import release
 from pixelwise.tracking.store import connect
@@ -99,7 +99,7 @@ def test_a_rollback_to_a_damaged_model_is_refused_and_changes_nothing(released, 
     client = connect(released.store)
     files = write_model(tmp_path / "other", threshold=9)
     # Evidence lies with the model; a graph there that nobody registered is damage too.
-    save_evidence(client, "fcn", "1", [files["model"] / "onnx/model.onnx"])
+    save_files(client, "fcn", "1", [files["model"] / "onnx/model.onnx"], EVIDENCE)
     graph = resolve_folder(client, "1") / "evidence" / "model.onnx"
     try:
         with pytest.raises(ModelError, match=r"models:/fcn/1: .* found an unregistered graph"):
