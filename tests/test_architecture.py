@@ -128,6 +128,7 @@ import sys
 for name in {blocked!r}:
     sys.modules[name] = None
 import components.train, components.export, pixelwise.families.fcn.family, pixelwise.families.clockwork.family
+assert "lightning" not in sys.modules, "a second for the steps that train nothing"
 """
 
 

@@ -12,11 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from pixelwise.progress import progress
@@ -32,6 +31,9 @@ from pixelwise.training.optimisers import (
     set_learning_rate,
 )
 from pixelwise.training.params import LoopParams
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 Arrays = Mapping[str, np.ndarray]
 RecordMetrics = Callable[[Mapping[str, float], int], None]
@@ -130,7 +132,7 @@ def compute_learning_rate(step: int, steps: int, params: LoopParams) -> float:
 
 
 def train_epoch(
-    fabric: Fabric,
+    fabric: "Fabric",
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: WeightAverage,
@@ -165,7 +167,7 @@ def train_epoch(
     return {"train/loss": loss, "learning_rate": rate, "images_per_second": images / seconds, "seconds": seconds}
 
 
-def add_gradient(fabric: Fabric, model: nn.Module, task: Task, arrays: Arrays, size: int, is_last: bool) -> Tensor:
+def add_gradient(fabric: "Fabric", model: nn.Module, task: Task, arrays: Arrays, size: int, is_last: bool) -> Tensor:
     """Add the gradient of one of the `size` batches of a step (thesis §2.3.1); returns the batch's loss.
 
     Processes exchange gradients only with the last batch of a step, if their strategy allows it.
@@ -199,7 +201,7 @@ def load_batches(task: Task, params: LoopParams, epoch: int, count: int, rank: i
 
 
 def validate(
-    fabric: Fabric, task: Task, average: WeightAverage, loop_state: LoopState, state: Path
+    fabric: "Fabric", task: Task, average: WeightAverage, loop_state: LoopState, state: Path
 ) -> dict[str, float]:
     """Score the averaged weights, and save them if they are the best so far."""
     # Each process has its own normalisation statistics and so its own score; without the broadcast, processes could
