@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
+from pixelwise.export import fast_shapes
 from pixelwise.export.folding import fold
 from pixelwise.families.graph import Graph
 
@@ -51,6 +52,7 @@ def trace(graphs: Sequence[Graph], opset: int) -> onnx.ModelProto:
     # Copies, since torch takes one tensor that is given twice for one input.
     inputs = tuple(tensor.clone() for graph in graphs for tensor in graph.inputs.values())
     fold(net, inputs)
+    fast_shapes.register()
     # The exporter's warnings are about its internals and do not help the user.
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
