@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families import find_engines
 from pixelwise.families.exported import find_family
 from pixelwise.files import write_json, write_text
+from pixelwise.inference.engine_choice import Measured, find_fastest, save_engines
 from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.speed import format_speed_table
@@ -31,9 +32,12 @@ class Benchmark:
 
     def report(self) -> dict[str, Any]:
         """Content of benchmark.json: the latency of one picture, and each engine's times and paired ratio."""
-        engines = {name: self.describe(name) for name in self.engines}
+        engines, providers = {name: self.describe(name) for name in self.engines}, self.compare_providers()
+        served = find_fastest(providers, self.params.min_equal_pixels)
         return {
             "onnx_median_milliseconds": next(iter(engines.values()))["median_milliseconds"],
+            "served_by": served,
+            "served_median_milliseconds": providers[served].milliseconds,
             "picture": [self.params.height, self.params.width],
             **self.params.model_dump(include={"batch_size", "warmup", "repeats", "device"}),
             "threads": torch.get_num_threads(),
@@ -54,6 +58,18 @@ class Benchmark:
             "ratio": measure_ratio(self.list_times(name), self.list_times(engine.compared_with)).as_json(),
         }
 
+    def compare_providers(self) -> dict[str, Measured]:
+        """The providers that run the exported graphs: the time of one picture, and the least share of equal pixels.
+
+        ONNX Runtime's is the first. The first engine of each provider labels one picture.
+        """
+        found: dict[str, Measured] = {}
+        for name, engine in self.engines.items():
+            if engine.provider is not None and engine.equal_pixels is not None:
+                first = found.get(engine.provider, Measured(measure_spread(self.list_times(name)).median, 1.0))
+                found[engine.provider] = replace(first, equal_pixels=min(first.equal_pixels, engine.equal_pixels))
+        return found
+
     def list_times(self, name: str) -> list[float]:
         """Milliseconds a picture of every run of an engine."""
         return [time / self.engines[name].images for time in self.times[name]]
@@ -66,21 +82,25 @@ def run(
     params: BenchmarkParams,
     model: Annotated[Path, "folder of the exported model with its checkpoint, or models:/NAME@ALIAS"],
     out: Annotated[Path, "folder for benchmark.json and benchmark.txt"],
-    data: Annotated[Path | None, "prepared data, whose clips a clockwork's schedule labels"] = None,
+    data: Annotated[Path | None, "prepared data, whose pictures all engines and whose clips a schedule label"] = None,
+    engines: Annotated[Path | None, "engines.json in the model folder, by which predict and serve choose"] = None,
 ) -> Benchmark:
-    """Time a net of one graph on its engines in turns: ONNX Runtime, OpenVINO if installed, int8 if offered, torch.
+    """Time a model on its engines in turns: ONNX Runtime, OpenVINO if installed; a net of one graph also in torch.
 
-    For the others the parts of a pass beside the whole: a clockwork's stages and its default schedule on a clip, a
-    guided model's encode, guide and segment, and a click.
+    A model of several graphs is timed whole and in parts: a clockwork's stages and its default schedule on a clip, a
+    guided model's encode, guide and segment, and a click. Each engine's share of pixels that it labels as ONNX Runtime
+    does is measured on pictures of `data`, without it on a synthetic one.
 
     Raises ModelError where the model cannot be opened and ProviderError where the device is not available.
     """
     model = resolve_model_folder(model)
     require_one_training(model)
-    engines, left_out = find_engines(find_family(model)).open_engines(params, model, data, torch.get_num_threads())
-    calls = {name: engine.call for name, engine in engines.items()}
+    opened, left_out = find_engines(find_family(model)).open_engines(params, model, data, torch.get_num_threads())
+    calls = {name: engine.call for name, engine in opened.items()}
     times = take_turns(calls, params.repeats, params.warmup, words="benchmark")
-    benchmark = Benchmark(params, engines, times, left_out)
+    benchmark = Benchmark(params, opened, times, left_out)
+    if engines is not None:
+        save_engines(engines, model, benchmark.compare_providers(), params.min_equal_pixels)
     write_json(out / "benchmark.json", benchmark.report())
     write_text(out / "benchmark.txt", f"{benchmark}\n")
     medians = {name: measure_spread(of_engine).median for name, of_engine in times.items()}

@@ -26,6 +26,8 @@ class ModelFolder:
         self.export = root / "export.json"
         # The schedule values that `pixelwise calibrate --keep` found for a clockwork.
         self.schedules = root / "schedules.json"
+        # The time and the labels of each engine on the machine where `pixelwise benchmark --engines` ran.
+        self.engines = root / "engines.json"
         # The graphs of lower precision: model folders of their own, with quantization.json instead of export.json.
         self.int8, self.float16 = root / "int8", root / "float16"
         self.quantization = root / "quantization.json"

@@ -42,4 +42,7 @@ class BenchmarkParams(Params):
     warmup: PositiveInt = Field(2, description="runs of each engine before the measured ones")
     repeats: PositiveInt = Field(10, description="measured runs of each engine")
     device: Literal["cpu", "cuda"] = Field("cpu", description="device of every engine")
+    min_equal_pixels: float = Field(
+        0.99, ge=0, le=1, description="share of pixels that an engine must label as ONNX Runtime does to be served"
+    )
     torch_compile: bool = Field(False, description="whether torch.compile is timed too; it compiles for a minute")

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import ModelError, PixelwiseError, ProviderError
+from pixelwise.evaluation.equality import measure_equality, spread_evenly
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.graph import Graph
 from pixelwise.families.trained import list_graphs, load_trained
-from pixelwise.inference.session import open_model
+from pixelwise.inference.session import Provider, Segmenter, open_model, stack_samples
 from pixelwise.model_folder import ModelFolder
 from pixelwise.timing import Engine
 
@@ -27,13 +30,10 @@ Label = Callable[[Inputs], Labels]
 
 
 def open_engines(
-    params: BenchmarkParams,
-    model: Path,
-    data: Path | None,  # noqa: ARG001 - the inputs are synthetic
-    threads: int,
+    params: BenchmarkParams, model: Path, data: Path | None, threads: int
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Open every engine of the exported `model`, at batch 1 and at `batch_size`. Raises as `open_graph_engines`."""
-    return open_graph_engines(params, model, load_label_graph(model), threads)
+    return open_graph_engines(params, model, load_label_graph(model), data, threads)
 
 
 def load_label_graph(model: Path) -> Graph:
@@ -44,15 +44,17 @@ def load_label_graph(model: Path) -> Graph:
 
 
 def open_graph_engines(
-    params: BenchmarkParams, model: Path, graph: Graph, threads: int
+    params: BenchmarkParams, model: Path, graph: Graph, data: Path | None, threads: int
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Open every engine that can run `graph`. Returns engines, and reasons why others are left out.
 
-    Raises ModelError if the exported `model` cannot be opened, ProviderError if torch finds no CUDA device.
+    Raises ModelError if the exported `model` cannot be opened, ProviderError if torch finds no CUDA device, DataError
+    if `data` lacks the split.
     """
     if params.device == "cuda" and not torch.cuda.is_available():
         raise ProviderError("device cuda: torch finds none, expected cpu")
-    labellers: dict[str, Label] = {"onnx": open_model(model, params.device, threads).label}
+    onnx = open_model(model, params.device, threads)
+    labellers: dict[str, Label] = {"onnx": onnx.label}
     left_out: dict[str, str] = {}
     folder = ModelFolder(model)
     # float16 pays on CUDA alone.
@@ -74,14 +76,50 @@ def open_graph_engines(
         left_out["torch compile"] = compiled
     else:
         labellers["torch compile"] = compiled
+    samples = [inputs[1]] if data is None else read_inputs(PreparedData(data).split(params.split), onnx)
+    expected = label_all(onnx.label, samples)
+    alike = {name: measure_equality(label_all(label, samples), expected) for name, label in labellers.items()}
+    providers = {"onnx": params.device, "openvino": "openvino"}
     engines = {}
     for batch, given in inputs.items():
         suffix = "" if batch == 1 else f", batch {batch}"
-        expected = get_first_map(labellers["onnx"](given))
         for name, label in labellers.items():
-            alike = float(np.mean(get_first_map(label(given)) == expected))
-            engines[f"{name}{suffix}"] = Engine(partial(label, given), f"onnx{suffix}", batch, alike)
+            call = partial(label, given)
+            engines[f"{name}{suffix}"] = Engine(call, f"onnx{suffix}", batch, alike[name], providers.get(name))
     return engines, left_out
+
+
+@dataclass(frozen=True)
+class Part:
+    """A call to time on each provider. images: as for `Engine`. labels: its label maps, to be compared; or none."""
+
+    call: Callable[[], object]
+    images: int = 1
+    labels: Sequence[np.ndarray] = ()
+
+
+def open_on_each(
+    device: Provider, whole: str, open_parts: Callable[[Provider], Mapping[str, Part]]
+) -> tuple[dict[str, Engine], dict[str, str]]:
+    """The engines of a model's parts on ONNX Runtime's `device` and, on a CPU, on OpenVINO; and why it is left out.
+
+    whole: the part that ONNX Runtime's others are compared with. Each of OpenVINO's is compared with ONNX Runtime's.
+    """
+    first = open_parts(device)
+    engines = {
+        name: Engine(part.call, whole, part.images, 1.0 if part.labels else None, device)
+        for name, part in first.items()
+    }
+    if device != "cpu":
+        return engines, {}
+    try:
+        others = open_parts("openvino")
+    except ModelError as error:
+        return engines, {"openvino": str(error)}
+    for name, part in others.items():
+        alike = measure_equality(part.labels, first[name].labels) if part.labels else None
+        engines[f"openvino {name}"] = Engine(part.call, name, part.images, alike, "openvino")
+    return engines, {}
 
 
 def open_openvino(folder: ModelFolder, threads: int) -> tuple[dict[str, Label], dict[str, str]]:
@@ -98,9 +136,16 @@ def open_openvino(folder: ModelFolder, threads: int) -> tuple[dict[str, Label], 
     return labellers, left_out
 
 
-def get_first_map(labels: Labels) -> np.ndarray:
-    """The first label map (N, H, W) of an engine."""
-    return next(iter(labels.values() if isinstance(labels, Mapping) else labels))
+def read_inputs(split: PreparedSplit, model: Segmenter) -> list[dict[str, np.ndarray]]:
+    """The inputs of `model` for pictures spread evenly over `split`, each of its own size."""
+    sampled = split.with_layers(*model.layers)
+    return [model.select_inputs(stack_samples([sampled[index]])) for index in spread_evenly(len(split))]
+
+
+def label_all(label: Label, samples: Sequence[Inputs]) -> list[np.ndarray]:
+    """The first label map (N, H, W) of each sample."""
+    found = [label(given) for given in samples]
+    return [next(iter(labels.values() if isinstance(labels, Mapping) else labels)) for labels in found]
 
 
 def make_inputs(graph: Graph, batch: int, params: BenchmarkParams) -> dict[str, np.ndarray]:

@@ -148,8 +148,9 @@ class Engines(Protocol):
     ) -> tuple[dict[str, Engine], dict[str, str]]:
         """Open the engines of the exported `model`. Returns engines by name, and why others are left out.
 
-        The first engine labels one picture with ONNX Runtime; the release gate limits its median. data: prepared data,
-        for engines that need real clips. threads: of every engine.
+        The first engine labels one picture with ONNX Runtime. So does the first of each other `provider`: the fastest
+        that labels enough pixels alike is served, and the release gate limits its median. data: prepared data, whose
+        pictures are compared and whose clips are labelled. threads: of every engine.
 
         Raises ModelError if the model cannot be opened, ProviderError if the device is not available.
         """

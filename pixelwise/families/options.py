@@ -13,7 +13,9 @@ from pixelwise.registry.limits import LabelReleaseParams as ReleaseParams
 class LabelParams(Params):
     """The options of `pixelwise predict` that every family has."""
 
-    provider: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
+    provider: Provider = Field(
+        "auto", description="ONNX Runtime on cpu or cuda, or openvino; auto: cuda if any, else by engines.json"
+    )
     format: Format | None = Field(None, description="also write the labels of pictures for a labelling tool")
     alpha: float = Field(0.5, ge=0, le=1, description="strength of the colours in overlays, 0 to 1")
 

@@ -29,7 +29,7 @@ class ReleaseParams(Params):
         0.999, ge=0, le=1, description="minimum share of pixels on which ONNX Runtime and torch agree"
     )
     milliseconds_limit: float | None = Field(
-        None, gt=0, description="maximum median latency of one image; null: no limit"
+        None, gt=0, description="maximum median latency of one image on the engine that is served; null: no limit"
     )
     other_data: bool = Field(
         False, description="whether a model of other classes or another data set may replace the champion"

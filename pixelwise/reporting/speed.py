@@ -21,4 +21,5 @@ def format_speed_table(report: Mapping[str, Any]) -> str:
             f"{engine['images_per_second']:>10.1f}{alike:>10}"
             f"  {Spread(**engine['ratio']):.2f} {engine['compared_with']}"
         )
+    lines.append(f"auto: {report['served_by']}, {report['served_median_milliseconds']:.1f} ms a picture")
     return "\n".join([*lines, *(f"{name}: left out, {why}" for name, why in report["left_out"].items())])

@@ -27,7 +27,9 @@ class ServeParams(Params):
 
     host: str = Field("127.0.0.1", description="address to listen on; any other than loopback is open to the network")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0: a free port")
-    device: Provider = Field("auto", description="ONNX Runtime on cpu or cuda (auto: cuda if any), or openvino")
+    device: Provider = Field(
+        "auto", description="ONNX Runtime on cpu or cuda, or openvino; auto: cuda if any, else by engines.json"
+    )
     label_studio: str | None = Field(
         None, description="address of a Label Studio whose tasks are labelled, such as http://localhost:8080"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pixelwise.errors import ModelError
 from pixelwise.families import find_requests
 from pixelwise.families.exported import find_family
+from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
@@ -52,7 +53,7 @@ def open_exported(model: Path, source: str, name: str, version: str | None, devi
     """Open `model` as its family does; `source` names the model in errors."""
     try:
         family = find_family(model)
-        opened = find_requests(family).open_served(model, device)
+        opened = find_requests(family).open_served(model, choose_provider(model, device))
     except ModelError as error:
         text = str(error).replace(str(ModelFolder(model).graph()), source)
         raise type(error)(text.replace(str(model), source)) from None

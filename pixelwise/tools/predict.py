@@ -21,6 +21,7 @@ from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import ConfidentPredictor, Predictor, Stream
 from pixelwise.files import write_together
+from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inference.session import NO_CONFIDENCE
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder
@@ -101,8 +102,9 @@ def run(
     Raises ModelError where the model needs inputs beside the image, and every error of the family's `open_model`.
     """
     folder = resolve_model_folder(model)
-    options = params.model_dump(exclude={"alpha", "format"})
-    predictor = find_runtime(find_family(folder)).open_model(folder, **options)
+    options = params.model_dump(exclude={"alpha", "format", "provider"})
+    family, provider = find_family(folder), choose_provider(folder, params.provider)
+    predictor = find_runtime(family).open_model(folder, provider, **options)
     if confidence:
         require_confidence(predictor, model)
     if predictor.inputs != ("image",):

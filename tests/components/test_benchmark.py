@@ -28,16 +28,34 @@ def require_report(out, whole):
     assert report["onnx_median_milliseconds"] == report["engines"][whole]["median_milliseconds"] > 0
     assert report["engines"][whole]["ratio"] == {"median": 1.0, "p10": 1.0, "p90": 1.0}
     assert {frozenset(engine) for engine in report["engines"].values()} == {frozenset(KEYS)}
-    assert {engine["compared_with"] for engine in report["engines"].values()} == {whole}
+    for name, engine in report["engines"].items():
+        part = name.removeprefix("openvino ")
+        assert engine["compared_with"] == (whole if part == name else part)
     assert all(name in (out / "benchmark.txt").read_text() for name in report["engines"])
     return report["engines"]
 
 
+def require_record(file, report):
+    """What is stored for `auto` is what was measured; return what it says of OpenVINO."""
+    record = json.loads(file.read_text())
+    assert list(record["engines"]) == ["cpu", "openvino"]
+    served = report["served_by"]
+    assert report["served_median_milliseconds"] == record["engines"][served]["milliseconds"]
+    assert record["engines"]["cpu"] == {"milliseconds": report["onnx_median_milliseconds"], "equal_pixels": 1}
+    return record["engines"]["openvino"]
+
+
 @pytest.mark.covers("benchmark", "clockwork")
 def test_a_clockwork_is_timed_whole_in_stages_and_on_its_schedule_over_a_clip(clockwork_model, tiny_town, tmp_path):
-    found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path, tiny_town)
+    file = tmp_path / "engines.json"
+    found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path, tiny_town, file)
     assert found.left_out == {}
-    assert list(require_report(tmp_path, "plain")) == [*PARTS, "schedule motion"]
+    parts, engines = [*PARTS, "schedule motion"], require_report(tmp_path, "plain")
+    assert list(engines) == [*parts, *(f"openvino {part}" for part in parts)]
+    openvino = require_record(file, read(tmp_path / "benchmark.json"))
+    assert openvino["milliseconds"] == engines["openvino plain"]["median_milliseconds"]
+    shares = [engines[f"openvino {part}"]["equal_pixels"] for part in ("plain", "schedule motion")]
+    assert openvino["equal_pixels"] == min(shares) > 0.5
     # The town's validation clip has two frames, so the schedule's time a picture is half that of a run.
     schedule = found.describe("schedule motion")
     assert schedule["images"] == 2
@@ -46,7 +64,7 @@ def test_a_clockwork_is_timed_whole_in_stages_and_on_its_schedule_over_a_clip(cl
 
 def test_a_schedule_is_left_out_without_clips_and_says_what_gives_them(clockwork_model, tmp_path):
     found = benchmark.run(BenchmarkParams(**SMALL), clockwork_model, tmp_path)
-    assert list(require_report(tmp_path, "plain")) == PARTS
+    assert set(PARTS) < set(require_report(tmp_path, "plain"))
     assert "--data" in found.left_out["schedule motion"]
 
 
@@ -65,9 +83,13 @@ def test_openvino_is_left_out_where_it_is_not_installed(model, tmp_path, monkeyp
 
 
 @pytest.mark.covers("benchmark", "guided")
-def test_a_guided_model_is_timed_whole_in_parts_and_by_a_click_that_encodes_nothing(guided_folder, tmp_path):
-    benchmark.run(BenchmarkParams(**SMALL), guided_folder, tmp_path)
-    assert list(require_report(tmp_path, "whole pass")) == ["whole pass", "encode", "guide", "segment", "click"]
+def test_a_guided_model_is_timed_whole_in_parts_and_by_a_click_that_encodes_nothing(guided_folder, tiny_town, tmp_path):
+    benchmark.run(BenchmarkParams(**SMALL), guided_folder, tmp_path, tiny_town, tmp_path / "engines.json")
+    parts, engines = ["whole pass", "encode", "guide", "segment", "click"], require_report(tmp_path, "whole pass")
+    assert list(engines) == [*parts, *(f"openvino {part}" for part in parts)]
+    openvino = require_record(tmp_path / "engines.json", read(tmp_path / "benchmark.json"))
+    assert openvino["equal_pixels"] == engines["openvino whole pass"]["equal_pixels"] > 0.5
+    assert engines["openvino encode"]["equal_pixels"] is None
     opened, _ = guided_engines.open_engines(BenchmarkParams(**SMALL), guided_folder, None, 1)
     encodes = opened["encode"].call.func.__self__
     before = encodes.encodes
@@ -101,8 +123,9 @@ def test_the_benchmark_times_every_engine_and_names_those_it_leaves_out(model, t
     # Stands in for a machine without a compiler; `make test-slow` compiles.
     monkeypatch.setattr(torch, "compile", lambda module: no_compiler)
     params = BenchmarkParams(width=64, height=48, batch_size=2, warmup=1, repeats=2, torch_compile=True)
-    benchmark.run(params, model, tmp_path)
+    benchmark.run(params, model, tmp_path, engines=tmp_path / "engines.json")
     report = read(tmp_path / "benchmark.json")
+    require_record(tmp_path / "engines.json", report)
     names = ["onnx", "openvino", "torch eager"]
     assert list(report["engines"]) == [*names, *(f"{name}, batch 2" for name in names)]
     assert all(engine["equal_pixels"] > 0.9 for engine in report["engines"].values())

@@ -23,7 +23,7 @@ names = {{
     "export": ["export.json", "onnx/model.onnx"], "benchmark": ["benchmark.txt", "benchmark.json"],
 }}
 files = [Path(options["--out"], name) for name in names.get(verb, ["result.json"])]
-files += [Path(options["--json"])] if "--json" in options else []
+files += [Path(options[name]) for name in ("--json", "--engines") if name in options]
 for file in files:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({{"run_id": uuid.uuid4().hex if verb == "train" else verb}}))

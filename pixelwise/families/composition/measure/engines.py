@@ -13,14 +13,11 @@ from pixelwise.timing import Engine
 
 
 def open_engines(
-    params: BenchmarkParams,
-    model: Path,
-    data: Path | None,  # noqa: ARG001 - the inputs are synthetic
-    threads: int,
+    params: BenchmarkParams, model: Path, data: Path | None, threads: int
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Open the engines of the exported `model`, and its dynamic layers in torch. Raises as `open_graph_engines`."""
     graph = load_label_graph(model)
-    engines, left_out = open_graph_engines(params, model, graph, threads)
+    engines, left_out = open_graph_engines(params, model, graph, data, threads)
     inputs = graph.example(1, params.height, params.width).values()
     return engines | open_dynamic_layers(graph.module, *(x.to(params.device) for x in inputs)), left_out
 
