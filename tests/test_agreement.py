@@ -91,7 +91,7 @@ def test_a_step_takes_the_parameters_that_are_shown_for_its_section(stage, monke
 def test_what_a_command_reads_and_writes_stands_in_its_stage(stage, monkeypatch):
     call = call_of(stage, monkeypatch)
     dependencies, results = dependencies_of(stage), results_of(stage)
-    written = [call[name] for name in ("out", "json") if call.get(name)]
+    written = [call[name] for name in ("out", "json", "engines") if call.get(name)]
     assert all(any(is_within(path, place) for place in written) for path in results)
     for name in {"data", "model", "accepted", "start"} & {key for key, value in call.items() if value}:
         assert any(is_within(path, call[name]) for path in dependencies), f"{stage}: --{name} {call[name]} is no dep"

@@ -17,6 +17,7 @@ from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import Predictor
 from pixelwise.files import write_text
+from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inspection.contact_sheet import Tile, draw_tile
 from pixelwise.labelling.doubt import Doubt, measure_doubt
 from pixelwise.labelling.labelled import Labelled, read_labelled
@@ -116,8 +117,9 @@ def run(
 def open_predictor(params: Any, model: Path) -> Predictor:
     """Open `model` as its family does. Raises ModelError where it needs inputs beside the image."""
     folder = resolve_model_folder(model)
-    options = params.model_dump(exclude={"alpha", "format"})
-    predictor = find_runtime(find_family(folder)).open_model(folder, **options)
+    options = params.model_dump(exclude={"alpha", "format", "provider"})
+    provider = choose_provider(folder, params.provider)
+    predictor = find_runtime(find_family(folder)).open_model(folder, provider, **options)
     if predictor.inputs != ("image",):
         raise ModelError(f"{model}: takes {' and '.join(predictor.inputs)}, expected image alone")
     return predictor
