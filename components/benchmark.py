@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families import find_engines
 from pixelwise.families.exported import find_family
 from pixelwise.files import write_json, write_text
-from pixelwise.inference.engine_choice import Measured, find_fastest, save_engines
+from pixelwise.inference.engine_choice import compare_providers, find_fastest, save_engines
 from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.speed import format_speed_table
@@ -32,7 +32,10 @@ class Benchmark:
 
     def report(self) -> dict[str, Any]:
         """Content of benchmark.json: the latency of one picture, and each engine's times and paired ratio."""
-        engines, providers = {name: self.describe(name) for name in self.engines}, self.compare_providers()
+        engines, providers = (
+            {name: self.describe(name) for name in self.engines},
+            compare_providers(self.engines, self.times),
+        )
         served = find_fastest(providers, self.params.min_equal_pixels)
         return {
             "onnx_median_milliseconds": next(iter(engines.values()))["median_milliseconds"],
@@ -57,18 +60,6 @@ class Benchmark:
             "equal_pixels": engine.equal_pixels,
             "ratio": measure_ratio(self.list_times(name), self.list_times(engine.compared_with)).as_json(),
         }
-
-    def compare_providers(self) -> dict[str, Measured]:
-        """The providers that run the exported graphs: the time of one picture, and the least share of equal pixels.
-
-        ONNX Runtime's is the first. The first engine of each provider labels one picture.
-        """
-        found: dict[str, Measured] = {}
-        for name, engine in self.engines.items():
-            if engine.provider is not None and engine.equal_pixels is not None:
-                first = found.get(engine.provider, Measured(measure_spread(self.list_times(name)).median, 1.0))
-                found[engine.provider] = replace(first, equal_pixels=min(first.equal_pixels, engine.equal_pixels))
-        return found
 
     def list_times(self, name: str) -> list[float]:
         """Milliseconds a picture of every run of an engine."""
@@ -100,7 +91,7 @@ def run(
     times = take_turns(calls, params.repeats, params.warmup, words="benchmark")
     benchmark = Benchmark(params, opened, times, left_out)
     if engines is not None:
-        save_engines(engines, model, benchmark.compare_providers(), params.min_equal_pixels)
+        save_engines(engines, model, compare_providers(opened, times), params.min_equal_pixels)
     write_json(out / "benchmark.json", benchmark.report())
     write_text(out / "benchmark.txt", f"{benchmark}\n")
     medians = {name: measure_spread(of_engine).median for name, of_engine in times.items()}

@@ -1,8 +1,8 @@
 """Choose the engine of a model by what `pixelwise benchmark` measured: the fastest that labels pictures alike."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pixelwise.files import write_json
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import NAMES, Provider, open_session
 from pixelwise.model_folder import ModelFolder
-from pixelwise.timing import read_processor
+from pixelwise.timing import Engine, measure_spread, read_processor
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,19 @@ class Record:
     processor: str
     min_equal_pixels: float
     engines: dict[str, Measured]
+
+
+def compare_providers(engines: Mapping[str, Engine], times: Mapping[str, Sequence[float]]) -> dict[str, Measured]:
+    """The providers that run the exported graphs: the time of one picture, and the least share of equal pixels.
+
+    ONNX Runtime's is the first. The first engine of each provider labels one picture. times: milliseconds of each run.
+    """
+    found: dict[str, Measured] = {}
+    for name, engine in engines.items():
+        if engine.provider is not None and engine.equal_pixels is not None:
+            first = found.get(engine.provider, Measured(measure_spread(times[name]).median, 1.0))
+            found[engine.provider] = replace(first, equal_pixels=min(first.equal_pixels, engine.equal_pixels))
+    return found
 
 
 def find_fastest(engines: Mapping[str, Measured], min_equal_pixels: float) -> str:

@@ -12,9 +12,10 @@ from support.fcn_model import one_line
 from pixelwise.errors import DataError
 from pixelwise.families.options import PredictParams
 from pixelwise.inference import engine_choice
-from pixelwise.inference.engine_choice import Measured, choose_provider, find_fastest, save_engines
+from pixelwise.inference.engine_choice import Measured, choose_provider, compare_providers, find_fastest, save_engines
 from pixelwise.model_folder import ModelFolder
 from pixelwise.serving.models import open_file
+from pixelwise.timing import Engine
 from pixelwise.tools import predict
 
 pytest.importorskip("openvino")
@@ -99,3 +100,15 @@ def test_predict_and_serve_run_on_the_chosen_engine(measured, tmp_path):
     assert report.provider.startswith("OpenVINO")
     assert open_file(measured, "auto").model.provider.startswith("OpenVINO")
     assert open_file(measured, "cpu").model.provider == "CPUExecutionProvider"
+
+
+def test_a_provider_has_the_time_of_its_first_engine_and_the_fewest_equal_pixels_of_all():
+    engines = {
+        "plain": Engine(print, "plain", 1, 1.0, "cpu"),
+        "stage": Engine(print, "plain", 1, None, "cpu"),
+        "other plain": Engine(print, "plain", 1, 0.999, "openvino"),
+        "other schedule": Engine(print, "plain", 4, 0.98, "openvino"),
+        "torch": Engine(print, "plain", 1, 0.9),
+    }
+    times = {name: [10.0 + place] for place, name in enumerate(engines)}
+    assert compare_providers(engines, times) == {"cpu": Measured(10.0, 1.0), "openvino": Measured(12.0, 0.98)}
