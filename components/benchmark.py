@@ -32,10 +32,8 @@ class Benchmark:
 
     def report(self) -> dict[str, Any]:
         """Content of benchmark.json: the latency of one picture, and each engine's times and paired ratio."""
-        engines, providers = (
-            {name: self.describe(name) for name in self.engines},
-            compare_providers(self.engines, self.times),
-        )
+        engines = {name: self.describe(name) for name in self.engines}
+        providers = compare_providers(self.engines, self.times)
         served = find_fastest(providers, self.params.min_equal_pixels)
         return {
             "onnx_median_milliseconds": next(iter(engines.values()))["median_milliseconds"],
