@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import torch
 
 from pixelwise import command
+from pixelwise.evaluation.engine_choice import compare_providers, find_fastest, save_engines
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families import find_engines
 from pixelwise.families.exported import find_family
 from pixelwise.files import write_json, write_text
-from pixelwise.inference.engine_choice import compare_providers, find_fastest, save_engines
 from pixelwise.inference.exported_models import require_one_training
 from pixelwise.registry.references import resolve_model_folder
 from pixelwise.reporting.speed import format_speed_table

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import ModelError
+from pixelwise.evaluation.engine_choice import choose_provider
 from pixelwise.families import find_requests
 from pixelwise.families.exported import find_family
-from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder

@@ -17,11 +17,11 @@ from pixelwise.data.inputs import Input, find_inputs
 from pixelwise.data.notes import Notes
 from pixelwise.data.writers import WRITERS, Writer
 from pixelwise.errors import DataError, ModelError, PixelwiseError
+from pixelwise.evaluation.engine_choice import choose_provider
 from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import ConfidentPredictor, Predictor, Stream
 from pixelwise.files import write_together
-from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inference.session import NO_CONFIDENCE
 from pixelwise.progress import progress
 from pixelwise.registry.references import resolve_model_folder

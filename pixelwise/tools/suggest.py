@@ -13,11 +13,11 @@ from pixelwise.data.given import read_picture
 from pixelwise.data.inputs import Input, find_inputs
 from pixelwise.data.writers import WRITERS
 from pixelwise.errors import DataError, ModelError, ParamsError, PixelwiseError
+from pixelwise.evaluation.engine_choice import choose_provider
 from pixelwise.families import find_options, find_runtime
 from pixelwise.families.exported import find_family, find_family_on_command_line
 from pixelwise.families.hooks import Predictor
 from pixelwise.files import write_text
-from pixelwise.inference.engine_choice import choose_provider
 from pixelwise.inspection.contact_sheet import Tile, draw_tile
 from pixelwise.labelling.doubt import Doubt, measure_doubt
 from pixelwise.labelling.labelled import Labelled, read_labelled

@@ -10,9 +10,9 @@ from support.channel_model import write_channel_model
 from support.fcn_model import one_line
 
 from pixelwise.errors import DataError
+from pixelwise.evaluation import engine_choice
+from pixelwise.evaluation.engine_choice import Measured, choose_provider, compare_providers, find_fastest, save_engines
 from pixelwise.families.options import PredictParams
-from pixelwise.inference import engine_choice
-from pixelwise.inference.engine_choice import Measured, choose_provider, compare_providers, find_fastest, save_engines
 from pixelwise.model_folder import ModelFolder
 from pixelwise.serving.models import open_file
 from pixelwise.timing import Engine
