@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnxruntime as ort
-
 from pixelwise.documents import read_json
 from pixelwise.files import write_json
 from pixelwise.inference.exported_models import identify
@@ -101,6 +99,4 @@ def describe(record: Record) -> str:
 
 def has_cuda(model: Path) -> bool:
     """Whether ONNX Runtime obtains CUDA for a graph of `model`. Its list of providers also has what it cannot load."""
-    if NAMES["cuda"] not in ort.get_available_providers():
-        return False
     return open_session(ModelFolder(model).graphs()[0], "auto").get_providers()[0] == NAMES["cuda"]
