@@ -38,6 +38,7 @@ FLOORS = [
     "pixelwise.studies",
     "pixelwise.tuning",
     "pixelwise.serving",
+    "pixelwise.watching",
     "pixelwise.families.composition",
     "pixelwise.families.clockwork",
     "pixelwise.families.guided",

@@ -41,13 +41,17 @@ AnswerForm = Annotated[Form, Depends(choose_form)]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A picture (H, W, 3), its prediction (H, W), the names and colours of the classes, and the model."""
+    """A picture (H, W, 3), its prediction (H, W), the names and colours of the classes, and the model.
+
+    confidence: the mean over the pixels; None if it was not computed.
+    """
 
     image: np.ndarray
     prediction: np.ndarray
     names: tuple[str, ...]
     palette: Palette
     served: Served
+    confidence: float | None = None
 
 
 def make_response(form: Form, labelled: Labelled) -> Response:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -47,6 +48,10 @@ class ServeParams(Params):
     session_pixels: PositiveInt = Field(
         16_000_000, description="maximum pixels of the pictures that all sessions together keep"
     )
+    statistics: Path | None = Field(
+        None, description="file of statistics of the newest answers, without pictures, for pixelwise watch"
+    )
+    share: float = Field(0.0, ge=0, le=1, description="share of the pictures that the model of --shadow answers itself")
 
     @property
     def max_bytes(self) -> int:

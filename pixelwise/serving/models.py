@@ -11,7 +11,8 @@ from pixelwise.families.exported import find_family
 from pixelwise.inference.exported_models import identify
 from pixelwise.inference.session import Provider
 from pixelwise.model_folder import ModelFolder
-from pixelwise.registry.references import PREFIX, find_version_folder
+from pixelwise.registry.references import PREFIX, find_referenced_version, find_version_folder
+from pixelwise.tracking.store import connect_existing, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,6 +33,19 @@ class Served:
     def __str__(self) -> str:
         version = f" version {self.version}" if self.version else ""
         return f"{self.name}{version} (sha256 {self.sha256[:12]})"
+
+
+def open_named(model: str, device: Provider, tracking: str | None) -> tuple[Served, "MlflowClient | None"]:
+    """Open `model`, a folder, a file or a reference; also return the registry's client where it is a reference.
+
+    Raises like `open_file` and `open_version`, RegistryError where the store fails.
+    """
+    if not model.startswith(PREFIX):
+        return open_file(Path(model), device), None
+    uri = resolve_store_uri(tracking)
+    client = connect_existing(uri)
+    with translate_errors(uri):
+        return open_version(client, find_referenced_version(client, model), device), client
 
 
 def open_file(model: Path, device: Provider) -> Served:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pixelwise.errors import ModelError
 from pixelwise.families.hooks import Predictor
 from pixelwise.inference.session import Provider, Segmenter, open_model
-from pixelwise.serving.answers import LABELLED, AnswerForm, Labelled, make_response
+from pixelwise.serving.answers import LABELLED, AnswerForm
 from pixelwise.serving.bodies import PICTURE
 from pixelwise.serving.limits import decode_upright
 from pixelwise.serving.service import Service
@@ -52,9 +52,6 @@ def make_routes(service: Service) -> APIRouter:
         """Label a picture: the body, or the field `file` of a form."""
         async with service.take(request) as body:
             image = await service.decode(decode_upright, await body.read_picture(), service.params.max_pixels)
-            done = await service.batcher.label(image)
-            model = done.served.model
-            labelled = Labelled(image, done.prediction, model.names, model.palette, done.served)
-            return await service.decode(make_response, form, labelled)
+            return await service.answer(form, await service.label(image))
 
     return routes

@@ -10,15 +10,19 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from fastapi import Request
+import numpy as np
+from fastapi import Request, Response
 
 from pixelwise.errors import DataError, ModelError, ParamsError
+from pixelwise.serving import answers
 from pixelwise.serving.batching import Batcher
 from pixelwise.serving.bodies import Body
 from pixelwise.serving.limits import RefusalError, ServeParams, refuse_as_busy
 from pixelwise.serving.metrics import Metrics
 from pixelwise.serving.models import Served
 from pixelwise.serving.sessions import Sessions
+from pixelwise.serving.shadow import Shadow
+from pixelwise.serving.statistics import Statistics
 from pixelwise.serving.watcher import Watcher, show_model
 
 T = TypeVar("T")
@@ -27,10 +31,24 @@ T = TypeVar("T")
 class Service:
     """The state of the service: the batcher, the sessions, the watcher of the champion, and the taken request slots."""
 
-    def __init__(self, served: Served, params: ServeParams, follow: tuple[Any, str] | None = None) -> None:
-        """`follow` is the registry's client and the alias in it whose model is served; None for a model that stays."""
+    def __init__(
+        self,
+        served: Served,
+        params: ServeParams,
+        follow: tuple[Any, str] | None = None,
+        shadow: Served | None = None,
+        trial: Served | None = None,
+    ) -> None:
+        """`follow` is the registry's client and the alias in it whose model is served; None for a model that stays.
+
+        shadow: a challenger that labels every picture later; trial: one that answers the share `params.share`.
+
+        Raises OSError where the statistics file cannot be written.
+        """
         self.params, self.metrics = params, Metrics()
-        self.batcher = Batcher(served, params, self.metrics)
+        self.statistics = Statistics(self.metrics, params.statistics)
+        self.shadow = Shadow(shadow, self.metrics, self.statistics.write) if shadow else None
+        self.batcher = Batcher(served, params, self.metrics, trial)
         self.sessions = Sessions(params)
         self.watcher = Watcher(*follow, self.batcher, params, self.metrics) if follow else None
         self.admitted = 0
@@ -54,9 +72,13 @@ class Service:
 
     @asynccontextmanager
     async def run_tasks(self, _: object) -> AsyncIterator[None]:
-        """Run the batcher, the sessions' clock and the watcher until the block ends."""
+        """Run the batcher, the sessions' clock, the watcher and the work beside the answers until the block ends."""
         works = [self.batcher.label_forever(), self.sessions.expire_forever()]
         works += [self.watcher.watch()] if self.watcher else []
+        # The shadow writes to the file of the statistics, so it stops first.
+        sides = [*([self.shadow.side] if self.shadow else []), self.statistics.side]
+        for side in sides:
+            side.start()
         self.tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -64,6 +86,8 @@ class Service:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
+            for side in sides:
+                await asyncio.to_thread(side.stop)
 
     @asynccontextmanager
     async def take(self, request: Request) -> AsyncIterator[Body]:
@@ -96,6 +120,20 @@ class Service:
             yield
         finally:
             self.admitted -= 1
+
+    async def label(self, image: np.ndarray) -> answers.Labelled:
+        """Label a picture (H, W, 3) uint8, and let the challenger do so later. Raises the errors of the model."""
+        done = await self.batcher.label(image)
+        model = done.served.model
+        labelled = answers.Labelled(image, done.prediction, model.names, model.palette, done.served, done.confidence)
+        if self.shadow:
+            self.shadow.offer(labelled)
+        return labelled
+
+    async def answer(self, form: answers.Form, labelled: answers.Labelled) -> Response:
+        """Encode an answer, and describe it in the statistics."""
+        self.statistics.side.offer(labelled)
+        return await self.decode(answers.make_response, form, labelled)
 
     async def decode(self, work: Callable[..., T], *arguments: Any) -> T:
         """Decode or encode in a thread of its own, beside the model."""

@@ -12,7 +12,7 @@ from pixelwise.families.clockwork.runtime.model import ScheduledPredictor
 from pixelwise.families.clockwork.runtime.schedules import DEFAULT
 from pixelwise.inference.session import Provider
 from pixelwise.serving import pictures
-from pixelwise.serving.answers import LABELLED, AnswerForm, Labelled, make_response
+from pixelwise.serving.answers import LABELLED, AnswerForm, Labelled
 from pixelwise.serving.bodies import PICTURE
 from pixelwise.serving.limits import decode_upright
 from pixelwise.serving.service import Service
@@ -59,7 +59,7 @@ def make_routes(service: Service) -> APIRouter:
                 frame = await step(service, held, image)
             model = held.served.model
             labelled = Labelled(image, frame.prediction, model.names, model.palette, held.served)
-            response = await service.decode(make_response, form, labelled)
+            response = await service.answer(form, labelled)
             response.headers[STAGES] = ", ".join(str(int(fires)) for fires in frame.fired)
             return response
 

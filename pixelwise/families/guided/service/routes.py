@@ -13,7 +13,7 @@ from pixelwise.families.guided.service.desks import Desk
 from pixelwise.families.guided.service.forms import FORM, MOST_FILES, read_task
 from pixelwise.families.guided.service.tasks import Guide, choose_palette, label_task
 from pixelwise.inference.session import Provider
-from pixelwise.serving.answers import LABELLED, AnswerForm, Form, Labelled, make_response
+from pixelwise.serving.answers import LABELLED, AnswerForm, Form, Labelled
 from pixelwise.serving.bodies import PICTURE, read_form
 from pixelwise.serving.limits import decode_upright
 from pixelwise.serving.service import Service
@@ -54,7 +54,7 @@ def make_routes(service: Service) -> APIRouter:
             served = service.served
             prediction, names = await service.compute(label_task, served.model.model, task)
             labelled = Labelled(task.images[task.name], prediction, names, choose_palette(names), served)
-            return await service.decode(make_response, form, labelled)
+            return await service.answer(form, labelled)
 
     @routes.post("/sessions", status_code=201)
     async def open_session(request: Request) -> dict[str, object]:
@@ -129,4 +129,4 @@ async def label(service: Service, held: Session, picture: int, form: Form) -> Re
     prediction = await service.compute(held.state.session.segment, picture)
     names = held.state.session.names
     labelled = Labelled(held.state.images[picture], prediction, names, choose_palette(names), held.served)
-    return await service.decode(make_response, form, labelled)
+    return await service.answer(form, labelled)
