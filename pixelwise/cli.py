@@ -36,6 +36,7 @@ TOOLS = {
     "verify": "compare data, DVC's cache and registered models with their hashes",
     "params": "show every parameter: value, origin and meaning",
     "use": "apply a recipe and your data's path to params.yaml",
+    "watch": "compare what a server saw and said with the accepted data",
     "why": "explain why a stage would run again",
 }
 # Verbs of a single family: modules in the folder `verbs` of its package.

@@ -83,6 +83,8 @@ BAD = {
     "use: params": ["--params-file", "lost.yaml", "params.yaml"],
     "verify": [],
     "verify: registry": ["--tracking", "sqlite:///lost/mlflow.db"],
+    "watch": ["--model", "empty", "seen.jsonl"],
+    "watch: no such file": ["--model", "models:/fcn@champion", "lost.jsonl"],
     "why": ["train"],
     "why: model": ["models:/fcn@champion"],
     "predict: registered": ["--model", "models:/fcn@champion", "--output", "out", "picture.png"],

@@ -9,7 +9,18 @@ from pixelwise.params import Params
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Limits(Params):
+class DriftLimits(Params):
+    """Limits of the distance from the accepted data, for new data and for live requests."""
+
+    max_shift: NonNegativeFloat = Field(
+        0.8, description="maximum shift of an image statistic since the accepted data, in standard deviations"
+    )
+    max_drift_psi: NonNegativeFloat = Field(
+        0.25, description="maximum population stability index of class shares against the accepted data"
+    )
+
+
+class Limits(DriftLimits):
     """Limits that the data must meet; a share is a fraction of 1."""
 
     min_images: dict[str, NonNegativeInt] = Field(
@@ -40,10 +51,4 @@ class Limits(Params):
     )
     max_swapped_classes: NonNegativeInt | None = Field(
         None, description="maximum number of a split's classes that look swapped against train (null: only warn)"
-    )
-    max_shift: NonNegativeFloat = Field(
-        0.8, description="maximum shift of an image statistic since the accepted data, in standard deviations"
-    )
-    max_drift_psi: NonNegativeFloat = Field(
-        0.25, description="maximum population stability index of class shares against the accepted data"
     )
