@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 from pydantic import NonNegativeFloat
 
 from flows.dead_runs import end_dead_runs
 from flows.messages import complete
 from flows.pipeline import pipeline
+from flows.start import start_once
 from flows.tries import ONCE, Tries
 from pixelwise.data.prepared import read_description
 from pixelwise.data.walk import list_files
@@ -60,7 +59,8 @@ async def ingest(
         return Failed(message=state.message)
     if state.name == "Skipped":
         return complete("Skipped", str(state.message))
-    return await start(retrain, project)
+    data = read_data_hash(project)
+    return await start_once(retrain, f"data {data}", f"data {data[:12]} passed validation")
 
 
 def read_drop_folder(project: Path) -> Path | None:
@@ -120,16 +120,3 @@ def is_only_drifted(project: Path) -> bool:
 def read_data_hash(project: Path) -> str:
     """Hash of the prepared data's manifest."""
     return str(read_description(project / PREPARED)["manifest_sha256"])
-
-
-async def start(deployment: str, project: Path) -> State[None]:
-    """Start `deployment` for the current data, once per state of the data.
-
-    Prefect stores the idempotency key. Where a run is killed before it starts the deployment, the next run starts it.
-    """
-    data = read_data_hash(project)
-    try:
-        run = await arun_deployment(deployment, timeout=0, as_subflow=False, idempotency_key=f"data {data}")
-    except ObjectNotFound:
-        return Failed(message=f"deployment {deployment}: not found, expected one of `prefect deployment ls`")
-    return complete("Completed", f"data {data[:12]} passed validation; {deployment}: started run {run.name}")
