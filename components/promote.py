@@ -13,18 +13,20 @@ from pixelwise.errors import RegistryError
 from pixelwise.families import find_options
 from pixelwise.families.exported import find_family_on_command_line
 from pixelwise.registry.champion_change import ROLLED_BACK_TAG, apply_change, finish_pending_change, record_decision
+from pixelwise.registry.evidence import WATCHED_FILE, read_disagreement
 from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.limits import ReleaseParams
 from pixelwise.registry.names import complete_name
 from pixelwise.registry.registration import load_evidence
-from pixelwise.registry.release_gate import Check, Decision, decide
-from pixelwise.registry.versions import CHALLENGER, CHAMPION, read_aliases
+from pixelwise.registry.release_gate import Check, Decision, check_disagreement, decide
+from pixelwise.registry.versions import CHALLENGER, CHAMPION, ONNX_TAG, read_aliases
 from pixelwise.reporting.release_papers import write_papers
 from pixelwise.tracking.store import connect, redact_uri, resolve_store_uri, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+WATCHED = Path("reports/watch") / WATCHED_FILE
 Outcome = Literal["promoted", "refused", "unchanged"]
 
 
@@ -56,6 +58,7 @@ def run(
     name: Annotated[str, "name of the model in the registry"],
     ledger: Annotated[Path, "file to which each promotion adds one JSON line, as to the ledger of the store"] = LEDGER,
     tracking: Annotated[str | None, "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"] = None,
+    watched: Annotated[Path, "watch.json of `pixelwise watch`, read for shadow_disagreement_limit"] = WATCHED,
 ) -> Promotion:
     """Judge the challenger by the evidence registered with the versions; promote it where every check passes.
 
@@ -75,7 +78,7 @@ def run(
             raise RegistryError(f"{name}: {state}; run pixelwise register first")
         if challenger is None or challenger == champion:
             return Promotion(name, str(champion), "unchanged", Decision(()))
-        decision = judge(client, name, challenger, champion, params)
+        decision = judge(client, name, challenger, champion, params, watched)
         if not decision.promote:
             return Promotion(name, challenger, "refused", decision)
         checks = [asdict(check) for check in decision.checks]
@@ -85,14 +88,20 @@ def run(
     return Promotion(name, challenger, "promoted", decision)
 
 
-def judge(client: "MlflowClient", name: str, challenger: str, champion: str | None, params: ReleaseParams) -> Decision:
+def judge(
+    client: "MlflowClient", name: str, challenger: str, champion: str | None, params: ReleaseParams, watched: Path
+) -> Decision:
     """Return the gate's decision on the evidence of both versions; a challenger that was rolled back before fails."""
     rival = None if champion is None else load_evidence(client, name, champion)
-    decision = decide(load_evidence(client, name, challenger), rival, params)
-    if since := client.get_model_version(name, challenger).tags.get(ROLLED_BACK_TAG):
-        rolled_back = Check("never rolled back", False, f"rolled back at {since}", "another version")
-        return Decision((*decision.checks, rolled_back))
-    return decision
+    checks = list(decide(load_evidence(client, name, challenger), rival, params).checks)
+    tags = client.get_model_version(name, challenger).tags
+    if champion is not None and params.shadow_disagreement_limit is not None:
+        served = client.get_model_version(name, champion).tags[ONNX_TAG]
+        found = read_disagreement(watched, served, tags[ONNX_TAG])
+        checks.append(check_disagreement(found, params.shadow_disagreement_limit))
+    if since := tags.get(ROLLED_BACK_TAG):
+        checks.append(Check("never rolled back", False, f"rolled back at {since}", "another version"))
+    return Decision(tuple(checks))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,10 @@ from pixelwise.metrics.measurement import MEASUREMENTS, Measurement, read_measur
 from pixelwise.model_folder import ModelFolder
 
 METRICS, BENCHMARK = "metrics.json", "benchmark.json"
+WATCHED_FILE = "watch.json"
 OBJECT = "a JSON object"
+# Fewer pictures are a few scenes, which say little about production.
+FEWEST_PICTURES = 100
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,13 @@ def read_evidence(folder: Path) -> Evidence:
         )
     except KeyError as error:
         raise DataError(f"{folder}: key {error} missing from {METRICS}, {export_file.name} or {BENCHMARK}") from None
+
+
+def read_disagreement(file: Path, champion: str, challenger: str) -> tuple[float, int] | None:
+    """Read from watch.json how far a challenger differs from the champion on live requests, both named by SHA-256.
+
+    Returns the share of the pixels and the number of pictures; None where the two were not compared on FEWEST_PICTURES.
+    """
+    found = read_json(file, "what `pixelwise watch` writes", default={}).get("disagreement") or {}
+    is_theirs = (found.get("model"), found.get("rival")) == (champion, challenger)
+    return (found["share"], found["pictures"]) if is_theirs and found["pictures"] >= FEWEST_PICTURES else None

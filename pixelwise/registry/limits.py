@@ -31,6 +31,9 @@ class ReleaseParams(Params):
     milliseconds_limit: float | None = Field(
         None, gt=0, description="maximum median latency of one image on the engine that is served; null: no limit"
     )
+    shadow_disagreement_limit: float | None = Field(
+        None, ge=0, le=1, description="maximum share of pixels of live pictures that the champion labels differently"
+    )
     other_data: bool = Field(
         False, description="whether a model of other classes or another data set may replace the champion"
     )

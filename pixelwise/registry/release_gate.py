@@ -171,6 +171,14 @@ def check_at_least(name: str, found: float, floor: float, digits: int = 4) -> Ch
     return Check(name, bool(found >= floor), f"{found:.{digits}f}", f">= {floor:.{digits}f}")
 
 
+def check_disagreement(found: tuple[float, int] | None, limit: float) -> Check:
+    """Check that the challenger labels live pictures like the champion. found: share of pixels, number of pictures."""
+    if found is None:
+        return Check("disagreement on live pictures", False, "not measured", f"<= {limit:g}, from `pixelwise watch`")
+    share, pictures = found
+    return Check("disagreement on live pictures", share <= limit, f"{share:.4f} over {pictures}", f"<= {limit:g}")
+
+
 def check_latency(milliseconds: float | None, limit: float) -> Check:
     """A check that the median latency is known and within `limit`."""
     if milliseconds is None:

@@ -143,7 +143,7 @@ def test_a_limit_of_the_disagreement_needs_what_watch_found_on_live_pictures(con
     if found:
         write_watched(contested, **found)
     params = PARAMS.model_copy(update={"shadow_disagreement_limit": 0.05})
-    promotion = promote.run(params, "fcn", contested.ledger, contested.folder / "watch.json", contested.store)
+    promotion = promote.run(params, "fcn", contested.ledger, contested.store, contested.folder / "watch.json")
     assert (promotion.outcome == "refused") == bool(reason)
     assert reason is None or reason in promotion.failure
 
