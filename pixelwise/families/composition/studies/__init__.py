@@ -8,6 +8,6 @@ KINDS = (
         "recovery",
         f"{__name__}.recovery",
         trains="nothing",
-        explanation="Computed from the middles of up to eight pictures, without randomness.",
+        explanation="Computed from the middles of up to four pictures, without randomness.",
     ),
 )

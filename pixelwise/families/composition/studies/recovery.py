@@ -25,7 +25,7 @@ from pixelwise.studies.units import pack_values
 # The initial standard deviation in pixels, and the side of the blurred picture in pixels.
 START, SIDE = 0.5, 96
 # Pictures that are blurred and recovered.
-PICTURES = 8
+PICTURES = 4
 # The steps of descent and their learning rate. Every DRAWN-th step is drawn.
 STEPS, RATE, DRAWN = 200, 0.1, 10
 # The covariance counts as found below this relative error.
