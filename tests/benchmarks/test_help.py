@@ -7,7 +7,7 @@ import pytest
 
 from pixelwise.identity import PROJECT
 
-HELPERS = {"__init__", "http_requests", "request_kinds", "two_releases"}
+HELPERS = {"__init__", "http_requests", "labelling_curve", "request_kinds", "two_releases"}
 NAMES = sorted(file.stem for file in (PROJECT / "benchmarks").glob("*.py") if file.stem not in HELPERS)
 
 
