@@ -7,31 +7,17 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from support.channel_model import NAMES, PALETTE, channel_picture, write_channel_model
-from support.image_sets import save
+from support.channel_model import NAMES, PALETTE
 
 from components import ingest
 from pixelwise.data.prepared import PreparedData
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, ModelError
 from pixelwise.families.guided.studio.app import create_app
 from pixelwise.families.guided.studio.correction import Correction
 from pixelwise.families.guided.studio.desk import Desk
-from pixelwise.families.options import PredictParams
-from pixelwise.labelling.suggestions import read_list
-from pixelwise.tools import suggest
+from pixelwise.families.guided.verbs.studio import MODEL, StudioParams, open_desk
 
 SIZE = (40, 60)
-
-
-@pytest.fixture(scope="module")
-def suggested(tmp_path_factory):
-    """Four pictures of coloured blocks in two folders, suggested with their labels."""
-    folder = tmp_path_factory.mktemp("suggested")
-    for seed in range(4):
-        save(Image.fromarray(channel_picture(seed, SIZE)[0]), folder / f"pictures/camera{seed % 2}/{seed}.png")
-    model = write_channel_model(folder / "fcn")
-    suggest.run(PredictParams(), [folder / "pictures"], model, folder / "out")
-    return read_list(folder / "out")
 
 
 @pytest.fixture
@@ -146,6 +132,15 @@ def test_what_is_refused_changes_nothing(desk, wrong, message):
         wrong(desk)
     np.testing.assert_array_equal(desk.show(0).label, before)
     assert not desk.changes
+
+
+def test_labels_can_be_corrected_where_there_is_no_guided_model(suggested, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    desk, provider = open_desk(StudioParams(), MODEL, suggested.pictures[0][2].parents[1])
+    assert isinstance(desk, Correction)
+    assert (desk.clicks_net, provider) == (None, "no model")
+    with pytest.raises(ModelError, match="lost"):
+        open_desk(StudioParams(), tmp_path / "lost", suggested.pictures[0][2].parents[1])
 
 
 def test_a_studio_without_suggestions_has_no_brush(guided, tmp_path):

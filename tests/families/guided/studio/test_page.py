@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.chromium import needs_chromium
 
-from benchmarks.studio_latency import click, open_browser, open_page
+from benchmarks.studio_latency import click, open_page
 from pixelwise.families.guided.studio.desk import Desk
 from pixelwise.families.guided.studio.server import serve_in_thread
 
@@ -19,12 +19,6 @@ pytestmark = needs_chromium
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "saved"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture
