@@ -17,6 +17,7 @@ DEFAULTS = {
     "pixel_accuracy_floor": 0.7,
     "class_iu_floor": 0.0,
     "class_margin": 0.1,
+    "shadow_disagreement_limit": None,
 }
 SHARES = ("margin", "parity_floor", "mean_iu_floor", "pixel_accuracy_floor", "class_iu_floor", "class_margin")
 BAD = [(share, value) for share in SHARES for value in (-0.01, 1.01)]

@@ -13,6 +13,7 @@ from pixelwise.families.options import ReleaseParams
 from pixelwise.registry.names import complete_name
 from pixelwise.registry.references import resolve_model
 from pixelwise.registry.versions import read_aliases
+from pixelwise.serving import models
 from pixelwise.tools import release, serve, use, verify
 from pixelwise.tracking.store import connect
 
@@ -84,7 +85,7 @@ def test_a_model_that_the_project_lacks_is_named_as_the_registry_would(projects)
 def test_the_watcher_of_a_server_follows_the_projects_own(projects, monkeypatch):
     second = projects[1].enter()
     opened = []
-    monkeypatch.setattr(serve, "open_version", lambda client, version, device: opened.append(version.name))
+    monkeypatch.setattr(models, "open_version", lambda client, version, device: opened.append(version.name))
     monkeypatch.setattr(serve, "Service", lambda *arguments: None)
     serve.open_service(serve.ServeParams(), "models:/fcn@champion", second.store)
     assert opened == ["b-fcn"]

@@ -112,7 +112,7 @@ def test_a_guided_model_guides_predicts_and_is_served_by_its_name_in_the_registr
     shown = []
     monkeypatch.setattr("pixelwise.families.guided.studio.server.serve", lambda *given: shown.append(given))
     studio.run(studio.StudioParams(provider="cpu"), reference)
-    assert shown[0][0].fingerprint == open_guided(guided_folder, file, "cpu").model.fingerprint
+    assert shown[0][0].session.model.fingerprint == open_guided(guided_folder, file, "cpu").model.fingerprint
     with serve(str(reference)) as client:
         sent = [("image", ("disc.png", encoded(FRAMES[0]))), ("guidance", ("disc", file.read_bytes()))]
         answer = client.post("/predict", files=sent)

@@ -70,7 +70,7 @@ def test_a_quick_study_runs_through_and_is_kept_apart(data, tmp_path, capsys):
         "README.md",
         *(f"table-2.2{end}" for end in (".html", ".json", ".png", "-pictures.webp")),
     }
-    assert [len(row.runs) for row in report.outcomes[0].rows] == [1, 1, 1]
+    assert [len(row.runs) for row in report.outcomes[0].rows] == [1, 1, 1, 1]
     assert "(63.6)" in capsys.readouterr().out
     assert str(report) == f"next: pixelwise study table-2.2 --data {data} --params-file {PARAMS}"
     page = (tmp_path / "studies" / "quick" / "table-2.2.html").read_text()
