@@ -51,6 +51,7 @@ def change(world, act, monkeypatch, fail_at=None, is_made=False):
     return failing.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_made", [False, True], ids=["before the call", "answer lost"])
 @pytest.mark.parametrize(
     ("act", "line", "end"),
