@@ -108,8 +108,10 @@ def run(
     session.add_picture(picture)
     features = session.support(0).features
     places = np.random.default_rng(1).permutation(params.height * params.width)[: params.clicks + 1]
+    # The measured click, the last, is on the object: one beside an object that is not there runs no net.
     clicks = [
-        Click(int(place % params.width), int(place // params.width), number % 2) for number, place in enumerate(places)
+        Click(int(place % params.width), int(place // params.width), (params.clicks + 1 - number) % 2)
+        for number, place in enumerate(places)
     ]
     for click in clicks[:-1]:
         session.click(0, *click)
