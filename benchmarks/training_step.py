@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,39 +18,33 @@ from pixelwise.families.fcn.params import TrainParams
 from pixelwise.timing import describe_machine, measure_ratio, measure_spread, take_turns
 from pixelwise.training.allocator import keep_freed_memory
 from pixelwise.training.convolutions import FastConvolutions
+from pixelwise.training.devices import make_fabric
 from pixelwise.training.loop import load_batches
+from pixelwise.training.params import DeviceParams, Precision
 from pixelwise.training.still_images import StillImageTask
 
 BASE = "float32, torch"
-WAYS: dict[str, tuple[Callable[[], AbstractContextManager[object]], bool]] = {
-    BASE: (nullcontext, False),
-    "float32": (FastConvolutions, False),
-    "bfloat16, torch": (nullcontext, True),
-    "bfloat16": (FastConvolutions, True),
+WAYS: dict[str, tuple[Callable[[], AbstractContextManager[object]], Precision]] = {
+    BASE: (nullcontext, "32-true"),
+    "float32": (FastConvolutions, "32-true"),
+    "bfloat16, torch": (nullcontext, "bf16-mixed"),
+    "bfloat16": (FastConvolutions, "bf16-mixed"),
 }
 
 
-class Mixed(nn.Module):
-    """`net` in mixed precision, as `precision: bf16-mixed` runs it."""
+def make_step(net: nn.Module, task: StillImageTask, batch: dict[str, Tensor], way: str) -> Callable[[], None]:
+    """Return a call of forward and backward; the optimiser takes 2 % of a step and is left out."""
+    context, precision = WAYS[way]
+    fabric = make_fabric(DeviceParams(device="cpu", precision=precision))
+    model = fabric.setup_module(net)
 
-    def __init__(self, net: nn.Module, is_mixed: bool) -> None:
-        super().__init__()
-        self.net, self.is_mixed = net, is_mixed
+    def step() -> None:
+        model.zero_grad()
+        with context():
+            loss = task.loss(model, batch)
+        fabric.backward(loss)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the logits in float32."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
-            logits: Tensor = self.net(*inputs)
-        return logits.float()
-
-
-def step(net: nn.Module, task: StillImageTask, batch: dict[str, Tensor], way: str) -> None:
-    """Run forward and backward once; the optimiser takes 2 % of a step and is left out."""
-    context, is_mixed = WAYS[way]
-    net.zero_grad()
-    with context():
-        loss = task.loss(Mixed(net, is_mixed), batch)
-    loss.backward()
+    return step
 
 
 def run(
@@ -71,7 +64,7 @@ def run(
     task = family.make_task(prepared, params)
     arrays = next(load_batches(task, params, 0, 1, 0, 1))
     batch = {name: torch.from_numpy(values) for name, values in arrays.items()}
-    times = take_turns({way: partial(step, net, task, batch, way) for way in WAYS}, turns, warmup=2, words="steps")
+    times = take_turns({way: make_step(net, task, batch, way) for way in WAYS}, turns, warmup=2, words="steps")
     print(f"{describe_machine()}; {threads} threads; batch of {params.batch_size}; {turns} turns, median (p10–p90)")
     for way, found in times.items():
         speed = measure_ratio(times[BASE], found)

@@ -15,6 +15,11 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_pixels(values: Any) -> str:
+    """The SHA-256 hex digest of pixels, as the manifest has it. values: an array, or a Pillow image."""
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
 def sha256_json(value: Any) -> str:
     """The SHA-256 hex digest of `value` as canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Inspect one item: decode its image, label and layers; the result is its manifest row or the reason to reject it."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from pixelwise.data.items import VOID, Item, RawData, Unlabelled
 from pixelwise.data.orientation import UPRIGHT, Upright
 from pixelwise.data.perceptual_hash import hash_picture
 from pixelwise.errors import DataError
+from pixelwise.identity import sha256_pixels
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def describe_image(picture: Image.Image) -> dict[str, Any]:
     return {
         "height": colours.height,
         "width": colours.width,
-        "image_sha256": hashlib.sha256(colours.tobytes()).hexdigest(),
+        "image_sha256": sha256_pixels(colours),
         "dhash": hash_picture(colours),
         **{f"mean_{channel}": float(value) for channel, value in zip("rgb", mean, strict=True)},
         **{f"std_{channel}": float(value) for channel, value in zip("rgb", std, strict=True)},
@@ -152,7 +152,7 @@ def describe_label(label: np.ndarray, classes: int) -> dict[str, Any]:
     return {
         "label_height": label.shape[0],
         "label_width": label.shape[1],
-        "label_sha256": hashlib.sha256(label.tobytes()).hexdigest(),
+        "label_sha256": sha256_pixels(label),
         "label_min": present[0] if present else -1,
         "label_max": present[-1] if present else -1,
         "void_share": float(counts[VOID] / label.size),

@@ -4,12 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Pictures of a split on which engines are compared.
 PICTURES = 8
-
-
-def spread_evenly(length: int) -> list[int]:
-    """The places of PICTURES items spread evenly over `length` of them; of all if there are fewer."""
-    return sorted({int(place) for place in np.linspace(0, length - 1, PICTURES).round()})
 
 
 def measure_equality(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import ModelError, PixelwiseError, ProviderError
-from pixelwise.evaluation.equality import measure_equality, spread_evenly
+from pixelwise.evaluation.equality import PICTURES, measure_equality
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.graph import Graph
 from pixelwise.families.trained import list_graphs, load_trained
@@ -139,7 +140,7 @@ def open_openvino(folder: ModelFolder, threads: int) -> tuple[dict[str, Label], 
 def read_inputs(split: PreparedSplit, model: Segmenter) -> list[dict[str, np.ndarray]]:
     """The inputs of `model` for pictures spread evenly over `split`, each of its own size."""
     sampled = split.with_layers(*model.layers)
-    return [model.select_inputs(stack_samples([sampled[index]])) for index in spread_evenly(len(split))]
+    return [model.select_inputs(stack_samples([sampled[index]])) for index in sample_evenly(len(split), PICTURES)]
 
 
 def label_all(label: Label, samples: Sequence[Inputs]) -> list[np.ndarray]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.image_codec import encode_picture
 from pixelwise.reporting.label_images import Palette, overlay
-from pixelwise.validation.picture_sample import sample_evenly
 from pixelwise.validation.verdict import Finding
 
 BOX = (320, 240)  # pixels: the width and height that a small picture is fitted into

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwise.data.archives import open_root
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.image_codec import SUFFIXES
 from pixelwise.data.item_inspection import Accepted, Rejected, inspect_item
 from pixelwise.data.items import UNLABELLED, Classes, Item, RawData
@@ -18,7 +19,6 @@ from pixelwise.data.walk import walk
 from pixelwise.errors import DataError
 from pixelwise.progress import progress
 from pixelwise.validation.data_summary import read_quarantine, require_manifest
-from pixelwise.validation.picture_sample import sample_evenly
 
 PREPARED, PICTURES = "prepared", "pictures"
 KIND: Kind = "picture"

@@ -1,17 +1,17 @@
 """What is labelled already: the looks of its pictures, and their hashes."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.prepared import PreparedData, PreparedSplit
 from pixelwise.errors import DataError
+from pixelwise.identity import sha256_pixels
 from pixelwise.labelling.looks import Looks, measure_looks
 from pixelwise.progress import progress
-from pixelwise.validation.picture_sample import sample_evenly
 
 # The most labelled pictures that are compared with; more, evenly spread, would hardly be nearer to any picture.
 MOST = 2000
@@ -26,7 +26,7 @@ class Labelled:
 
     def holds(self, image: np.ndarray) -> bool:
         """Whether the picture `image` (H, W, 3) uint8 is labelled."""
-        return hashlib.sha256(image.tobytes()).hexdigest() in self.hashes
+        return sha256_pixels(image) in self.hashes
 
 
 def read_labelled(data: Path, names: Sequence[str]) -> Labelled:

@@ -1,9 +1,7 @@
 """The files of suggested pictures: a table of all, and what the studio needs to open the first of them."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from pixelwise.errors import DataError
 from pixelwise.files import write_json, write_text
 from pixelwise.labelling.doubt import Doubt
 from pixelwise.labelling.ranking import Ranked
+from pixelwise.reporting.csv_text import format_csv
 from pixelwise.reporting.label_images import Palette
 
 TABLE, LIST = "ranking.csv", "suggestions.json"
@@ -47,14 +46,12 @@ class Opened:
 
 def write_table(file: Path, suggestions: Sequence[Suggestion]) -> None:
     """Write a row of every picture in the order of the ranking; a measure that there is none of is empty."""
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows = []
     for number, each in enumerate(suggestions, start=1):
         measures = (each.ranked.doubt, *each.doubt, each.ranked.novelty, each.ranked.distance)
-        shown = ["" if value is None or np.isinf(value) else f"{value:.4f}" for value in measures]
-        rows.writerow([number, each.picture.path, *shown])
-    write_text(file, text.getvalue())
+        shown = [None if value is None or np.isinf(value) else f"{value:.4f}" for value in measures]
+        rows.append([number, each.picture.path, *shown])
+    write_text(file, format_csv(COLUMNS, rows))
 
 
 def write_list(folder: Path, suggestions: Sequence[Suggestion], names: Sequence[str], palette: Palette) -> None:

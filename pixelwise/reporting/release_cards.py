@@ -18,6 +18,7 @@ from pixelwise.metrics.confusion import compute_scores
 from pixelwise.metrics.measurement import Measurement
 from pixelwise.model_folder import MODEL_FILE, ModelFolder
 from pixelwise.registry.evidence import Evidence
+from pixelwise.registry.versions import ONNX_TAG
 from pixelwise.reporting.card import Card
 
 WRITTEN = "what a step of the pipeline wrote"
@@ -114,7 +115,7 @@ def describe_lineage(model: ModelFolder, tags: Mapping[str, str]) -> dict[str, s
     return {
         "fingerprint": str(run.get("fingerprint", "")),
         **parts,
-        "ONNX sha256": tags.get("onnx_sha256", ""),
+        "ONNX sha256": tags.get(ONNX_TAG, ""),
         "git commit": tags.get("git_commit", "") or "not recorded",
         "MLflow run": str(run.get("run_id")),
         "started from": f"{start['family']} {start['fingerprint']}"

@@ -11,6 +11,7 @@ from pixelwise.changes import run_dvc
 from pixelwise.data.prepared import DATASET_FILE, PreparedData, PreparedSplit
 from pixelwise.documents import read_text
 from pixelwise.errors import DataError, ModelError, RegistryError
+from pixelwise.identity import sha256_pixels
 from pixelwise.progress import progress
 from pixelwise.registry.ledger import LEDGER
 from pixelwise.registry.names import search_models
@@ -117,7 +118,7 @@ def find_picture_fault(split: PreparedSplit, index: int, root: Path) -> str | No
     except (DataError, OSError, SyntaxError) as error:
         return f"{root / row['shard']}: {row['id']}: {error}"
     for layer, values in arrays.items():
-        if hashlib.sha256(values.tobytes()).hexdigest() != row[f"{layer}_sha256"]:
+        if sha256_pixels(values) != row[f"{layer}_sha256"]:
             return f"{root / row['shard']}: {row['id']}: {layer} differs from its hash in the manifest; ingest again"
     return None
 

@@ -7,12 +7,14 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from pixelwise.data.augmentation import AugmentParams
 from pixelwise.params import Params
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
 
 class DeviceParams(Params):
     """The device of a training."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Fabric precision")
+    precision: Precision = Field("32-true", description="Fabric precision")
 
 
 class LoopParams(DeviceParams):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.items import Classes
 from pixelwise.data.prepared import PreparedData
 from pixelwise.progress import progress
@@ -37,11 +38,6 @@ class SampledPicture:
         """By which turn or shift the mask fits better; None if it fits as it is or cannot be judged."""
         wrong = None if self.agreement is None else describe_misfit(self.agreement, self.scale)
         return f"its mask fits better {wrong}" if wrong else None
-
-
-def sample_evenly(total: int, most: int) -> list[int]:
-    """Choose at most `most` of `total` places, evenly spread."""
-    return np.unique(np.linspace(0, total - 1, min(most, total)).round().astype(int)).tolist() if total else []
 
 
 def sample_pictures(data: PreparedData, most: int) -> list[SampledPicture]:

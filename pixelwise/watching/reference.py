@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.prepared import MANIFEST_FILE, PreparedData, read_description
 from pixelwise.documents import read_json
 from pixelwise.families import find_requests
@@ -16,7 +17,6 @@ from pixelwise.files import write_json
 from pixelwise.identity import sha256_file
 from pixelwise.inference.exported_models import identify
 from pixelwise.progress import progress
-from pixelwise.validation.picture_sample import sample_evenly
 from pixelwise.watching.rows import Seen, observe
 
 # More pictures move the mean by less than scenes differ.

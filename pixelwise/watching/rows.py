@@ -17,7 +17,6 @@ from pixelwise.metrics.confusion import count_pixels
 
 # Brightness and shares are measured on about so many rows, evenly spread: the time hardly grows with the picture.
 MEASURED_ROWS = 48
-WRITTEN = "statistics that `pixelwise serve --statistics` writes"
 
 
 @dataclass(frozen=True)

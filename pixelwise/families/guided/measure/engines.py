@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelwise.data.even_sample import sample_evenly
 from pixelwise.data.prepared import PreparedData
-from pixelwise.evaluation.equality import spread_evenly
+from pixelwise.evaluation.equality import PICTURES
 from pixelwise.evaluation.params import BenchmarkParams
 from pixelwise.families.engines import Part, open_on_each
 from pixelwise.families.guided.runtime.annotations import spread_points
@@ -43,7 +44,7 @@ def open_engines(
 def read_pictures(data: Path, split: str) -> list[np.ndarray]:
     """A few pictures of a split of the prepared `data`, (H, W, 3) each."""
     found = PreparedData(data).split(split)
-    return [found.image(index) for index in spread_evenly(len(found))]
+    return [found.image(index) for index in sample_evenly(len(found), PICTURES)]
 
 
 def open_guided(

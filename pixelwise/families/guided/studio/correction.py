@@ -23,7 +23,7 @@ from pixelwise.families.guided.runtime.clicked_picture import Click
 from pixelwise.families.guided.runtime.working_size import move_point, reduce
 from pixelwise.families.guided.studio.desk import View
 from pixelwise.families.guided.studio.drawing import draw_label
-from pixelwise.families.guided.studio.pictures import MOST_PIXELS, Picture, read_dropped
+from pixelwise.families.guided.studio.pictures import MOST_PIXELS, Picture, find_picture, read_dropped
 from pixelwise.files import write_bytes, write_text
 from pixelwise.labelling.suggestions import Opened
 from pixelwise.reporting.label_images import encode_label
@@ -84,9 +84,7 @@ class Correction:
 
     def find_picture(self, number: int) -> Picture:
         """Return the picture of this number. Raises DataError if there is no such picture."""
-        if not 0 <= number < len(self.pictures):
-            raise DataError(f"picture {number}: unknown, expected one of {len(self.pictures)}")
-        return self.pictures[number]
+        return find_picture(self.pictures, number)
 
     def show(self, picture: int) -> View:
         """Return a picture's label. Raises DataError if there is no such picture."""

@@ -15,7 +15,7 @@ from pixelwise.families.guided.runtime.model import COLOURS
 from pixelwise.families.guided.runtime.session import GuidedSession, Support
 from pixelwise.families.guided.runtime.working_size import label, label_full, reduce
 from pixelwise.families.guided.studio.drawing import draw_mask
-from pixelwise.families.guided.studio.pictures import Picture, read_dropped
+from pixelwise.families.guided.studio.pictures import Picture, find_picture, read_dropped
 from pixelwise.files import write_bytes, write_json
 from pixelwise.reporting.label_images import encode_label, overlay
 
@@ -160,9 +160,7 @@ class Desk:
 
     def find_picture(self, number: int) -> Picture:
         """Return the picture of this number. Raises DataError if there is no such picture."""
-        if not 0 <= number < len(self.pictures):
-            raise DataError(f"picture {number}: unknown, expected one of {len(self.pictures)}")
-        return self.pictures[number]
+        return find_picture(self.pictures, number)
 
     def save_mask(self, picture: int, folder: Path) -> Path:
         """Write the picture's label and overlay as `pixelwise predict` does; frames of a clip go to its folder."""

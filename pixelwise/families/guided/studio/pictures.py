@@ -1,6 +1,6 @@
 """Files dropped on the page: pictures, and clips as frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -40,6 +40,13 @@ class Picture:
         picture = Image.fromarray(self.decode())
         picture.thumbnail((longest, longest))
         return encode_picture(picture, "JPEG", quality=92)
+
+
+def find_picture(pictures: Sequence[Picture], number: int) -> Picture:
+    """Return the picture of this number. Raises DataError if there is no such picture."""
+    if not 0 <= number < len(pictures):
+        raise DataError(f"picture {number}: unknown, expected one of {len(pictures)}")
+    return pictures[number]
 
 
 def read_dropped(name: str, content: bytes, notes: Notes) -> list[Picture]:
